@@ -1,0 +1,71 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the cache needs of the place where volumes are: to hold one for a while, and to write down what is on it.
+
+The Kubernetes side implements this in ``deployment``; ``rollout`` knows only these.
+"""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from typing import Protocol
+
+from ..deadline import Deadline
+from ..errors import DeploymentError
+from ..shell import Shell
+from .model import Volume
+from .record import Record
+from .results import Lock
+
+
+class VolumeSkipped(DeploymentError):
+    """The volume is in use, and the user wants such volumes left alone."""
+
+
+class HeldVolume(Protocol):
+    """A volume while it is held."""
+
+    @property
+    def shell(self) -> Shell:
+        """Runs processes where the volume is mounted."""
+
+    @property
+    def root(self) -> str:
+        """Where the volume is mounted there."""
+
+    @property
+    def memory_bytes(self) -> int:
+        """Memory that processes there may use together."""
+
+    @property
+    def cpus(self) -> float:
+        """Processors that they may use."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether another pod has it mounted too, whose checkouts may borrow from its entries."""
+
+    @property
+    def held_seconds(self) -> float:
+        """Seconds since it was taken."""
+
+    @property
+    def lock(self) -> Lock:
+        """How long it was held; complete after the release."""
+
+
+class Keeper(Protocol):
+    """Holds volumes and keeps their records. Safe for threads."""
+
+    def hold(self, volume: Volume, deadline: Deadline) -> AbstractContextManager[HeldVolume]:
+        """Take a volume; released, whatever happens, when the context ends. Raises VolumeSkipped or DeploymentError."""
+
+    def recorded(self, volume: Volume) -> Record | None:
+        """What is known of a volume."""
+
+    def empty_record(self, volume: Volume, deadline: Deadline) -> Record:
+        """A record of this volume with nothing in it (its claim is bound by now)."""
+
+    def record(self, volume: Volume, record: Record, deadline: Deadline) -> None:
+        """Write down what a volume holds."""

@@ -1,0 +1,115 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The words of the repository cache, as frozen values. Imports nothing but the standard library."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from enum import Enum
+
+
+class Method(str, Enum):
+    """How a snapshot reaches a volume."""
+
+    AUTO = "auto"
+    GIT = "git"
+    RSYNC = "rsync"
+
+
+class Layout(str, Enum):
+    """Where an entry keeps its objects: ``<project>/objects``, or ``<project>/.git/objects``."""
+
+    BARE = "bare"
+    NON_BARE = "non-bare"
+
+
+class Role(str, Enum):
+    """Which side of a pair a volume is."""
+
+    WORKER = "worker"
+    SANDBOX = "sandbox"
+
+
+DEFAULT_REFS = ("refs/heads/*", "refs/tags/*")
+
+
+@dataclass(frozen=True)
+class Project:
+    """One git repository that every volume is to hold. ``name`` is its directory; ``refs`` are full patterns;
+    ``path`` is a complete clone on the controller, or empty."""
+
+    name: str
+    url: str
+    refs: tuple[str, ...] = DEFAULT_REFS
+    method: Method = Method.AUTO
+    path: str = ""
+
+
+@dataclass(frozen=True, order=True)
+class Ref:
+    """A full ref name and the object id it points to (40 hexadecimal digits)."""
+
+    name: str
+    id: str
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """What upstream had at one moment: the wanted refs, and HEAD.
+
+    ``head`` is the full name of the ref that HEAD points to, or, where HEAD is detached, an object id; empty where
+    upstream has no HEAD. ``refs`` is sorted by name.
+    """
+
+    refs: tuple[Ref, ...]
+    head: str = ""
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of HEAD and every ref: equal for equal snapshots, in 64 hexadecimal digits."""
+        lines = [f"HEAD {self.head}", *(f"{ref.id} {ref.name}" for ref in self.refs)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+    @property
+    def detached(self) -> bool:
+        """Whether HEAD is an object id of its own."""
+        return len(self.head) == 40 and not self.head.startswith("refs/")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Every object id that must be there, once, sorted."""
+        heads = (self.head,) if self.detached else ()
+        return tuple(sorted({ref.id for ref in self.refs}.union(heads)))
+
+
+@dataclass(frozen=True, order=True)
+class Volume:
+    """One repository-cache volume, by its claim. ``serves`` is the worker pod for which it is there."""
+
+    namespace: str
+    claim: str
+    role: Role
+    serves: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.claim}"
+
+
+@dataclass(frozen=True, order=True)
+class Pair:
+    """A worker's volume and its sandbox's. Rule: the sandbox's objects always include the worker's."""
+
+    worker: Volume
+    sandbox: Volume
+
+    @property
+    def name(self) -> str:
+        """The worker pod, or the worker's claim where no pod is known."""
+        return self.worker.serves or self.worker.claim
+
+    @property
+    def volumes(self) -> tuple[Volume, Volume]:
+        """The order in which a project appears on them."""
+        return (self.sandbox, self.worker)

@@ -1,0 +1,54 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How long something may take, and whether the run was asked to stop: one object for both."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from .errors import Cancelled, DeadlineExceeded
+
+
+class Deadline:
+    """A moment by which work must be done, and the event that stops it earlier.
+
+    Every wait takes one: it bounds its time by ``left()`` and pauses with ``sleep()``, so that neither a slow peer nor a
+    Ctrl-C finds a wait without an end.
+    """
+
+    def __init__(
+        self,
+        seconds: float,
+        what: str = "this run",
+        stop: threading.Event | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.seconds = seconds
+        self.what = what
+        self.stop = stop if stop is not None else threading.Event()
+        self._clock = clock
+        self._end = clock() + seconds
+
+    def within(self, seconds: float, what: str) -> Deadline:
+        """A deadline for a part of the work: at most ``seconds`` from now, never later than this one."""
+        left = max(0.0, self._end - self._clock())
+        if left <= seconds:
+            return Deadline(left, self.what, self.stop, self._clock)
+        return Deadline(seconds, what, self.stop, self._clock)
+
+    def left(self) -> float:
+        """Seconds left, more than 0. Raises Cancelled, or DeadlineExceeded when none are left."""
+        if self.stop.is_set():
+            raise Cancelled("the run was asked to stop")
+        left = self._end - self._clock()
+        if left <= 0:
+            raise DeadlineExceeded(f"{self.what} took longer than {self.seconds:.0f} seconds")
+        return left
+
+    def sleep(self, seconds: float) -> None:
+        """Pause for ``seconds``, or until the deadline or the stop. Raises as ``left`` does."""
+        self.stop.wait(min(seconds, self.left()))
+        self.left()

@@ -1,0 +1,99 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run an argv somewhere: the one interface by which the cache's work reaches a pod or this machine.
+
+``cache`` is written against ``Shell`` and knows nothing of pods; ``cluster.shell`` implements it for a pod, ``LocalShell``
+(in ``local_shell``) for this machine.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from .deadline import Deadline
+from .errors import DeploymentError
+
+Progress = Callable[[str], None]
+"""Called with the newest line of a running process's standard error (lines end in CR or LF), now and then."""
+
+STDERR_LIMIT = 16 * 1024
+"""Bytes of standard error that are kept: the end, where the reason is."""
+
+
+@dataclass(frozen=True)
+class Completed:
+    """A process that has ended. ``stderr`` is its last ``STDERR_LIMIT`` bytes, decoded."""
+
+    argv: tuple[str, ...]
+    returncode: int
+    stdout: bytes
+    stderr: str
+
+    def text(self) -> str:
+        """Standard output as text, without the last newline."""
+        return self.stdout.decode("utf-8", "surrogateescape").rstrip("\n")
+
+
+@dataclass(frozen=True)
+class RsyncPeer:
+    """How a local rsync reaches the other side: the value of ``--rsh`` (empty: same machine), the host part, and the environment."""
+
+    rsh: tuple[str, ...]
+    prefix: str
+    env: Mapping[str, str]
+
+
+class CommandFailed(DeploymentError):
+    """A process ended with another exit code than 0 where that was not expected. ``completed`` has its words."""
+
+    def __init__(self, where: str, completed: Completed, remedy: str = "") -> None:
+        words = completed.stderr.strip().replace("\r", "\n").splitlines()
+        said = " | ".join(line.strip() for line in words[-3:] if line.strip()) or "it printed nothing"
+        program = " ".join(completed.argv[:2])
+        super().__init__(f"{program} in {where} ended with code {completed.returncode}: {said}.", remedy)
+        self.completed = completed
+
+
+class Shell(Protocol):
+    """One place in which processes run. Not for use by two threads at once."""
+
+    @property
+    def where(self) -> str:
+        """The place, as in an error message: ``pod sandbox/packit-cache-…`` or ``this machine``."""
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        deadline: Deadline,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Completed:
+        """Run ``argv`` to its end and return what it said, whatever its exit code.
+
+        For small input and output (up to 16 MiB each). ``env`` is added to the place's own environment. At the deadline
+        or a stop the process and its children are killed. In a pod it survives a lost connection: the same process is
+        found again, never started twice. Raises DeadlineExceeded, Cancelled, and in a pod ConnectionLost.
+        """
+
+    def download(self, argv: Sequence[str], to: Path, *, deadline: Deadline) -> Completed:
+        """Run ``argv`` and stream its standard output into a local file, however large. ``stdout`` of the result is empty."""
+
+    def upload(self, argv: Sequence[str], source: Path, *, deadline: Deadline) -> Completed:
+        """Run ``argv`` with a local file, however large, as its standard input (ended by EOF for the process)."""
+
+    def rsync_peer(self, deadline: Deadline) -> AbstractContextManager[RsyncPeer]:
+        """How an rsync of this machine reaches files there, while the context is open."""
+
+
+def checked(shell: Shell, completed: Completed, remedy: str = "") -> Completed:
+    """``completed`` if its exit code is 0, else CommandFailed."""
+    if completed.returncode:
+        raise CommandFailed(shell.where, completed, remedy)
+    return completed

@@ -1,0 +1,276 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: repository_cache
+short_description: Fill every repository-cache volume of a Packit Service
+version_added: 0.1.0
+description:
+  - Brings git repositories into the repository-cache volume of each worker and of each worker's sandbox, concurrently,
+    sandboxes before their workers, verifies them, and leaves no pod behind.
+  - One snapshot of each project (every ref with its object id) is taken for the whole run. A volume that holds it already,
+    by its claim's annotation, is not touched, and no pod is made for it.
+  - Objects are only ever added. A repository appears under its name by one rename, when it is complete and on disk.
+  - A volume that fails does not stop the others. The task fails at the end and lists what happened to each, and what to do.
+options:
+  projects:
+    description: The git repositories.
+    type: list
+    elements: dict
+    required: true
+    suboptions:
+      url:
+        description:
+          - Where the service clones the repository from. https, http, ssh, git, or C(user@host:path).
+          - No user name, password or token may be in it.
+        type: str
+        required: true
+      name:
+        description:
+          - The directory's name. The default is what the service looks up, the last part of the URL without C(.git).
+        type: str
+      refs:
+        description:
+          - Full patterns of the refs. C(*) stands for anything, C(/) included. The default is all branches and tags.
+        type: list
+        elements: str
+      method:
+        description: The method for this project, instead of O(method).
+        type: str
+      path:
+        description: A complete local clone on the controller, for method V(rsync). The snapshot is then what this clone has.
+        type: path
+  state:
+    description: V(present) brings the projects to the volumes; V(absent) removes them, from each worker before its sandbox.
+    type: str
+    choices: [present, absent]
+    default: present
+  worker_namespace:
+    description: The workers' namespace. Required unless O(volumes) lists the claims.
+    type: str
+    default: ""
+  sandbox_namespace:
+    description: The sandboxes' namespace. Required unless O(volumes) lists the claims.
+    type: str
+    default: ""
+  volumes:
+    description:
+      - The pairs of claims. Where the list is empty they are found by their names, C(packit-worker-repository-cache-<pod>)
+        in O(worker_namespace) and C(sandcastle-repository-cache-<pod>) in O(sandbox_namespace).
+    type: list
+    elements: dict
+    default: []
+    suboptions:
+      worker:
+        description: The worker's claim, a dictionary with C(namespace) and C(claim).
+        type: dict
+        required: true
+      sandbox:
+        description: The claim of that worker's sandboxes, a dictionary with C(namespace) and C(claim).
+        type: dict
+        required: true
+  select:
+    description:
+      - A JMESPath expression over the pairs, for a subset. A pair looks like
+        C({worker: {namespace, claim, pod}, sandbox: {namespace, claim}}).
+    type: str
+    default: ""
+  path:
+    description: Where the volumes are mounted by the service, and by the filler pods.
+    type: str
+    default: /repository-cache
+  method:
+    description:
+      - How a snapshot reaches a volume. V(git) fetches the pinned object ids from upstream, inside the cluster. V(rsync)
+        makes finished packs of a local clone on the controller and copies them through the API server, for what only the
+        controller can reach. V(auto) is V(rsync) for projects with a C(path), else V(git).
+    type: str
+    default: auto
+  image:
+    description:
+      - The filler pods' image; it needs sh, coreutils, git, and for method V(rsync) rsync. It is pulled before a volume is taken.
+      - The default is the image of the running pod that uses the volume, else C(quay.io/packit/sandcastle).
+    type: str
+    default: ""
+  filler:
+    description:
+      - What is different about the filler pods, merged over the defaults.
+      - Known keys are the options of M(packit.deployment.filler_pod) that describe the pod. C(labels), C(annotations), C(resources),
+        C(pod_security_context), C(security_context), C(tolerations), C(node_selector), C(pull_policy), C(image_pull_secrets),
+        C(service_account), C(active_deadline).
+    type: dict
+    default: {}
+  concurrency:
+    description: Volumes held at once. A pair holds two while its sandbox is filled, so V(1) counts as V(2).
+    type: int
+    default: 8
+  timeout:
+    description: Seconds for one volume in all.
+    type: int
+    default: 1800
+  max_hold:
+    description:
+      - Seconds for which a sandbox's volume may be held at a time. Then it is released, and the rest is a later turn. The
+        service gives up on a sandbox's pod after 600 seconds.
+    type: int
+    default: 300
+  in_use:
+    description:
+      - What to do where a running pod holds a volume. V(same_node) puts the filler on that pod's node, which locks nobody
+        out. V(holder) works inside the pod that holds it. V(wait) waits until it is free. V(skip) leaves it alone.
+    type: str
+    choices: [same_node, holder, wait, skip]
+    default: same_node
+  resolve_from:
+    description:
+      - Where upstream's refs are read, V(controller) or V(pod), which is a pod without volumes in the workers' namespace.
+        Check mode always reads them on the controller.
+    type: str
+    choices: [controller, pod]
+    default: controller
+  verify:
+    description:
+      - Look inside every volume and check all that is there, instead of trusting the claims' annotations. A full walk of a
+        repository of 470 MB takes about 4 seconds and 400 MB of memory in the filler; raise its memory limit accordingly.
+    type: bool
+    default: false
+  progress_file:
+    description:
+      - A file on the controller to which a line is appended for each thing that happens. The action plugin of the same
+        name sets it and shows the lines on standard error while the task runs.
+    type: path
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - ansible.builtin.action_common_attributes
+attributes:
+  check_mode:
+    support: full
+    details: Tells the plan from the claims' annotations and upstream's refs. No pod is made.
+  diff_mode:
+    support: full
+    details: Shows each volume's projects with their snapshots, before and after.
+  platform:
+    platforms: posix
+requirements:
+  - python >= 3.10
+  - kubernetes
+  - openshift
+  - jmespath (for O(select))
+  - git on the controller
+  - rsync on the controller (for method V(rsync))
+author:
+  - Packit deployment contributors (@packit)
+seealso:
+  - module: packit.deployment.repository_cache_info
+"""
+
+EXAMPLES = r"""
+- name: Bring two projects to every volume
+  packit.deployment.repository_cache:
+    projects:
+      - url: https://github.com/packit/packit.git
+      - url: https://src.fedoraproject.org/rpms/kernel.git
+        refs: [refs/heads/rawhide]
+    worker_namespace: packit-prod
+    sandbox_namespace: packit-prod-sandbox
+
+- name: Only the first worker and its sandbox, from a clone on this machine
+  packit.deployment.repository_cache:
+    projects:
+      - url: https://git.example.com/team/private.git
+        path: /var/lib/clones/private.git
+    worker_namespace: packit-prod
+    sandbox_namespace: packit-prod-sandbox
+    select: "[?worker.pod=='packit-worker-0']"
+
+- name: Take a project off all volumes
+  packit.deployment.repository_cache:
+    state: absent
+    projects:
+      - url: https://github.com/packit/packit.git
+    worker_namespace: packit-prod
+    sandbox_namespace: packit-prod-sandbox
+"""
+
+RETURN = r"""
+volumes:
+  description: What happened to each volume, those that failed included.
+  returned: always, unless the options are wrong
+  type: list
+  elements: dict
+  contains:
+    namespace:
+      description: The claim's namespace.
+      type: str
+    claim:
+      description: The claim's name.
+      type: str
+    role:
+      description: V(worker) or V(sandbox).
+      type: str
+    serves:
+      description: The worker pod for which the volume is there.
+      type: str
+    changed:
+      description: Whether something was written.
+      type: bool
+    failed:
+      description: Whether something is not as wanted.
+      type: bool
+    held_seconds:
+      description: Seconds for which the volume was held, from the filler pod's creation until it was gone, over all turns.
+      type: float
+    locks:
+      description: Each time it was held, in seconds, as C(attach), C(work) and C(release).
+      type: list
+      elements: dict
+    projects:
+      description:
+        - Per project C(name), C(action), C(method), C(seconds), C(bytes) received, C(snapshot) (a digest of all refs), C(refs)
+          (their number), C(layout), C(warnings), C(error) and C(remedy).
+        - C(action) is one of V(add), V(update), V(replace), V(remove), V(nothing), V(failed), V(blocked) (its sandbox failed),
+          V(skipped), and in check mode V(look).
+      type: list
+      elements: dict
+  sample:
+    - namespace: packit-prod-sandbox
+      claim: sandcastle-repository-cache-packit-worker-0
+      role: sandbox
+      serves: packit-worker-0
+      changed: true
+      failed: false
+      held_seconds: 2.9
+      locks: [{attach: 0.8, work: 1.9, release: 0.2}]
+      projects: []
+summary:
+  description: A table of volumes and projects, ready to be printed, a line each.
+  returned: always, unless the options are wrong
+  type: list
+  elements: str
+plan:
+  description: What was to be done to each project on each volume, and why.
+  returned: always, unless the options are wrong
+  type: list
+  elements: dict
+requests:
+  description: Requests that were sent to the API.
+  returned: always, unless the options are wrong
+  type: int
+"""
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.populate.module import ARGUMENT_SPEC, populate
+
+
+def main() -> None:
+    with deployment_module(ARGUMENT_SPEC) as module:
+        populate(module)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+"""The annotation on a claim: what is believed, what is not, and its limit."""
+
+from __future__ import annotations
+
+import json
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.record import LIMIT, Held, Objects, Record, parse, render
+
+HELD = Held("https://example.org/x.git", "d" * 64, 3, 1000, "bare", "git", "2026-01-01T00:00:00Z", Objects(9, "e" * 64))
+RECORD = Record("uid-1", "pv-1").with_project("x", HELD)
+
+
+def test_what_was_written_is_read_again() -> None:
+    assert parse(render(RECORD), "uid-1", "pv-1") == RECORD
+
+
+def test_a_restored_or_copied_claim_is_unknown() -> None:
+    assert parse(render(RECORD), "uid-2", "pv-1") is None
+    assert parse(render(RECORD), "uid-1", "pv-2") is None
+
+
+def test_what_cannot_be_read_is_unknown() -> None:
+    broken = json.loads(render(RECORD))
+    broken["projects"]["x"]["surprise"] = 1
+    for text in (None, "", "{", "[]", "{}", '{"version": 2}', json.dumps(broken)):
+        assert parse(text, "uid-1", "pv-1") is None
+
+
+def test_equal_records_are_equal_text() -> None:
+    one = Record("u", "v").with_project("a", HELD).with_project("b", HELD)
+    other = Record("u", "v").with_project("b", HELD).with_project("a", HELD)
+    assert render(one) == render(other)
+
+
+def test_the_annotation_never_grows_over_its_limit() -> None:
+    record = Record("u", "v")
+    for number in range(500):
+        record = record.with_project(f"project-{number:03}", HELD)
+    text = render(record)
+    assert LIMIT - 1000 < len(text.encode()) <= LIMIT
+    assert parse(text, "u", "v") is not None
+
+
+def test_absent_is_something_else_than_not_known() -> None:
+    gone = RECORD.without_project("x")
+    assert (dict(gone.projects), gone.absent) == ({}, ("x",))
+    assert gone.with_project("x", HELD).absent == ()
+    assert RECORD.forget_project("x").absent == ()
