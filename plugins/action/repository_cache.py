@@ -1,0 +1,69 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shows what M(packit.deployment.repository_cache) is doing while it does it.
+
+A module's output is read only when it has ended. So the module appends lines to a file, and a thread here shows them on
+standard error: standard output belongs to the callback, which may write JSON or YAML there. This needs the module to run
+on the controller; elsewhere it runs without live lines.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.action import ActionBase
+from ansible.utils.display import Display
+
+_INTERVAL = 0.5
+"""Seconds between two looks at the file."""
+
+
+class ActionModule(ActionBase):
+    """Runs the module, and shows its progress file as it grows."""
+
+    _supports_check_mode = True
+    _supports_diff = True
+
+    def run(self, tmp: str | None = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
+        result: dict[str, Any] = super().run(tmp, task_vars)
+        arguments = dict(self._task.args)
+        if isinstance(arguments.get("kubeconfig"), str) and arguments["kubeconfig"]:
+            # As kubernetes.core's action plugin does for its own modules: relative to the playbook, vaulted files too.
+            arguments["kubeconfig"] = self._loader.get_real_file(self._find_needle("files", arguments["kubeconfig"]))
+        if self._connection.transport != "local" or arguments.get("progress_file"):
+            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+            return result
+        with tempfile.TemporaryDirectory(prefix="packit-deployment-") as directory:
+            progress = Path(directory) / "progress"
+            progress.touch(mode=0o600)
+            arguments["progress_file"] = str(progress)
+            stop = threading.Event()
+            shower = threading.Thread(target=_show, args=(progress, stop), daemon=True)
+            shower.start()
+            try:
+                result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+            finally:
+                stop.set()
+                shower.join()
+        return result
+
+
+def _show(path: Path, stop: threading.Event) -> None:
+    display = Display()
+    with path.open(encoding="utf-8", errors="replace") as file:
+        rest = ""
+        while True:
+            ended = stop.wait(_INTERVAL)
+            *lines, rest = (rest + file.read()).split("\n")  # read after the event: nothing written before it is lost
+            for line in lines:
+                display.display(f"  {line}", stderr=True)
+            if ended:
+                return
+
+
+__all__ = ["ActionModule"]

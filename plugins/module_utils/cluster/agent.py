@@ -1,0 +1,148 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Our agent in a pod: a constant sh script behind one long-lived exec, and the framing of what it is told and answers.
+
+It starts jobs detached from the connection, with input, output and exit code in files, so that a connection that was cut
+finds them again; keeps the pod's heartbeat; and needs nothing but sh and coreutils.
+
+Controller to agent, lines; ``a`` lines are a job's words, none with a newline in it::
+
+    beat                    touch the heartbeat; with a job running, its newest words go to stderr
+    run ID WORDS LENGTH     then WORDS lines `a WORD`, then LENGTH bytes of standard input
+    wait ID                 answer when the job has ended; `unknown ID` where it was never started
+    kill ID                 end the job and its children
+    forget ID               its answer has arrived: delete its files
+
+Agent to controller, on stdout::
+
+    done ID CODE OUT ERR    then OUT bytes of standard output, then ERR bytes (the end) of standard error
+    unknown ID
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from ..shell import STDERR_LIMIT, Completed
+
+SCRIPT = r"""
+set -u
+umask 022
+jobs=$1 heart=$2 last=
+mkdir -p "$jobs" || exit 1
+command -v setsid >/dev/null || setsid() { "$@"; }
+beat() {
+    [ -z "$heart" ] && return
+    read -r up rest </proc/uptime && echo "$up" >"$heart.new" && mv -f "$heart.new" "$heart"
+}
+answer() {
+    tail -c LIMIT "$jobs/$1/err" >"$jobs/$1/tail"
+    read -r code <"$jobs/$1/rc"
+    echo "done $1 $code $(wc -c <"$jobs/$1/out") $(wc -c <"$jobs/$1/tail")"
+    cat "$jobs/$1/out" "$jobs/$1/tail"
+}
+start() {
+    id=$1 words=$2 length=$3 dir=$jobs/$1
+    rm -rf "$dir" && mkdir "$dir" || exit 1
+    set --
+    while [ "$words" -gt 0 ]; do
+        IFS= read -r line || exit 0
+        set -- "$@" "${line#a }"
+        words=$((words - 1))
+    done
+    head -c "$length" >"$dir/in"
+    [ "$(wc -c <"$dir/in")" -eq "$length" ] || exit 0
+    : >"$dir/started"
+    last=$id
+    (
+        trap '' PIPE HUP
+        setsid sh -c 'echo $$ >"$0/pid"; dir=$0; "$@" <"$dir/in" >"$dir/out" 2>"$dir/err"; echo $? >"$dir/rc.new"; mv "$dir/rc.new" "$dir/rc"' \
+            "$dir" "$@" </dev/null >/dev/null 2>&1
+        [ -e "$dir/rc" ] || echo 137 >"$dir/rc"
+        answer "$id"
+    ) &
+}
+echo ready
+beat
+while IFS= read -r line; do
+    set -- $line
+    case $1 in
+    beat)
+        beat
+        [ -z "$last" ] || [ ! -s "$jobs/$last/err" ] || tail -c 400 "$jobs/$last/err" >&2
+        ;;
+    run) start "$2" "$3" "$4" ;;
+    wait)
+        if [ -e "$jobs/$2/started" ]; then
+            last=$2
+            ( while [ ! -e "$jobs/$2/rc" ]; do sleep 0.2; done; answer "$2" ) &
+        else
+            echo "unknown $2"
+        fi
+        ;;
+    kill) [ ! -e "$jobs/$2/pid" ] || { read -r pid <"$jobs/$2/pid"; kill -9 -- "-$pid" || kill -9 "$pid"; } 2>/dev/null ;;
+    forget) last= ; rm -rf "$jobs/$2" ;;
+    esac
+done
+""".replace("LIMIT", str(STDERR_LIMIT))
+
+READY = b"ready\n"
+BEAT = b"beat\n"
+
+
+def start_argv(job_directory: str, heartbeat: str) -> tuple[str, ...]:
+    """What the exec runs. ``heartbeat`` is the file to keep young, or empty."""
+    return ("sh", "-c", SCRIPT, "packit-agent", job_directory, heartbeat)
+
+
+def run_message(job: str, argv: Sequence[str], stdin: bytes) -> bytes:
+    """The message that starts a job. Raises ValueError for a word that cannot be sent."""
+    for word in argv:
+        if "\n" in word or "\0" in word:
+            raise ValueError(f"a word of a command has a newline in it: {word!r}")
+    lines = [f"run {job} {len(argv)} {len(stdin)}", *(f"a {word}" for word in argv)]
+    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape") + stdin
+
+
+def message(verb: str, job: str) -> bytes:
+    """The message ``wait``, ``kill`` or ``forget``."""
+    return f"{verb} {job}\n".encode()
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of a job; None: the agent does not know it."""
+
+    job: str
+    completed: Completed | None
+
+
+class Answers:
+    """Finds the agent's answers in its standard output."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[Answer]:
+        """The answers that are complete now."""
+        self._buffer += data
+        while True:
+            head, newline, _rest = bytes(self._buffer[:200]).partition(b"\n")
+            if not newline:
+                return
+            words = head.decode("ascii", "replace").split()
+            end = len(head) + 1
+            if words[:1] == ["done"]:
+                code, out, err = int(words[2]), int(words[3]), int(words[4])
+                if len(self._buffer) < end + out + err:
+                    return
+                stdout = bytes(self._buffer[end : end + out])
+                stderr = bytes(self._buffer[end + out : end + out + err]).decode("utf-8", "replace")
+                del self._buffer[: end + out + err]
+                yield Answer(words[1], Completed((), code, stdout, stderr))
+                continue
+            del self._buffer[:end]
+            if words[:1] == ["unknown"]:
+                yield Answer(words[1], None)

@@ -1,0 +1,36 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The streams of an exec inside one websocket: v4.channel.k8s.io and v5.channel.k8s.io. Pure.
+
+Each message starts with a byte that names the stream. v5 adds the message (255, stream), which closes a stream: only
+with it can standard input end. Read from Kubernetes' own source: k8s.io/apimachinery/pkg/util/remotecommand/constants.go.
+"""
+
+from __future__ import annotations
+
+import json
+
+STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
+CLOSE_STREAM = 255
+V5, V4 = "v5.channel.k8s.io", "v4.channel.k8s.io"
+
+
+class NotStarted(ValueError):
+    """The process could not be started; the text is the server's."""
+
+
+def exit_code(status: bytes) -> int | None:
+    """The exit code in what came on the status stream; None where nothing came: the connection was lost, not a success.
+
+    Raises NotStarted with the server's words.
+    """
+    if not status.strip():
+        return None
+    data = json.loads(status)
+    if data.get("status") == "Success":
+        return 0
+    for cause in (data.get("details") or {}).get("causes") or []:
+        if cause.get("reason") == "ExitCode":
+            return int(cause["message"])
+    raise NotStarted(str(data.get("message", "the server gave no reason")))

@@ -1,0 +1,439 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The one adapter to other people's client code: kubernetes.core's authentication, openshift's dynamic client, websocket-client.
+
+Everything else of this collection talks to the API through ``Client``, whose answers are the API's own objects and whose
+errors are in ``errors``. Requests are counted, have a timeout, and are sent again after a lost connection.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import socket
+import ssl
+import sys
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode, urlsplit
+
+from ..deadline import Deadline
+from ..errors import DeploymentError
+from .channels import V4, V5
+from .errors import (
+    AlreadyExists,
+    ClusterError,
+    Conflict,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    QuotaExceeded,
+    Unauthorized,
+    Unreachable,
+)
+from .objects import Object
+
+MISSING: dict[str, str] = {}
+"""Packages that could not be imported, with the reason."""
+
+try:
+    import certifi
+    import urllib3
+    import websocket
+    from kubernetes.client.exceptions import ApiException
+    from kubernetes.config.config_exception import ConfigException
+except ImportError as error:
+    MISSING["kubernetes"] = str(error)
+    ApiException = ConfigException = OSError  # only so that `except` clauses have a name
+try:
+    from openshift.dynamic import DynamicClient
+except ImportError as error:
+    MISSING["openshift"] = str(error)
+try:
+    import jmespath  # noqa: F401  (used where pairs are selected; missed here, with the others)
+except ImportError as error:
+    MISSING["jmespath"] = str(error)
+try:
+    from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
+    from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
+    from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
+    from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
+except ImportError as error:
+    MISSING["the collection kubernetes.core"] = str(error)
+    AUTH_ARG_SPEC = {}
+    CoreException = OSError
+
+REQUEST_TIMEOUT = 30.0
+"""Seconds for one request; a watch has its own."""
+_CONNECT_TIMEOUT = 10.0
+WATCH_SECONDS = 5
+"""After so many seconds a watch is opened again where it was: so soon a quiet one notices a stop."""
+_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before a request is sent again; the last one repeats."""
+
+_PATHS = {
+    "Pod": "/api/v1/namespaces/{namespace}/pods",
+    "PersistentVolumeClaim": "/api/v1/namespaces/{namespace}/persistentvolumeclaims",
+    "Event": "/api/v1/namespaces/{namespace}/events",
+    "ResourceQuota": "/api/v1/namespaces/{namespace}/resourcequotas",
+    "Namespace": "/api/v1/namespaces",
+    "SelfSubjectAccessReview": "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
+    "SelfSubjectRulesReview": "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+}
+
+
+class _NoDiscovery:
+    """Stands in for the dynamic client's discovery: we know our few kinds, and discovery costs requests."""
+
+    def __init__(self, client: Any, cache_file: str | None) -> None:
+        self.client = client
+        self.cache_file = cache_file
+
+
+@dataclass(frozen=True)
+class Change:
+    """One message of a watch: ADDED, MODIFIED or DELETED, and the object."""
+
+    type: str
+    object: Object
+
+
+class Client:
+    """The API, for the kinds we use. Safe for threads."""
+
+    def __init__(self, api_client: Any) -> None:
+        self._dynamic = DynamicClient(api_client, discoverer=_NoDiscovery)
+        self._api_client = api_client
+        self._configuration = api_client.configuration
+        self._lock = threading.Lock()
+        self.requests = 0
+
+    @property
+    def host(self) -> str:
+        """The API's URL."""
+        return str(self._configuration.host)
+
+    def get(self, kind: str, namespace: str, name: str, deadline: Deadline) -> Object:
+        """One object. Raises NotFound and the other ClusterErrors."""
+        return self._send("get", f"{_path(kind, namespace)}/{name}", deadline, f"get {kind} {namespace}/{name}")
+
+    def list(self, kind: str, namespace: str, deadline: Deadline, *, labels: str = "", fields: str = "") -> Sequence[Object]:
+        """The objects that match the selectors."""
+        query = [("labelSelector", labels)] * bool(labels) + [("fieldSelector", fields)] * bool(fields)
+        answer = self._send("get", _path(kind, namespace), deadline, f"list {kind} in {namespace}", query=query)
+        return list(answer.get("items") or [])
+
+    def create(self, kind: str, namespace: str, body: Object, deadline: Deadline) -> Object:
+        """Make an object. Raises AlreadyExists, QuotaExceeded, …
+
+        Sent once only: whether a request whose answer was lost has made the object, only the caller can tell.
+        """
+        return self._send("post", _path(kind, namespace), deadline, f"create {kind} in {namespace}", body=body, tries=1)
+
+    def patch(self, kind: str, namespace: str, name: str, body: Object, deadline: Deadline) -> Object:
+        """Change an object by a JSON merge patch."""
+        return self._send(
+            "patch",
+            f"{_path(kind, namespace)}/{name}",
+            deadline,
+            f"patch {kind} {namespace}/{name}",
+            body=body,
+            content_type="application/merge-patch+json",
+        )
+
+    def delete(self, kind: str, namespace: str, name: str, uid: str, deadline: Deadline) -> Object:
+        """Delete the object of that uid. Raises NotFound where it is gone, Conflict where the name is another's."""
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+        return self._send("delete", f"{_path(kind, namespace)}/{name}", deadline, f"delete {kind} {namespace}/{name}", body=body)
+
+    def logs(self, namespace: str, pod: str, lines: int, deadline: Deadline) -> str:
+        """The last lines that a pod's container printed."""
+        path = f"{_path('Pod', namespace)}/{pod}/log"
+        response = self._request("get", path, deadline, [("tailLines", str(lines))], None, None, f"read the log of {namespace}/{pod}", 1)
+        return str(response.data.decode("utf-8", "replace"))
+
+    def watch(self, kind: str, namespace: str, name: str, resource_version: str, deadline: Deadline) -> Iterator[Change]:
+        """Changes of one object from ``resource_version`` on, until the deadline. Ends never by itself.
+
+        A watch that the server ends is opened again. Where the version is too old (410) the object's present state is
+        told first: ADDED, or DELETED where it is gone.
+        """
+        version = resource_version
+        while True:
+            try:
+                for change in self._watch_once(kind, namespace, name, version, deadline):
+                    version = change.object["metadata"].get("resourceVersion", version)
+                    yield change
+            except Gone:
+                try:
+                    present = self.get(kind, namespace, name, deadline)
+                except NotFound:
+                    yield Change("DELETED", {"metadata": {"name": name, "namespace": namespace}})
+                    return
+                version = present["metadata"]["resourceVersion"]
+                yield Change("ADDED", present)
+            deadline.sleep(0.05)
+
+    def _watch_once(self, kind: str, namespace: str, name: str, version: str, deadline: Deadline) -> Iterator[Change]:
+        seconds = max(1, min(WATCH_SECONDS, int(deadline.left())))
+        query = [
+            ("watch", "true"),
+            ("fieldSelector", f"metadata.name={name}"),
+            ("resourceVersion", version),
+            ("timeoutSeconds", str(seconds)),
+        ]
+        response = self._request(
+            "get", _path(kind, namespace), deadline, query, None, None, f"watch {kind} {namespace}/{name}", 0
+        )
+        try:
+            for line in _lines(response, deadline):
+                message = json.loads(line)
+                if message["type"] == "ERROR":
+                    raise _refused(message["object"].get("code", 0), message["object"], f"watch {kind} {namespace}/{name}", self.host)
+                if message["type"] != "BOOKMARK":
+                    yield Change(message["type"], message["object"])
+        finally:
+            response.close()
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        deadline: Deadline,
+        what: str,
+        *,
+        query: Sequence[tuple[str, str]] = (),
+        body: Object | None = None,
+        content_type: str | None = None,
+        tries: int = 0,
+    ) -> Object:
+        response = self._request(method, path, deadline, query, body, content_type, what, tries)
+        answer: Object = json.loads(response.data)
+        return answer
+
+    def _request(
+        self,
+        method: str,
+        path: str,
+        deadline: Deadline,
+        query: Sequence[tuple[str, str]],
+        body: Object | None,
+        content_type: str | None,
+        what: str,
+        tries: int,
+    ) -> Any:
+        """Send until an answer comes; ``tries`` 0 means as often as the deadline allows."""
+        sent = 0
+        while True:
+            with self._lock:
+                self.requests += 1
+            left = deadline.left()
+            try:
+                response = self._dynamic.request(
+                    method,
+                    path,
+                    body=body,
+                    query_params=list(query),
+                    serialize=False,
+                    content_type=content_type,
+                    _request_timeout=(min(_CONNECT_TIMEOUT, left), max(1.0, min(REQUEST_TIMEOUT, left))),
+                )
+                if not isinstance(response, urllib3.response.BaseHTTPResponse):
+                    raise ClusterError(f"The client library answered {type(response).__name__} when asked to {what}.")
+                return response
+            except ApiException as error:
+                failure = _refused(error.status or 0, _body(error.body), what, self.host)
+                again = error.status in (429, 500, 502, 503, 504)
+            except (urllib3.exceptions.HTTPError, OSError) as error:
+                failure = Unreachable(f"The API at {self.host} did not answer when asked to {what}: {_reason(error)}.", _REACH_REMEDY)
+                again = not _is_certificate(error)
+            sent += 1
+            if not again or sent == tries:
+                raise failure
+            pause = _PAUSES[min(sent - 1, len(_PAUSES) - 1)]
+            if sent > len(_PAUSES) + 2 or pause >= deadline.left():
+                raise failure
+            deadline.sleep(pause)
+
+    def open_websocket(self, path: str, query: Sequence[tuple[str, str]], deadline: Deadline, what: str) -> tuple[socket.socket, str]:
+        """Open a websocket with the exec streams' protocols: its socket after the handshake, and the chosen protocol."""
+        with self._lock:
+            self.requests += 1
+        url = f"{self.host.rstrip('/')}{path}?{urlencode(query)}".replace("http", "ws", 1)
+        configuration = self._configuration
+        connection = websocket.WebSocket(sslopt=self._tls(url))
+        try:
+            connection.connect(
+                url,
+                header=self._headers(),
+                subprotocols=[V5, V4],
+                timeout=min(REQUEST_TIMEOUT, deadline.left()),
+                suppress_origin=True,
+                **_proxy(configuration),
+            )
+        except websocket.WebSocketBadStatusException as error:
+            raw = getattr(error, "resp_body", b"") or b""
+            raise _refused(error.status_code, _body(raw), what, self.host) from error
+        except (websocket.WebSocketException, OSError) as error:
+            raise Unreachable(f"The API at {self.host} did not answer when asked to {what}: {_reason(error)}.", _REACH_REMEDY) from error
+        return connection.sock, connection.subprotocol or V4
+
+    def _headers(self) -> list[str]:
+        headers: dict[str, str] = {}
+        headers.update({str(name): str(value) for name, value in self._api_client.default_headers.items() if name != "User-Agent"})
+        token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+        if token:
+            headers["Authorization"] = token if " " in token else f"Bearer {token}"
+        elif self._configuration.username and self._configuration.password:
+            pair = f"{self._configuration.username}:{self._configuration.password}".encode()
+            headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
+        return [f"{name}: {value}" for name, value in headers.items()]
+
+    def _tls(self, url: str) -> dict[str, Any]:
+        configuration = self._configuration
+        options: dict[str, Any] = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
+        if url.startswith("wss:") and configuration.verify_ssl:
+            options = {
+                "cert_reqs": ssl.CERT_REQUIRED,
+                "ca_certs": configuration.ssl_ca_cert or certifi.where(),
+                "check_hostname": configuration.assert_hostname is not False,
+            }
+        if configuration.cert_file:
+            options["certfile"] = configuration.cert_file
+        if configuration.key_file:
+            options["keyfile"] = configuration.key_file
+        if getattr(configuration, "tls_server_name", None):
+            options["server_hostname"] = configuration.tls_server_name
+        return options
+
+
+_REACH_REMEDY = "Check the host, the network and whether a proxy is needed (host, kubeconfig or K8S_AUTH_HOST)."
+
+
+def _path(kind: str, namespace: str) -> str:
+    return _PATHS[kind].format(namespace=namespace)
+
+
+def _lines(response: Any, deadline: Deadline) -> Iterator[bytes]:
+    """Whole lines of a streamed answer, to its end or until it breaks."""
+    buffer = b""
+    while True:
+        deadline.left()
+        try:
+            chunk = response.read1(65536)
+        except (urllib3.exceptions.HTTPError, OSError):
+            return  # the caller opens the watch again where it was
+        if not chunk:
+            return
+        *lines, buffer = (buffer + chunk).split(b"\n")
+        yield from (line for line in lines if line.strip())
+
+
+def _body(raw: Any) -> Object:
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw or "")
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return {"message": text.strip()[:500]}
+    return data if isinstance(data, dict) else {"message": text[:500]}
+
+
+def _refused(status: int, body: Object, what: str, host: str) -> ClusterError:
+    """The error for an answer with an error status."""
+    reason, message = str(body.get("reason", "")), str(body.get("message", "")) or f"HTTP status {status}"
+    text = f"The API refused to {what}: {message}"
+    if status == 401:
+        return Unauthorized(
+            f"The API at {host} does not accept the token (expired, or wrong) when asked to {what}.",
+            "Log in again, and give a fresh api_key, kubeconfig or K8S_AUTH_API_KEY.",
+        )
+    if status == 403 and "exceeded quota" in message:
+        return QuotaExceeded(text, "Wait until other pods have ended, make the filler smaller (resources), or raise the quota.")
+    if status == 403:
+        return Forbidden(text, "Grant the right (docs/rbac.yml of this collection), or see what the message says of policy.")
+    if status == 404:
+        return NotFound(text)
+    if status == 409:
+        return AlreadyExists(text) if reason == "AlreadyExists" else Conflict(text)
+    if status == 410 or reason in ("Expired", "Gone"):
+        return Gone(text)
+    if status in (400, 422):
+        return Invalid(text)
+    return ClusterError(text)
+
+
+def _reason(error: BaseException) -> str:
+    """The innermost reason of a chain of wrapped errors, in a line."""
+    inner: BaseException = error
+    while True:
+        deeper = getattr(inner, "reason", None) or inner.__cause__
+        if not isinstance(deeper, BaseException):
+            return " ".join(str(inner).split()) or type(inner).__name__
+        inner = deeper
+
+
+def _is_certificate(error: BaseException) -> bool:
+    return "certificate" in _reason(error).lower()
+
+
+def _proxy(configuration: Any) -> dict[str, Any]:
+    if not configuration.proxy:
+        return {}
+    parts = urlsplit(configuration.proxy)
+    options: dict[str, Any] = {"http_proxy_host": parts.hostname, "http_proxy_port": parts.port, "proxy_type": "http"}
+    if parts.username:
+        options["http_proxy_auth"] = (parts.username, parts.password or "")
+    if configuration.no_proxy:
+        options["http_no_proxy"] = [item.strip() for item in configuration.no_proxy.split(",")]
+    return options
+
+
+def connect(module: Any) -> Client:
+    """A client from a module's auth options, ``K8S_AUTH_*`` variables, kubeconfig, or the pod that it runs in.
+
+    Empty ``host`` and ``api_key`` count as undefined, as the deployment's templates set them so. Raises Unreachable and
+    ClusterError.
+    """
+    for name in ("host", "api_key"):
+        if module.params.get(name) == "":
+            module.params[name] = None
+    try:
+        return Client(get_api_client(module).client.client)
+    except (CoreException, ConfigException) as error:
+        raise ClusterError(f"No cluster is configured: {error}", "Give host and api_key, kubeconfig, or K8S_AUTH_* variables.") from error
+    except ApiException as error:
+        raise _refused(error.status or 0, _body(error.body), "list its API groups", module.params.get("host") or "the configured host") from error
+    except (urllib3.exceptions.HTTPError, OSError) as error:
+        raise Unreachable(f"The API at {module.params.get('host') or 'the configured host'} did not answer: {_reason(error)}.", _REACH_REMEDY) from error
+
+
+@contextmanager
+def deployment_module(argument_spec: Mapping[str, Any], **settings: Any) -> Iterator[Any]:
+    """An Ansible module with our options and kubernetes.core's auth options. Our errors become ``fail_json`` in words."""
+    if "the collection kubernetes.core" in MISSING:
+        print(json.dumps({"failed": True, "msg": missing_message()}))
+        sys.exit(1)
+    module = AnsibleK8SModule(
+        argument_spec={**AUTH_ARG_SPEC, **argument_spec}, supports_check_mode=True, check_k8s=False, check_pyyaml=False, **settings
+    )
+    if MISSING:
+        module.fail_json(msg=missing_message())
+    try:
+        yield module
+    except DeploymentError as error:
+        module.fail_json(msg=str(error))
+
+
+def missing_message() -> str:
+    """Which packages are missing, for which interpreter."""
+    names = ", ".join(MISSING)
+    return (
+        f"Missing for the interpreter {sys.executable}: {names} ({'; '.join(MISSING.values())}). "
+        f"Install them there: {sys.executable} -m pip install {' '.join(name for name in MISSING if ' ' not in name) or 'kubernetes openshift jmespath'}"
+        f"{'; ansible-galaxy collection install kubernetes.core' if 'the collection kubernetes.core' in MISSING else ''}."
+    )

@@ -1,0 +1,60 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What can go wrong between us and the API, each in words that name host, verb, resource and namespace, never a token."""
+
+from __future__ import annotations
+
+from ..errors import DeploymentError
+
+
+class ClusterError(DeploymentError):
+    """The API refused, or could not be asked."""
+
+
+class NotFound(ClusterError):
+    """There is no such object."""
+
+
+class AlreadyExists(ClusterError):
+    """An object of that name is there already."""
+
+
+class Conflict(ClusterError):
+    """The object is not the one that was meant: it changed, or was made again, in the meantime."""
+
+
+class Forbidden(ClusterError):
+    """No right to do this, or an admission plugin refused it."""
+
+
+class QuotaExceeded(Forbidden):
+    """The namespace's quota has no room now."""
+
+
+class Unauthorized(ClusterError):
+    """The token is wrong or has expired."""
+
+
+class Unreachable(ClusterError):
+    """The API did not answer."""
+
+
+class Gone(ClusterError):
+    """A watch started too far back in time."""
+
+
+class Invalid(ClusterError):
+    """The API understood the object and found it wrong."""
+
+
+class ConnectionLost(ClusterError):
+    """The connection to a process in a pod was lost, and could not be made again in time."""
+
+
+class VolumeBusy(ClusterError):
+    """The volume is attached to another node, so the filler went away at once."""
+
+
+class FillerExists(ClusterError):
+    """Another run's live filler holds this volume."""

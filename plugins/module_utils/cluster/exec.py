@@ -1,0 +1,142 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One exec: a process in a pod as three byte streams and an exit code, read and written without blocking.
+
+The connection after the handshake is a plain (TLS) socket, driven by ``select``: reading and writing at once with bounded
+memory, which neither a blocking socket nor the kubernetes client's own stream can do.
+"""
+
+from __future__ import annotations
+
+import select
+import socket
+import ssl
+import time
+from collections.abc import Sequence
+
+from ..deadline import Deadline
+from .channels import CLOSE_STREAM, STATUS, STDIN, V5, exit_code
+from .client import Client
+from .errors import ConnectionLost
+from .frames import BINARY, CLOSE, PING, PONG, Decoder, encode
+
+PING_EVERY = 10.0
+"""Seconds. Proxies cut idle connections after 60 to 350."""
+_RECEIVE = 256 * 1024
+WRITE_SIZE = 128 * 1024
+"""Bytes of one message to standard input."""
+
+
+class ExecStream:
+    """An exec's connection. Use by one thread."""
+
+    def __init__(self, connection: socket.socket, protocol: str) -> None:
+        self._socket = connection
+        self._socket.settimeout(0)
+        self.half_closes = protocol == V5
+        self._decoder = Decoder()
+        self._outgoing = bytearray()
+        self._status = bytearray()
+        self._ping_at = time.monotonic() + PING_EVERY
+        self.closed = False
+
+    def fileno(self) -> int:
+        """For select."""
+        return self._socket.fileno()
+
+    def close(self) -> None:
+        """Cut the connection. The process goes on without it."""
+        self.closed = True
+        self._socket.close()
+
+    @property
+    def outgoing(self) -> int:
+        """Bytes that wait to be sent: back pressure for the caller."""
+        return len(self._outgoing)
+
+    @property
+    def exit_code(self) -> int | None:
+        """The process's exit code; None while it runs, and after a lost connection. Raises NotStarted."""
+        return exit_code(bytes(self._status))
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for standard input."""
+        for start in range(0, len(data), WRITE_SIZE):
+            self._outgoing += encode(BINARY, bytes((STDIN,)) + data[start : start + WRITE_SIZE])
+
+    def end_input(self) -> None:
+        """Close standard input. Only a v5 server can: elsewhere input must be framed by its length."""
+        if self.half_closes:
+            self._outgoing += encode(BINARY, bytes((CLOSE_STREAM, STDIN)))
+
+    def exchange(self, seconds: float, others: Sequence[socket.socket] = (), writers: Sequence[socket.socket] = (), read: bool = True) -> tuple[list[tuple[int, bytes]], set[int], set[int]]:
+        """Wait at most ``seconds`` for something to happen; send and receive what can be.
+
+        Returns what came, as (stream, bytes), and which of ``others`` can be read and of ``writers`` written. With
+        ``read`` off nothing is taken from the connection: back pressure for the other side. Raises ConnectionLost.
+        """
+        if time.monotonic() >= self._ping_at:
+            self._outgoing += encode(PING, b"")
+            self._ping_at = time.monotonic() + PING_EVERY
+        mine: list[socket.socket] = [] if self.closed else [self._socket]
+        reading = [*(mine if read else []), *others]
+        writing = [*(mine if self._outgoing else []), *writers]
+        pending = read and not self.closed and isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
+        readable, writable, _ = select.select(reading, writing, [], 0 if pending else seconds)
+        if self._outgoing and self._socket in writable:
+            self._send()
+        received: list[tuple[int, bytes]] = []
+        if pending or (read and self._socket in readable):
+            received = self._receive()
+        return (
+            received,
+            {item.fileno() for item in readable if item is not self._socket},
+            {item.fileno() for item in writable if item is not self._socket},
+        )
+
+    def _send(self) -> None:
+        try:
+            sent = self._socket.send(memoryview(self._outgoing)[:_RECEIVE])
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+            return
+        except OSError as error:
+            self.close()
+            raise ConnectionLost(f"the connection broke while sending: {error}") from error
+        del self._outgoing[:sent]
+
+    def _receive(self) -> list[tuple[int, bytes]]:
+        try:
+            data = self._socket.recv(_RECEIVE)
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
+            return []
+        except OSError as error:
+            self.close()
+            raise ConnectionLost(f"the connection broke while reading: {error}") from error
+        if not data:
+            self.close()
+            return []
+        received = []
+        for opcode, payload in self._decoder.feed(data):
+            if opcode == PING:
+                self._outgoing += encode(PONG, payload)
+            elif opcode == CLOSE:
+                self.close()
+            elif opcode == BINARY and payload:
+                if payload[0] == STATUS:
+                    self._status += payload[1:]
+                elif len(payload) > 1 and payload[0] != CLOSE_STREAM:
+                    received.append((payload[0], payload[1:]))
+        return received
+
+
+def open_exec(client: Client, namespace: str, pod: str, container: str, argv: Sequence[str], deadline: Deadline, stdin: bool = True) -> ExecStream:
+    """Start ``argv`` in a container. The argv goes into the URL: small constants only, data by standard input.
+
+    Raises NotFound, Forbidden, Unauthorized, Unreachable, …
+    """
+    query = [("command", word) for word in argv]
+    query += [("container", container), ("stdin", "true" if stdin else "false"), ("stdout", "true"), ("stderr", "true"), ("tty", "false")]
+    path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
+    connection, protocol = client.open_websocket(path, query, deadline, f"run a process in pod {namespace}/{pod}")
+    return ExecStream(connection, protocol)

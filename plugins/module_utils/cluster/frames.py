@@ -1,0 +1,78 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""WebSocket frames (RFC 6455, section 5) as an exec's streams need them: whole binary messages, pings, close. Pure.
+
+Written here, as the kubernetes client's own exec stream keeps all output in memory and cannot read and write at once.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+BINARY, CLOSE, PING, PONG = 0x2, 0x8, 0x9, 0xA
+_TEXT, _CONTINUATION = 0x1, 0x0
+
+
+def encode(opcode: int, payload: bytes) -> bytes:
+    """One whole frame, masked as a client must."""
+    length = len(payload)
+    if length < 126:
+        head = bytes((0x80 | opcode, 0x80 | length))
+    elif length < 65536:
+        head = bytes((0x80 | opcode, 0x80 | 126)) + length.to_bytes(2, "big")
+    else:
+        head = bytes((0x80 | opcode, 0x80 | 127)) + length.to_bytes(8, "big")
+    key = os.urandom(4)
+    # One XOR of two large integers is much faster than a loop over bytes.
+    mask = (key * (length // 4 + 1))[:length]
+    masked = (int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")).to_bytes(length, "big")
+    return head + key + masked
+
+
+class Decoder:
+    """Turns received bytes into messages. Fragments are joined."""
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._opcode = 0
+        self._fragments = bytearray()
+
+    def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
+        """The messages that are complete now, as (opcode, payload); text counts as binary."""
+        self._buffer += data
+        while True:
+            frame = self._next()
+            if frame is None:
+                return
+            final, opcode, payload = frame
+            if opcode >= CLOSE:
+                yield opcode, payload
+                continue
+            if opcode != _CONTINUATION:
+                self._opcode = BINARY if opcode == _TEXT else opcode
+            if final and not self._fragments:
+                yield self._opcode, payload
+                continue
+            self._fragments += payload
+            if final:
+                message = bytes(self._fragments)
+                self._fragments.clear()
+                yield self._opcode, message
+
+    def _next(self) -> tuple[bool, int, bytes] | None:
+        buffer = self._buffer
+        if len(buffer) < 2:
+            return None
+        length, start = buffer[1] & 0x7F, 2
+        if length == 126:
+            length, start = int.from_bytes(buffer[2:4], "big"), 4
+        elif length == 127:
+            length, start = int.from_bytes(buffer[2:10], "big"), 10
+        if len(buffer) < start or len(buffer) < start + length:
+            return None
+        payload = bytes(buffer[start : start + length])
+        final, opcode = bool(buffer[0] & 0x80), buffer[0] & 0x0F
+        del buffer[: start + length]
+        return final, opcode, payload

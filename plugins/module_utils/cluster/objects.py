@@ -1,0 +1,203 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pods, claims and events as frozen values, parsed from what the API returns. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+
+Object = Mapping[str, Any]
+"""An object as the API returns it, parsed from JSON."""
+
+
+@dataclass(frozen=True)
+class Container:
+    """A container of a pod, with its state. ``waiting`` and ``terminated`` are the API's reasons, empty where it is not so."""
+
+    name: str
+    image: str
+    mounts: Mapping[str, str]
+    """Volume name → path."""
+    security_context: Mapping[str, Any] = field(default_factory=dict)
+    waiting: str = ""
+    waiting_message: str = ""
+    terminated: str = ""
+    exit_code: int | None = None
+    running: bool = False
+
+
+@dataclass(frozen=True)
+class Pod:
+    """A pod. ``claims`` maps its volumes' names to the claims behind them."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    created: datetime | None
+    deleting: bool
+    node: str
+    phase: str
+    reason: str
+    message: str
+    ready: bool
+    conditions: Mapping[str, tuple[str, str, str]]
+    """Condition type → status, reason, message."""
+    claims: Mapping[str, str]
+    containers: tuple[Container, ...]
+    spec: Mapping[str, Any] = field(repr=False)
+
+    @property
+    def ended(self) -> bool:
+        """Whether its containers have ended for good."""
+        return self.phase in ("Succeeded", "Failed")
+
+    @property
+    def uses(self) -> frozenset[str]:
+        """The claims that it mounts."""
+        return frozenset(self.claims.values())
+
+
+@dataclass(frozen=True)
+class Claim:
+    """A persistent volume claim. ``capacity`` is in bytes, 0 where it is not known; ``volume_name`` is empty while unbound."""
+
+    namespace: str
+    name: str
+    uid: str
+    resource_version: str
+    labels: Mapping[str, str]
+    annotations: Mapping[str, str]
+    deleting: bool
+    phase: str
+    volume_name: str
+    storage_class: str
+    access_modes: tuple[str, ...]
+    capacity: int
+
+
+@dataclass(frozen=True)
+class Event:
+    """One event: what the cluster says about an object."""
+
+    type: str
+    reason: str
+    message: str
+    count: int
+    last: str
+
+
+def parse_pod(data: Object) -> Pod:
+    """A pod from the API's object."""
+    meta, spec, status = data["metadata"], data.get("spec") or {}, data.get("status") or {}
+    conditions = {
+        item["type"]: (item.get("status", ""), item.get("reason", ""), item.get("message", ""))
+        for item in status.get("conditions") or []
+    }
+    return Pod(
+        namespace=meta.get("namespace", ""),
+        name=meta["name"],
+        uid=meta.get("uid", ""),
+        resource_version=meta.get("resourceVersion", ""),
+        labels=meta.get("labels") or {},
+        annotations=meta.get("annotations") or {},
+        created=parse_time(meta.get("creationTimestamp")),
+        deleting="deletionTimestamp" in meta,
+        node=spec.get("nodeName", ""),
+        phase=status.get("phase", ""),
+        reason=status.get("reason", ""),
+        message=status.get("message", ""),
+        ready=conditions.get("Ready", ("", "", ""))[0] == "True",
+        conditions=conditions,
+        claims={
+            volume["name"]: volume["persistentVolumeClaim"]["claimName"]
+            for volume in spec.get("volumes") or []
+            if "persistentVolumeClaim" in volume
+        },
+        containers=_containers(spec, status),
+        spec=spec,
+    )
+
+
+def _containers(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Container, ...]:
+    states = {item["name"]: item.get("state") or {} for item in status.get("containerStatuses") or []}
+    parsed = []
+    for item in spec.get("containers") or []:
+        state = states.get(item["name"], {})
+        waiting, terminated = state.get("waiting") or {}, state.get("terminated") or {}
+        parsed.append(
+            Container(
+                name=item["name"],
+                image=item.get("image", ""),
+                mounts={mount["name"]: mount["mountPath"] for mount in item.get("volumeMounts") or []},
+                security_context=item.get("securityContext") or {},
+                waiting=waiting.get("reason", ""),
+                waiting_message=waiting.get("message", ""),
+                terminated=terminated.get("reason", ""),
+                exit_code=terminated.get("exitCode"),
+                running="running" in state,
+            )
+        )
+    return tuple(parsed)
+
+
+def parse_claim(data: Object) -> Claim:
+    """A claim from the API's object."""
+    meta, spec, status = data["metadata"], data.get("spec") or {}, data.get("status") or {}
+    return Claim(
+        namespace=meta.get("namespace", ""),
+        name=meta["name"],
+        uid=meta.get("uid", ""),
+        resource_version=meta.get("resourceVersion", ""),
+        labels=meta.get("labels") or {},
+        annotations=meta.get("annotations") or {},
+        deleting="deletionTimestamp" in meta,
+        phase=status.get("phase", ""),
+        volume_name=spec.get("volumeName", ""),
+        storage_class=spec.get("storageClassName", ""),
+        access_modes=tuple(spec.get("accessModes") or ()),
+        capacity=quantity((status.get("capacity") or {}).get("storage", "0")),
+    )
+
+
+def parse_event(data: Object) -> Event:
+    """An event from the API's object (core/v1; newer reporters fill ``series`` instead of ``count``)."""
+    series = data.get("series") or {}
+    return Event(
+        type=data.get("type", ""),
+        reason=data.get("reason", ""),
+        message=(data.get("message") or "").strip(),
+        count=data.get("count") or series.get("count") or 1,
+        last=data.get("lastTimestamp") or series.get("lastObservedTime") or data.get("eventTime") or "",
+    )
+
+
+_SUFFIXES = {
+    "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
+    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60, "m": 0.001,
+}  # fmt: skip
+
+
+def quantity(text: str) -> int:
+    """A Kubernetes quantity as a whole number (bytes for storage and memory), rounded up. Raises ValueError."""
+    return -int(-exact_quantity(text) // 1)
+
+
+def exact_quantity(text: str) -> float:
+    """A Kubernetes quantity (``500m`` processors are 0.5). Raises ValueError."""
+    number = text.rstrip("kMGTPEim")
+    suffix = text[len(number) :]
+    if suffix not in _SUFFIXES:
+        raise ValueError(f"`{text}` is no Kubernetes quantity")
+    return float(number) * _SUFFIXES[suffix]
+
+
+def parse_time(text: str | None) -> datetime | None:
+    """An API timestamp (RFC 3339, UTC, whole seconds), or None."""
+    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc) if text else None
