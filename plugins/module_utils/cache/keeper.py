@@ -35,6 +35,14 @@ class HeldVolume(Protocol):
         """Where the volume is mounted there."""
 
     @property
+    def scratch(self) -> str:
+        """A directory there for our own files; not on the volume."""
+
+    @property
+    def tag(self) -> str:
+        """What keeps two runs apart on the volume, where no filler pod is the lock between them; else empty."""
+
+    @property
     def memory_bytes(self) -> int:
         """Memory that processes there may use together."""
 
@@ -53,6 +61,10 @@ class HeldVolume(Protocol):
     @property
     def lock(self) -> Lock:
         """How long it was held; complete after the release."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know of how it was held; complete after the release."""
 
 
 class Keeper(Protocol):

@@ -64,6 +64,7 @@ class VolumeResult:
     volume: Volume
     projects: tuple[ProjectResult, ...]
     locks: tuple[Lock, ...] = ()
+    warnings: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:

@@ -6,10 +6,11 @@
 It starts jobs detached from the connection, with input, output and exit code in files, so that a connection that was cut
 finds them again; keeps the pod's heartbeat; and needs nothing but sh and coreutils.
 
-Controller to agent, lines; ``a`` lines are a job's words, none with a newline in it::
+Controller to agent, lines::
 
     beat                    touch the heartbeat; with a job running, its newest words go to stderr
-    run ID WORDS LENGTH     then WORDS lines `a WORD`, then LENGTH bytes of standard input
+    run ID WORDS LENGTH     then WORDS times `a WORD` in a line, or `b BYTES` in a line and so many bytes of a word with
+                            newlines in it; then LENGTH bytes of standard input
     wait ID                 answer when the job has ended; `unknown ID` where it was never started
     kill ID                 end the job and its children
     forget ID               its answer has arrived: delete its files
@@ -49,7 +50,10 @@ start() {
     set --
     while [ "$words" -gt 0 ]; do
         IFS= read -r line || exit 0
-        set -- "$@" "${line#a }"
+        case $line in
+        b*) word=$(head -c "${line#b }"; echo .) && set -- "$@" "${word%.}" ;;
+        *) set -- "$@" "${line#a }" ;;
+        esac
         words=$((words - 1))
     done
     head -c "$length" >"$dir/in"
@@ -98,12 +102,12 @@ def start_argv(job_directory: str, heartbeat: str) -> tuple[str, ...]:
 
 
 def run_message(job: str, argv: Sequence[str], stdin: bytes) -> bytes:
-    """The message that starts a job. Raises ValueError for a word that cannot be sent."""
+    """The message that starts a job."""
+    parts = [f"run {job} {len(argv)} {len(stdin)}\n".encode()]
     for word in argv:
-        if "\n" in word or "\0" in word:
-            raise ValueError(f"a word of a command has a newline in it: {word!r}")
-    lines = [f"run {job} {len(argv)} {len(stdin)}", *(f"a {word}" for word in argv)]
-    return "".join(f"{line}\n" for line in lines).encode("utf-8", "surrogateescape") + stdin
+        data = word.encode("utf-8", "surrogateescape")
+        parts.append(b"b %d\n%b" % (len(data), data) if b"\n" in data else b"a %b\n" % data)
+    return b"".join([*parts, stdin])
 
 
 def message(verb: str, job: str) -> bytes:

@@ -157,8 +157,10 @@ class Client:
         response = self._request("get", path, deadline, [("tailLines", str(lines))], None, None, f"read the log of {namespace}/{pod}", 1)
         return str(response.data.decode("utf-8", "replace"))
 
-    def watch(self, kind: str, namespace: str, name: str, resource_version: str, deadline: Deadline) -> Iterator[Change]:
+    def watch(self, kind: str, namespace: str, name: str, resource_version: str, deadline: Deadline) -> Iterator[Change | None]:
         """Changes of one object from ``resource_version`` on, until the deadline. Ends never by itself.
+
+        None comes now and then, when nothing has happened: a caller can look at the clock.
 
         A watch that the server ends is opened again. Where the version is too old (410) the object's present state is
         told first: ADDED, or DELETED where it is gone.
@@ -177,6 +179,7 @@ class Client:
                     return
                 version = present["metadata"]["resourceVersion"]
                 yield Change("ADDED", present)
+            yield None
             deadline.sleep(0.05)
 
     def _watch_once(self, kind: str, namespace: str, name: str, version: str, deadline: Deadline) -> Iterator[Change]:
@@ -283,7 +286,7 @@ class Client:
             raise Unreachable(f"The API at {self.host} did not answer when asked to {what}: {_reason(error)}.", _REACH_REMEDY) from error
         return connection.sock, connection.subprotocol or V4
 
-    def _headers(self) -> list[str]:
+    def _headers(self) -> Sequence[str]:
         headers: dict[str, str] = {}
         headers.update({str(name): str(value) for name, value in self._api_client.default_headers.items() if name != "User-Agent"})
         token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")

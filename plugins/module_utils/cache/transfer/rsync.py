@@ -60,7 +60,8 @@ class RsyncTransfer:
         quarantine = repository.quarantine(deadline)
         if finished.bytes:
             self._copy(finished.directory, f"{quarantine}/pack", repository, deadline, progress)
-        return repository.incoming(deadline)
+        # A full pack is connected in itself: pack-objects has walked all of it. A delta is walked where it arrives.
+        return repository.incoming(connected=not base, deadline=deadline)
 
     def _copy(self, source: Path, to: str, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
         with repository.shell.rsync_peer(deadline) as peer:

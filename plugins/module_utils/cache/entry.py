@@ -1,0 +1,179 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What lies under a project's name on a volume, and whether it can be built on. Everything there is untrusted input."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from enum import Enum
+
+from .model import Layout
+
+_RUNS_PROGRAMS = re.compile(
+    r"^(core\.(fsmonitor|sshcommand|hookspath|gitproxy|editor|pager|askpass|alternaterefscommand|worktree)"
+    r"|include\.path|includeif\..*\.path|url\..*\.(insteadof|pushinsteadof)"
+    r"|remote\..*\.(uploadpack|receivepack|proxy|vcs)|credential\..*|filter\..*|diff\..*\.(command|textconv)|merge\..*\.driver"
+    r"|uploadpack\.packobjectshook|gpg\..*program|protocol\..*|http\..*|alias\..*)$",
+    re.IGNORECASE,
+)
+"""Settings that run programs, read other files or lead elsewhere when git runs with an entry's own configuration."""
+_KNOWN_EXTENSIONS = ("noop", "preciousobjects", "objectformat", "worktreeconfig")
+
+
+class Use(str, Enum):
+    """What can be done with what is there."""
+
+    ABSENT = "absent"
+    BUILD_ON = "build on"
+    REPLACE = "replace"
+    REPLACE_UNSHARED = "replace while nobody else has the volume mounted"
+    BLOCKED = "blocked"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What lies under a project's name. ``layout`` is None where there is no repository; ``git_dir`` is an absolute path.
+
+    ``reason`` and ``remedy`` are words for what is not to be built on. ``bytes`` is the size of its objects.
+    """
+
+    use: Use
+    layout: Layout | None = None
+    git_dir: str = ""
+    reason: str = ""
+    remedy: str = ""
+    occupied: bool = False
+    bytes: int = 0
+    packs: int = 0
+    loose: int = 0
+    owner: int = 0
+    head: str = ""
+    bridged: bool = False
+    objects_taken: bool = False
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def usable(self) -> bool:
+        """Whether it is a repository that can be built on."""
+        return self.use is Use.BUILD_ON
+
+    @property
+    def objects(self) -> str:
+        """Its object directory; empty where there is none to be used."""
+        return f"{self.git_dir}/objects" if self.usable else ""
+
+
+def parse_entry(output: bytes, root: str, name: str) -> Entry:
+    """The entry from what ``scripts.INSPECT`` printed."""
+    head, _newline, settings = output.partition(b"\nkind repository\n")
+    facts: dict[str, str] = {}
+    for line in head.decode("utf-8", "surrogateescape").splitlines():
+        word, _space, value = line.partition(" ")
+        facts[word] = value
+    config, broken = _settings(settings)
+    kind = facts.get("kind", "repository" if _newline else "")
+    path = f"{root}/{name}"
+    if kind == "noroot":
+        return Entry(Use.BLOCKED, reason=f"{root} is not there", remedy="Check repository_cache_path.")
+    if "root_unwritable" in facts:
+        owner, mode, me = facts["root_unwritable"].split()
+        return Entry(
+            Use.BLOCKED,
+            reason=f"the volume's root belongs to uid {owner} with mode {mode}, and uid {me} cannot write there",
+            remedy="Set repository_cache_filler: {pod_security_context: {fsGroup: …}} to the group that may write.",
+        )
+    if kind == "absent":
+        return Entry(Use.ABSENT)
+    if kind == "empty":
+        return Entry(Use.ABSENT, reason="an empty directory, on which every clone fails")
+    if kind != "repository":
+        use, reason = _KINDS[kind]
+        reason = reason.format(owner=facts.get("owner", "?"), mode=facts.get("mode", "?"), me=facts.get("me", "?"))
+        return Entry(use, reason=reason, remedy=_BY_HAND.format(path=path), occupied=True)
+    layout = Layout(facts["layout"])
+    git_dir = f"{path}/.git" if layout is Layout.NON_BARE else path
+    use, reason, remedy = _repository(facts, config, path)
+    if broken and use is Use.BUILD_ON:
+        use, reason, remedy = Use.REPLACE, "its configuration cannot be read, so every clone fails", ""
+    return Entry(
+        use=use,
+        layout=layout,
+        git_dir=git_dir,
+        reason=reason,
+        remedy=remedy,
+        occupied=True,
+        bytes=int(facts.get("bytes", 0)),
+        packs=int(facts.get("packs", 0)),
+        loose=int(facts.get("loose", 0)),
+        owner=int(facts.get("owner", 0)),
+        head=facts.get("head", ""),
+        bridged="bridge" in facts,
+        objects_taken="objects_taken" in facts,
+        warnings=_warnings(facts, config, name),
+    )
+
+
+_BY_HAND = "Look at {path} on the volume, and move it away or remove it by hand (repository_cache_state: absent does that too)."
+_KINDS: dict[str, tuple[Use, str]] = {
+    "symlink": (Use.REPLACE_UNSHARED, "it is, or has where git looks, a symbolic link or a special file, which could lead anywhere"),
+    "file": (Use.REPLACE_UNSHARED, "it is no directory"),
+    "gitfile": (Use.REPLACE_UNSHARED, "its .git is a file that leads to a repository elsewhere"),
+    "halfmade": (Use.REPLACE, "it is no whole git repository, so every clone fails"),
+    "unreadable": (Use.BLOCKED, "it belongs to uid {owner} with mode {mode}, and uid {me} cannot read it; nor can consumers"),
+}
+
+
+def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tuple[Use, str, str]:
+    by_hand = _BY_HAND.format(path=path)
+    extensions = sorted(key for key in config if key.startswith("extensions.") and key.split(".", 1)[1] not in _KNOWN_EXTENSIONS)
+    promisor = [key for key, value in config.items() if key.endswith(".promisor") and value.lower() in ("true", "1", "yes", "")]
+    if facts.get("shallow"):
+        return Use.REPLACE, "it is a shallow clone, which git refuses as a reference", by_hand
+    if promisor or "extensions.partialclone" in config or int(facts.get("promisor", 0)):
+        return Use.REPLACE, "it is a partial clone (--filter), so objects are missing", by_hand
+    if config.get("extensions.objectformat", "sha1") != "sha1":
+        return Use.REPLACE, f"its object format is {config['extensions.objectformat']}, not sha1", by_hand
+    if facts.get("alternates"):
+        return Use.REPLACE_UNSHARED, "it borrows objects from elsewhere (objects/info/alternates)", by_hand
+    if facts.get("grafts"):
+        return Use.REPLACE_UNSHARED, "it has grafts (info/grafts), so its history is not what its objects say", by_hand
+    if facts.get("commondir"):
+        return Use.REPLACE_UNSHARED, "it is a linked work tree, whose objects are elsewhere", by_hand
+    if extensions:
+        return Use.BLOCKED, f"it uses {', '.join(extensions)}, which this software does not know", by_hand
+    if int(facts.get("unreadable", 0)):
+        return Use.BLOCKED, f"{facts['unreadable']} of its files cannot be read by uid {facts.get('me', '?')}", by_hand
+    if "unwritable" in facts:
+        owner, mode = facts["unwritable"].split()
+        return Use.BLOCKED, f"its packs or refs belong to uid {owner} with mode {mode}, and uid {facts.get('me', '?')} cannot write there", by_hand
+    return Use.BUILD_ON, "", ""
+
+
+def _warnings(facts: dict[str, str], config: dict[str, str], name: str) -> tuple[str, ...]:
+    found = []
+    if int(facts.get("hooks", 0)):
+        found.append(f"{name} has {facts['hooks']} hooks; they were not run")
+    dangerous = sorted(key for key in config if _RUNS_PROGRAMS.match(key))
+    if dangerous:
+        shown = ", ".join(_printable(key) for key in dangerous[:5])
+        found.append(f"{name} sets {shown} in its configuration; this was not used")
+    if int(facts.get("young_locks", 0)):
+        found.append(f"{name} has {facts['young_locks']} fresh lock files: another git may be at work there")
+    return tuple(found)
+
+
+def _settings(data: bytes) -> tuple[dict[str, str], bool]:
+    """What ``git config --null --list`` printed: keys in lower case, but for the middle part of three."""
+    broken = data.endswith(b"config_broken 1\n")
+    settings = {}
+    for item in data.split(b"\0"):
+        key, _newline, value = item.decode("utf-8", "surrogateescape").partition("\n")
+        if "." in key:
+            settings[key.lower()] = value
+    return settings, broken
+
+
+def _printable(text: str) -> str:
+    return "".join(character if character.isprintable() and ord(character) < 0xD800 else "?" for character in text)[:80]

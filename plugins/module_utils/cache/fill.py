@@ -1,0 +1,127 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One project on one held volume, in two halves: ``prepare`` receives it where no consumer looks, ``finish`` publishes it.
+
+A pair does ``prepare`` on both volumes before it does ``finish`` on the sandbox and then on the worker.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+
+from ..deadline import Deadline
+from .entry import Entry
+from .git import Limits
+from .keeper import HeldVolume
+from .model import Layout, Project, Snapshot, Volume
+from .objects import Side
+from .plan import Action
+from .projects import matches
+from .record import Held
+from .repository import Repository
+from .results import ProjectResult
+from .transfer import Transfer
+
+Tell = Callable[[str], None]
+"""Called with what is going on, in a few words."""
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A project received into a volume's quarantine. ``seconds`` is what that took."""
+
+    volume: Volume
+    project: Project
+    snapshot: Snapshot
+    transfer: Transfer
+    side: Side
+    shared: bool
+    current: bool
+    seconds: float
+    warnings: tuple[str, ...]
+
+    @property
+    def layout(self) -> Layout:
+        """The layout that the entry has, or will have: new ones are bare."""
+        return self.side.entry.layout if self.side.entry.usable and self.side.entry.layout is not None else Layout.BARE
+
+
+def prepare(
+    held: HeldVolume, volume: Volume, project: Project, snapshot: Snapshot, transfer: Transfer, leftovers_age: float, deadline: Deadline, tell: Tell
+) -> Prepared:
+    """Clean up what failed runs left, look at the entry, and receive what the snapshot needs. Raises DeploymentError."""
+    started = time.monotonic()
+    repository = repository_on(held, project.name, leftovers_age)
+    removed = repository.clean(deadline)
+    entry = repository.inspect(deadline)
+    repository.check_usable(entry, held.shared)
+    warnings = [*entry.warnings]
+    if removed:
+        warnings.append(f"{len(removed)} files that failed runs had left were removed from {project.name}")
+    if entry.reason and entry.occupied:
+        warnings.append(f"{project.name} was replaced: {entry.reason}")
+    tell(f"receives by {transfer.method.value}")
+    incoming = transfer.receive(repository, entry, snapshot, deadline, tell)
+    repository.prove(entry, incoming, snapshot, deadline)
+    side = Side(repository, entry, incoming, repository.objects(entry, incoming, deadline))
+    current = not incoming.packs and repository.is_current(entry, snapshot, wanted_by(project), deadline)
+    return Prepared(volume, project, snapshot, transfer, side, held.shared, current, time.monotonic() - started, tuple(warnings))
+
+
+def finish(prepared: Prepared, verify: bool, other_layout: Layout | None, deadline: Deadline) -> tuple[ProjectResult, Held]:
+    """Publish what was prepared; ``other_layout`` is the worker's, where this is its sandbox. What was done, and what is there."""
+    started = time.monotonic()
+    side, project = prepared.side, prepared.project
+    repository, before = side.repository, side.entry
+    after: Entry = before
+    if not prepared.current or side.incoming.packs:
+        after = repository.publish(before, side.incoming, prepared.snapshot, wanted_by(project), prepared.shared, deadline)
+    bridged = after if other_layout is None else repository.bridge(after, other_layout, deadline)
+    if verify:
+        repository.verify_whole(bridged, deadline)
+    repository.clean(deadline)
+    action = _action(prepared, bridged != after)
+    layout = (bridged.layout or Layout.BARE).value
+    result = ProjectResult(
+        volume=prepared.volume,
+        project=project.name,
+        action=action,
+        method=prepared.transfer.method.value,
+        seconds=round(prepared.seconds + time.monotonic() - started, 3),
+        bytes=side.incoming.bytes,
+        snapshot=prepared.snapshot.digest,
+        refs=len(prepared.snapshot.refs),
+        layout=layout,
+        warnings=prepared.warnings,
+    )
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    held = Held(
+        project.url, prepared.snapshot.digest, len(prepared.snapshot.refs), bridged.bytes, layout, prepared.transfer.method.value, now, side.objects
+    )
+    return result, held
+
+
+def repository_on(held: HeldVolume, name: str, leftovers_age: float) -> Repository:
+    """A project's repository on a held volume."""
+    return Repository(held.shell, held.root, name, held.scratch, Limits(held.memory_bytes, held.cpus), leftovers_age, held.tag)
+
+
+def wanted_by(project: Project) -> Callable[[str], bool]:
+    """Whether a ref is one of the project's."""
+    return lambda name: matches(project.refs, name)
+
+
+def with_side(prepared: Prepared, side: Side) -> Prepared:
+    """The same, after objects were brought to it."""
+    return replace(prepared, side=side)
+
+
+def _action(prepared: Prepared, bridged: bool) -> Action:
+    if not prepared.side.entry.usable:
+        return Action.REPLACE if prepared.side.entry.occupied else Action.ADD
+    changed = bridged or bool(prepared.side.incoming.packs) or not prepared.current
+    return Action.UPDATE if changed else Action.NOTHING

@@ -1,0 +1,98 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How we run git on a volume: with a configuration of ours, never with what lies there.
+
+An entry on a sandbox's volume is untrusted: a hook, ``insteadOf``, ``core.fsmonitor`` or an included file in its
+configuration would be used by a plain ``git fetch`` in it. So git runs in a directory of our own (a *view*), in which
+only the object store and the refs are the entry's.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+MEBI = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What processes on the volume may use together: bytes of memory, and processors."""
+
+    memory_bytes: int = 256 * MEBI
+    cpus: float = 0.5
+
+    @property
+    def threads(self) -> int:
+        """Threads that help: index-pack would take the node's number of processors otherwise."""
+        return max(1, round(self.cpus))
+
+    @property
+    def git(self) -> Mapping[str, str]:
+        """git's own limits, from a quarter of the memory: the rest is for mapped packs and the working set."""
+        share = max(16, self.memory_bytes // MEBI // 4 // self.threads)
+        return {
+            "pack.threads": str(self.threads),
+            "index.threads": str(self.threads),
+            "core.deltaBaseCacheLimit": f"{share}m",
+            "pack.windowMemory": f"{share}m",
+            "core.packedGitLimit": f"{max(64, self.memory_bytes // MEBI // 2)}m",
+            "core.packedGitWindowSize": "16m",
+        }
+
+
+OUR_CONFIG: Mapping[str, str] = {
+    "safe.directory": "*",  # entries of another uid
+    "core.hooksPath": "/dev/null",
+    "core.fsmonitor": "false",
+    "core.logAllRefUpdates": "false",
+    "core.fsync": "all",
+    "core.alternateRefsCommand": "true",  # never run git inside an alternate, where its own configuration would count
+    "core.attributesFile": "/dev/null",
+    "core.excludesFile": "/dev/null",
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "fetch.unpackLimit": "1",
+    "transfer.unpackLimit": "1",
+    "fetch.writeCommitGraph": "false",
+    "pack.writeReverseIndex": "false",
+    "protocol.version": "2",
+    "protocol.allow": "never",
+    "protocol.https.allow": "always",
+    "protocol.http.allow": "always",
+    "protocol.git.allow": "always",
+    "http.lowSpeedLimit": "1000",
+    "http.lowSpeedTime": "60",
+    "credential.helper": "",
+}
+
+KEPT_SETTINGS: Mapping[str, str] = {
+    "gc.auto": "0",
+    "maintenance.auto": "false",
+    "gc.pruneExpire": "never",
+    "gc.reflogExpire": "never",
+}
+"""Written into every entry's own configuration, for people who run git there by hand: one ``git fetch`` ran gc, which lost
+an old unreachable object."""
+
+
+def environment(limits: Limits, extra: Mapping[str, str] | None = None) -> dict[str, str]:
+    """The environment of every git of ours on a volume. ``extra`` adds configuration."""
+    settings = {**OUR_CONFIG, **limits.git, **(extra or {})}
+    variables = {
+        "LC_ALL": "C",
+        "GIT_CONFIG_NOSYSTEM": "1",
+        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_ATTR_NOSYSTEM": "1",
+        "GIT_TERMINAL_PROMPT": "0",
+        "GIT_ASKPASS": "true",
+        "GIT_NO_REPLACE_OBJECTS": "1",
+        "GIT_NO_LAZY_FETCH": "1",
+        "GIT_OPTIONAL_LOCKS": "0",
+        "GIT_CONFIG_COUNT": str(len(settings)),
+    }
+    for number, (key, value) in enumerate(settings.items()):
+        variables[f"GIT_CONFIG_KEY_{number}"] = key
+        variables[f"GIT_CONFIG_VALUE_{number}"] = value
+    return variables

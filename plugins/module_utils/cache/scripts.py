@@ -1,0 +1,264 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sh scripts that run on a volume. Constants: data comes as "$1", … or by standard input, and is never evaluated.
+
+They need sh, coreutils, findutils, sed and git. They print facts, a line each, ``word value``; what follows from them is
+decided in Python.
+"""
+
+from __future__ import annotations
+
+WORK = ".packit-deployment#work"
+"""Our directory at the root of a volume while we work. `#` starts a URL's fragment, so no project can have this name."""
+
+# $1 root, $2 name, $3 age in minutes from which a lock counts as left behind.
+INSPECT = r"""
+cd -- "$1" 2>/dev/null || { echo "kind noroot"; exit; }
+e=./$2
+say() { printf '%s %s\n' "$1" "$2"; }
+[ -w . ] || say root_unwritable "$(stat -c '%u %a' .) $(id -u)"
+if [ -L "$e" ]; then say kind symlink; exit; fi
+if [ ! -e "$e" ]; then say kind absent; exit; fi
+if [ ! -d "$e" ]; then say kind file; exit; fi
+say owner "$(stat -c %u "$e")"
+say mode "$(stat -c %a "$e")"
+say me "$(id -u)"
+if [ ! -r "$e" ] || [ ! -x "$e" ]; then say kind unreadable; exit; fi
+if [ -z "$(ls -A "$e")" ]; then say kind empty; exit; fi
+if [ -L "$e/.git" ]; then say kind symlink; exit; fi
+if [ -f "$e/.git" ]; then say kind gitfile; exit; fi
+if [ -e "$e/.git/HEAD" ]; then g=$e/.git; say layout non-bare; else g=$e; say layout bare; fi
+if [ ! -d "$g/objects" ] || [ ! -e "$g/HEAD" ] || [ ! -d "$g/refs" ]; then
+    if [ -L "$g/objects" ]; then say kind symlink; else say kind halfmade; fi
+    exit
+fi
+odd=$(find "$g/objects" "$g/refs" "$g/HEAD" ! -type f ! -type d 2>/dev/null | wc -l)
+for f in packed-refs config shallow commondir info; do
+    if [ -L "$g/$f" ] || { [ -e "$g/$f" ] && [ ! -f "$g/$f" ] && [ ! -d "$g/$f" ]; }; then odd=$((odd + 1)); fi
+done
+say odd "$odd"
+[ "$odd" -eq 0 ] || { say kind symlink; exit; }
+say unreadable "$(find "$g/objects" "$g/refs" "$g/HEAD" ! -readable 2>/dev/null | wc -l)"
+say head "$(head -c 200 "$g/HEAD" | tr -d '\000' | head -n 1)"
+[ ! -s "$g/shallow" ] || say shallow 1
+[ ! -s "$g/objects/info/alternates" ] || say alternates 1
+[ ! -s "$g/objects/info/http-alternates" ] || say alternates 1
+[ ! -s "$g/info/grafts" ] || say grafts 1
+[ ! -e "$g/commondir" ] || say commondir 1
+say promisor "$(find "$g/objects/pack" -name '*.promisor' 2>/dev/null | wc -l)"
+say packs "$(find "$g/objects/pack" -name 'pack-*.pack' 2>/dev/null | wc -l)"
+say bytes "$(du -sb "$g/objects" | cut -f1)"
+say loose "$(find "$g/objects" -path "$g/objects/[0-9a-f][0-9a-f]/*" -type f ! -name 'tmp_*' | wc -l)"
+say hooks "$(find "$g/hooks" ! -type d ! -name '*.sample' 2>/dev/null | wc -l)"
+say young_locks "$(find "$g" -maxdepth 1 -name '*.lock' -mmin "-$3" 2>/dev/null | wc -l)"
+for d in "$g" "$g/objects" "$g/objects/pack" "$g/refs"; do
+    if [ -e "$d" ] && [ ! -w "$d" ]; then say unwritable "$(stat -c '%u %a' "$d")"; break; fi
+done
+if [ "$g" = "$e" ]; then
+    if [ -L "$e/.git/objects" ] && [ "$(readlink "$e/.git/objects")" = ../objects ]; then say bridge 1; fi
+else
+    if [ -L "$e/objects" ] && [ "$(readlink "$e/objects")" = .git/objects ]; then say bridge 1
+    elif [ -e "$e/objects" ] || [ -L "$e/objects" ]; then say objects_taken 1; fi
+fi
+say kind repository
+[ ! -f "$g/config" ] || git config --file "$g/config" --no-includes --null --list 2>/dev/null || say config_broken 1
+"""
+
+# $1 root, $2 name, $3 age in minutes, $4 our slot in the work directory. Prints what was removed.
+CLEAN = r"""
+cd -- "$1" || exit 3
+rm -rf -- "./WORK/$4"
+[ ! -d ./WORK ] || find ./WORK -mindepth 1 -maxdepth 1 -mmin "+$3" -exec rm -rf -- {} +
+rmdir ./WORK 2>/dev/null
+e=./$2
+[ ! -L "$e" ] && [ -d "$e" ] || exit 0
+if [ -e "$e/.git/HEAD" ]; then g=$e/.git; else g=$e; fi
+[ ! -L "$g" ] && [ ! -L "$g/objects" ] && [ -d "$g/objects" ] && [ ! -L "$g/refs" ] || exit 0
+find "$g/objects" \( -name 'tmp_*' -o -name '.tmp-*' \) -type f -mmin "+$3" -print -delete
+find "$g" -maxdepth 1 -name '*.lock' -type f -mmin "+$3" -print -delete
+find "$g/refs" -name '*.lock' -type f -mmin "+$3" -print -delete
+exit 0
+""".replace("WORK", WORK)
+
+# Our own git directory over an entry: $1 the view, $2 the entry's git directory (empty: none yet), $3 the refs that it
+# shows: `all` of the entry's, or `ours`: refs/packit-cache alone, so that nothing else is touched.
+VIEW = r"""
+rm -rf -- "$1" && mkdir -p -- "$1" || exit 3
+cd -- "$1" || exit 3
+echo 'ref: refs/heads/packit-cache-view' >HEAD
+printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >config
+if [ -z "$2" ]; then mkdir refs objects; exit; fi
+ln -s -- "$2/objects" objects
+ln -s -- "$2/packed-refs" packed-refs
+if [ "$3" = all ]; then
+    ln -s -- "$2/refs" refs
+else
+    mkdir -p -- refs "$2/refs/packit-cache" && ln -s -- "$2/refs/packit-cache" refs/packit-cache
+fi
+"""
+
+# $1 root, $2 slot: the quarantine of a project, empty or as an earlier attempt of this run left it.
+QUARANTINE = r"""
+umask 022
+mkdir -p -- "$1/WORK" && chmod 0700 -- "$1/WORK" && mkdir -p -- "$1/WORK/$2/objects/pack" "$1/WORK/$2/objects/info"
+""".replace("WORK", WORK)
+
+# $1 a pack directory, then base names. For each: name, bytes of the pack, SHA-1 of all but its last 20 bytes, those last 20
+# bytes, the pack checksum in the index, the SHA-1 of all but the index's last 20 bytes, those last 20 bytes.
+CHECK_PACKS = r"""
+cd -- "$1" || exit 3
+shift
+hex() { od -An -v -tx1 | tr -d ' \n'; }
+for p; do
+    printf '%s %s %s %s %s %s %s\n' "$p" "$(stat -c %s "$p.pack")" \
+        "$(head -c -20 "$p.pack" | sha1sum | cut -c1-40)" "$(tail -c 20 "$p.pack" | hex)" \
+        "$(tail -c 40 "$p.idx" | head -c 20 | hex)" \
+        "$(head -c -20 "$p.idx" | sha1sum | cut -c1-40)" "$(tail -c 20 "$p.idx" | hex)"
+done
+"""
+
+# $1 a pack directory: the base names of its packs.
+LIST_PACKS = r"""
+cd -- "$1" 2>/dev/null || exit 0
+for f in pack-*.pack; do [ ! -e "$f" ] || printf '%s\n' "${f%.pack}"; done
+"""
+
+# $1 the output, then object directories: every object id in them, sorted, once. Prints their number and SHA-256.
+# From the packs' indexes and the loose objects' names, so that memory does not grow with the number of objects.
+IDS = r"""
+LC_ALL=C
+export LC_ALL
+out=$1
+shift
+: >"$out.raw" || exit 3
+for d; do
+    [ -d "$d" ] || continue
+    for i in "$d"/pack/*.idx; do
+        [ -e "$i" ] || continue
+        git show-index <"$i" >"$out.one" || exit 4
+        cut -d' ' -f2 "$out.one" >>"$out.raw"
+    done
+    find "$d" -path "$d/[0-9a-f][0-9a-f]/*" -type f ! -name 'tmp_*' | sed 's#.*/\(..\)/\([0-9a-f]*\)$#\1\2#' >>"$out.raw"
+done
+sort -u -S 64M -T "${out%/*}" "$out.raw" >"$out" || exit 5
+rm -f "$out.raw" "$out.one"
+printf '%s %s\n' "$(wc -l <"$out")" "$(sha256sum <"$out" | cut -c1-64)"
+"""
+
+# $1 ids of the other side, $2 our ids (both sorted), $3 the output: what we lack. Prints the number.
+MISSING = r"""
+LC_ALL=C comm -23 "$1" "$2" >"$3" && wc -l <"$3"
+"""
+
+# $1 wanted ids (sorted), $2 scratch, then pack directories: packs that hold any of them, as `directory base`; then the
+# number of wanted ids that are in no pack, which are left in $2/loose-ids.
+HOLDING = r"""
+LC_ALL=C
+export LC_ALL
+wanted=$1 scratch=$2
+shift 2
+: >"$scratch/found"
+for d; do
+    for i in "$d"/*.idx; do
+        [ -e "$i" ] || continue
+        git show-index <"$i" >"$scratch/one" || exit 4
+        cut -d' ' -f2 "$scratch/one" | sort | comm -12 - "$wanted" >"$scratch/both"
+        [ -s "$scratch/both" ] || continue
+        cat "$scratch/both" >>"$scratch/found"
+        b=${i##*/}
+        printf 'pack %s %s\n' "$d" "${b%.idx}"
+    done
+done
+sort -u "$scratch/found" | comm -13 - "$wanted" >"$scratch/loose-ids"
+printf 'loose %s\n' "$(wc -l <"$scratch/loose-ids")"
+"""
+
+# $1 ids file, $2 directory: a pack of those objects there. Prints its name.
+PACK_LOOSE = r"""
+mkdir -p -- "$2" && git pack-objects --window=0 --quiet "$2/pack" <"$1"
+"""
+
+# $1 from, $2 to (pack directories), then base names: durable first, the index last. A pack that is there already must be
+# equal, and stays.
+MOVE_PACKS = r"""
+from=$1 to=$2
+shift 2
+umask 022
+mkdir -p -- "$to" || exit 3
+for p; do
+    chmod 0444 "$from/$p.pack" "$from/$p.idx" && sync -- "$from/$p.pack" "$from/$p.idx" || exit 4
+done
+for p; do
+    if [ -e "$to/$p.idx" ]; then
+        cmp -s -- "$from/$p.pack" "$to/$p.pack" || { echo "$p is there with other content" >&2; exit 5; }
+        continue
+    fi
+    mv -f -- "$from/$p.pack" "$to/$p.pack" && mv -f -- "$from/$p.idx" "$to/$p.idx" || exit 6
+done
+sync -- "$to"
+"""
+
+# $1 an entry's git directory, then key value …: set where they are not set so.
+SETTINGS = r"""
+file=$1/config
+shift
+while [ $# -gt 1 ]; do
+    [ "$(git config --file "$file" --no-includes --get "$1" 2>/dev/null)" = "$2" ] || git config --file "$file" "$1" "$2" || exit 4
+    shift 2
+done
+sync -- "$file"
+"""
+
+# $1 an entry's git directory, $2 the content of HEAD, $3 a place for the new file on the same volume.
+HEAD = r"""
+[ "$(head -c 200 "$1/HEAD" 2>/dev/null)" = "$2" ] && exit 0
+printf '%s\n' "$2" >"$3" && sync -- "$3" && mv -f -- "$3" "$1/HEAD" && sync -- "$1"
+"""
+
+# $1 the git directory: its refs and settings are on disk.
+SYNC_REFS = r"""
+sync -- "$1" "$1/refs" || exit 1
+[ ! -e "$1/packed-refs" ] || sync -- "$1/packed-refs"
+find "$1/refs" -type f -exec sync -- {} +
+"""
+
+# $1 the new repository's directory: its skeleton.
+SKELETON = r"""
+umask 022
+rm -rf -- "$1" && mkdir -p -- "$1/objects/pack" "$1/objects/info" "$1/refs/heads" "$1/refs/tags" || exit 3
+printf '%s\n' "$2" >"$1/HEAD"
+printf '[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n' >"$1/config"
+"""
+
+# $1 the new repository, $2 its final name, $3 where an unusable entry goes first (empty: there is none, or an empty directory).
+RENAME = r"""
+rm -f -- "$1"/*.lock
+find "$1" -exec sync -- {} + || exit 3
+if [ -n "$3" ]; then rm -rf -- "$3"; mv -T -- "$2" "$3" || exit 4; fi
+mv -T -- "$1" "$2" || { [ -z "$3" ] || mv -T -- "$3" "$2"; exit 5; }
+sync -- "${2%/*}"
+"""
+
+# $1 the entry, $2 `bare` or `non-bare` (what it is): adds the other layout's path to its objects.
+BRIDGE = r"""
+if [ "$2" = bare ]; then
+    mkdir -p -- "$1/.git" && ln -s -- ../objects "$1/.git/objects.new" && mv -T -- "$1/.git/objects.new" "$1/.git/objects"
+    sync -- "$1/.git" "$1"
+else
+    mkdir -p -- "$1/.git/info"
+    grep -qx /objects "$1/.git/info/exclude" 2>/dev/null || echo /objects >>"$1/.git/info/exclude"
+    ln -s -- .git/objects "$1/objects" && sync -- "$1"
+fi
+"""
+
+# $1 root, $2 name, $3 slot: out of the consumers' sight by one rename, then deleted.
+REMOVE = r"""
+cd -- "$1" || exit 3
+if [ ! -e "./$2" ] && [ ! -L "./$2" ]; then echo absent; exit 0; fi
+mkdir -p -- "./WORK/$3" && rm -rf -- "./WORK/$3/old" && mv -T -- "./$2" "./WORK/$3/old" && sync -- . || exit 4
+echo removed
+rm -rf -- "./WORK/$3"
+rmdir ./WORK 2>/dev/null
+exit 0
+""".replace("WORK", WORK)

@@ -1,0 +1,129 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One volume of a pair while the pair is worked on: its results so far, its record, and how often it was held."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+from ..deadline import Deadline
+from ..errors import DeploymentError
+from .keeper import HeldVolume, Keeper
+from .model import Project, Volume
+from .plan import Action, Step
+from .record import Held, Record
+from .results import Lock, Progress, ProjectResult, VolumeResult
+
+Report = Callable[[Progress], None]
+"""Called with everything that happens."""
+
+RECORD_TIMEOUT = 60.0
+"""Seconds for writing a record."""
+
+
+class VolumeSide:
+    """Collects what becomes of one volume."""
+
+    def __init__(self, volume: Volume, steps: Iterable[Step], keeper: Keeper, report: Report) -> None:
+        self.volume = volume
+        self.steps = {step.project.name: step for step in steps}
+        self._keeper = keeper
+        self._report = report
+        self._results: dict[str, ProjectResult] = {}
+        self._locks: list[Lock] = []
+        self._warnings: list[str] = []
+        self._held: dict[str, Held] = {}
+        self._absent: set[str] = set()
+
+    def result(self) -> VolumeResult:
+        """What has become of the volume; projects in the order of the plan."""
+        results = tuple(self._results[name] for name in self.steps if name in self._results)
+        return VolumeResult(self.volume, results, tuple(self._locks), tuple(self._warnings))
+
+    def open(self, project: Project) -> bool:
+        """Whether the project has no result yet."""
+        return project.name not in self._results
+
+    def published(self, project: Project) -> bool:
+        """Whether the project is there, by this run's doing or seeing."""
+        return project.name in self._held
+
+    def settle(self, project: Project, result: ProjectResult) -> None:
+        """The project's result; the first one counts."""
+        if self.open(project):
+            self._results[project.name] = result
+            self.tell(project.name, result.action.value, result.error)
+
+    def end(self, projects: Iterable[Project], action: Action, error: DeploymentError | None = None) -> None:
+        """One result for all of these that have none yet."""
+        for project in projects:
+            words, remedy = ("", "") if error is None else (error.message, error.remedy)
+            self.settle(project, ProjectResult(self.volume, project.name, action, error=words, remedy=remedy))
+
+    def tell(self, project: str, phase: str, detail: str = "") -> None:
+        """Something happened."""
+        self._report(Progress(self.volume, phase, project, detail))
+
+    @contextmanager
+    def held(self, deadline: Deadline) -> Iterator[HeldVolume]:
+        """Hold the volume; its lock and warnings are in the result, also when the work fails."""
+        self.tell("", "takes the volume")
+        held: HeldVolume | None = None
+        try:
+            with self._keeper.hold(self.volume, deadline) as held:
+                yield held
+        finally:
+            if held is not None:
+                self._locks.append(held.lock)
+                self._warnings += held.warnings
+                self.tell("", "released", f"held for {held.lock.seconds:.1f} s")
+
+    def recorded(self) -> Record | None:
+        """What is known of the volume."""
+        return self._keeper.recorded(self.volume)
+
+    def done(self, project: Project, result: ProjectResult, held: Held) -> None:
+        """The project is there, verified and on disk; ``held`` goes into the record."""
+        self._held[project.name] = held
+        self.settle(project, result)
+
+    def forget(self, project: Project) -> None:
+        """Write down that nothing is known of a project, before something is done that could leave it absent."""
+        record = self._keeper.recorded(self.volume)
+        if record is not None and project.name in record.projects:
+            self._write(record.forget_project(project.name))
+
+    def write_record(self) -> None:
+        """Write down what the volume now holds; of what failed, nothing is known. Raises DeploymentError."""
+        before = self._keeper.recorded(self.volume)
+        record = before or self._keeper.empty_record(self.volume, _writing(self.volume))
+        for name, held in self._held.items():
+            record = record.with_project(name, held)
+        for name, result in self._results.items():
+            if result.action is Action.FAILED:
+                record = record.forget_project(name)
+            elif result.action is Action.REMOVE or (result.action is Action.NOTHING and name in self._absent):
+                record = record.without_project(name)
+        if record != before:
+            self._write(record)
+
+    def gone(self, project: Project, result: ProjectResult) -> None:
+        """The project was removed, or was not there."""
+        self._absent.add(project.name)
+        self.settle(project, result)
+
+    def add_warning(self, project: Project, words: str) -> None:
+        """A warning in a result that is there already."""
+        result = self._results[project.name]
+        self._results[project.name] = replace(result, warnings=(*result.warnings, words))
+
+    def _write(self, record: Record) -> None:
+        self._keeper.record(self.volume, record, _writing(self.volume))
+
+
+def _writing(volume: Volume) -> Deadline:
+    """A deadline of its own: records are written after the work, also when the run was asked to stop."""
+    return Deadline(RECORD_TIMEOUT, f"writing the annotation of claim {volume}")

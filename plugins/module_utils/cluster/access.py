@@ -1,0 +1,97 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The rights that a run needs, asked for before anything is made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..deadline import Deadline
+from .client import Client
+from .errors import Forbidden
+
+
+@dataclass(frozen=True, order=True)
+class Right:
+    """A verb on a resource (``pods/exec``) of the core API group."""
+
+    resource: str
+    verb: str
+
+
+READ_RIGHTS = (Right("persistentvolumeclaims", "list"), Right("pods", "list"))
+"""What plan, check mode and the report need."""
+CHANGE_RIGHTS = (
+    *READ_RIGHTS,
+    Right("persistentvolumeclaims", "get"),
+    Right("persistentvolumeclaims", "patch"),
+    Right("pods", "get"),
+    Right("pods", "watch"),
+    Right("pods", "create"),
+    Right("pods", "delete"),
+    Right("pods/exec", "get"),
+    Right("pods/exec", "create"),
+)
+"""What a run needs that fills volumes. Events and logs are only for explanations, so they are not required."""
+
+
+def missing(client: Client, namespace: str, wanted: Sequence[Right], deadline: Deadline) -> tuple[Right, ...]:
+    """Those of ``wanted`` that we do not have in a namespace. One request, more where the server cannot list all rules."""
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
+    status = client.create("SelfSubjectRulesReview", namespace, body, deadline).get("status") or {}
+    lacking = tuple(right for right in wanted if not granted(right, status.get("resourceRules") or []))
+    if lacking and status.get("incomplete"):
+        lacking = tuple(right for right in lacking if not _allowed(client, namespace, right, deadline))
+    return lacking
+
+
+def granted(right: Right, rules: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether one of the rules gives the right for any object of its kind. Pure."""
+    sub = right.resource.partition("/")[2]
+    for rule in rules:
+        resources = rule.get("resources") or []
+        if (
+            not rule.get("resourceNames")
+            and ({"*", ""} & set(rule.get("apiGroups") or []))
+            and ({"*", right.verb} & set(rule.get("verbs") or []))
+            and (right.resource in resources or "*" in resources or (sub and f"*/{sub}" in resources))
+        ):
+            return True
+    return False
+
+
+def require(client: Client, namespaces: Iterable[str], wanted: Sequence[Right], deadline: Deadline) -> None:
+    """Raises Forbidden, naming verbs, resources and namespaces, with the rules to add."""
+    problems = []
+    for namespace in sorted(set(namespaces)):
+        lacking = missing(client, namespace, wanted, deadline)
+        if lacking:
+            problems.append((namespace, lacking))
+    if not problems:
+        return
+    words = "; ".join(f"in namespace {namespace}: {', '.join(f'{right.verb} {right.resource}' for right in lacking)}" for namespace, lacking in problems)
+    rules = "\n".join(f"# Role in {namespace}\n{role_rules(lacking)}" for namespace, lacking in problems)
+    raise Forbidden(f"Rights are missing {words}.", f"Add these rules to the Role (docs/rbac.yml has the whole of it):\n{rules}")
+
+
+def role_rules(rights: Iterable[Right]) -> str:
+    """The rules of a Role that grant these rights, as YAML. Pure."""
+    verbs: dict[str, list[str]] = {}
+    for right in rights:
+        verbs.setdefault(right.resource, []).append(right.verb)
+    return "\n".join(f'- apiGroups: [""]\n  resources: ["{resource}"]\n  verbs: {_flow(names)}' for resource, names in verbs.items())
+
+
+def _flow(names: Sequence[str]) -> str:
+    return "[" + ", ".join(f'"{name}"' for name in names) + "]"
+
+
+def _allowed(client: Client, namespace: str, right: Right, deadline: Deadline) -> bool:
+    resource, _slash, sub = right.resource.partition("/")
+    attributes = {"namespace": namespace, "verb": right.verb, "resource": resource, **({"subresource": sub} if sub else {})}
+    body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}}
+    status = client.create("SelfSubjectAccessReview", namespace, body, deadline).get("status") or {}
+    return bool(status.get("allowed"))

@@ -1,0 +1,273 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filler pod's whole life: made, waited for, used, and gone again, whatever happens."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from datetime import datetime, timezone
+
+from ..deadline import Deadline
+from ..errors import Cancelled, DeadlineExceeded, DeploymentError
+from .client import Client
+from .diagnosis import Diagnosis, explain
+from .errors import AlreadyExists, ClusterError, Conflict, FillerExists, NotFound, QuotaExceeded, Unreachable, VolumeBusy
+from .manifest import CONTAINER, HEARTBEAT, JOBS, OWNER, FillerSpec, manifest
+from .objects import Pod, parse_pod
+from .quota import Room
+from .shell import PodShell
+
+UNSCHEDULABLE_GRACE = 5.0
+"""Seconds for which a filler may be unschedulable: the scheduler tries again when others have gone."""
+RELEASE_TIMEOUT = 90.0
+"""Seconds to wait until a deleted filler is really gone. Longer means a lost node, where only its owner can help."""
+SKEW = 30.0
+"""Seconds by which clocks may differ."""
+_QUOTA_PAUSES = (1.0, 2.0, 4.0, 8.0)
+_FATAL_WAITING = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+
+Tell = Callable[[str], None]
+"""Called with what is being waited for, in a few words."""
+
+
+class Filler:
+    """One filler pod. A context manager: Ready inside, gone after.
+
+    ``attach`` and ``release`` are the seconds from its creation until it could work, and from its deletion until it was
+    gone. ``stuck`` is a sentence where it could not be removed.
+    """
+
+    def __init__(self, client: Client, spec: FillerSpec, deadline: Deadline, room: Room | None = None, tell: Tell = lambda _words: None) -> None:
+        self._client = client
+        self._spec = spec
+        self._deadline = deadline
+        self._room = room
+        self._tell = tell
+        self._stack = ExitStack()
+        self._pod: Pod | None = None
+        self._created = 0.0
+        self.attach = 0.0
+        self.release = 0.0
+        self.stuck = ""
+
+    @property
+    def pod(self) -> Pod:
+        """The pod, as it was when it became Ready."""
+        assert self._pod is not None, "only inside the context"
+        return self._pod
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the pod was created."""
+        return time.monotonic() - self._created
+
+    def __enter__(self) -> Filler:
+        if self._room is not None:
+            self._stack.enter_context(self._room.place(self._deadline))
+        try:
+            made = self._create()
+            self._pod = self._until_ready(made)
+        except BaseException:
+            self._remove()
+            self._stack.close()
+            raise
+        self.attach = self.seconds
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        started = time.monotonic()
+        self._remove()
+        self.release = time.monotonic() - started
+        self._stack.close()
+
+    def shell(self) -> PodShell:
+        """A Shell in the pod; its agent keeps the pod's heartbeat."""
+        return PodShell(
+            self._client,
+            self._spec.namespace,
+            self._spec.name,
+            CONTAINER,
+            job_directory=JOBS,
+            heartbeat=HEARTBEAT,
+            reconnect_seconds=float(self._spec.heartbeat or 120),
+            stop=self._deadline.stop,
+        )
+
+    def _create(self) -> Pod:
+        attempt = 0
+        while True:
+            self._created = time.monotonic()
+            try:
+                return parse_pod(self._client.create("Pod", self._spec.namespace, manifest(self._spec), self._deadline))
+            except QuotaExceeded as error:
+                if self._room is not None:
+                    self._room.refused()
+                pause = _QUOTA_PAUSES[min(attempt, len(_QUOTA_PAUSES) - 1)]
+                if pause >= self._deadline.left():
+                    raise
+                self._tell(f"waits for quota: {error.message}")
+                self._deadline.sleep(pause)
+            except AlreadyExists:
+                mine = self._other_filler()
+                if mine is not None:
+                    return mine
+            except Unreachable:
+                # The answer was lost, so the pod may be there. If it is, the next round finds it, and that it is ours.
+                self._deadline.sleep(1.0)
+                if attempt > 3:
+                    raise
+            attempt += 1
+
+    def _other_filler(self) -> Pod | None:
+        """A pod of our name is there: ours after a lost answer (returned), or another's: waited for until it is gone."""
+        try:
+            pod = parse_pod(self._client.get("Pod", self._spec.namespace, self._spec.name, self._deadline))
+        except NotFound:
+            return None
+        if owner(pod).get("run") == self._spec.owner.get("run") and not pod.deleting:
+            return pod
+        if is_left_behind(pod, self._spec.wishes.start_timeout):
+            self._tell(f"removes a filler that {describe_owner(pod)} left behind")
+            remove_pod(self._client, pod, self._deadline)
+            return None
+        self._tell(f"waits for the filler of {describe_owner(pod)}")
+        limit = self._deadline
+        try:
+            for change in self._client.watch("Pod", pod.namespace, pod.name, pod.resource_version, limit):
+                if change is None:
+                    if is_left_behind(pod, self._spec.wishes.start_timeout):
+                        remove_pod(self._client, pod, self._deadline)
+                        return None
+                    continue
+                if change.type == "DELETED":
+                    return None
+                pod = parse_pod(change.object)
+                if pod.ended and not pod.deleting:
+                    remove_pod(self._client, pod, self._deadline)
+                    return None
+        except DeadlineExceeded as error:
+            raise FillerExists(
+                f"Another filler holds the volume: pod {pod.namespace}/{pod.name} of {describe_owner(pod)}.",
+                "Wait for that run to end, or raise repository_cache_timeout.",
+            ) from error
+        return None
+
+    def _until_ready(self, pod: Pod) -> Pod:
+        limit = self._deadline.within(self._spec.wishes.start_timeout, f"the start of pod {pod.namespace}/{pod.name}")
+        self._pod = pod
+        unschedulable = 0.0
+        try:
+            for change in self._client.watch("Pod", pod.namespace, pod.name, pod.resource_version, limit):
+                if change is not None:
+                    if change.type == "DELETED":
+                        raise ClusterError(f"Pod {pod.namespace}/{pod.name} was deleted by somebody else while it was starting.", "Run again.")
+                    pod = self._pod = parse_pod(change.object)
+                if pod.ready:
+                    return pod
+                waiting = pod.conditions.get("PodScheduled", ("", "", ""))[0] == "False"
+                unschedulable = (unschedulable or time.monotonic()) if waiting else 0.0
+                failed = pod.ended or any(container.waiting in _FATAL_WAITING for container in pod.containers)
+                if failed or change is None:
+                    self._judge(pod, must_fail=failed, grace_over=bool(unschedulable) and time.monotonic() - unschedulable >= UNSCHEDULABLE_GRACE)
+        except DeadlineExceeded as error:
+            found = explain(self._client, pod, self._closing_deadline())
+            raise ClusterError(f"{error}. {found.sentence}", found.remedy) from error
+        raise ClusterError(f"Pod {pod.namespace}/{pod.name} disappeared while it was starting.", "Run again.")
+
+    def _judge(self, pod: Pod, must_fail: bool, grace_over: bool) -> None:
+        """Raise where waiting will not help."""
+        found: Diagnosis = explain(self._client, pod, self._deadline)
+        if found.busy:
+            raise VolumeBusy(found.sentence, found.remedy)
+        if must_fail or (found.fatal and grace_over):
+            raise ClusterError(found.sentence, found.remedy)
+        self._tell(found.sentence)
+
+    def _remove(self) -> None:
+        """Delete the pod and wait until it is gone, with a deadline of its own: also when the run was asked to stop."""
+        deadline = self._closing_deadline()
+        try:
+            pod = self._pod or self._mine(deadline)
+            if pod is not None:
+                remove_pod(self._client, pod, deadline)
+        except DeploymentError as error:
+            node = f" on node {self._pod.node}" if self._pod is not None and self._pod.node else ""
+            volumes = ", ".join(mount.claim for mount in self._spec.mounts)
+            self.stuck = (
+                f"The filler pod {self._spec.namespace}/{self._spec.name}{node} could not be removed within {RELEASE_TIMEOUT:.0f} seconds, "
+                f"so {volumes or 'nothing'} stays held: {error} It ends itself {self._spec.heartbeat} seconds after its last heartbeat."
+            )
+            self._tell(self.stuck)
+
+    def _mine(self, deadline: Deadline) -> Pod | None:
+        """The pod, where the answer to its creation was lost."""
+        if not self._created:
+            return None
+        try:
+            pod = parse_pod(self._client.get("Pod", self._spec.namespace, self._spec.name, deadline))
+        except NotFound:
+            return None
+        return pod if owner(pod).get("run") == self._spec.owner.get("run") else None
+
+    def _closing_deadline(self) -> Deadline:
+        return Deadline(RELEASE_TIMEOUT, f"the removal of pod {self._spec.namespace}/{self._spec.name}", threading.Event())
+
+
+def remove_pod(client: Client, pod: Pod, deadline: Deadline) -> None:
+    """Delete a pod and wait until it is really gone. Never by force: on a lost node its volume may still be written to.
+
+    Raises DeadlineExceeded, Cancelled and ClusterError.
+    """
+    try:
+        answer = client.delete("Pod", pod.namespace, pod.name, pod.uid, deadline)
+        version = answer.get("metadata", {}).get("resourceVersion", pod.resource_version)
+        if answer.get("kind") == "Status":
+            return
+        for change in client.watch("Pod", pod.namespace, pod.name, version, deadline):
+            if change is not None and (change.type == "DELETED" or change.object["metadata"].get("uid") != pod.uid):
+                return
+            if change is None:
+                present = client.get("Pod", pod.namespace, pod.name, deadline)
+                if present["metadata"]["uid"] != pod.uid:
+                    return
+    except (NotFound, Conflict):
+        return
+
+
+def owner(pod: Pod) -> dict[str, str]:
+    """Who made a filler: run, user, host; empty where it does not say."""
+    try:
+        data = json.loads(pod.annotations.get(OWNER, "{}"))
+    except ValueError:
+        return {}
+    return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
+
+
+def describe_owner(pod: Pod) -> str:
+    """A filler's owner in words, with its age."""
+    by = owner(pod)
+    since = f" since {pod.created:%H:%M:%S} UTC" if pod.created is not None else ""
+    return f"{by.get('user', 'somebody')} on {by.get('host', 'an unknown host')} (run {by.get('run', 'unknown')}){since}"
+
+
+def is_left_behind(pod: Pod, start_timeout: float, now: datetime | None = None) -> bool:
+    """Whether nobody is there for a filler any more: it has ended, or is still not running long after its run gave up.
+
+    A running one without a heartbeat ends itself, so a running one is alive.
+    """
+    if pod.deleting:
+        return False
+    if pod.ended:
+        return True
+    if pod.phase == "Running" or pod.created is None:
+        return False
+    age = ((now or datetime.now(timezone.utc)) - pod.created).total_seconds()
+    return age > start_timeout + SKEW
+
+
+__all__ = ["Cancelled", "Filler", "describe_owner", "is_left_behind", "owner", "remove_pod"]

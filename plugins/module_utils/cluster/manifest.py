@@ -1,0 +1,240 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filler pod as an object: good defaults, the user's wishes merged over them. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import InvalidOption
+from . import pid1
+from .objects import Object, exact_quantity, quantity
+
+LABEL = "packit.dev/repository-cache-filler"
+"""On every pod of ours, so that a later run finds what was left behind."""
+OWNER = "packit.dev/owner"
+"""Annotation: run id, user and host of the run that made the pod, as JSON."""
+DEFAULT_IMAGE = "quay.io/packit/sandcastle"
+CONTAINER = "filler"
+SCRATCH = "/packit-scratch"
+"""Where an emptyDir is: HOME, the agent's jobs, the heartbeat. Never on the volume."""
+HEARTBEAT = f"{SCRATCH}/heartbeat"
+JOBS = f"{SCRATCH}/jobs"
+HOME = f"{SCRATCH}/home"
+COPIED_LABELS = "paas.redhat.com/"
+"""Labels of a claim with this prefix are copied to its filler; others never are, as selectors may match them."""
+
+START_TIMEOUT = 180
+"""Seconds from a filler's creation until it must be Ready: scheduling, attaching, starting (its image is pulled before)."""
+
+_SCRATCH_LIMIT = "1Gi"
+_RESOURCES = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "256Mi"}}
+_SECURITY = {
+    "allowPrivilegeEscalation": False,
+    "readOnlyRootFilesystem": True,
+    "capabilities": {"drop": ["ALL"]},
+}
+_POD_SECURITY = {
+    "runAsNonRoot": True,
+    "fsGroupChangePolicy": "OnRootMismatch",
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+_IDENTITY_KEYS = ("runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", "seLinuxOptions")
+
+
+@dataclass(frozen=True)
+class Mount:
+    """A claim and where it is mounted."""
+
+    claim: str
+    uid: str
+    path: str
+
+
+@dataclass(frozen=True)
+class Identity:
+    """Who the pod's processes are. On OpenShift (``openshift``) the namespace's own range decides, and nothing is set."""
+
+    openshift: bool = False
+    security: Mapping[str, Any] = field(default_factory=dict)
+    """runAsUser, fsGroup, … of the volume's consumer."""
+
+
+@dataclass(frozen=True)
+class Placement:
+    """Where the pod may run. ``node`` is required where it is set, by its name."""
+
+    node: str = ""
+    tolerations: Sequence[Mapping[str, Any]] = ()
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What the user wants different about filler pods; see ``parse_wishes``."""
+
+    labels: Mapping[str, str] = field(default_factory=dict)
+    annotations: Mapping[str, str] = field(default_factory=dict)
+    resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    pod_security_context: Mapping[str, Any] = field(default_factory=dict)
+    security_context: Mapping[str, Any] = field(default_factory=dict)
+    tolerations: Sequence[Mapping[str, Any]] = ()
+    node_selector: Mapping[str, str] = field(default_factory=dict)
+    pull_policy: str = "IfNotPresent"
+    image_pull_secrets: Sequence[str] = ()
+    service_account: str = ""
+    active_deadline: int = 0
+    start_timeout: int = START_TIMEOUT
+
+    @property
+    def all_resources(self) -> Mapping[str, Mapping[str, str]]:
+        """Requests and limits, the user's over ours."""
+        merged = {kind: {**_RESOURCES[kind], **self.resources.get(kind, {})} for kind in ("requests", "limits")}
+        for name, value in merged["requests"].items():  # a lower limit of the user's must not make the pod invalid
+            if name in merged["limits"] and exact_quantity(value) > exact_quantity(merged["limits"][name]):
+                merged["requests"][name] = merged["limits"][name]
+        return merged
+
+    @property
+    def memory_bytes(self) -> int:
+        """The memory limit."""
+        return quantity(self.all_resources["limits"]["memory"])
+
+    @property
+    def cpus(self) -> float:
+        """The limit of processors."""
+        return exact_quantity(self.all_resources["limits"]["cpu"])
+
+
+_KINDS: Mapping[str, type | tuple[type, ...]] = {
+    "labels": dict, "annotations": dict, "resources": dict, "pod_security_context": dict, "security_context": dict,
+    "tolerations": list, "node_selector": dict, "pull_policy": str, "image_pull_secrets": list, "service_account": str,
+    "active_deadline": int, "start_timeout": int,
+}  # fmt: skip
+
+
+def parse_wishes(raw: Mapping[str, Any]) -> Wishes:
+    """The user's wishes, checked. Raises InvalidOption, naming the key."""
+    for key, value in raw.items():
+        if key not in _KINDS:
+            raise InvalidOption(f"Unknown key `{key}` in the filler's options.", f"Known keys: {', '.join(sorted(_KINDS))}.")
+        if not isinstance(value, _KINDS[key]):
+            raise InvalidOption(f"`{key}` in the filler's options is no {_KINDS[key]}: {value!r}.")
+    wishes = Wishes(**{key: value for key, value in raw.items()})
+    if wishes.pull_policy not in ("Always", "IfNotPresent", "Never"):
+        raise InvalidOption(f"`pull_policy` of the filler is `{wishes.pull_policy}`.", "Use Always, IfNotPresent or Never.")
+    unknown = sorted(set(wishes.resources) - {"requests", "limits"})
+    if unknown:
+        raise InvalidOption(f"Unknown key `{unknown[0]}` in the filler's resources.", "Known keys: requests, limits.")
+    try:
+        wishes.all_resources  # noqa: B018  (parses every quantity)
+        for kind in wishes.all_resources.values():
+            for value in kind.values():
+                exact_quantity(str(value))
+    except ValueError as error:
+        raise InvalidOption(f"In the filler's resources, {error}.", "For example 500m, 256Mi or 1Gi.") from error
+    return wishes
+
+
+@dataclass(frozen=True)
+class FillerSpec:
+    """All that decides what a filler pod is. Times in seconds."""
+
+    namespace: str
+    name: str
+    mounts: tuple[Mount, ...]
+    image: str
+    owner: Mapping[str, str]
+    wishes: Wishes = field(default_factory=Wishes)
+    identity: Identity = field(default_factory=Identity)
+    placement: Placement = field(default_factory=Placement)
+    labels: Mapping[str, str] = field(default_factory=dict)
+    heartbeat: int = 120
+    first_heartbeat: int = 60
+    deadline: int = 1800
+
+
+def filler_name(claim_uid: str) -> str:
+    """The pod's name for a claim: the same for every run, so that the API's AlreadyExists is the lock between them."""
+    return f"packit-cache-filler-{claim_uid}"
+
+
+def manifest(spec: FillerSpec) -> Object:
+    """The pod. Passes PodSecurity ``restricted`` unless the user's wishes say otherwise."""
+    wishes = spec.wishes
+    annotations = {**wishes.annotations, OWNER: json.dumps(dict(spec.owner), sort_keys=True)}
+    if spec.identity.openshift:
+        annotations["openshift.io/required-scc"] = "restricted-v2"
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {
+            "name": spec.name,
+            "namespace": spec.namespace,
+            "labels": {**spec.labels, **wishes.labels, LABEL: "true"},
+            "annotations": annotations,
+        },
+        "spec": {
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 1,
+            "activeDeadlineSeconds": wishes.active_deadline or spec.deadline,
+            "automountServiceAccountToken": bool(wishes.service_account),
+            **({"serviceAccountName": wishes.service_account} if wishes.service_account else {}),
+            "enableServiceLinks": False,
+            "securityContext": _pod_security(spec),
+            **({"imagePullSecrets": [{"name": name} for name in wishes.image_pull_secrets]} if wishes.image_pull_secrets else {}),
+            **_placed(spec),
+            "containers": [
+                {
+                    "name": CONTAINER,
+                    "image": spec.image,
+                    "imagePullPolicy": wishes.pull_policy,
+                    "command": pid1.argv(HEARTBEAT, spec.heartbeat, spec.first_heartbeat),
+                    "workingDir": "/",
+                    "env": [{"name": "HOME", "value": HOME}, {"name": "TMPDIR", "value": SCRATCH}],
+                    "resources": wishes.all_resources,
+                    "securityContext": {**_SECURITY, **wishes.security_context},
+                    "volumeMounts": [
+                        {"name": "scratch", "mountPath": SCRATCH},
+                        *({"name": f"cache-{number}", "mountPath": mount.path} for number, mount in enumerate(spec.mounts)),
+                    ],
+                }
+            ],
+            "volumes": [
+                {"name": "scratch", "emptyDir": {"sizeLimit": _SCRATCH_LIMIT}},
+                *(
+                    {"name": f"cache-{number}", "persistentVolumeClaim": {"claimName": mount.claim}}
+                    for number, mount in enumerate(spec.mounts)
+                ),
+            ],
+        },
+    }
+
+
+def _pod_security(spec: FillerSpec) -> dict[str, Any]:
+    context = {**_POD_SECURITY, **({} if spec.identity.openshift else spec.identity.security), **spec.wishes.pod_security_context}
+    if spec.identity.openshift:
+        # The namespace's range decides there. Anything of ours would be refused, or, for a cluster admin, be granted anyuid.
+        context = {key: value for key, value in context.items() if key not in _IDENTITY_KEYS}
+    return context
+
+
+def _placed(spec: FillerSpec) -> dict[str, Any]:
+    placed: dict[str, Any] = {}
+    tolerations = [*spec.placement.tolerations, *spec.wishes.tolerations]
+    if tolerations:
+        placed["tolerations"] = tolerations
+    selector = {**spec.placement.node_selector, **spec.wishes.node_selector}
+    if selector and not spec.placement.node:
+        placed["nodeSelector"] = selector
+    if spec.placement.node:
+        # By the node's name: works without the right to read nodes, and the hostname label can differ from the name.
+        # Never by `nodeName`: it goes around the scheduler, and a claim that waits for its first consumer never binds.
+        match = {"key": "metadata.name", "operator": "In", "values": [spec.placement.node]}
+        required = {"nodeSelectorTerms": [{"matchFields": [match]}]}
+        placed["affinity"] = {"nodeAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": required}}
+    return placed

@@ -1,0 +1,39 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filler's first process: it ends at once on TERM, and by itself when nobody is there any more.
+
+Its age is measured by ``/proc/uptime``, which no clock change moves. ``activeDeadlineSeconds`` would not do: it does not
+count while the pod is Pending, and a pod left behind by a dead controller may start days later.
+"""
+
+from __future__ import annotations
+
+SCRIPT = r"""
+trap 'exit 0' TERM INT
+heart=$1 limit=$2 first=$3
+now() { read -r up rest </proc/uptime; now=${up%.*}; }
+now
+started=$now
+while :; do
+    sleep 1 &
+    wait $!
+    [ "$limit" -gt 0 ] || continue
+    now
+    if [ -e "$heart" ]; then
+        read -r beat <"$heart"
+        if [ $((now - ${beat%.*})) -gt "$limit" ]; then
+            echo "no heartbeat for $limit seconds: the controller is gone, so this filler ends and frees the volume"
+            exit 3
+        fi
+    elif [ $((now - started)) -gt "$first" ]; then
+        echo "no controller came within $first seconds, so this filler ends and frees the volume"
+        exit 3
+    fi
+done
+"""
+
+
+def argv(heartbeat: str, limit: int, first: int) -> list[str]:
+    """The container's command. ``limit`` and ``first`` in seconds; ``limit`` 0 switches the dead-man's switch off."""
+    return ["sh", "-c", SCRIPT, "packit-filler", heartbeat, str(limit), str(first)]

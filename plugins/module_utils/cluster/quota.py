@@ -1,0 +1,46 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A full quota is waited for, and tells the whole run to hold fewer volumes at once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..deadline import Deadline
+
+
+class Room:
+    """How many fillers there may be at once in one namespace. Starts at the user's number; each refusal by the quota
+    lowers it to what fits beside one consumer's pod. Safe for threads."""
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._inside = 0
+        self._changed = threading.Condition()
+
+    @property
+    def most(self) -> int:
+        """The present limit."""
+        return self._most
+
+    @contextmanager
+    def place(self, deadline: Deadline) -> Iterator[None]:
+        """A place for one filler, waited for."""
+        with self._changed:
+            while self._inside >= self._most:
+                self._changed.wait(min(0.5, deadline.left()))
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._inside -= 1
+                self._changed.notify()
+
+    def refused(self) -> None:
+        """The quota refused a filler: the others that are there now, less one, are all that may be."""
+        with self._changed:
+            self._most = max(1, min(self._most, self._inside - 1) - 1)

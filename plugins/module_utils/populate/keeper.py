@@ -1,0 +1,250 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Holds volumes by filler pods, or inside the pods that hold them, and keeps records on the claims."""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ..cache.keeper import VolumeSkipped
+from ..cache.model import Role, Volume
+from ..cache.record import ANNOTATION, Record, parse, render
+from ..cache.results import Lock, Progress
+from ..cluster.client import Client
+from ..cluster.errors import ClusterError, VolumeBusy
+from ..cluster.filler import Filler
+from ..cluster.holders import Consumers, consumers, identity, image, mounted_at, placement
+from ..cluster.manifest import (
+    COPIED_LABELS,
+    DEFAULT_IMAGE,
+    SCRATCH,
+    FillerSpec,
+    Identity,
+    Mount,
+    Placement,
+    Wishes,
+    filler_name,
+)
+from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
+from ..cluster.quota import Room
+from ..cluster.shell import PodShell
+from ..deadline import Deadline
+from ..shell import Shell
+
+IN_USE = ("same_node", "holder", "wait", "skip")
+_LOOK_EVERY = 2.0
+"""Seconds between two looks at a volume that is waited for."""
+_BUSY_PAUSE = 5.0
+"""Seconds before a volume that was attached elsewhere is tried again."""
+_HOLDER_LIMITS = (256 * 1024 * 1024, 1.0)
+"""Bytes of memory and processors that git may use inside somebody else's container."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How volumes are held. ``timeout`` is seconds for one volume; ``identities`` are of namespaces on OpenShift."""
+
+    path: str
+    image: str
+    wishes: Wishes
+    in_use: str
+    timeout: int
+    concurrency: int
+    owner: Mapping[str, str]
+    openshift: frozenset[str] = frozenset()
+    partners: Mapping[Volume, Volume] = field(default_factory=dict)
+    """Sandbox's volume → its worker's, whose consumer tells as whom to run where the sandbox's has none."""
+
+
+class _Held:
+    """A volume while it is held; see ``cache.keeper.HeldVolume``."""
+
+    def __init__(self, shell: Shell, root: str, scratch: str, memory_bytes: int, cpus: float, shared: bool, tag: str, started: float) -> None:
+        self.shell = shell
+        self.root = root
+        self.scratch = scratch
+        self.memory_bytes = memory_bytes
+        self.cpus = cpus
+        self.shared = shared
+        self.tag = tag
+        self.lock = Lock()
+        self.warnings: tuple[str, ...] = ()
+        self._started = started
+
+    @property
+    def held_seconds(self) -> float:
+        return time.monotonic() - self._started
+
+
+class ClusterKeeper:
+    """See ``cache.keeper.Keeper``. Safe for threads."""
+
+    def __init__(self, client: Client, claims: Mapping[Volume, Claim], settings: Settings, stop: threading.Event, report: Callable[[Progress], None]) -> None:
+        self._client = client
+        self._claims = dict(claims)
+        self._settings = settings
+        self._stop = stop
+        self._report = report
+        self._lock = threading.Lock()
+        # Apart for workers and sandboxes: a pair waits for its sandbox's place while it has its worker's.
+        self._rooms = {(volume.namespace, volume.role): Room(settings.concurrency) for volume in claims}
+        self._records = {volume: _parse(claim) for volume, claim in claims.items()}
+        self._warm: dict[tuple[str, str, str], threading.Lock] = {}
+        self._warmed: set[tuple[str, str, str]] = set()
+
+    def recorded(self, volume: Volume) -> Record | None:
+        """What the claim's annotation says."""
+        with self._lock:
+            return self._records[volume]
+
+    def empty_record(self, volume: Volume, deadline: Deadline) -> Record:
+        """A record for the claim as it is now: bound, after its first pod."""
+        claim = parse_claim(self._client.get("PersistentVolumeClaim", volume.namespace, volume.claim, deadline))
+        with self._lock:
+            self._claims[volume] = claim
+        return Record(claim.uid, claim.volume_name)
+
+    def record(self, volume: Volume, record: Record, deadline: Deadline) -> None:
+        """Write the annotation. The claim must still be the one that was filled."""
+        body = {"metadata": {"uid": record.claim_uid, "annotations": {ANNOTATION: render(record)}}}
+        self._client.patch("PersistentVolumeClaim", volume.namespace, volume.claim, body, deadline)
+        with self._lock:
+            self._records[volume] = record
+
+    @contextmanager
+    def hold(self, volume: Volume, deadline: Deadline) -> Iterator[_Held]:
+        """Take a volume by the user's policy. Raises VolumeSkipped and ClusterError."""
+        while True:
+            used = self._consumers(volume, deadline)
+            if used.holder is not None and self._settings.in_use == "skip":
+                raise VolumeSkipped(f"Pod {used.holder.namespace}/{used.holder.name} uses the volume.", "Use repository_cache_in_use: same_node, or wait.")
+            if used.holder is not None and self._settings.in_use == "wait":
+                self._tell(volume, f"waits for pod {used.holder.name}, which uses the volume")
+                deadline.sleep(_LOOK_EVERY)
+                continue
+            if used.holder is not None and self._settings.in_use == "holder":
+                with self._inside(volume, used.holder) as inside:
+                    yield inside
+                return
+            filler = Filler(self._client, self._spec(volume, used, deadline), deadline, self._rooms[volume.namespace, volume.role], lambda words: self._tell(volume, words))
+            try:
+                entered = filler.__enter__()
+            except VolumeBusy as error:
+                if self._settings.in_use == "skip":
+                    raise VolumeSkipped(error.message, error.remedy) from error
+                self._tell(volume, error.message)
+                deadline.sleep(_BUSY_PAUSE)
+                continue
+            held: _Held | None = None
+            try:
+                with entered.shell() as shell:
+                    held = _Held(
+                        shell,
+                        self._settings.path,
+                        f"{SCRATCH}/work",
+                        self._settings.wishes.memory_bytes,
+                        self._settings.wishes.cpus,
+                        used.holder is not None,
+                        "",
+                        time.monotonic() - filler.seconds,
+                    )
+                    yield held
+            finally:
+                worked = filler.seconds - filler.attach
+                filler.__exit__()
+                if held is not None:
+                    held.lock = Lock(round(filler.attach, 3), round(worked, 3), round(filler.release, 3))
+                    held.warnings = (filler.stuck,) if filler.stuck else ()
+            return
+
+    @contextmanager
+    def _inside(self, volume: Volume, pod: Pod) -> Iterator[_Held]:
+        """Work inside the pod that holds the volume, as the operators do by hand. Locks nobody out."""
+        container, path = mounted_at(pod, volume.claim)
+        run = self._settings.owner["run"]
+        scratch = f"/tmp/packit-deployment-{run}"  # noqa: S108  (in the holder's container)
+        started = time.monotonic()
+        deadline = Deadline(30.0, f"cleaning up in pod {pod.namespace}/{pod.name}", self._stop)
+        with PodShell(self._client, pod.namespace, pod.name, container, job_directory=f"{scratch}/jobs", stop=self._stop) as shell:
+            held = _Held(shell, path, f"{scratch}/work", *_HOLDER_LIMITS, True, f"@{run}", started)
+            try:
+                yield held
+            finally:
+                if not self._stop.is_set():
+                    shell.run(("rm", "-rf", "--", f"{scratch}/work"), deadline=deadline)
+
+    def _consumers(self, volume: Volume, deadline: Deadline) -> Consumers:
+        pods = [parse_pod(item) for item in self._client.list("Pod", volume.namespace, deadline)]
+        return consumers(pods, volume.claim)
+
+    def _spec(self, volume: Volume, used: Consumers, deadline: Deadline) -> FillerSpec:
+        """The filler for a volume; its image is on the node by then, where that can be known."""
+        settings, claim = self._settings, self._claims[volume]
+        at = placement(used)
+        own_image = image(used.any, volume.claim)
+        wanted = settings.image or own_image or DEFAULT_IMAGE
+        who = self._identity(volume, used, deadline)
+        labels = {key: value for key, value in claim.labels.items() if key.startswith(COPIED_LABELS)}
+        if not (used.holder is not None and own_image == wanted) and settings.wishes.pull_policy != "Never":
+            self._warm_up(volume, wanted, at, who, labels, deadline)
+        return FillerSpec(
+            namespace=volume.namespace,
+            name=filler_name(claim.uid),
+            mounts=(Mount(claim.name, claim.uid, settings.path),),
+            image=wanted,
+            owner=settings.owner,
+            wishes=settings.wishes,
+            identity=who,
+            placement=at,
+            labels=labels,
+            # A worker's volume is held while its sandbox's is filled, so it has the time of both.
+            deadline=settings.timeout * (2 if volume.role is Role.WORKER else 1) + 120,
+        )
+
+    def _identity(self, volume: Volume, used: Consumers, deadline: Deadline) -> Identity:
+        openshift = volume.namespace in self._settings.openshift
+        if openshift or used.any is not None:
+            return identity(used.any, volume.claim, openshift)
+        partner = self._settings.partners.get(volume)
+        if partner is None:
+            return Identity()
+        return identity(self._consumers(partner, deadline).any, partner.claim, False)
+
+    def _warm_up(self, volume: Volume, wanted: str, at: Placement, who: Identity, labels: Mapping[str, str], deadline: Deadline) -> None:
+        """Have the image pulled by a pod without volumes, before the volume is taken. Once for each namespace, image and node."""
+        key = (volume.namespace, wanted, at.node)
+        with self._lock:
+            mine = self._warm.setdefault(key, threading.Lock())
+        with mine:
+            if key in self._warmed:
+                return
+            self._tell(volume, f"has the image {wanted} pulled")
+            spec = FillerSpec(
+                namespace=volume.namespace,
+                name=f"packit-cache-image-{uuid.uuid4().hex[:12]}",
+                mounts=(),
+                image=wanted,
+                owner=self._settings.owner,
+                wishes=self._settings.wishes,
+                identity=who,
+                placement=at,
+                labels=labels,
+            )
+            with Filler(self._client, spec, deadline, self._rooms[volume.namespace, volume.role], lambda words: self._tell(volume, words)):
+                self._warmed.add(key)
+
+    def _tell(self, volume: Volume, words: str) -> None:
+        self._report(Progress(volume, words))
+
+
+def _parse(claim: Claim) -> Record | None:
+    return parse(claim.annotations.get(ANNOTATION), claim.uid, claim.volume_name)
+
+
+__all__ = ["IN_USE", "ClusterError", "ClusterKeeper", "Settings"]

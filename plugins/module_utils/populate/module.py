@@ -1,0 +1,101 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ``repository_cache``: validate, compute, act, report."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from ..cache.model import Volume
+from ..cache.plan import Action, State
+from ..cache.results import Progress
+from ..cluster.client import Client, connect
+from . import report
+from .options import ARGUMENT_SPEC, parse_options
+from .run import Outcome, Populate
+
+
+def populate(module: Any) -> None:
+    """Run the job with a module's parameters and exit it."""
+    options = parse_options(module.params)
+    client = connect(module)
+    with stopping_on_signals() as stop:
+        tell = _progress(options.progress_file)
+        outcome = Populate(options, client, stop, lambda progress: tell(str(progress)), tell).run(module.check_mode)
+    for words in (*outcome.notes, *report.warnings(outcome.results)):
+        module.warn(words)
+    answer = _answer(outcome, client, module.check_mode, options.state)
+    failed = report.failures(outcome.results)
+    if failed:
+        module.fail_json(msg=failed, **answer)
+    module.exit_json(**answer)
+
+
+def _answer(outcome: Outcome, client: Client, check_mode: bool, state: State) -> dict[str, Any]:
+    volumes = [volume for result in outcome.results for volume in (result.sandbox, result.worker)]
+    return {
+        "changed": outcome.plan.changes if check_mode else any(volume.changed for volume in volumes),
+        "volumes": [report.volume_facts(volume) for volume in volumes],
+        "summary": report.planned_summary(outcome.plan) if check_mode else report.summary(outcome.results),
+        "plan": report.plan_facts(outcome.plan),
+        "requests": client.requests,
+        "diff": report.diff(outcome.before, _after(outcome, check_mode, state)),
+    }
+
+
+def _after(outcome: Outcome, check_mode: bool, state: State) -> Mapping[Volume, Mapping[str, str]]:
+    """For each volume, the text of each project that changes; empty for one that goes."""
+    after: dict[Volume, dict[str, str]] = {}
+    if check_mode:
+        steps = [(step.volume, step.project.name) for pair in outcome.plan.pairs for step in pair.steps if step.action is not Action.NOTHING]
+    else:
+        results = [volume for result in outcome.results for volume in (result.sandbox, result.worker)]
+        steps = [(volume.volume, project.project) for volume in results for project in volume.projects if project.changed]
+    for volume, name in steps:
+        snapshot = outcome.snapshots.get(name)
+        gone = state is State.ABSENT or snapshot is None
+        after.setdefault(volume, {})[name] = "" if gone or snapshot is None else f"{snapshot.digest[:12]} ({len(snapshot.refs)} refs)"
+    return after
+
+
+def _progress(path: str) -> Callable[[str], None]:
+    """Appends lines to the progress file, if there is one; from any thread."""
+    lock = threading.Lock()
+    last: dict[str, str] = {}
+
+    def write(line: str) -> None:
+        if not path:
+            return
+        with lock:
+            if last.get("line") == line:
+                return
+            last["line"] = line
+            with Path(path).open("a", encoding="utf-8", errors="replace") as file:
+                file.write(line.replace("\n", " ") + "\n")
+
+    return write
+
+
+@contextmanager
+def stopping_on_signals() -> Iterator[threading.Event]:
+    """An event that is set by Ctrl-C, SIGTERM (which ansible-playbook sends when it is stopped) and SIGHUP.
+
+    So the run ends its work and removes its pods instead of dying in the middle.
+    """
+    stop = threading.Event()
+    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    former = {number: signal.signal(number, lambda _number, _frame: stop.set()) for number in signals}
+    try:
+        yield stop
+    finally:
+        for number, handler in former.items():
+            signal.signal(number, handler)
+
+
+__all__ = ["ARGUMENT_SPEC", "populate"]

@@ -1,0 +1,133 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module's options, checked and typed: everything that can be found wrong before a request is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any
+
+from ..cache.model import Method, Pair, Project
+from ..cache.plan import State, choose_method
+from ..cache.projects import is_ssh, parse_method, parse_projects
+from ..cluster.manifest import Wishes, parse_wishes
+from ..errors import InvalidOption
+from .pairs import listed_pairs
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "projects": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {
+            "url": {"type": "str", "required": True},
+            "name": {"type": "str"},
+            "refs": {"type": "list", "elements": "str"},
+            "method": {"type": "str"},
+            "path": {"type": "path"},
+        },
+    },
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "worker_namespace": {"type": "str", "default": ""},
+    "sandbox_namespace": {"type": "str", "default": ""},
+    "volumes": {
+        "type": "list",
+        "elements": "dict",
+        "default": [],
+        "options": {"worker": {"type": "dict", "required": True}, "sandbox": {"type": "dict", "required": True}},
+    },
+    "select": {"type": "str", "default": ""},
+    "path": {"type": "str", "default": "/repository-cache"},
+    "method": {"type": "str", "default": "auto"},
+    "image": {"type": "str", "default": ""},
+    "filler": {"type": "dict", "default": {}},
+    "concurrency": {"type": "int", "default": 8},
+    "timeout": {"type": "int", "default": 1800},
+    "max_hold": {"type": "int", "default": 300},
+    "in_use": {"type": "str", "choices": ["same_node", "holder", "wait", "skip"], "default": "same_node"},
+    "resolve_from": {"type": "str", "choices": ["controller", "pod"], "default": "controller"},
+    "verify": {"type": "bool", "default": False},
+    "progress_file": {"type": "path"},
+}
+
+MINIMUM_HOLD = 30
+"""Seconds. Less would not hold an attach, any work and a release."""
+
+
+@dataclass(frozen=True)
+class PopulateOptions:
+    """What the user wants. Times in seconds."""
+
+    projects: tuple[Project, ...]
+    state: State
+    worker_namespace: str
+    sandbox_namespace: str
+    listed: tuple[Pair, ...]
+    select: str
+    path: str
+    image: str
+    wishes: Wishes
+    concurrency: int
+    timeout: int
+    max_hold: int
+    in_use: str
+    resolve_from: str
+    verify: bool
+    progress_file: str
+
+
+def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
+    """The options. Raises InvalidOption, naming the value."""
+    state = State(params["state"])
+    method = parse_method(params["method"])
+    raw = [{key: value for key, value in project.items() if value is not None} for project in params["projects"]]
+    projects = parse_projects(raw, method)
+    if state is State.PRESENT:
+        for project in projects:
+            _check_method(project)
+    listed = listed_pairs(params["volumes"])
+    for name in ("worker_namespace", "sandbox_namespace"):
+        if not params[name] and not listed:
+            variable = {"worker_namespace": "project", "sandbox_namespace": "sandbox_namespace"}[name]
+            raise InvalidOption(f"{name} is not set.", f"Set repository_cache_{name} (or the variable {variable} of the deployment's playbooks).")
+    path = PurePosixPath(params["path"])
+    if not path.is_absolute() or ".." in path.parts or str(path) == "/":
+        raise InvalidOption(f"The path `{params['path']}` is no absolute path of a directory.", "The service mounts the volumes at /repository-cache.")
+    for name, least in (("concurrency", 1), ("timeout", MINIMUM_HOLD), ("max_hold", MINIMUM_HOLD)):
+        if params[name] < least:
+            raise InvalidOption(f"{name} is {params[name]}, and must be at least {least}.")
+    return PopulateOptions(
+        projects=projects,
+        state=state,
+        worker_namespace=params["worker_namespace"],
+        sandbox_namespace=params["sandbox_namespace"],
+        listed=listed,
+        select=params["select"],
+        path=str(path),
+        image=params["image"],
+        wishes=parse_wishes(params["filler"]),
+        concurrency=params["concurrency"],
+        timeout=params["timeout"],
+        max_hold=params["max_hold"],
+        in_use=params["in_use"],
+        resolve_from=params["resolve_from"],
+        verify=params["verify"],
+        progress_file=params["progress_file"] or "",
+    )
+
+
+def _check_method(project: Project) -> None:
+    method, _why = choose_method(project)
+    if method is Method.RSYNC and not project.path:
+        raise InvalidOption(
+            f"Project `{project.name}` is to be copied by rsync, but has no `path`.",
+            f"Make a local clone and name it: git clone --mirror -- {project.url} DIRECTORY; path: DIRECTORY",
+        )
+    if method is Method.GIT and (is_ssh(project.url) or project.url.startswith("git://")):
+        raise InvalidOption(
+            f"Project `{project.name}` has the URL {project.url}, which the method git cannot fetch in a pod: there is no ssh key there.",
+            "Use method rsync with a local clone as `path`, or an https URL.",
+        )

@@ -1,0 +1,134 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Results in the shapes that people and playbooks see. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
+
+from ..cache.model import Volume
+from ..cache.plan import Action, Plan
+from ..cache.record import Record
+from ..cache.results import PairResult, ProjectResult, VolumeResult
+
+
+def volume_facts(result: VolumeResult) -> dict[str, object]:
+    """One volume, as the module returns it."""
+    return {
+        **_named(result.volume),
+        "changed": result.changed,
+        "failed": result.failed,
+        "held_seconds": round(sum(lock.seconds for lock in result.locks), 3),
+        "locks": [asdict(lock) for lock in result.locks],
+        "warnings": list(result.warnings),
+        "projects": [_project_facts(project) for project in result.projects],
+    }
+
+
+def _project_facts(result: ProjectResult) -> dict[str, object]:
+    return {
+        "name": result.project,
+        "action": result.action.value,
+        "method": result.method,
+        "seconds": result.seconds,
+        "bytes": result.bytes,
+        "snapshot": result.snapshot,
+        "refs": result.refs,
+        "layout": result.layout,
+        "warnings": list(result.warnings),
+        "error": result.error,
+        "remedy": result.remedy,
+    }
+
+
+def plan_facts(plan: Plan) -> list[dict[str, object]]:
+    """The plan, a dictionary a step."""
+    return [
+        {**_named(step.volume), "project": step.project.name, "action": step.action.value, "method": step.method.value, "why": step.why}
+        for pair in plan.pairs
+        for step in pair.steps
+    ]
+
+
+def planned_summary(plan: Plan) -> list[str]:
+    """What a run would do, a line a step."""
+    lines = [
+        f"{step.volume} {step.project.name}: {step.action.value} ({step.why})"
+        for pair in plan.pairs
+        for step in pair.steps
+        if step.action is not Action.NOTHING
+    ]
+    return lines or ["Nothing to do: every volume holds every project, as upstream has it."]
+
+
+def summary(results: Iterable[PairResult]) -> list[str]:
+    """A table of volumes and projects, a line each, ready to be printed."""
+    rows = [("VOLUME", "PROJECT", "ACTION", "METHOD", "RECEIVED", "HELD")]
+    for result in _volumes(results):
+        held = f"{sum(lock.seconds for lock in result.locks):.1f} s" if result.locks else "-"
+        rows += [
+            (str(result.volume), project.project, project.action.value, project.method or "-", _size(project.bytes), held) for project in result.projects
+        ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+
+
+def failures(results: Iterable[PairResult]) -> str:
+    """What failed, volume by volume, with what to do; empty where nothing did. Each reason once a volume."""
+    lines = []
+    for result in _volumes(results):
+        reasons: dict[tuple[str, str], list[str]] = {}
+        for project in result.projects:
+            if project.failed:
+                reasons.setdefault((project.error, project.remedy), []).append(project.project)
+        for (error, remedy), names in reasons.items():
+            lines.append(f"- {result.volume} ({', '.join(names)}): {error} {remedy}".rstrip())
+    if not lines:
+        return ""
+    total = len(list(_volumes(results)))
+    failed = sum(result.failed for result in _volumes(results))
+    return f"{failed} of {total} volumes are not as wanted; the others are, and a second run does only the rest.\n" + "\n".join(lines)
+
+
+def warnings(results: Iterable[PairResult]) -> list[str]:
+    """Warnings of all volumes and projects."""
+    found = []
+    for result in _volumes(results):
+        found += [f"{result.volume}: {words}" for words in result.warnings]
+        found += [f"{result.volume}: {words}" for project in result.projects for words in project.warnings]
+    return found
+
+
+def diff(before: Mapping[Volume, Record | None], after: Mapping[Volume, Mapping[str, str]]) -> list[dict[str, str]]:
+    """What ``--diff`` shows: for each volume that changes, its projects with their snapshots. ``after``: name → text."""
+    shown = []
+    for volume, wanted in after.items():
+        record = before.get(volume)
+        known = {} if record is None else {name: f"{held.snapshot[:12]} ({held.refs} refs)" for name, held in record.projects.items()}
+        then = {**known, **wanted}
+        texts = [_diff_text(known), _diff_text({name: text for name, text in then.items() if text})]
+        if texts[0] != texts[1]:
+            shown.append({"before_header": str(volume), "after_header": str(volume), "before": texts[0], "after": texts[1]})
+    return shown
+
+
+def _diff_text(projects: Mapping[str, str]) -> str:
+    return "".join(f"{name}: {text}\n" for name, text in sorted(projects.items()))
+
+
+def _volumes(results: Iterable[PairResult]) -> Sequence[VolumeResult]:
+    return [volume for result in results for volume in (result.sandbox, result.worker)]
+
+
+def _named(volume: Volume) -> dict[str, object]:
+    return {"namespace": volume.namespace, "claim": volume.claim, "role": volume.role.value, "serves": volume.serves}
+
+
+def _size(number: float) -> str:
+    for unit in ("B", "kB", "MB"):
+        if number < 1000:
+            return f"{number:.0f} {unit}"
+        number /= 1000
+    return f"{number:.1f} GB"
