@@ -76,8 +76,8 @@ options:
         required: true
   select:
     description:
-      - A JMESPath expression over the pairs, for a subset. A pair looks like
-        C({worker: {namespace, claim, pod}, sandbox: {namespace, claim}}).
+      - A JMESPath expression over the pairs, for a subset. A pair has C(worker.namespace), C(worker.claim), C(worker.pod),
+        C(sandbox.namespace) and C(sandbox.claim).
     type: str
     default: ""
   path:

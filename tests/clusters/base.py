@@ -1,0 +1,245 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What integration scenarios need of a cluster; everything that is common is done through the API as an administrator."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+from kubernetes import client, config
+
+RBAC = Path(__file__).parents[2] / "docs" / "rbac.yml"
+WORKER_TEMPLATE = "packit-worker-repository-cache"
+SANDBOX_PREFIX = "sandcastle-repository-cache-"
+USER = 1000
+WAIT = 90.0
+
+SECURITY = {
+    "allowPrivilegeEscalation": False,
+    "capabilities": {"drop": ["ALL"]},
+    "runAsNonRoot": True,
+    "seccompProfile": {"type": "RuntimeDefault"},
+}
+# Ends at once on TERM, as the fillers do.
+PID1 = ["sh", "-c", "trap 'exit 0' TERM INT; while :; do sleep 1 & wait $!; done"]
+
+
+class TestCluster(ABC):
+    """A cluster. ``kubeconfig`` is the administrator's; ``upstream_host`` this machine's address as pods see it."""
+
+    __test__ = False
+    name: str
+    kubeconfig: Path
+    upstream_host: str
+    image = "localhost/filler:test"
+
+    def __init__(self) -> None:
+        self._namespaces: list[str] = []
+
+    def connect(self) -> None:
+        """Make the administrator's client; subclasses call it when the cluster is up."""
+        self.api = config.new_client_from_config(str(self.kubeconfig))
+        self.core = client.CoreV1Api(self.api)
+        self.apps = client.AppsV1Api(self.api)
+
+    @abstractmethod
+    def volume(self, namespace: str, claim: str, *, size: str, node: str, access_mode: str, make_claim: bool = True) -> None:
+        """Provide a volume for a claim, pinned to a node; and the claim, unless something else makes it."""
+
+    @abstractmethod
+    def volume_path(self, namespace: str, claim: str) -> Path:
+        """The volume's directory, as this machine sees it."""
+
+    @abstractmethod
+    def remove_volumes(self, namespace: str) -> None:
+        """Take away all volumes of a namespace that is gone."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """End the cluster, or leave it as it was found."""
+
+    def namespace(self, name: str, annotations: Mapping[str, str] | None = None) -> str:
+        """A namespace that enforces restricted PodSecurity."""
+        meta = {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}, "annotations": dict(annotations or {})}
+        self.core.create_namespace({"metadata": meta})
+        self._namespaces.append(name)
+        until(lambda: self._has_service_account(name), f"service account of {name}")
+        return name
+
+    def _has_service_account(self, namespace: str) -> bool:
+        return any(item.metadata.name == "default" for item in self.core.list_namespaced_service_account(namespace).items)
+
+    def claim(self, namespace: str, name: str, *, size: str = "1G", node: str = "node1", access_mode: str = "ReadWriteOnce") -> Path:
+        """A claim with its volume; returns its directory."""
+        self.volume(namespace, name, size=size, node=node, access_mode=access_mode)
+        return self.volume_path(namespace, name)
+
+    def workers(
+        self, namespace: str, *, replicas: int, name: str = "packit-worker", nodes: Iterable[str] = ("node1",), running: bool = True, size: str = "1G", user: int = USER
+    ) -> list[str]:
+        """A StatefulSet of workers with their cache volumes; returns its pods' names when they are Ready."""
+        spread = list(nodes)
+        pods = [f"{name}-{number}" for number in range(replicas)]
+        for number, pod in enumerate(pods):
+            claim = f"{WORKER_TEMPLATE}-{pod}"
+            self.volume(namespace, claim, size=size, node=spread[number % len(spread)], access_mode="ReadWriteOnce", make_claim=not running)
+        container = {
+            "name": "worker",
+            "image": self.image,
+            "imagePullPolicy": "Never",
+            "command": PID1,
+            "securityContext": SECURITY,
+            "volumeMounts": [{"name": WORKER_TEMPLATE, "mountPath": "/repository-cache"}],
+        }
+        body = {
+            "metadata": {"name": name},
+            "spec": {
+                "serviceName": name,
+                "replicas": replicas if running else 0,
+                "podManagementPolicy": "Parallel",
+                "selector": {"matchLabels": {"component": name}},
+                "template": {
+                    "metadata": {"labels": {"component": name}},
+                    "spec": {
+                        "terminationGracePeriodSeconds": 1,
+                        "securityContext": {"runAsUser": user, "fsGroup": user, "fsGroupChangePolicy": "OnRootMismatch"},
+                        "containers": [container],
+                    },
+                },
+                "volumeClaimTemplates": [
+                    {
+                        "metadata": {"name": WORKER_TEMPLATE},
+                        "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "standard", "resources": {"requests": {"storage": f"{size}i"}}},
+                    }
+                ],
+            },
+        }
+        self.apps.create_namespaced_stateful_set(namespace, body)
+        if running:
+            until(lambda: all(self.is_ready(namespace, pod) for pod in pods), f"workers of {namespace}")
+        return pods
+
+    def sandboxes(self, namespace: str, pods: Iterable[str], *, size: str = "1G", nodes: Iterable[str] = ("node1",)) -> list[str]:
+        """The claims for the sandboxes of these worker pods."""
+        spread = list(nodes)
+        claims = []
+        for number, pod in enumerate(pods):
+            claims.append(f"{SANDBOX_PREFIX}{pod}")
+            self.claim(namespace, claims[-1], size=size, node=spread[number % len(spread)])
+        return claims
+
+    def consumer(self, namespace: str, claim: str, *, name: str, user: int = USER, node: str = "", wait: bool = True) -> None:
+        """A pod that mounts a claim, as a sandbox does; Ready on return."""
+        spec: dict[str, Any] = {
+            "terminationGracePeriodSeconds": 1,
+            "securityContext": {"runAsUser": user, "fsGroup": user},
+            "containers": [
+                {
+                    "name": "sandbox",
+                    "image": self.image,
+                    "imagePullPolicy": "Never",
+                    "command": PID1,
+                    "securityContext": SECURITY,
+                    "volumeMounts": [{"name": "cache", "mountPath": "/repository-cache"}],
+                }
+            ],
+            "volumes": [{"name": "cache", "persistentVolumeClaim": {"claimName": claim}}],
+        }
+        if node:
+            spec["nodeSelector"] = {"kubernetes.io/hostname": node}
+        self.core.create_namespaced_pod(namespace, {"metadata": {"name": name}, "spec": spec})
+        if wait:
+            until(lambda: self.is_ready(namespace, name), f"pod {namespace}/{name}")
+
+    def delete_pod(self, namespace: str, name: str) -> None:
+        """Delete a pod and wait until it is gone."""
+        self.core.delete_namespaced_pod(name, namespace)
+        until(lambda: name not in self.pods(namespace), f"the end of pod {namespace}/{name}")
+
+    def is_ready(self, namespace: str, name: str) -> bool:
+        """Whether a pod is there and Ready."""
+        if name not in self.pods(namespace):
+            return False
+        conditions = self.core.read_namespaced_pod(name, namespace).status.conditions or []
+        return any(item.type == "Ready" and item.status == "True" for item in conditions)
+
+    def deployer(self, namespaces: Iterable[str], directory: Path, drop: tuple[str, str] | None = None) -> Path:
+        """A kubeconfig for a ServiceAccount with exactly the Role of docs/rbac.yml there; ``drop`` takes away (verb, resource)."""
+        spaces = list(namespaces)
+        account = "deployer"
+        self.core.create_namespaced_service_account(spaces[0], {"metadata": {"name": account}})
+        rbac = client.RbacAuthorizationV1Api(self.api)
+        for space in spaces:
+            for role in yaml.safe_load_all(RBAC.read_text()):
+                if drop is not None:
+                    for rule in role["rules"]:
+                        if drop[1] in rule["resources"]:
+                            rule["verbs"] = [verb for verb in rule["verbs"] if verb != drop[0]]
+                rbac.create_namespaced_role(space, role)
+            subject = {"kind": "ServiceAccount", "name": account, "namespace": spaces[0]}
+            binding = {"metadata": {"name": account}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "repository-cache"}, "subjects": [subject]}
+            rbac.create_namespaced_role_binding(space, binding)
+        token = self.core.create_namespaced_service_account_token(account, spaces[0], {"spec": {"expirationSeconds": 7200}}).status.token
+        admin = yaml.safe_load(self.kubeconfig.read_text())
+        admin["users"] = [{"name": account, "user": {"token": token}}]
+        admin["contexts"][0]["context"]["user"] = account
+        path = directory / f"{account}-{spaces[0]}.kubeconfig"
+        path.write_text(json.dumps(admin))
+        path.chmod(0o600)
+        return path
+
+    def pods(self, namespace: str, selector: str = "") -> list[str]:
+        """The names of a namespace's pods."""
+        return [item.metadata.name for item in self.core.list_namespaced_pod(namespace, label_selector=selector).items]
+
+    def fillers(self, *namespaces: str) -> list[str]:
+        """The names of all our pods that are there."""
+        return [name for namespace in namespaces for name in self.pods(namespace, "packit.dev/repository-cache-filler")]
+
+    def annotations(self, namespace: str, claim: str) -> dict[str, str]:
+        """A claim's annotations."""
+        return dict(self.core.read_namespaced_persistent_volume_claim(claim, namespace).metadata.annotations or {})
+
+    def quota(self, namespace: str, name: str, hard: Mapping[str, str], scopes: Iterable[str] = ()) -> None:
+        """A resource quota, in force on return."""
+        spec = {"hard": dict(hard), **({"scopes": list(scopes)} if scopes else {})}
+        self.core.create_namespaced_resource_quota(namespace, {"metadata": {"name": name}, "spec": spec})
+        until(lambda: bool(self.core.read_namespaced_resource_quota(name, namespace).status.hard), f"quota of {namespace}")
+
+    def limit_range(self, namespace: str, name: str, limits: list[Mapping[str, Any]]) -> None:
+        """A LimitRange."""
+        self.core.create_namespaced_limit_range(namespace, {"metadata": {"name": name}, "spec": {"limits": limits}})
+
+    def reset(self) -> None:
+        """Remove every namespace that was made, with its volumes."""
+        for name in self._namespaces:
+            self.core.delete_namespace(name)
+        for name in self._namespaces:
+            until(lambda name=name: not self._is_there(name), f"the end of namespace {name}")  # type: ignore[misc]
+            self.remove_volumes(name)
+        self._namespaces.clear()
+
+    def _is_there(self, namespace: str) -> bool:
+        return any(item.metadata.name == namespace for item in self.core.list_namespace().items)
+
+
+def until(true: Callable[[], bool], what: str, seconds: float = WAIT) -> None:
+    """Wait until something is so. Raises TimeoutError."""
+    end = time.monotonic() + seconds
+    while not true():
+        if time.monotonic() > end:
+            raise TimeoutError(f"waited {seconds:.0f} seconds for {what}")
+        time.sleep(0.1)
+
+
+def run(argv: list[str], **settings: Any) -> subprocess.CompletedProcess[str]:
+    """A command that must succeed."""
+    return subprocess.run(argv, check=True, text=True, capture_output=True, timeout=300, **settings)

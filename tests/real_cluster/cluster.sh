@@ -1,0 +1,202 @@
+#!/bin/bash
+# A real Kubernetes on one Linux machine, for the project's tests: etcd, API server, controller manager, scheduler, and
+# NODES nodes, each a containerd and a kubelet of its own. Needs root, Go, and the Debian packages that `install` names.
+#
+#   cluster.sh install | build | up | down | kubeconfig
+#   cluster.sh volume NAMESPACE CLAIM [SIZE] [NODE] [MODE]   a volume for a claim, and the claim unless it is there: an ext4
+#                                                    image of that size, so lost+found is there and ENOSPC is real
+#   cluster.sh unmount NAMESPACE CLAIM               the volume's file system goes away
+#
+# CLUSTER_DIR  what the running cluster keeps   (/var/tmp/packit-deployment-cluster; `down` deletes it)
+# CLUSTER_BIN  binaries and images, kept        (~/.cache/packit-deployment/real-cluster)
+# NODES        1 or 2                           (2)
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+dir=${CLUSTER_DIR:-/var/tmp/packit-deployment-cluster}
+bin=${CLUSTER_BIN:-$HOME/.cache/packit-deployment/real-cluster}
+nodes=${NODES:-2}
+kubectl="$bin/kubectl --kubeconfig $dir/kubeconfig"
+
+packages="etcd-server containerd runc containernetworking-plugins iptables busybox-static mmdebstrap e2fsprogs openssl iproute2 git rsync"
+
+install() { # says nothing and takes no time where all is there
+  local missing
+  # shellcheck disable=SC2086
+  missing=$(dpkg-query -W -f '${Package} ${Status}\n' $packages 2>/dev/null | awk '/ok installed$/ {print $1}' | sort |
+    comm -13 - <(tr ' ' '\n' <<<"$packages" | sort))
+  [ -n "$missing" ] || return 0
+  echo "installs Debian packages: $(tr '\n' ' ' <<<"$missing")"
+  apt-get update -qq
+  # shellcheck disable=SC2086
+  DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
+}
+
+build() { # 4 minutes on 2 cores the first time
+  mkdir -p "$bin"
+  if [ ! -x "$bin/kubectl" ]; then
+    local p=k8s.io/kubernetes/cmd v=k8s.io/component-base/version
+    (cd "$here" && CGO_ENABLED=0 go build -mod=mod -trimpath -o "$bin/" \
+      -ldflags "-s -w -X $v.gitVersion=v1.34.4 -X $v.gitMajor=1 -X $v.gitMinor=34" \
+      $p/kube-apiserver $p/kube-controller-manager $p/kube-scheduler $p/kubelet $p/kubectl)
+  fi
+  if [ ! -f "$bin/filler.img" ]; then # what a filler pod needs: sh, coreutils, git, rsync
+    mmdebstrap --quiet --variant=minbase --include=git,rsync,ca-certificates bookworm "$bin/filler.tar" \
+      "$(ls /etc/apt/sources.list.d/debian.sources /etc/apt/sources.list 2>/dev/null | head -1)"
+    python3 "$here/image.py" "$bin/filler.tar" localhost/filler:test "$bin/filler.img" /bin/sh
+    local root; root=$(mktemp -d); mkdir "$root/bin"; cp /bin/busybox "$root/bin/sleep"
+    tar -C "$root" -cf "$bin/pause.tar" .; rm -r "$root"
+    python3 "$here/image.py" "$bin/pause.tar" localhost/pause:1 "$bin/pause.img" /bin/sleep 1000000000
+  fi
+}
+
+run() { local name=$1; shift; setsid "$@" >"$dir/logs/$name.log" 2>&1 </dev/null & echo $! >"$dir/pids/$name"; }
+until_ok() { local i; for i in $(seq 300); do "$@" >/dev/null 2>&1 && return; sleep 0.2; done; echo "gave up waiting for: $*; logs in $dir/logs" >&2; return 1; }
+
+up() {
+  build
+  mkdir -p "$dir"/{logs,pids,pki,etcd,cni/net.d,volumes}
+  cd "$dir/pki"
+  openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 3650 -subj /CN=ca 2>/dev/null
+  openssl req -newkey rsa:2048 -nodes -keyout api.key -out api.csr -subj /CN=kube-apiserver 2>/dev/null
+  openssl x509 -req -in api.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 3650 -out api.crt \
+    -extfile <(echo "subjectAltName=IP:127.0.0.1,IP:10.88.0.1,DNS:localhost,DNS:kubernetes.default.svc") 2>/dev/null
+  openssl genrsa -out sa.key 2048 2>/dev/null
+  local token; token=$(openssl rand -hex 16)
+  echo "$token,admin,admin,\"system:masters\"" >tokens.csv
+  cat >"$dir/kubeconfig" <<K
+apiVersion: v1
+kind: Config
+clusters: [{name: real, cluster: {server: "https://127.0.0.1:7443", certificate-authority: $dir/pki/ca.crt}}]
+users: [{name: admin, user: {token: $token}}]
+contexts: [{name: real, context: {cluster: real, user: admin}}]
+current-context: real
+K
+  run etcd etcd --unsafe-no-fsync --data-dir "$dir/etcd" --listen-client-urls http://127.0.0.1:23790 --advertise-client-urls http://127.0.0.1:23790 \
+    --listen-peer-urls http://127.0.0.1:23800 --initial-advertise-peer-urls http://127.0.0.1:23800 --initial-cluster default=http://127.0.0.1:23800
+  run apiserver "$bin/kube-apiserver" --etcd-servers=http://127.0.0.1:23790 --secure-port=7443 --advertise-address=10.88.0.1 --endpoint-reconciler-type=none \
+    --tls-cert-file=api.crt --tls-private-key-file=api.key --token-auth-file=tokens.csv --authorization-mode=RBAC --anonymous-auth=false \
+    --service-account-key-file=sa.key --service-account-signing-key-file=sa.key --service-account-issuer=https://kubernetes.default.svc \
+    --service-cluster-ip-range=10.96.0.0/16 --enable-admission-plugins=PodTolerationRestriction --kubelet-preferred-address-types=InternalIP --allow-privileged=true
+
+  # Each node has an address of its own on a bridge that nothing else uses; pods of both nodes share the other bridge.
+  ip link add real-nodes type bridge 2>/dev/null || true
+  ip link set real-nodes up
+  cat >"$dir/cni/net.d/10-real.conflist" <<K
+{"cniVersion": "0.4.0", "name": "real", "plugins": [{"type": "bridge", "bridge": "real-pods", "isGateway": true, "hairpinMode": true,
+ "ipam": {"type": "host-local", "dataDir": "$dir/cni/ipam", "ranges": [[{"subnet": "10.88.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}
+K
+  local n
+  for n in $(seq "$nodes"); do
+    ip addr add "10.99.0.$n/32" dev real-nodes 2>/dev/null || true
+    cat >"$dir/containerd$n.toml" <<K
+version = 2
+root = "$dir/containerd$n/root"
+state = "$dir/containerd$n/state"
+[grpc]
+  address = "$dir/containerd$n.sock"
+[plugins."io.containerd.grpc.v1.cri"]
+  sandbox_image = "localhost/pause:1"
+  disable_apparmor = true
+  restrict_oom_score_adj = true
+  [plugins."io.containerd.grpc.v1.cri".containerd.runtimes.runc]
+    runtime_type = "io.containerd.runc.v2"
+  [plugins."io.containerd.grpc.v1.cri".cni]
+    bin_dir = "/usr/lib/cni"
+    conf_dir = "$dir/cni/net.d"
+K
+    run "containerd$n" containerd -c "$dir/containerd$n.toml"
+  done
+  until_ok $kubectl get --raw /readyz
+  run controller-manager "$bin/kube-controller-manager" --kubeconfig="$dir/kubeconfig" --service-account-private-key-file=sa.key --root-ca-file=ca.crt --leader-elect=false --secure-port=0
+  run scheduler "$bin/kube-scheduler" --kubeconfig="$dir/kubeconfig" --leader-elect=false --secure-port=0
+  for n in $(seq "$nodes"); do
+    until_ok ctr -a "$dir/containerd$n.sock" version
+    ctr -a "$dir/containerd$n.sock" -n k8s.io image import "$bin/pause.img" >/dev/null
+    ctr -a "$dir/containerd$n.sock" -n k8s.io image import "$bin/filler.img" >/dev/null
+    mkdir -p "$dir/kubelet$n"
+    cat >"$dir/kubelet$n.yaml" <<K
+apiVersion: kubelet.config.k8s.io/v1beta1
+kind: KubeletConfiguration
+address: 10.99.0.$n
+healthzPort: 0
+cgroupDriver: cgroupfs
+cgroupsPerQOS: false
+enforceNodeAllocatable: []
+failSwapOn: false
+failCgroupV1: false
+containerRuntimeEndpoint: unix://$dir/containerd$n.sock
+authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
+authorization: {mode: AlwaysAllow}
+resolvConf: ""
+imageGCHighThresholdPercent: 100
+imageGCLowThresholdPercent: 99
+evictionHard: {memory.available: 1Mi, nodefs.available: "0%", nodefs.inodesFree: "0%", imagefs.available: "0%"}
+K
+    run "kubelet$n" "$bin/kubelet" --config="$dir/kubelet$n.yaml" --kubeconfig="$dir/kubeconfig" --hostname-override="node$n" \
+      --node-ip="10.99.0.$n" --root-dir="$dir/kubelet$n" --cert-dir="$dir/kubelet$n/pki"
+    until_ok $kubectl get node "node$n"
+  done
+  $kubectl wait --for=condition=Ready node --all --timeout=90s
+  $kubectl apply -f - <<K
+apiVersion: storage.k8s.io/v1
+kind: StorageClass
+metadata: {name: standard, annotations: {storageclass.kubernetes.io/is-default-class: "true"}}
+provisioner: kubernetes.io/no-provisioner
+volumeBindingMode: WaitForFirstConsumer
+K
+  echo "export KUBECONFIG=$dir/kubeconfig PATH=$bin:\$PATH"
+}
+
+volume() {
+  local ns=$1 name=$2 size=${3:-1G} node=${4:-node1} mode=${5:-ReadWriteOnce} path="$dir/volumes/$1-$2"
+  mkdir -p "$path"
+  if ! mountpoint -q "$path"; then
+    rm -f "$path.img"; truncate -s "$size" "$path.img"; mkfs.ext4 -q "$path.img"; mount -o loop "$path.img" "$path"
+  fi
+  $kubectl apply -f - <<K
+apiVersion: v1
+kind: PersistentVolume
+metadata: {name: "$ns-$name", labels: {test: volume}}
+spec:
+  capacity: {storage: ${size}i}
+  accessModes: [$mode]
+  storageClassName: standard
+  persistentVolumeReclaimPolicy: Retain
+  claimRef: {namespace: "$ns", name: "$name"}
+  local: {path: "$path"}
+  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [$node]}]}]}}
+K
+  $kubectl get -n "$ns" pvc "$name" >/dev/null 2>&1 || $kubectl apply -f - <<K
+apiVersion: v1
+kind: PersistentVolumeClaim
+metadata: {name: "$name", namespace: "$ns"}
+spec: {accessModes: [$mode], storageClassName: standard, resources: {requests: {storage: ${size}i}}}
+K
+}
+
+unmount() {
+  local path="$dir/volumes/$1-$2"
+  umount "$path" 2>/dev/null || umount -l "$path" 2>/dev/null || true
+  rm -rf "$path" "$path.img"
+}
+
+stop() { local name; for name in "$@"; do [ -f "$dir/pids/$name" ] && kill "$(cat "$dir/pids/$name")" 2>/dev/null || true; done; }
+
+down() {
+  [ -d "$dir" ] || return 0
+  stop kubelet1 kubelet2 scheduler controller-manager apiserver
+  local sock task
+  for sock in "$dir"/containerd*.sock; do
+    [ -S "$sock" ] || continue
+    for task in $(ctr -a "$sock" -n k8s.io task ls -q 2>/dev/null); do ctr -a "$sock" -n k8s.io task kill -s KILL "$task" 2>/dev/null || true; done
+  done
+  sleep 1; stop containerd1 containerd2 etcd; sleep 1
+  { grep -oE " $dir/[^ ]+" /proc/mounts || true; } | sort -r | xargs -r -n1 umount -l 2>/dev/null || true
+  ip link del real-nodes 2>/dev/null || true
+  ip link del real-pods 2>/dev/null || true
+  rm -rf "$dir"
+}
+
+kubeconfig() { echo "$dir/kubeconfig"; }
+
+"$@"

@@ -1,0 +1,148 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""`git http-backend` behind a small HTTP server: what upstream is to a fetch, with the ways in which it can misbehave."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import os
+import subprocess
+import threading
+import time
+from collections.abc import Callable
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import TracebackType
+from urllib.parse import urlsplit
+
+_CHUNK = 65536
+
+
+class GitServer:
+    """Serves the bare repositories under ``root``. A context manager.
+
+    ``sent`` counts the bytes of all answers. ``password``: basic authentication is wanted. ``stall``: seconds before each
+    answer to a fetch. ``before_fetch``: called before a fetch is answered, as an upstream that moves in the middle.
+    """
+
+    def __init__(self, root: Path, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.root = root
+        self.sent = 0
+        self.fetches = 0
+        self.password = ""
+        self.stall = 0.0
+        self.before_fetch: Callable[[], None] | None = None
+        self._lock = threading.Lock()
+        handler = type("Handler", (_Handler,), {"git_server": self})
+        self._server = ThreadingHTTPServer((host, port), handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+        self.host = host
+        self.port = self._server.server_address[1]
+
+    def url(self, name: str) -> str:
+        """The URL of a repository."""
+        return f"http://{self.host}:{self.port}/{name}"
+
+    def count(self, number: int) -> None:
+        """Some bytes were sent."""
+        with self._lock:
+            self.sent += number
+
+    def __enter__(self) -> GitServer:
+        self._thread.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    git_server: GitServer
+    protocol_version = "HTTP/1.1"
+
+    def log_message(self, format: str, *args: object) -> None:
+        return
+
+    def do_GET(self) -> None:
+        self._answer(b"")
+
+    def do_POST(self) -> None:
+        body = self._body()
+        if self.headers.get("Content-Encoding") == "gzip":
+            body = gzip.decompress(body)
+        server = self.git_server
+        if b"command=fetch" in body or b"want " in body:
+            server.fetches += 1
+            if server.before_fetch is not None:
+                server.before_fetch()
+            if server.stall:
+                time.sleep(server.stall)
+        self._answer(body)
+
+    def _body(self) -> bytes:
+        if self.headers.get("Transfer-Encoding") != "chunked":
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        data = b""
+        while size := int(self.rfile.readline().split(b";")[0], 16):
+            data += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return data
+
+    def _allowed(self) -> bool:
+        wanted = self.git_server.password
+        given = self.headers.get("Authorization", "")
+        return not wanted or given == "Basic " + base64.b64encode(f"user:{wanted}".encode()).decode()
+
+    def _answer(self, body: bytes) -> None:
+        if not self._allowed():
+            self.send_response(401)
+            self.send_header("WWW-Authenticate", 'Basic realm="git"')
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return
+        url = urlsplit(self.path)
+        environment = {
+            "PATH": os.environ["PATH"],
+            "GIT_PROJECT_ROOT": str(self.git_server.root),
+            "GIT_HTTP_EXPORT_ALL": "1",
+            "GIT_CONFIG_GLOBAL": "/dev/null",
+            "GIT_CONFIG_COUNT": "1",
+            "GIT_CONFIG_KEY_0": "safe.directory",
+            "GIT_CONFIG_VALUE_0": "*",
+            "PATH_INFO": url.path,
+            "QUERY_STRING": url.query,
+            "REQUEST_METHOD": self.command,
+            "CONTENT_TYPE": self.headers.get("Content-Type", ""),
+            "CONTENT_LENGTH": str(len(body)),
+            "GIT_PROTOCOL": self.headers.get("Git-Protocol", ""),
+            "REMOTE_ADDR": self.client_address[0],
+        }
+        with subprocess.Popen(["git", "http-backend"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as backend:
+            assert backend.stdin is not None and backend.stdout is not None
+            backend.stdin.write(body)
+            backend.stdin.close()
+            status, headers = 200, []
+            while line := backend.stdout.readline().strip():
+                name, _colon, value = line.decode().partition(": ")
+                if name == "Status":
+                    status = int(value.split()[0])
+                else:
+                    headers.append((name, value))
+            self.send_response(status)
+            for name, value in headers:
+                self.send_header(name, value)
+            self.send_header("Connection", "close")
+            self.end_headers()
+            self.close_connection = True
+            try:
+                while data := backend.stdout.read1(_CHUNK):  # type: ignore[attr-defined]
+                    self.wfile.write(data)
+                    self.git_server.count(len(data))
+            except (BrokenPipeError, ConnectionResetError):
+                backend.kill()
