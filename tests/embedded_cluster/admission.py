@@ -1,201 +1,154 @@
-"""Whether an object may be made: its form, pod security, limit ranges and quotas, in Kubernetes' own words.
-
-Source of facts: answers of a real API server 1.34; kubernetes.io/docs/concepts/security/pod-security-standards.
-"""
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who may do what (RBAC), and which pods a namespace takes (PodSecurity, LimitRange, ResourceQuota)."""
 
 from __future__ import annotations
 
-import re
-from fractions import Fraction
+from collections.abc import Iterator
+from typing import Any
 
-from . import errors, quantities
-from .defaults import fill_in
-from .resources import CLAIMS, LIMIT_RANGES, NAMESPACES, PODS, QUOTAS, Object, Resource
-from .store import Store
+from .resources import BY_KIND, Resource
+from .status import forbidden
+from .store import Json, Store
 
-_SUBDOMAIN = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*"
-_ENFORCE = "pod-security.kubernetes.io/enforce"
-_ALLOWED_VOLUMES = {"configMap", "csi", "downwardAPI", "emptyDir", "ephemeral", "persistentVolumeClaim", "projected", "secret"}
-_SUPPORTED_VOLUMES = {"configMap", "emptyDir", "persistentVolumeClaim", "secret"}
-_ACTIVE = ("Pending", "Running")
-Causes = list[tuple[str, str, str]]
+_SUFFIXES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "m": 0.001, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "": 1}
 
 
-def admit(store: Store, resource: Resource, item: Object) -> None:
-    """Fill in what a new object leaves open, and refuse it if it may not be. Raises ApiError."""
-    namespace, name = item["metadata"].get("namespace", ""), item["metadata"].get("name", "")
-    if namespace:
-        home = store.get(NAMESPACES, "", namespace)
-        if home["metadata"].get("deletionTimestamp"):
-            refusal = errors.forbidden(resource, name, f"unable to create new content in namespace {namespace} because it is being terminated")
-            cause = {"reason": "NamespaceTerminating", "message": f"namespace {namespace} is being terminated", "field": "metadata.namespace"}
-            refusal.details = {**(refusal.details or {}), "causes": [cause]}
-            raise refusal
-    if causes := _malformed(resource, item):
-        raise errors.invalid(resource, name, causes)
-    fill_in(resource, item)
-    if resource is PODS:
-        _apply_limit_ranges(store, item)
-        if store.get(NAMESPACES, "", namespace)["metadata"].get("labels", {}).get(_ENFORCE) == "restricted":
-            if violations := pod_security_violations(item["spec"]):
-                raise errors.forbidden(resource, name, f'violates PodSecurity "restricted:latest": {", ".join(violations)}')
-        unsupported = [kind for volume in item["spec"].get("volumes") or [] for kind in volume if kind not in {"name", *_SUPPORTED_VOLUMES}]
-        if unsupported or item["spec"].get("initContainers"):
-            raise errors.not_implemented(f"pods with {', '.join(unsupported) or 'init containers'}")
-        _check_quotas(store, item)
+def quantity(text: Any) -> float:
+    """A Kubernetes quantity."""
+    number = str(text).rstrip("KMGTikm")
+    return float(number) * _SUFFIXES[str(text)[len(number) :]]
 
 
-def _malformed(resource: Resource, item: Object) -> Causes:
-    name = item["metadata"].get("name", "")
-    causes: Causes = []
-    if not name:
-        causes.append(("metadata.name", "FieldValueRequired", "Required value: name or generateName is required"))
-    elif not re.fullmatch(_SUBDOMAIN, name) or len(name) > 253:
-        words = "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or '.', and must start and end with an alphanumeric character"
-        text = f'Invalid value: "{name}": {words} (e.g. \'example.com\', regex used for validation is \'{_SUBDOMAIN}\')'
-        if not resource.qualified.endswith("rbac.authorization.k8s.io"):
-            causes.append(("metadata.name", "FieldValueInvalid", text))
-    spec = item.get("spec") or {}
-    if resource is PODS:
-        causes += _malformed_pod(spec)
-    elif resource is CLAIMS:
-        if not spec.get("accessModes"):
-            causes.append(("spec.accessModes", "FieldValueRequired", "Required value: at least 1 access mode is required"))
-        if not (spec.get("resources") or {}).get("requests", {}).get("storage"):
-            causes.append(("spec.resources[storage]", "FieldValueRequired", "Required value"))
-    return causes
+class Access:
+    """RBAC by Roles and RoleBindings. The user ``admin`` may do everything."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def rules(self, user: str, namespace: str) -> Iterator[Json]:
+        """The rules that a user has in a namespace."""
+        if user == "admin":
+            yield {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
+            return
+        for binding in self._store.list(BY_KIND["RoleBinding"], namespace) if namespace else []:
+            subjects = [f"system:serviceaccount:{item.get('namespace', namespace)}:{item['name']}" for item in binding.get("subjects") or []]
+            role = self._store.peek(BY_KIND["Role"], namespace, binding["roleRef"]["name"])
+            if user in subjects and role is not None:
+                yield from role.get("rules") or []
+
+    def allows(self, user: str, verb: str, group: str, resource: str, namespace: str, name: str = "") -> bool:
+        """Whether one of them gives the right; ``resource`` may be ``pods/exec``."""
+        for rule in self.rules(user, namespace):
+            names = rule.get("resourceNames") or []
+            if (
+                ({"*", group} & set(rule.get("apiGroups") or []))
+                and ({"*", resource} & set(rule.get("resources") or []))
+                and ({"*", verb} & set(rule.get("verbs") or []))
+                and (not names or name in names)
+            ):
+                return True
+        return False
+
+    def check(self, user: str, verb: str, resource: Resource, namespace: str, name: str = "", sub: str = "") -> None:
+        """Raises a 403 in the server's words."""
+        target = f"{resource.plural}/{sub}" if sub else resource.plural
+        if resource.group == "authorization.k8s.io" or self.allows(user, verb, resource.group, target, namespace, name):
+            return
+        where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
+        raise forbidden(
+            resource.qualified, name, f'User "{user}" cannot {verb} resource "{target}" in API group "{resource.group}"{where}'
+        )
 
 
-def _malformed_pod(spec: Object) -> Causes:
-    causes: Causes = []
-    if not spec.get("containers"):
-        causes.append(("spec.containers", "FieldValueRequired", "Required value"))
-    volumes = {volume["name"] for volume in spec.get("volumes") or []}
-    for number, container in enumerate(spec.get("containers") or []):
-        if not container.get("image"):
-            causes.append((f"spec.containers[{number}].image", "FieldValueRequired", "Required value"))
-        for index, mount in enumerate(container.get("volumeMounts") or []):
-            if mount["name"] not in volumes:
-                causes.append((f"spec.containers[{number}].volumeMounts[{index}].name", "FieldValueNotFound", f'Not found: "{mount["name"]}"'))
-    return causes
+def admit_pod(store: Store, namespace: str, pod: Json) -> None:
+    """Fill in a LimitRange's defaults, and refuse what PodSecurity or a quota refuses. Raises a 403 or 422."""
+    _limits(store, namespace, pod)
+    labels = (store.peek(BY_KIND["Namespace"], "", namespace) or {"metadata": {}})["metadata"].get("labels") or {}
+    if labels.get("pod-security.kubernetes.io/enforce") == "restricted":
+        _restricted(pod)
+    for quota in store.list(BY_KIND["ResourceQuota"], namespace):
+        _quota(store, namespace, quota, pod)
 
 
-def pod_security_violations(spec: Object) -> list[str]:
-    """What the restricted standard forbids in this pod, in the server's words."""
-    found: list[str] = []
-    context, containers = spec.get("securityContext") or {}, spec.get("containers") or []
-    own = [(container["name"], container.get("securityContext") or {}) for container in containers]
-
-    def name(names: list[str], words: str = "container") -> str:
-        quoted = ", ".join(f'"{item}"' for item in names)
-        return f"{words}{'s' if len(names) > 1 else ''} {quoted}"
-
-    host = [key for key in ("hostNetwork", "hostPID", "hostIPC") if spec.get(key)]
-    if host:
-        found.append(f"host namespaces ({', '.join(f'{key}=true' for key in host)})")
-    if bad := [item for item, security in own if security.get("privileged")]:
-        found.append(f"privileged ({name(bad)} must not set securityContext.privileged=true)")
-    if bad := [item for item, security in own if security.get("allowPrivilegeEscalation") is not False]:
-        found.append(f"allowPrivilegeEscalation != false ({name(bad)} must set securityContext.allowPrivilegeEscalation=false)")
-    if bad := [item for item, security in own if "ALL" not in (security.get("capabilities") or {}).get("drop", [])]:
-        found.append(f'unrestricted capabilities ({name(bad)} must set securityContext.capabilities.drop=["ALL"])')
-    for volume in spec.get("volumes") or []:
-        if kinds := [kind for kind in volume if kind != "name" and kind not in _ALLOWED_VOLUMES]:
-            found.append(f'restricted volume types (volume "{volume["name"]}" uses restricted volume type "{kinds[0]}")')
-    if bad := [item for item, security in own if security.get("runAsNonRoot", context.get("runAsNonRoot")) is not True]:
-        found.append(f"runAsNonRoot != true (pod or {name(bad)} must set securityContext.runAsNonRoot=true)")
-    if bad := [item for item, security in own if security.get("runAsUser", context.get("runAsUser")) == 0]:
-        found.append(f"runAsUser=0 (pod or {name(bad)} must not set runAsUser=0)")
-    allowed = ("RuntimeDefault", "Localhost")
-    if bad := [item for item, security in own if (security.get("seccompProfile") or context.get("seccompProfile") or {}).get("type") not in allowed]:
-        found.append(f'seccompProfile (pod or {name(bad)} must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")')
-    return found
-
-
-def _apply_limit_ranges(store: Store, pod: Object) -> None:
-    """Defaults and bounds of the namespace's limit ranges for containers. Raises ApiError."""
-    for limit_range in store.list(LIMIT_RANGES, pod["metadata"]["namespace"]):
-        for limit in limit_range["spec"]["limits"]:
-            if limit["type"] != "Container":
+def _limits(store: Store, namespace: str, pod: Json) -> None:
+    for limit_range in store.list(BY_KIND["LimitRange"], namespace):
+        for limit in limit_range["spec"].get("limits") or []:
+            if limit.get("type") != "Container":
                 continue
             for container in pod["spec"]["containers"]:
-                resources = container["resources"]
-                given = dict(resources.get("limits") or {})
-                resources["limits"] = {**(limit.get("default") or limit.get("max") or {}), **given}
-                requests = limit.get("defaultRequest") or limit.get("default") or {}
-                resources["requests"] = {**requests, **given, **(resources.get("requests") or {})}
-                _check_bounds(pod, limit, resources)
+                resources = container.setdefault("resources", {})
+                for kind, source in (("limits", "default"), ("requests", "defaultRequest")):
+                    for name, value in (limit.get(source) or {}).items():
+                        resources.setdefault(kind, {}).setdefault(name, value)
+                for name, most in (limit.get("max") or {}).items():
+                    asked = (resources.get("limits") or {}).get(name)
+                    if asked is not None and quantity(asked) > quantity(most):
+                        raise forbidden("pods", pod["metadata"]["name"], f"maximum {name} usage per Container is {most}, but limit is {asked}")
 
 
-def _check_bounds(pod: Object, limit: Object, resources: Object) -> None:
-    for kind, most in (limit.get("max") or {}).items():
-        wanted = resources["limits"].get(kind)
-        if wanted and quantities.parse(wanted) > quantities.parse(most):
-            raise errors.forbidden(PODS, pod["metadata"]["name"], f"maximum {kind} usage per Container is {most}, but limit is {wanted}")
-    for kind, least in (limit.get("min") or {}).items():
-        wanted = resources["requests"].get(kind)
-        if wanted and quantities.parse(wanted) < quantities.parse(least):
-            raise errors.forbidden(PODS, pod["metadata"]["name"], f"minimum {kind} usage per Container is {least}, but request is {wanted}")
+def _restricted(pod: Json) -> None:
+    """The parts of the restricted profile that a pod of ours can violate (kubernetes pod-security-admission/policy)."""
+    spec, wrong = pod["spec"], []
+    pod_context = spec.get("securityContext") or {}
+    for container in spec["containers"]:
+        name, context = container["name"], container.get("securityContext") or {}
+        if context.get("allowPrivilegeEscalation") is not False:
+            wrong.append(f'allowPrivilegeEscalation != false (container "{name}" must set securityContext.allowPrivilegeEscalation=false)')
+        if "ALL" not in ((context.get("capabilities") or {}).get("drop") or []):
+            wrong.append(f'unrestricted capabilities (container "{name}" must set securityContext.capabilities.drop=["ALL"])')
+        if not context.get("runAsNonRoot", pod_context.get("runAsNonRoot")):
+            wrong.append(f'runAsNonRoot != true (pod or container "{name}" must set securityContext.runAsNonRoot=true)')
+        seccomp = context.get("seccompProfile") or pod_context.get("seccompProfile") or {}
+        if seccomp.get("type") not in ("RuntimeDefault", "Localhost"):
+            wrong.append(f'seccompProfile (pod or container "{name}" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")')
+        if context.get("runAsUser", pod_context.get("runAsUser")) == 0:
+            wrong.append("runAsUser=0 (pod must not set runAsUser=0)")
+    if wrong:
+        raise forbidden("pods", pod["metadata"]["name"], f'violates PodSecurity "restricted:latest": {", ".join(wrong)}')
 
 
-def quota_usage(store: Store, quota: Object) -> dict[str, str]:
-    """What the pods and claims of a quota's namespace use of each resource that it limits."""
-    namespace = quota["metadata"]["namespace"]
-    pods = [pod for pod in store.list(PODS, namespace) if pod["status"]["phase"] in _ACTIVE and _in_scope(quota, pod)]
-    claims = store.list(CLAIMS, namespace)
-    return {kind: _usage(kind, pods, claims) for kind in quota["spec"].get("hard") or {}}
+def usage(pod: Json) -> dict[str, float]:
+    """What a pod takes from a quota."""
+    total = {"pods": 1.0}
+    for container in pod["spec"]["containers"]:
+        resources = container.get("resources") or {}
+        for kind in ("requests", "limits"):
+            for name, value in (resources.get(kind) or {}).items():
+                total[f"{kind}.{name}"] = total.get(f"{kind}.{name}", 0.0) + quantity(value)
+    return {**total, **{name: total[f"requests.{name}"] for name in ("cpu", "memory") if f"requests.{name}" in total}}
 
 
-def _in_scope(quota: Object, pod: Object) -> bool:
-    ends = pod["spec"].get("activeDeadlineSeconds") is not None
-    best_effort = (pod.get("status") or {}).get("qosClass") == "BestEffort"
-    tests = {"Terminating": ends, "NotTerminating": not ends, "BestEffort": best_effort, "NotBestEffort": not best_effort}
-    return all(tests[scope] for scope in quota["spec"].get("scopes") or [])
+def counts_for(quota: Json, pod: Json) -> bool:
+    """Whether a pod is in a quota's scopes, and has not ended."""
+    terminating = pod["spec"].get("activeDeadlineSeconds") is not None
+    scopes = quota["spec"].get("scopes") or []
+    inside = all({"Terminating": terminating, "NotTerminating": not terminating}.get(scope, True) for scope in scopes)
+    return inside and (pod.get("status") or {}).get("phase") not in ("Succeeded", "Failed")
 
 
-def _usage(kind: str, pods: list[Object], claims: list[Object]) -> str:
-    if kind in ("pods", "count/pods"):
-        return str(len(pods))
-    if kind in ("persistentvolumeclaims", "count/persistentvolumeclaims"):
-        return str(len(claims))
-    if kind == "requests.storage":
-        return quantities.total([claim["spec"]["resources"]["requests"]["storage"] for claim in claims])
-    section, name = _pod_resource(kind)
-    amounts = [(container.get("resources", {}).get(section) or {}).get(name) for pod in pods for container in pod["spec"]["containers"]]
-    return quantities.total([str(amount) for amount in amounts if amount])
+def _quota(store: Store, namespace: str, quota: Json, pod: Json) -> None:
+    if not counts_for(quota, pod):
+        return
+    hard, asked = quota["spec"]["hard"], usage(pod)
+    name = quota["metadata"]["name"]
+    lacking = [key for key in hard if key not in asked]
+    if lacking:
+        raise forbidden("pods", pod["metadata"]["name"], f"failed quota: {name}: must specify {','.join(sorted(lacking))}")
+    used = {key: sum(usage(other).get(key, 0.0) for other in store.list(BY_KIND["Pod"], namespace) if counts_for(quota, other)) for key in hard}
+    over = [key for key, most in hard.items() if used[key] + asked[key] > quantity(most)]
+    if over:
+        shown = [
+            ",".join(f"{key}={_shown(key, values[key])}" for key in over) for values in (asked, used, {key: quantity(hard[key]) for key in over})
+        ]
+        raise forbidden("pods", pod["metadata"]["name"], f"exceeded quota: {name}, requested: {shown[0]}, used: {shown[1]}, limited: {shown[2]}")
 
 
-def _pod_resource(kind: str) -> tuple[str, str]:
-    section, _, name = kind.rpartition(".")
-    return section or "requests", name
+def _shown(key: str, value: float) -> str:
+    if key.endswith("memory"):
+        return f"{value / 2**20:.0f}Mi"
+    if key.endswith("cpu") and value % 1:
+        return f"{value * 1000:.0f}m"
+    return f"{value:.0f}"
 
-
-def _check_quotas(store: Store, pod: Object) -> None:
-    name = pod["metadata"]["name"]
-    for quota in store.list(QUOTAS, pod["metadata"]["namespace"]):
-        if not _in_scope(quota, pod):
-            continue
-        used, hard = quota_usage(store, quota), quota["spec"].get("hard") or {}
-        missing: dict[str, list[str]] = {}
-        over: dict[str, str] = {}
-        for kind, limit in sorted(hard.items()):
-            requested = _usage(kind, [pod], [])
-            if kind.rpartition(".")[2] in ("cpu", "memory"):
-                section, resource = _pod_resource(kind)
-                for container in pod["spec"]["containers"]:
-                    if not (container.get("resources", {}).get(section) or {}).get(resource):
-                        missing.setdefault(kind, []).append(container["name"])
-            if quantities.parse(requested) and quantities.parse(requested) + quantities.parse(used[kind]) > quantities.parse(limit):
-                over[kind] = requested
-        if missing:
-            words = "; ".join(f"{kind} for: {','.join(containers)}" for kind, containers in missing.items())
-            raise errors.forbidden(PODS, name, f"failed quota: {quota['metadata']['name']}: must specify {words}")
-        if over:
-            parts = [("requested", over), ("used", used), ("limited", hard)]
-            words = ", ".join(f"{what}: {','.join(f'{kind}={values[kind]}' for kind in over)}" for what, values in parts)
-            raise errors.forbidden(PODS, name, f"exceeded quota: {quota['metadata']['name']}, {words}")
-
-
-def memory_and_cpu(pod: Object) -> tuple[Fraction, Fraction]:
-    """Bytes and CPUs that a pod asks for."""
-    return quantities.parse(_usage("requests.memory", [pod], [])), quantities.parse(_usage("requests.cpu", [pod], []))

@@ -1,160 +1,150 @@
-"""The program that becomes a container: reads what to mount and run as JSON on stdin, and starts it as PID 1 of its own.
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A container: a process in its own mount and pid namespaces, over this machine's own root file system.
 
-Argument: the descriptor that the container writes its output to. Writes on stdout the container's pid (as its parent sees
-it) and, if it cannot be started, the reason; stdout ends when the container runs. Ends at once itself; the container's
-parent is then the server, which is its namespace's first process. Standard library only: it starts in 20 ms.
+The server itself runs in a user and mount namespace of its own (see ``__main__``), so that no root is needed and every
+mount goes away with it.
 """
 
 from __future__ import annotations
 
-import json
+import asyncio
 import os
 import signal
-import socket
-import stat
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-from . import namespaces
+# $1 the new root, $2 `ro` or `rw`, $3 words that change the user, $4 the working directory, then source:destination pairs up to `--`, then the command.
+# What makes a container: a tmpfs with this machine's directories in it, our binds, its own /proc and /tmp.
+_SETUP = r"""
+set -e
+root=$1 mode=$2 user=$3 cwd=$4
+shift 4
+mount -t tmpfs -o mode=0755 none "$root"
+for d in /*; do
+    case $d in /proc|/tmp|/sys|/dev|/repository-cache|/packit-scratch) continue ;; esac
+    if [ -L "$d" ]; then cp -P "$d" "$root$d"
+    elif [ -d "$d" ]; then mkdir "$root$d"; mount --rbind "$d" "$root$d"; fi
+done
+mkdir "$root/dev" "$root/proc" "$root/tmp"
+mount --rbind /dev "$root/dev"
+mount -t proc proc "$root/proc"
+chmod 1777 "$root/tmp"
+while [ "$1" != -- ]; do
+    mkdir -p "$root${1#*:}"
+    mount --bind "${1%%:*}" "$root${1#*:}"
+    shift
+done
+shift
+if [ "$mode" = ro ]; then mount -o remount,ro,bind "$root"; fi
+cd /
+exec chroot "$root" $user sh -c 'cd -- "$0" && exec "$@"' "$cwd" "$@"
+"""
 
-_IMAGE = ("bin", "etc", "gnu", "lib", "lib32", "lib64", "libx32", "nix", "opt", "sbin", "usr")
-"""Of the machine's root, what a container sees, read-only: the machine's own programs are its image."""
-_EMPTY = ("home", "media", "mnt", "proc", "root", "run", "srv", "tmp", "var", "var/tmp")
-_DEVICES = ("null", "zero", "full", "random", "urandom", "tty")
-_NOT_STARTED = 128
-"""Exit code of a container whose command cannot be started, as containerd's."""
+_ENTER = ("nsenter", "--mount", "--pid", "--root", "--wd")
 
 
 @dataclass(frozen=True)
-class Mount:
-    """A directory or file of this machine at a path of the container."""
+class ContainerSpec:
+    """What to run. ``binds``: source directory → destination. ``user`` 0: as the server."""
 
-    source: str
-    target: str
+    command: tuple[str, ...]
+    environment: dict[str, str]
+    binds: dict[str, str]
     read_only: bool
+    user: int
+    group: int
+    directory: str
 
 
-@dataclass(frozen=True)
 class Container:
-    """What to run, and what it sees."""
+    """A running container. ``log`` is a file with what its first process prints."""
 
-    root: str
-    """An empty directory; the container's root is built on it, visible to the container only."""
-    hostname: str
-    argv: list[str]
-    env: dict[str, str]
-    cwd: str
-    uid: int
-    gid: int
-    users: bool
-    """Whether user namespaces may be used; without them everything runs as the server's own user."""
-    read_only_root: bool
-    mounts: list[Mount]
+    def __init__(self, process: asyncio.subprocess.Process, spec: ContainerSpec, log: Path) -> None:
+        self._process = process
+        self.spec = spec
+        self.log = log
+
+    @classmethod
+    async def start(cls, spec: ContainerSpec, place: Path) -> Container:
+        """Start it; ``place`` is a directory of its own."""
+        root = place / "root"
+        root.mkdir(parents=True, exist_ok=True)
+        log = place / "log"
+        binds = [f"{source}:{destination}" for source, destination in spec.binds.items()]
+        arguments = [str(root), "ro" if spec.read_only else "rw", _as_user(spec), spec.directory or "/", *binds, "--", *spec.command]
+        with log.open("wb") as out:
+            process = await asyncio.create_subprocess_exec(
+                "unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "sh", "-c", _SETUP, "container", *arguments,
+                stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, env=spec.environment, start_new_session=True,
+            )  # fmt: skip
+        return cls(process, spec, log)
+
+    @property
+    def first(self) -> int:
+        """The process id, outside, of the container's first process; 0 when it has ended."""
+        try:
+            children = Path(f"/proc/{self._process.pid}/task/{self._process.pid}/children").read_text().split()
+        except OSError:
+            return 0
+        return int(children[0]) if children else 0
+
+    async def ready(self) -> bool:
+        """Wait until its own command runs; whether it does."""
+        for _ in range(200):
+            first = self.first
+            if self._process.returncode is not None:
+                return False
+            if first:
+                try:
+                    if os.readlink(f"/proc/{first}/root") != "/":
+                        return True
+                except OSError:
+                    pass
+            await asyncio.sleep(0.01)
+        return False
+
+    async def wait(self) -> int:
+        """Its exit code."""
+        code = await self._process.wait()
+        return 128 - code if code < 0 else code
+
+    async def stop(self, grace: float) -> None:
+        """TERM, then KILL."""
+        first = self.first
+        if first:
+            _signal(first, signal.SIGTERM)
+        try:
+            await asyncio.wait_for(asyncio.shield(self._process.wait()), max(0.05, grace))
+        except TimeoutError:
+            self.kill()
+            await self._process.wait()
+        except asyncio.TimeoutError:  # noqa: UP041  (another class before Python 3.11)
+            self.kill()
+            await self._process.wait()
+
+    def kill(self) -> None:
+        """KILL; the kernel ends everything in its pid namespace."""
+        for process in (self.first, self._process.pid):
+            if process:
+                _signal(process, signal.SIGKILL)
+
+    def enter(self, command: list[str]) -> list[str]:
+        """The argv that runs a command inside."""
+        user = _as_user(self.spec)
+        return [*_ENTER, f"--target={self.first}", "--", *user.split(), *command]
 
 
-def read(text: str) -> Container:
-    """A container from its JSON."""
-    data = json.loads(text)
-    return Container(**{**data, "mounts": [Mount(**mount) for mount in data["mounts"]]})
+def _as_user(spec: ContainerSpec) -> str:
+    """Words that change the user, where we may (as root); elsewhere everything runs as the server's own user."""
+    if os.environ.get("EMBEDDED_CLUSTER_ROOT") != "1" or not spec.user:
+        return ""
+    return f"setpriv --reuid={spec.user} --regid={spec.group} --clear-groups --no-new-privs --"
 
 
-def build_root(container: Container) -> None:
-    """Make and enter the container's root directory. Raises OSError."""
-    root = Path(container.root)
-    namespaces.mount(None, "/", None, namespaces.PRIVATE | namespaces.RECURSIVE)
-    namespaces.mount("tmpfs", root, "tmpfs", options="mode=755")
-    for name in _IMAGE:
-        _show(Path("/") / name, root / name)
-    for name in _EMPTY:
-        (root / name).mkdir()
-    for name in ("tmp", "var/tmp"):
-        (root / name).chmod(0o1777)
-    _devices(root / "dev")
-    namespaces.mount("proc", root / "proc", "proc")
-    for mount in sorted(container.mounts, key=lambda mount: mount.target):
-        _mount(mount, root)
-    if container.read_only_root:
-        namespaces.make_read_only(str(root))
-    os.chdir(root)
-    namespaces.mount(".", "/", None, namespaces.MOVE)
-    os.chroot(".")
-
-
-def _show(source: Path, target: Path) -> None:
-    if source.is_symlink():
-        target.symlink_to(os.readlink(source))
-    elif source.is_dir():
-        target.mkdir()
-        namespaces.bind(source, target, read_only=True)
-
-
-def _devices(directory: Path) -> None:
-    directory.mkdir()
-    for name in _DEVICES:
-        (directory / name).touch()
-        namespaces.bind(f"/dev/{name}", directory / name, read_only=False)
-    for name, target in (("fd", "fd"), ("stdin", "fd/0"), ("stdout", "fd/1"), ("stderr", "fd/2")):
-        (directory / name).symlink_to(f"/proc/self/{target}")
-    (directory / "shm").mkdir(mode=0o1777)
-
-
-def _mount(mount: Mount, root: Path) -> None:
-    target = root / mount.target.lstrip("/")
+def _signal(process: int, number: signal.Signals) -> None:
     try:
-        if stat.S_ISDIR(os.stat(mount.source).st_mode):
-            target.mkdir(parents=True, exist_ok=True)
-        else:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.touch()
-    except OSError as error:
-        raise OSError(error.errno, f"the embedded cluster cannot mount at {mount.target}, which is in the image: {error.strerror}") from error
-    namespaces.bind(mount.source, target, read_only=mount.read_only)
-
-
-def run(container: Container) -> None:
-    """Become the container's first process. Returns only by an OSError."""
-    build_root(container)
-    socket.sethostname(container.hostname[:63])
-    if container.users:
-        outside = os.geteuid(), os.getegid()
-        namespaces.unshare(namespaces.NEW_USERS)
-        namespaces.map_user(container.uid, container.gid, *outside)
-    namespaces.no_new_privileges()
-    Path(container.cwd).mkdir(parents=True, exist_ok=True)
-    os.chdir(container.cwd)
-    os.umask(0o022)
-    for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and children inherit that
-        signal.signal(ignored, signal.SIG_DFL)
-    try:
-        os.execvpe(container.argv[0], container.argv, container.env)
-    except FileNotFoundError as error:
-        raise OSError(f'exec: "{container.argv[0]}": executable file not found in $PATH') from error
-    except PermissionError as error:
-        raise OSError(f'exec: "{container.argv[0]}": permission denied') from error
-
-
-def main() -> None:
-    """Start the container that is described on stdin."""
-    output = int(sys.argv[1])
-    container = read(sys.stdin.read())
-    namespaces.unshare(namespaces.NEW_MOUNTS | namespaces.NEW_PIDS | namespaces.NEW_HOSTNAME | namespaces.NEW_IPC)
-    pid = os.fork()
-    if pid:
-        os.write(1, f"{pid}\n".encode())
-        os._exit(0)
-    report = os.dup(1)  # closed when the container's command takes over, as every descriptor that Python makes
-    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
-    os.dup2(output, 1)
-    os.dup2(output, 2)
-    os.close(output)
-    try:
-        os.setsid()
-        run(container)
-    except OSError as error:
-        os.write(report, str(error).encode())
-    os._exit(_NOT_STARTED)
-
-
-if __name__ == "__main__":
-    main()
+        os.kill(process, number)
+    except ProcessLookupError:
+        return

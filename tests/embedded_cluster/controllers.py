@@ -1,138 +1,113 @@
-"""StatefulSets and Deployments: pods and claims from templates. One pass looks at all of them; it may be repeated at any time."""
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""StatefulSets and Deployments, simply: pods and claims as the templates say; and what goes with a namespace."""
 
 from __future__ import annotations
 
+import asyncio
 import copy
-import hashlib
-import json
-import secrets
-from collections.abc import Callable
 
-from .errors import ApiError
-from .pod_status import set_condition
-from .recorder import record
-from .resources import CLAIMS, DEPLOYMENTS, PODS, STATEFUL_SETS, Object, Resource
-from .store import Store
+from .kubelet import POD, Kubelet
+from .resources import BY_KIND, RESOURCES
+from .status import ApiError
+from .store import Change, Json, Store
+from .volumes import Volumes
 
-_REVISION = "controller-revision-hash"
-_HASH = "pod-template-hash"
-Create = Callable[[Resource, str, Object], Object]
-Delete = Callable[[Object], None]
+_CLAIM = BY_KIND["PersistentVolumeClaim"]
 
 
 class Controllers:
-    """The workload controllers. ``create`` and ``delete`` are the API's, admission included."""
+    """Runs after every change that concerns it."""
 
-    def __init__(self, store: Store, create: Create, delete: Delete) -> None:
-        self._store, self._create, self._delete = store, create, delete
-        self._refused: dict[str, str] = {}
+    def __init__(self, store: Store, kubelet: Kubelet, volumes: Volumes) -> None:
+        self._store = store
+        self._kubelet = kubelet
+        self._volumes = volumes
+        self._wake = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        store.hooks.append(self._seen)
 
-    def reconcile(self) -> None:
-        """One pass."""
-        for item in self._store.list(STATEFUL_SETS):
-            self._stateful_set(item)
-        for item in self._store.list(DEPLOYMENTS):
-            self._deployment(item)
+    def start(self) -> None:
+        """Begin."""
+        self._task = asyncio.get_running_loop().create_task(self._work())
 
-    def _owned(self, owner: Object) -> list[Object]:
-        uid = owner["metadata"]["uid"]
-        pods = self._store.list(PODS, owner["metadata"]["namespace"])
-        return [pod for pod in pods if any(found["uid"] == uid for found in pod["metadata"].get("ownerReferences") or [])]
+    def stop(self) -> None:
+        """End."""
+        if self._task is not None:
+            self._task.cancel()
 
-    def _stateful_set(self, item: Object) -> None:
-        spec, name, namespace = item["spec"], item["metadata"]["name"], item["metadata"]["namespace"]
-        ordered, revision = spec["podManagementPolicy"] == "OrderedReady", f"{name}-{_digest(spec['template'])}"
-        pods = {pod["metadata"]["name"]: pod for pod in self._owned(item)}
-        wanted = [f"{name}-{number}" for number in range(spec["replicas"])]
-        for number, pod_name in enumerate(wanted):
-            pod = pods.get(pod_name)
-            if pod is None:
-                self._claims(item, pod_name)
-                labels = {_REVISION: revision, "statefulset.kubernetes.io/pod-name": pod_name, "apps.kubernetes.io/pod-index": str(number)}
-                self._pod(item, pod_name, labels, _claim_volumes(spec, pod_name))
-            elif pod["status"]["phase"] in ("Failed", "Succeeded"):
-                self._delete(pod)
-            if ordered and not (pod and _is_ready(pod)):
-                break
-        leaving = sorted((pod for pod_name, pod in pods.items() if pod_name not in wanted), key=_ordinal, reverse=True)
-        for pod in leaving[:1] if ordered else leaving:
-            self._delete(pod)
-        old = [pods[pod_name] for pod_name in wanted if pod_name in pods and pods[pod_name]["metadata"]["labels"].get(_REVISION) != revision]
-        if old and not leaving and len(pods) == len(wanted) and all(map(_is_ready, pods.values())):
-            self._delete(max(old, key=_ordinal))
-        ready = sum(map(_is_ready, pods.values()))
-        current = len(pods) - len(old)
-        self._report(STATEFUL_SETS, item, len(pods), ready, {"currentReplicas": current, "updatedReplicas": current, "updateRevision": revision})
+    def _seen(self, change: Change) -> None:
+        if change.resource.kind in ("StatefulSet", "Deployment", "Pod", "Namespace"):
+            self._wake.set()
 
-    def _claims(self, item: Object, pod_name: str) -> None:
-        for template in item["spec"].get("volumeClaimTemplates") or []:
-            name = f"{template['metadata']['name']}-{pod_name}"
-            if self._store.find(CLAIMS, item["metadata"]["namespace"], name) is None:
-                labels = {**(item["spec"]["selector"].get("matchLabels") or {}), **(template["metadata"].get("labels") or {})}
-                metadata = {"name": name, "labels": labels, "annotations": dict(template["metadata"].get("annotations") or {})}
-                self._create(CLAIMS, item["metadata"]["namespace"], {"metadata": metadata, "spec": copy.deepcopy(template["spec"])})
+    async def _work(self) -> None:
+        while True:
+            await self._wake.wait()
+            self._wake.clear()
+            for kind in ("StatefulSet", "Deployment"):
+                for item in self._store.list(BY_KIND[kind]):
+                    self._keep(copy.deepcopy(item))
+            for item in self._store.list(BY_KIND["Namespace"]):
+                if "deletionTimestamp" in item["metadata"]:
+                    self._empty(item["metadata"]["name"])
+            await asyncio.sleep(0.02)
 
-    def _deployment(self, item: Object) -> None:
-        spec, name, revision = item["spec"], item["metadata"]["name"], _digest(item["spec"]["template"])
-        pods = [pod for pod in self._owned(item) if pod["status"]["phase"] not in ("Failed", "Succeeded")]
-        new = [pod for pod in pods if pod["metadata"]["labels"].get(_HASH) == revision]
-        for _ in range(spec["replicas"] - len(new)):
-            suffix = "".join(secrets.choice("bcdfghjklmnpqrstvwxz2456789") for _ in range(5))
-            self._pod(item, f"{name}-{revision}-{suffix}", {_HASH: revision}, [])
-        for pod in [*new[spec["replicas"] :], *(pod for pod in pods if pod not in new)]:
-            self._delete(pod)
-        self._report(DEPLOYMENTS, item, len(pods), sum(map(_is_ready, pods)), {"updatedReplicas": len(new)})
+    def _keep(self, owner: Json) -> None:
+        meta, spec = owner["metadata"], owner["spec"]
+        namespace, wanted = meta["namespace"], spec.get("replicas", 1)
+        ordinal = owner["kind"] == "StatefulSet"
+        names = [f"{meta['name']}-{number}" if ordinal else f"{meta['name']}-{meta['uid'][:8]}-{number}" for number in range(wanted)]
+        present = {pod["metadata"]["name"]: pod for pod in self._store.list(POD, namespace) if _owned(pod, meta["uid"])}
+        for name, pod in present.items():
+            if name not in names and "deletionTimestamp" not in pod["metadata"]:
+                self._kubelet.delete(pod, 1)
+        for name in names:
+            if name not in present and self._store.peek(POD, namespace, name) is None:
+                self._make(owner, name)
+        ready = sum(any(item["type"] == "Ready" and item["status"] == "True" for item in (pod.get("status") or {}).get("conditions") or []) for pod in present.values())
 
-    def _pod(self, owner: Object, name: str, labels: dict[str, str], volumes: list[Object]) -> None:
-        template = copy.deepcopy(owner["spec"]["template"])
-        metadata = template.get("metadata") or {}
-        reference = {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": owner["metadata"]["name"], "uid": owner["metadata"]["uid"]}
-        spec = {**template["spec"], "volumes": [*(template["spec"].get("volumes") or []), *volumes]}
-        if owner["kind"] == "StatefulSet":
-            spec["hostname"] = name
-        pod = {
-            "metadata": {
-                "name": name,
-                "labels": {**(metadata.get("labels") or {}), **labels},
-                "annotations": dict(metadata.get("annotations") or {}),
-                "ownerReferences": [{**reference, "controller": True, "blockOwnerDeletion": True}],
-            },
-            "spec": spec,
-        }
+        def status(item: Json) -> None:
+            item["status"] = {
+                "replicas": len(present), "readyReplicas": ready, "currentReplicas": len(present), "updatedReplicas": len(present),
+                "availableReplicas": ready, "observedGeneration": item["metadata"].get("generation", 1),
+            }  # fmt: skip
+
+        self._store.change(BY_KIND[owner["kind"]], namespace, meta["name"], status)
+
+    def _make(self, owner: Json, name: str) -> None:
+        meta, namespace = owner["metadata"], owner["metadata"]["namespace"]
+        pod = copy.deepcopy(owner["spec"]["template"])
+        for template in owner["spec"].get("volumeClaimTemplates") or []:
+            claim = f"{template['metadata']['name']}-{name}"
+            if self._store.peek(_CLAIM, namespace, claim) is None:
+                self._store.create(_CLAIM, namespace, {"metadata": {"name": claim, "labels": template["metadata"].get("labels") or {}}, "spec": template["spec"], "status": {"phase": "Pending"}})
+            pod["spec"].setdefault("volumes", []).append({"name": template["metadata"]["name"], "persistentVolumeClaim": {"claimName": claim}})
+        pod.setdefault("metadata", {}).update({"name": name, "ownerReferences": [{"apiVersion": "apps/v1", "kind": owner["kind"], "name": meta["name"], "uid": meta["uid"], "controller": True}]})
+        pod["status"] = {"phase": "Pending"}
         try:
-            self._create(PODS, owner["metadata"]["namespace"], pod)
-        except ApiError as error:
-            if self._refused.get(owner["metadata"]["uid"]) != error.message:  # said once: each event is a change, after which this runs again
-                self._refused[owner["metadata"]["uid"]] = error.message
-                text = f"create Pod {name} in {owner['kind']} {owner['metadata']['name']} failed error: {error.message}"
-                record(self._store, owner, "FailedCreate", text, component=f"{owner['kind'].lower()}-controller", warning=True)
+            self._store.create(POD, namespace, pod)
+        except ApiError:
+            return
 
-    def _report(self, resource: Resource, item: Object, pods: int, ready: int, more: Object) -> None:
-        def how(found: Object) -> None:
-            status = found["status"]
-            status.update({"replicas": pods, "readyReplicas": ready, "availableReplicas": ready, **more})
-            status["observedGeneration"] = found["metadata"]["generation"]
-            if resource is STATEFUL_SETS:
-                status.update({"collisionCount": 0, "currentRevision": more["updateRevision"]})
-            else:
-                set_condition(status, "Available", "True" if ready >= found["spec"]["replicas"] else "False")
-
-        self._store.change(resource, item["metadata"]["namespace"], item["metadata"]["name"], how)
-
-
-def _digest(template: Object) -> str:
-    return hashlib.sha256(json.dumps(template, sort_keys=True).encode()).hexdigest()[:10]
-
-
-def _ordinal(pod: Object) -> int:
-    return int(pod["metadata"]["name"].rpartition("-")[2])
+    def _empty(self, namespace: str) -> None:
+        left = False
+        for resource in RESOURCES:
+            if not resource.namespaced:
+                continue
+            for item in self._store.list(resource, namespace):
+                name = item["metadata"]["name"]
+                if resource is POD:
+                    left = True
+                    if "deletionTimestamp" not in item["metadata"]:
+                        self._kubelet.delete(item, 1)
+                    continue
+                self._store.remove(resource, namespace, name)
+                if resource is _CLAIM:
+                    self._volumes.drop(namespace, name)
+        if not left:
+            self._store.remove(BY_KIND["Namespace"], "", namespace)
 
 
-def _is_ready(pod: Object) -> bool:
-    conditions = pod["status"].get("conditions") or []
-    return "deletionTimestamp" not in pod["metadata"] and any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
-
-
-def _claim_volumes(spec: Object, pod_name: str) -> list[Object]:
-    names = [template["metadata"]["name"] for template in spec.get("volumeClaimTemplates") or []]
-    return [{"name": name, "persistentVolumeClaim": {"claimName": f"{name}-{pod_name}"}} for name in names]
+def _owned(pod: Json, uid: str) -> bool:
+    return any(item["uid"] == uid for item in pod["metadata"].get("ownerReferences") or [])

@@ -1,68 +1,63 @@
-"""What the cluster was told to do wrong. A fault stays until it is taken back, or has happened ``times`` times."""
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the cluster has been told to do wrong."""
 
 from __future__ import annotations
 
-import fnmatch
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
-from .errors import bad_request
-
-KINDS = {
-    "drop_connection": "close the connection of matching requests, or of an exec, log or watch after `after_bytes` bytes",
-    "deny": "answer matching requests with `code` (403) and `message`",
-    "expire_watch": "end all watches with 410 Gone and forget the past, once",
-    "fill_disk": "leave `free` bytes (0) on the volume of a claim below 1 GB",
-    "unschedulable": "keep matching pods Pending with `message`",
-    "hold_volume": "keep a claim attached to `held_on`, as a lost pod does",
-    "image_pull_error": "fail to pull matching images",
-    "delay_start": "keep matching pods in ContainerCreating for `seconds`",
-}
-_PARAMETERS = {"after_bytes", "code", "message", "free", "held_on", "seconds"}
+KINDS = ("drop_connection", "deny", "expire_watch", "unschedulable", "hold_volume", "image_pull_error")
 
 
 @dataclass
 class Fault:
-    """One fault. ``where`` has shell patterns for facts such as verb, resource, namespace, name, user, claim, node, image."""
+    """One fault. Empty fields match everything; ``times`` is how often it happens (0: always)."""
 
-    number: int
     kind: str
-    where: dict[str, str]
-    parameters: dict[str, Any]
-    times: int | None
+    namespace: str = ""
+    name: str = ""
+    verb: str = ""
+    resource: str = ""
+    after_bytes: int = 0
+    times: int = 0
+    code: int = 403
+    message: str = "a fault was asked for"
 
 
-@dataclass
 class Faults:
     """All faults that are on."""
 
-    active: list[Fault] = field(default_factory=list)
-    _last: int = 0
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
 
-    def add(self, kind: str, where: dict[str, Any]) -> Fault:
-        """Raises ApiError for a kind that is not known."""
-        if kind not in KINDS:
-            raise bad_request(f"no such fault: {kind}; there are {', '.join(KINDS)}")
-        self._last += 1
-        parameters = {key: value for key, value in where.items() if key in _PARAMETERS}
-        patterns = {key: str(value) for key, value in where.items() if key not in _PARAMETERS and key != "times"}
-        fault = Fault(self._last, kind, patterns, parameters, where.get("times"))
-        self.active.append(fault)
-        return fault
+    def add(self, fault: Fault) -> None:
+        """Switch a fault on."""
+        if fault.kind not in KINDS:
+            raise ValueError(f"unknown fault {fault.kind}")
+        self._faults.append(fault)
 
-    def remove(self, number: int | None) -> list[Fault]:
-        """Take back one fault, or all. Returns those that were on."""
-        gone = [fault for fault in self.active if number in (None, fault.number)]
-        self.active = [fault for fault in self.active if fault not in gone]
-        return gone
+    def clear(self) -> None:
+        """Switch all faults off."""
+        self._faults.clear()
 
-    def take(self, kind: str, **facts: str) -> Fault | None:
-        """The first fault that matches; it has then happened once more."""
-        for fault in self.active:
-            if fault.kind == kind and all(fnmatch.fnmatchcase(facts.get(key, ""), pattern) for key, pattern in fault.where.items()):
-                if fault.times is not None:
-                    fault.times -= 1
-                    if fault.times <= 0:
-                        self.active.remove(fault)
-                return fault
+    def message(self, kind: str, pod: dict[str, Any], *names: str) -> str:
+        """The message of a fault for a pod (or something of it), or empty."""
+        meta = pod["metadata"]
+        fault = self.take(kind, meta["namespace"], "", "", meta["name"], *names, spend=False)
+        return fault.message if fault is not None else ""
+
+    def take(self, kind: str, namespace: str, verb: str, resource: str, *names: str, spend: bool = True) -> Fault | None:
+        """The first fault that matches, used up by one."""
+        for fault in self._faults:
+            if fault.kind != kind or fault.namespace not in ("", namespace) or fault.verb not in ("", verb) or fault.resource not in ("", resource):
+                continue
+            if fault.name and not any(fault.name in name for name in names):
+                continue
+            if spend and fault.times:
+                fault.times -= 1
+                if fault.times == 0:
+                    self._faults.remove(fault)
+            return fault
         return None

@@ -1,286 +1,271 @@
-"""Pods as processes: each pod has a task that starts its containers, reports on them, and ends them.
-
-Source of facts: pods' status and events of a real kubelet 1.34.
-"""
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Scheduler and kubelets: takes pods from Pending to Running to gone."""
 
 from __future__ import annotations
 
 import asyncio
 import shutil
-import signal
-import traceback
-from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import pod_files
-from .container import Container
-from .errors import ApiError
+from .container import Container, ContainerSpec
 from .faults import Faults
-from .launcher import Process, StartError, launch
-from .pod_status import Status, pull_error
-from .recorder import record
-from .resources import CLAIMS, PODS, Object
-from .scheduler import claim_names
-from .store import Store, timestamp
-from .volumes import Volumes
+from .resources import BY_KIND
+from .scheduling import choose
+from .store import Change, Json, Store, now
+from .volumes import Volumes, claims_of
 
-IMAGE_USERS = {"localhost/filler:test": 0}
-"""The user that an image runs as. Others: 1000."""
-_BACK_OFF = (0.0, 10.0, 20.0, 40.0, 80.0, 160.0, 300.0)
-_FORCED_GRACE = 2.0
-_LOOK_AGAIN = 0.5
-_DEADLINE = "Pod was active on the node longer than the specified deadline"
-
-
-@dataclass
-class Life:
-    """What the kubelet knows of one pod."""
-
-    uid: str
-    directory: Path
-    status: Status
-    processes: dict[str, Process] = field(default_factory=dict)
-    starting: set[asyncio.Task[Process]] = field(default_factory=set)
-    stopping: bool = False
+POD = BY_KIND["Pod"]
+_RETRY = 0.1
+"""Seconds between two tries to schedule or attach."""
 
 
 class Kubelet:
-    """The kubelets of all nodes in one."""
+    """Runs all pods of all nodes."""
 
-    def __init__(self, store: Store, directory: Path, volumes: Volumes, faults: Faults, *, users: bool) -> None:
-        self._store, self._directory, self._volumes, self._faults, self._users = store, directory, volumes, faults, users
-        self._lives: dict[str, Life] = {}
+    def __init__(self, store: Store, volumes: Volumes, faults: Faults, directory: Path) -> None:
+        self._store = store
+        self._volumes = volumes
+        self._faults = faults
+        self._directory = directory
+        self._containers: dict[str, Container] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._ends: set[asyncio.Task[None]] = set()
+        store.hooks.append(self._seen)
 
-    def reconcile(self) -> None:
-        """Start a task for each pod that has a node and none yet."""
-        for pod in self._store.list(PODS):
-            uid = pod["metadata"]["uid"]
-            if pod["spec"].get("nodeName") and uid not in self._lives:
-                self._lives[uid] = Life(uid, self._directory / uid, Status(self._store, pod))
-                self._tasks[uid] = asyncio.get_running_loop().create_task(self._live(self._lives[uid]))
-                self._tasks[uid].add_done_callback(_report_failure)
+    def container(self, pod: Json) -> Container | None:
+        """The running container of a pod."""
+        return self._containers.get(pod["metadata"]["uid"])
 
-    def process(self, pod: Object, container: str) -> Process | None:
-        """A container's running process."""
-        life = self._lives.get(pod["metadata"]["uid"])
-        process = life.processes.get(container) if life else None
-        return process if process and not process.exited.done() else None
+    def _seen(self, change: Change) -> None:
+        if change.resource is POD and change.type == "ADDED":
+            self._tasks[change.object["metadata"]["uid"]] = asyncio.get_running_loop().create_task(self._live(change.object))
 
-    def log(self, pod: Object, container: str) -> Path:
-        """The file with a container's output."""
-        return self._directory / pod["metadata"]["uid"] / f"{container}.log"
+    def delete(self, pod: Json, grace: float) -> None:
+        """Ask a pod to end; its object goes when its process has."""
+        meta = pod["metadata"]
+
+        def deleting(item: Json) -> None:
+            item["metadata"]["deletionTimestamp"] = now()
+            item["metadata"]["deletionGracePeriodSeconds"] = int(grace)
+
+        self._store.change(POD, meta["namespace"], meta["name"], deleting)
+        task = asyncio.get_running_loop().create_task(self._end(pod, grace))
+        self._ends.add(task)
+        task.add_done_callback(self._ends.discard)
+
+    async def _end(self, pod: Json, grace: float) -> None:
+        meta = pod["metadata"]
+        container = self._containers.get(meta["uid"])
+        task = self._tasks.get(meta["uid"])
+        if container is not None:
+            await container.stop(grace)
+        elif task is not None:
+            task.cancel()
+        if task is not None:
+            await asyncio.wait([task], timeout=5)
+        present = self._store.peek(POD, meta["namespace"], meta["name"])
+        if present is not None and present["metadata"]["uid"] == meta["uid"]:
+            self._store.remove(POD, meta["namespace"], meta["name"])
+        shutil.rmtree(self._directory / meta["uid"], ignore_errors=True)
 
     async def close(self) -> None:
         """Kill everything."""
-        for life in self._lives.values():
-            for process in life.processes.values():
-                process.kill(signal.SIGKILL)
-        for task in self._tasks.values():
+        for container in self._containers.values():
+            container.kill()
+        for task in [*self._tasks.values(), *self._ends]:
             task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
+        await asyncio.gather(*self._tasks.values(), *self._ends, return_exceptions=True)
 
-    async def _live(self, life: Life) -> None:
-        """From a pod's arrival on its node to its end."""
-        loop = asyncio.get_running_loop()
-        life.directory.mkdir(parents=True)
-        life.status.accepted()
-        work = loop.create_task(self._work(life))
-        deadline = life.status.pod["spec"].get("activeDeadlineSeconds")
-        expires = None if deadline is None else loop.time() + deadline
-        expired = False
+    async def _live(self, pod: Json) -> None:
+        """A pod's life, until its process has ended."""
+        uid = pod["metadata"]["uid"]
         try:
-            while not work.done():
-                pod = life.status.current()
-                if pod is None or pod["metadata"].get("deletionTimestamp"):
-                    break
-                if expires is not None and loop.time() >= expires:
-                    expired = True
-                    record(self._store, pod, "DeadlineExceeded", _DEADLINE, component="kubelet", node=life.status.node)
-                    break
-                left = _LOOK_AGAIN if expires is None else min(_LOOK_AGAIN, max(0.0, expires - loop.time()))
-                change = loop.create_task(self._store.changed(left))
-                await asyncio.wait({work, change}, return_when=asyncio.FIRST_COMPLETED)
-                change.cancel()
-            await self._end(life, work, expired=expired)
-        finally:
-            work.cancel()
-            shutil.rmtree(life.directory / "volumes", ignore_errors=True)
-
-    async def _end(self, life: Life, work: asyncio.Task[None], *, expired: bool) -> None:
-        """Stop what still runs; report how it ended; forget the pod if it was deleted."""
-        life.stopping = True
-        if life.starting:
-            await asyncio.wait(life.starting)
-        pod = life.status.current()
-        metadata = pod["metadata"] if pod else {}
-        if not work.done():
-            grace = metadata.get("deletionGracePeriodSeconds", life.status.pod["spec"]["terminationGracePeriodSeconds"]) if pod else _FORCED_GRACE
-            if all(process.exited.done() for process in life.processes.values()):
-                work.cancel()
-            for name, process in life.processes.items():
-                if pod:
-                    record(self._store, pod, "Killing", f"Stopping container {name}", component="kubelet", node=life.status.node, container=name)
-                process.kill(signal.SIGTERM)
-            _, running = await asyncio.wait({work}, timeout=grace)
-            if running:
-                for process in life.processes.values():
-                    process.kill(signal.SIGKILL)
-                await asyncio.wait({work})
-        if not work.cancelled():
-            work.result()
-        self._volumes.detach(life.uid)
-        if expired:
-            life.status.failed("DeadlineExceeded", _DEADLINE)
-        while True:
-            pod = life.status.current()
-            if pod is None:
-                break
-            if pod["metadata"].get("deletionTimestamp"):
-                self._store.remove(PODS, pod["metadata"]["namespace"], pod["metadata"]["name"])
-                break
-            await self._store.changed(3600)
-        shutil.rmtree(life.directory, ignore_errors=True)
-        del self._lives[life.uid]
-        del self._tasks[life.uid]
-
-    async def _work(self, life: Life) -> None:
-        """Attach, mount and start; returns when all containers have ended for good."""
-        await self._attach(life)
-        files = await self._mount(life)
-        pod = life.status.pod
-        slow = self._faults.take("delay_start", namespace=pod["metadata"]["namespace"], name=pod["metadata"]["name"])
-        if slow:
-            await asyncio.sleep(float(slow.parameters.get("seconds", 3600)))
-        life.status.networked()
-        await asyncio.gather(*(self._run(life, container, files) for container in pod["spec"]["containers"]))
-        life.status.finished()
-
-    async def _attach(self, life: Life) -> None:
-        """Wait until no other node has a volume of this pod."""
-        pod = life.status.pod
-        said = ""
-        while True:
-            volume, why = self._volumes.attach(pod)
-            if not volume:
-                break
-            if why != said:
-                message, said = f'Multi-Attach error for volume "{volume}" {why}', why
-                record(self._store, pod, "FailedAttachVolume", message, component="attachdetach-controller", warning=True)
-            await self._store.changed(_LOOK_AGAIN)
-        for name in claim_names(pod):
-            volume = self._store.get(CLAIMS, pod["metadata"]["namespace"], name)["spec"].get("volumeName", "")
-            message = f'AttachVolume.Attach succeeded for volume "{volume}"'
-            record(self._store, pod, "SuccessfulAttachVolume", message, component="attachdetach-controller")
-
-    async def _mount(self, life: Life) -> pod_files.Files:
-        """Make the pod's own files; a missing Secret or ConfigMap is waited for."""
-        pod = life.status.pod
-        while True:
-            try:
-                return pod_files.prepare(self._store, pod, life.directory / "volumes", self._volumes)
-            except ApiError as error:
-                message = f"MountVolume.SetUp failed for volume : {error.message}"
-                record(self._store, pod, "FailedMount", message, component="kubelet", node=life.status.node, warning=True)
-                await asyncio.sleep(2 * _LOOK_AGAIN)
-
-    async def _pull(self, life: Life, container: Object) -> None:
-        """Report the image as present, or stay in the errors of an image that cannot be pulled."""
-        image, name, failures = container["image"], container["name"], 0
-        while self._faults.take("image_pull_error", image=image, node=life.status.node):
-            for reason, message in pull_error(image, container["imagePullPolicy"], failures):
-                life.status.waiting(name, reason, message)
-            pull_error_events(self._store, life.status.pod, container, life.status.node, failures)
-            failures += 1
-            await asyncio.sleep(1.0 if failures == 1 else 10.0)
-        text = f'Container image "{image}" already present on machine'
-        record(self._store, life.status.pod, "Pulled", text, component="kubelet", node=life.status.node, container=name)
-
-    async def _run(self, life: Life, container: Object, files: pod_files.Files) -> None:
-        """Start one container, again if the pod's policy says so, until it has ended for good."""
-        pod, name = life.status.pod, container["name"]
-        await self._pull(life, container)
-        context = {**(pod["spec"].get("securityContext") or {}), **(container.get("securityContext") or {})}
-        uid = context.get("runAsUser", IMAGE_USERS.get(container["image"], 1000))
-        if context.get("runAsNonRoot") and uid == 0:
-            where = f"{pod['metadata']['name']}_{pod['metadata']['namespace']}({life.uid})"
-            message = f'container has runAsNonRoot and image will run as root (pod: "{where}", container: {name})'
-            life.status.waiting(name, "CreateContainerConfigError", message)
-            record(self._store, pod, "Failed", f"Error: {message}", component="kubelet", node=life.status.node, warning=True, container=name)
-            await asyncio.Event().wait()
-        restarts = 0
-        while True:
-            code = await self._run_once(life, container, files, (uid, context.get("runAsGroup", 0)), restarts)
-            policy = pod["spec"]["restartPolicy"]
-            if life.stopping or policy == "Never" or (policy == "OnFailure" and code == 0):
+            node = await self._schedule(pod)
+            await self._attach(pod, node)
+            if not await self._pulled(pod):
                 return
-            delay = _BACK_OFF[min(restarts, len(_BACK_OFF) - 1)]
-            if delay:
-                where = f"{pod['metadata']['name']}_{pod['metadata']['namespace']}({life.uid})"
-                text = f"back-off {int(delay)}s restarting failed container={name} pod={where}"
-                life.status.waiting(name, "CrashLoopBackOff", text)
-                record(self._store, pod, "BackOff", text, component="kubelet", node=life.status.node, warning=True, container=name)
-            await asyncio.sleep(delay)
-            restarts += 1
+            await self._run(pod)
+        finally:
+            self._containers.pop(uid, None)
+            self._tasks.pop(uid, None)
 
-    async def _launch(self, life: Life, name: str, spec: Container, log: Path) -> Process:
-        """Start a container in a task of its own, so that no start is forgotten half way. Raises StartError."""
+    async def _schedule(self, pod: Json) -> str:
+        namespace, told = pod["metadata"]["namespace"], ""
+        while True:
+            claims = claims_of(pod)
+            absent = [claim for claim in claims if self._store.peek(BY_KIND["PersistentVolumeClaim"], namespace, claim) is None]
+            nodes = self._store.list(BY_KIND["Node"])
+            node, message = "", self._faults.message("unschedulable", pod)
+            if absent:
+                message = f'0/{len(nodes)} nodes are available: persistentvolumeclaim "{absent[0]}" not found. preemption: not helpful for scheduling.'
+            if not message and self._exclusive(pod):
+                message = f"0/{len(nodes)} nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode. preemption: not helpful for scheduling."
+            if not message:
+                node, message = choose(pod, nodes, [self._volumes.pinned_to(namespace, claim) for claim in claims])
+            if node:
+                break
+            if message != told:
+                self._condition(pod, "PodScheduled", "False", "Unschedulable", message)
+                self._event(pod, "Warning", "FailedScheduling", message)
+                told = message
+            await asyncio.sleep(_RETRY)
+        for claim in claims:
+            self._volumes.bind(namespace, claim)
 
-        async def start() -> Process:
-            life.processes[name] = process = await launch(spec, log)
-            return process
+        def scheduled(item: Json) -> None:
+            item["spec"]["nodeName"] = node
+            item["status"]["startTime"] = now()
 
-        task = asyncio.get_running_loop().create_task(start())
-        life.starting.add(task)
-        task.add_done_callback(life.starting.discard)
-        return await asyncio.shield(task)
+        self._edit(pod, scheduled)
+        self._condition(pod, "PodScheduled", "True", "", "")
+        self._event(pod, "Normal", "Scheduled", f"Successfully assigned {namespace}/{pod['metadata']['name']} to {node}")
+        return node
 
-    async def _run_once(self, life: Life, container: Object, files: pod_files.Files, user: tuple[int, int], restarts: int) -> int:
-        """One start of a container. Returns its exit code."""
-        pod, name = life.status.current() or life.status.pod, container["name"]
-        log = life.directory / f"{name}.log"
-        started = timestamp()
+    def _exclusive(self, pod: Json) -> bool:
+        for claim in claims_of(pod):
+            body = self._store.peek(BY_KIND["PersistentVolumeClaim"], pod["metadata"]["namespace"], claim)
+            if body is not None and "ReadWriteOncePod" in body["spec"].get("accessModes", []) and self._volumes.other_user(pod, claim) is not None:
+                return True
+        return False
+
+    async def _attach(self, pod: Json, node: str) -> None:
+        told = False
+        while True:
+            blocked = ""
+            for claim in claims_of(pod):
+                other = self._volumes.other_user(pod, claim)
+                if self._faults.message("hold_volume", pod, claim) or (other is not None and other["spec"].get("nodeName") != node):
+                    blocked = f'Multi-Attach error for volume "pv-{pod["metadata"]["namespace"]}-{claim}" Volume is already used by pod(s) {other["metadata"]["name"] if other else "elsewhere"}'
+            if not blocked:
+                break
+            if not told:
+                self._event(pod, "Warning", "FailedAttachVolume", blocked)
+                self._waiting(pod, "ContainerCreating", "")
+                told = True
+            await asyncio.sleep(_RETRY)
+
+        def attached(item: Json) -> None:
+            item["metadata"].setdefault("annotations", {})["embedded.test/attached"] = "true"
+
+        if claims_of(pod):
+            self._edit(pod, attached)
+
+    async def _pulled(self, pod: Json) -> bool:
+        image = pod["spec"]["containers"][0]["image"]
+        message = self._faults.message("image_pull_error", pod, image)
+        if not message and not image.startswith("missing.test/"):
+            return True
+        words = f'failed to pull and unpack image "{image}": not found'
+        self._event(pod, "Warning", "Failed", f'Failed to pull image "{image}": {words}')
+        self._waiting(pod, "ErrImagePull", words)
+        await asyncio.sleep(0.3)
+        self._waiting(pod, "ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {words}')
+        await asyncio.Event().wait()
+        return False
+
+    async def _run(self, pod: Json) -> None:
+        uid = pod["metadata"]["uid"]
+        place = self._directory / uid
+        spec = self._spec(pod, place)
+        container = await Container.start(spec, place)
+        self._containers[uid] = container
+        if await container.ready():
+            self._running(pod)
+        deadline = pod["spec"].get("activeDeadlineSeconds")
         try:
-            spec = pod_files.container(self._store, pod, container, files, life.directory, user, users=self._users)
-            process = await self._launch(life, name, spec, log)
-        except StartError as error:
-            words = "failed to create containerd task: failed to create shim task: OCI runtime create failed: runc create failed: "
-            text = f"{words}unable to start container process: {error}: unknown"
-            record(self._store, pod, "Failed", f"Error: {text}", component="kubelet", node=life.status.node, warning=True, container=name)
-            life.status.terminated(name, 128, "StartError", text, "1970-01-01T00:00:00Z")
-            return 128
-        except ApiError as error:
-            life.status.waiting(name, "CreateContainerConfigError", error.message)
-            record(self._store, pod, "Failed", f"Error: {error.message}", component="kubelet", node=life.status.node, warning=True, container=name)
-            await asyncio.sleep(2)
-            return 128
-        for reason, text in (("Created", f"Created container: {name}"), ("Started", f"Started container {name}")):
-            record(self._store, pod, reason, text, component="kubelet", node=life.status.node, container=name)
-        life.status.running(name, started, restarts)
-        code = await process.exited
-        message = ""
-        if code and container["terminationMessagePolicy"] == "FallbackToLogsOnError":
-            message = log.read_bytes()[-2048:].decode(errors="replace")
-        life.status.terminated(name, code, "Error" if code else "Completed", message, started)
-        return code
+            code = await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(container.wait())), deadline)
+            self._ended(pod, code, "")
+        except asyncio.TimeoutError:  # noqa: UP041  (another class before Python 3.11)
+            await container.stop(1)
+            self._ended(pod, 137, "DeadlineExceeded")
 
+    def _spec(self, pod: Json, place: Path) -> ContainerSpec:
+        container = pod["spec"]["containers"][0]
+        namespace = pod["metadata"]["namespace"]
+        pod_context, context = pod["spec"].get("securityContext") or {}, container.get("securityContext") or {}
+        group = int(pod_context.get("fsGroup") or 0)
+        binds = {}
+        sources = {}
+        for volume in pod["spec"].get("volumes") or []:
+            if "persistentVolumeClaim" in volume:
+                path = self._volumes.path(namespace, volume["persistentVolumeClaim"]["claimName"])
+                self._volumes.share(path, group)
+            else:
+                path = place / "volumes" / volume["name"]
+                path.mkdir(parents=True, exist_ok=True)
+                path.chmod(0o777)
+            sources[volume["name"]] = path
+        for mount in container.get("volumeMounts") or []:
+            if mount["name"] in sources:
+                binds[str(sources[mount["name"]])] = mount["mountPath"]
+        environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME": pod["metadata"]["name"]}
+        environment.update({item["name"]: item.get("value", "") for item in container.get("env") or []})
+        user = int(context.get("runAsUser", pod_context.get("runAsUser", 0)) or 0)
+        return ContainerSpec(
+            command=tuple([*(container.get("command") or ["sleep", "infinity"]), *(container.get("args") or [])]),
+            environment=environment,
+            binds=binds,
+            read_only=bool(context.get("readOnlyRootFilesystem")),
+            user=user,
+            group=group or user,
+            directory=container.get("workingDir", "/"),
+        )
 
-def _report_failure(task: asyncio.Task[None]) -> None:
-    """A bug in a pod's task must be seen."""
-    if not task.cancelled() and (error := task.exception()):
-        traceback.print_exception(type(error), error, error.__traceback__)
+    def _running(self, pod: Json) -> None:
+        name = pod["spec"]["containers"][0]["name"]
 
+        def edit(item: Json) -> None:
+            item["status"].update({"phase": "Running", "podIP": "127.0.0.1", "hostIP": "127.0.0.1"})
+            item["status"]["containerStatuses"] = [
+                {"name": name, "image": item["spec"]["containers"][0]["image"], "imageID": "", "ready": True, "started": True, "restartCount": 0, "state": {"running": {"startedAt": now()}}}
+            ]
 
-def pull_error_events(store: Store, pod: Object, container: Object, node: str, failures: int) -> None:
-    """The events of one failed pull."""
-    image, name, never = container["image"], container["name"], container["imagePullPolicy"] == "Never"
-    reason, message = pull_error(image, container["imagePullPolicy"], failures)[-1]
-    if never:
-        record(store, pod, reason, message, component="kubelet", node=node, warning=True, container=name)
-    elif failures == 0:
-        record(store, pod, "Pulling", f'Pulling image "{image}"', component="kubelet", node=node, container=name)
-        record(store, pod, "Failed", f'Failed to pull image "{image}": {message}', component="kubelet", node=node, warning=True, container=name)
-    else:
-        record(store, pod, "BackOff", message, component="kubelet", node=node, container=name)
-    record(store, pod, "Failed", f"Error: {reason}", component="kubelet", node=node, warning=True, container=name)
+        self._edit(pod, edit)
+        self._condition(pod, "Ready", "True", "", "")
+        self._event(pod, "Normal", "Started", f"Started container {name}")
 
+    def _ended(self, pod: Json, code: int, reason: str) -> None:
+        name = pod["spec"]["containers"][0]["name"]
+
+        def edit(item: Json) -> None:
+            item["status"]["phase"] = "Failed" if code or reason else "Succeeded"
+            if reason:
+                item["status"].update({"reason": reason, "message": "Pod was active on the node longer than the specified deadline"})
+            state = {"terminated": {"exitCode": code, "reason": "Error" if code else "Completed"}}
+            item["status"]["containerStatuses"] = [{"name": name, "image": item["spec"]["containers"][0]["image"], "imageID": "", "ready": False, "restartCount": 0, "state": state}]
+
+        self._edit(pod, edit)
+        self._condition(pod, "Ready", "False", "PodFailed" if code else "PodCompleted", "")
+
+    def _waiting(self, pod: Json, reason: str, message: str) -> None:
+        container = pod["spec"]["containers"][0]
+
+        def edit(item: Json) -> None:
+            state = {"waiting": {"reason": reason, "message": message}}
+            item["status"]["containerStatuses"] = [{"name": container["name"], "image": container["image"], "imageID": "", "ready": False, "restartCount": 0, "state": state}]
+
+        self._edit(pod, edit)
+
+    def _condition(self, pod: Json, kind: str, status: str, reason: str, message: str) -> None:
+        def edit(item: Json) -> None:
+            conditions = [other for other in item["status"].get("conditions") or [] if other["type"] != kind]
+            item["status"]["conditions"] = [*conditions, {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": now()}]
+
+        self._edit(pod, edit)
+
+    def _edit(self, pod: Json, edit: object) -> None:
+        meta = pod["metadata"]
+        present = self._store.peek(POD, meta["namespace"], meta["name"])
+        if present is not None and present["metadata"]["uid"] == meta["uid"]:
+            self._store.change(POD, meta["namespace"], meta["name"], edit)  # type: ignore[arg-type]
+
+    def _event(self, pod: Json, kind: str, reason: str, message: str) -> None:
+        meta = pod["metadata"]
+        reference = {"kind": "Pod", "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"], "apiVersion": "v1"}
+        body = {
+            "metadata": {"generateName": f"{meta['name']}."}, "involvedObject": reference, "type": kind, "reason": reason, "message": message,
+            "count": 1, "firstTimestamp": now(), "lastTimestamp": now(), "source": {"component": "embedded"},
+        }  # fmt: skip
+        self._store.create(BY_KIND["Event"], meta["namespace"], body)

@@ -1,84 +1,58 @@
-"""Label selectors and field selectors. Pure."""
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Label and field selectors. Pure."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from typing import Any
 
-from .errors import bad_request
-from .resources import Object
+from .status import ApiError
 
-Match = Callable[[Object], bool]
-_SET = re.compile(r"^\s*([\w./-]+)\s+(in|notin)\s*\(([^)]*)\)\s*$")
-_EQUAL = re.compile(r"^\s*([\w./-]+)\s*(==|=|!=)\s*([\w./-]*)\s*$")
-_PRESENT = re.compile(r"^\s*(!?)\s*([\w./-]+)\s*$")
-_FIELD = re.compile(r"^([\w.]+)(==|=|!=)(.*)$")
-
-
-def labels_match(selector: str) -> Match:
-    """A test on an object's labels from a query's labelSelector. Raises ApiError."""
-    tests = [_requirement(part) for part in re.split(r",(?![^(]*\))", selector) if part.strip()]
-    return lambda item: all(test(item["metadata"].get("labels") or {}) for test in tests)
-
-
-def _requirement(part: str) -> Callable[[dict[str, str]], bool]:
-    if found := _SET.match(part):
-        key, operator, values = found[1], found[2], {value.strip() for value in found[3].split(",")}
-        if operator == "in":
-            return lambda labels: labels.get(key) in values
-        return lambda labels: labels.get(key) not in values
-    if found := _EQUAL.match(part):
-        name, wanted = found[1], found[3]
-        if found[2] == "!=":
-            return lambda labels: labels.get(name) != wanted
-        return lambda labels: labels.get(name) == wanted
-    if found := _PRESENT.match(part):
-        absent, label = bool(found[1]), found[2]
-        return lambda labels: (label in labels) != absent
-    raise bad_request(f'unable to parse requirement: "{part}"')
+_FIELDS = {
+    "metadata.name": ("metadata", "name"),
+    "metadata.namespace": ("metadata", "namespace"),
+    "status.phase": ("status", "phase"),
+    "spec.nodeName": ("spec", "nodeName"),
+    "type": ("type",),
+    "reason": ("reason",),
+    "involvedObject.name": ("involvedObject", "name"),
+    "involvedObject.uid": ("involvedObject", "uid"),
+    "involvedObject.kind": ("involvedObject", "kind"),
+    "involvedObject.namespace": ("involvedObject", "namespace"),
+}
 
 
-def selects(selector: Object | None, labels: dict[str, str]) -> bool:
-    """Whether an object's selector (matchLabels, matchExpressions) selects these labels."""
-    selector = selector or {}
-    equal = all(labels.get(key) == value for key, value in (selector.get("matchLabels") or {}).items())
-    return equal and all(expression_matches(expression, labels) for expression in selector.get("matchExpressions") or [])
+def matches_labels(selector: str, item: dict[str, Any]) -> bool:
+    """``a=b,c!=d,e,!f,g in (h,i)`` on the labels."""
+    labels = item.get("metadata", {}).get("labels") or {}
+    return all(_label(part.strip(), labels) for part in re.split(r",(?![^(]*\))", selector) if part.strip())
 
 
-def expression_matches(expression: Object, labels: dict[str, str]) -> bool:
-    """One match expression, of a selector or of a node affinity."""
-    value, values, operator = labels.get(expression["key"]), expression.get("values") or [], expression["operator"]
-    if operator in ("Gt", "Lt"):
-        return value is not None and (int(value) > int(values[0]) if operator == "Gt" else int(value) < int(values[0]))
-    return {
-        "In": value in values,
-        "NotIn": value not in values,
-        "Exists": value is not None,
-        "DoesNotExist": value is None,
-    }[operator]
+def _label(part: str, labels: dict[str, str]) -> bool:
+    sets = re.fullmatch(r"(\S+)\s+(in|notin)\s+\((.*)\)", part)
+    if sets:
+        inside = labels.get(sets[1]) in [value.strip() for value in sets[3].split(",")]
+        return inside if sets[2] == "in" else not inside
+    for sign in ("!=", "==", "="):
+        key, found, value = part.partition(sign)
+        if found:
+            return (labels.get(key.strip()) == value.strip()) is (sign != "!=")
+    return part[1:] not in labels if part.startswith("!") else part in labels
 
 
-_FIELDS = ("metadata.name", "metadata.namespace", "status.phase", "spec.nodeName", "reason", "type")
+def matches_fields(selector: str, item: dict[str, Any]) -> bool:
+    """``metadata.name=x,status.phase!=Running`` on the object. Raises a 400 for an unknown field."""
+    return all(_field(part.strip(), item) for part in selector.split(",") if part.strip())
 
 
-def fields_match(selector: str) -> Match:
-    """A test on an object's fields from a query's fieldSelector. Raises ApiError."""
-    tests = []
-    for part in selector.split(","):
-        if not part.strip():
-            continue
-        found = _FIELD.match(part.strip())
-        if not found:
-            raise bad_request(f"invalid selector: '{part}'; can't understand '{part}'")
-        if found[1] not in _FIELDS and not found[1].startswith("involvedObject."):
-            raise bad_request(f"field label not supported: {found[1]}")
-        tests.append((found[1], found[2] == "!=", found[3]))
-    return lambda item: all((_field(item, path) != value) == unequal for path, unequal, value in tests)
-
-
-def _field(item: Object, path: str) -> str:
-    value: Any = item
-    for part in path.split("."):
-        value = value.get(part) if isinstance(value, dict) else None
-    return "" if value is None else str(value)
+def _field(part: str, item: dict[str, Any]) -> bool:
+    sign = "!=" if "!=" in part else "="
+    key, _sign, value = part.replace("==", "=").partition(sign)
+    if key not in _FIELDS:
+        raise ApiError(400, f'field label not supported: {key}')
+    found: Any = item
+    for step in _FIELDS[key]:
+        found = (found or {}).get(step, "")
+    return (str(found) == value) is (sign == "=")

@@ -1,148 +1,179 @@
-"""All objects, their versions, and the changes that watches are told of. Objects in it are never changed in place."""
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The objects, their versions, and everybody who watches them."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
-import datetime
 import uuid
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
 
-from . import errors
-from .resources import Object, Resource
+from .resources import Resource
+from .selectors import matches_fields, matches_labels
+from .status import ApiError, not_found
 
-REMEMBERED = 5000
-"""Changes that a watch can go back. Older ones are Gone."""
+Json = dict[str, Any]
+HISTORY = 2000
+"""Changes that a watch can start from; older ones are gone (410)."""
 
 
 @dataclass(frozen=True)
 class Change:
-    """What happened to an object: ``old`` is None when it was made, ``new`` is None when it went."""
+    """One change, for watchers."""
 
     version: int
+    type: str
     resource: Resource
-    old: Object | None
-    new: Object | None
-
-
-def timestamp(after: float = 0) -> str:
-    """Now, or so many seconds later, as the API writes times."""
-    return (datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(seconds=after)).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def key_of(item: Object) -> tuple[str, str]:
-    """(namespace, name); the namespace is empty for what has none."""
-    return item["metadata"].get("namespace", ""), item["metadata"]["name"]
+    object: Json
 
 
 class Store:
-    """The objects. Use by the server's one thread."""
+    """All objects. Used by one thread, the event loop's. Objects that come out are copies."""
 
     def __init__(self) -> None:
-        self._objects: dict[Resource, dict[tuple[str, str], Object]] = {}
-        self._changes: deque[Change] = deque(maxlen=REMEMBERED)
-        self._changed: asyncio.Event = asyncio.Event()
-        self.version = 100
-        self._forgotten = 100
+        self._objects: dict[tuple[str, str, str], Json] = {}
+        self._version = 100
+        self._history: deque[Change] = deque(maxlen=HISTORY)
+        self._oldest = 0
+        self._watchers: set[asyncio.Queue[Change | None]] = set()
+        self.hooks: list[Callable[[Change], None]] = []
 
-    def find(self, resource: Resource, namespace: str, name: str) -> Object | None:
-        """The object, or None."""
-        return self._objects.get(resource, {}).get((namespace, name))
+    @property
+    def version(self) -> str:
+        """The newest resource version."""
+        return str(self._version)
 
-    def get(self, resource: Resource, namespace: str, name: str) -> Object:
-        """The object. Raises ApiError."""
-        found = self.find(resource, namespace, name)
-        if found is None:
-            raise errors.not_found(resource, name)
-        return found
+    def get(self, resource: Resource, namespace: str, name: str) -> Json:
+        """One object. Raises a 404."""
+        return copy.deepcopy(self._find(resource, namespace, name))
 
-    def list(self, resource: Resource, namespace: str = "") -> list[Object]:
-        """All objects of a kind, of one namespace if given, in the order of their names."""
-        items = self._objects.get(resource, {})
-        return [items[key] for key in sorted(items) if not namespace or key[0] == namespace]
+    def peek(self, resource: Resource, namespace: str, name: str) -> Json | None:
+        """One object, not to be changed, or None."""
+        return self._objects.get((resource.plural, namespace, name))
 
-    def kinds(self) -> list[Resource]:
-        """The kinds of which there are objects."""
-        return [resource for resource, items in self._objects.items() if items]
+    def list(self, resource: Resource, namespace: str = "", labels: str = "", fields: str = "") -> list[Json]:
+        """Objects in order of their names, not to be changed."""
+        found = [item for (plural, space, _name), item in sorted(self._objects.items()) if plural == resource.plural and namespace in ("", space)]
+        return [item for item in found if matches_labels(labels, item) and matches_fields(fields, item)]
 
-    def create(self, resource: Resource, item: Object) -> Object:
-        """Store a new object; its uid, times and version are filled in. Raises ApiError."""
-        namespace, name = key_of(item)
-        if self.find(resource, namespace, name) is not None:
-            raise errors.already_exists(resource, name)
-        metadata = {**item["metadata"], "uid": str(uuid.uuid4()), "creationTimestamp": timestamp(), "generation": 1}
-        if "spec" not in item:
-            del metadata["generation"]
-        return self._put(resource, None, {**item, "apiVersion": resource.api_version, "kind": resource.kind, "metadata": metadata})
+    def create(self, resource: Resource, namespace: str, body: Json) -> Json:
+        """A new object. Raises a 409."""
+        body = copy.deepcopy(body)
+        meta = body.setdefault("metadata", {})
+        if not meta.get("name") and meta.get("generateName"):
+            meta["name"] = meta["generateName"] + uuid.uuid4().hex[:5]
+        name = meta.get("name", "")
+        if not name:
+            raise ApiError(422, f'{resource.kind} "" is invalid: metadata.name: Required value: name or generateName is required')
+        if (resource.plural, namespace, name) in self._objects:
+            raise ApiError(409, f'{resource.qualified} "{name}" already exists', "AlreadyExists")
+        meta.update({"uid": str(uuid.uuid4()), "creationTimestamp": now()})
+        if resource.namespaced:
+            meta["namespace"] = namespace
+        body["apiVersion"], body["kind"] = resource.api_version, resource.kind
+        self._put(resource, namespace, name, body, "ADDED")
+        return copy.deepcopy(body)
 
-    def update(self, resource: Resource, item: Object) -> Object:
-        """Store a changed object. Nothing happens where nothing differs. Raises ApiError."""
-        namespace, name = key_of(item)
-        old = self.get(resource, namespace, name)
-        if old == item:
-            return old
-        if "generation" in old["metadata"] and old.get("spec") != item.get("spec"):
-            item = {**item, "metadata": {**item["metadata"], "generation": old["metadata"]["generation"] + 1}}
-        return self._put(resource, old, item)
+    def replace(self, resource: Resource, namespace: str, name: str, body: Json) -> Json:
+        """The object as it is to be now; uid and version in it are preconditions. Raises 404 and 409."""
+        present = self._find(resource, namespace, name)
+        meta = body.setdefault("metadata", {})
+        for key in ("uid", "resourceVersion"):
+            if meta.get(key) and meta[key] != present["metadata"][key]:
+                why = "the object has been modified; please apply your changes to the latest version and try again"
+                if key == "uid":
+                    why = f"the UID in the precondition ({meta[key]}) does not match the UID in record ({present['metadata']['uid']}). The object might have been deleted and then recreated"
+                raise ApiError(409, f'Operation cannot be fulfilled on {resource.qualified} "{name}": {why}')
+        for key in ("uid", "creationTimestamp", "namespace", "name", "deletionTimestamp"):
+            if key in present["metadata"]:
+                meta[key] = present["metadata"][key]
+        body["apiVersion"], body["kind"] = resource.api_version, resource.kind
+        meta.pop("resourceVersion", None)
+        before = {**present, "metadata": {key: value for key, value in present["metadata"].items() if key != "resourceVersion"}}
+        if before == body:
+            return copy.deepcopy(present)
+        self._put(resource, namespace, name, copy.deepcopy(body), "MODIFIED")
+        return copy.deepcopy(self._find(resource, namespace, name))
 
-    def change(self, resource: Resource, namespace: str, name: str, how: Callable[[Object], None]) -> Object | None:
-        """Change a copy of an object by a function, and store it. None where there is no such object any more."""
-        old = self.find(resource, namespace, name)
-        if old is None:
+    def change(self, resource: Resource, namespace: str, name: str, edit: Callable[[Json], None]) -> Json | None:
+        """Edit an object in place, as controllers do; None where it is gone."""
+        if (resource.plural, namespace, name) not in self._objects:
             return None
-        item = copy.deepcopy(old)
-        how(item)
-        return self.update(resource, item)
+        body = self.get(resource, namespace, name)
+        edit(body)
+        return self.replace(resource, namespace, name, body)
 
-    def remove(self, resource: Resource, namespace: str, name: str) -> Object:
-        """Take an object away. Raises ApiError."""
-        old = self.get(resource, namespace, name)
-        del self._objects[resource][namespace, name]
-        self.version += 1
-        gone = {**old, "metadata": {**old["metadata"], "resourceVersion": str(self.version)}}
-        self._tell(Change(self.version, resource, gone, None))
-        return gone
+    def remove(self, resource: Resource, namespace: str, name: str) -> Json | None:
+        """The object is gone; None where it was gone."""
+        body = self._objects.pop((resource.plural, namespace, name), None)
+        if body is not None:
+            body = copy.deepcopy(body)
+            self._tell(resource, body, "DELETED")
+        return body
 
-    def _put(self, resource: Resource, old: Object | None, item: Object) -> Object:
-        self.version += 1
-        item = {**item, "metadata": {**item["metadata"], "resourceVersion": str(self.version)}}
-        self._objects.setdefault(resource, {})[key_of(item)] = item
-        self._tell(Change(self.version, resource, old, item))
-        return item
+    def expire(self) -> None:
+        """Every watch ends with 410, and none can start from an older version."""
+        self._history.clear()
+        self._version += 1
+        self._oldest = self._version
+        for queue in self._watchers:
+            queue.put_nowait(None)
 
-    def _tell(self, change: Change) -> None:
-        if len(self._changes) == REMEMBERED:
-            self._forgotten = self._changes[0].version
-        self._changes.append(change)
-        self.wake()
+    def watch_from(self, version: str) -> tuple[list[Change], asyncio.Queue[Change | None]]:
+        """Changes since a version, and a queue of those to come (None: expired). Raises a 410."""
+        since = int(version) if version else self._version
+        oldest = self._history[0].version - 1 if len(self._history) == HISTORY else self._oldest
+        if since < oldest and since != 0:
+            raise ApiError(410, f"too old resource version: {since} ({self._version})")
+        queue: asyncio.Queue[Change | None] = asyncio.Queue()
+        self._watchers.add(queue)
+        return [change for change in self._history if change.version > since], queue
 
-    def wake(self) -> None:
-        """Let all who wait for a change look again."""
-        self._changed.set()
-        self._changed = asyncio.Event()
+    def unwatch(self, queue: asyncio.Queue[Change | None]) -> None:
+        """Nobody reads the queue any more."""
+        self._watchers.discard(queue)
 
-    def forget(self) -> None:
-        """Expire all versions before now: a watch that resumes from one is Gone."""
-        self._changes.clear()
-        self._forgotten = self.version = self.version + 1
-        self.wake()
-
-    def changes_since(self, version: int) -> Iterator[Change]:
-        """Raises ApiError 410 where that is too long ago."""
-        if version < self._forgotten:
-            raise errors.expired(version, self._forgotten)
-        recent: list[Change] = []
-        for change in reversed(self._changes):
-            if change.version <= version:
-                break
-            recent.append(change)
-        return reversed(recent)
-
-    async def changed(self, seconds: float) -> None:
-        """Wait for the next change, at most so long."""
+    def _find(self, resource: Resource, namespace: str, name: str) -> Json:
         try:
-            await asyncio.wait_for(self._changed.wait(), seconds)
-        except asyncio.TimeoutError:
-            return
+            return self._objects[resource.plural, namespace, name]
+        except KeyError:
+            raise not_found(resource.qualified, name) from None
+
+    def _put(self, resource: Resource, namespace: str, name: str, body: Json, kind: str) -> None:
+        self._objects[resource.plural, namespace, name] = body
+        self._tell(resource, body, kind)
+
+    def _tell(self, resource: Resource, body: Json, kind: str) -> None:
+        self._version += 1
+        body["metadata"]["resourceVersion"] = str(self._version)
+        change = Change(self._version, kind, resource, copy.deepcopy(body))
+        self._history.append(change)
+        for queue in self._watchers:
+            queue.put_nowait(change)
+        for hook in self.hooks:
+            hook(change)
+
+
+def now() -> str:
+    """The time as objects have it."""
+    return datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def merge(target: Any, patch: Any) -> Any:
+    """A JSON merge patch (RFC 7386)."""
+    if not isinstance(patch, Mapping):
+        return copy.deepcopy(patch)
+    merged = dict(target) if isinstance(target, Mapping) else {}
+    for key, value in patch.items():
+        if value is None:
+            merged.pop(key, None)
+        else:
+            merged[key] = merge(merged.get(key), value)
+    return merged
+

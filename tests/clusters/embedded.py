@@ -1,0 +1,98 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The embedded cluster: a process of its own, ready in about a second."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from .base import TestCluster, until
+
+ROOT = Path(__file__).parents[2]
+
+
+class EmbeddedTestCluster(TestCluster):
+    """See ``tests/embedded_cluster``."""
+
+    name = "embedded"
+    upstream_host = "127.0.0.1"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.directory = Path(tempfile.mkdtemp(prefix="embedded-cluster-"))
+        argv = [sys.executable, "-m", "tests.embedded_cluster", "--dir", str(self.directory)]
+        self._process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        assert self._process.stdout is not None and self._process.stderr is not None
+        line = self._process.stdout.readline().strip()
+        if not line:
+            raise RuntimeError(f"The embedded cluster did not start: {self._process.stderr.read()}")
+        self.kubeconfig = Path(line)
+        self._config = yaml.safe_load(self.kubeconfig.read_text())
+        self.connect()
+
+    def volume(self, namespace: str, claim: str, *, size: str, node: str, access_mode: str, make_claim: bool = True) -> None:
+        limited = size.endswith("M") and int(size[:-1]) <= 128
+        annotations = {"embedded.test/node": node, **({"embedded.test/limited": "true"} if limited else {})}
+        spec = {"accessModes": [access_mode], "storageClassName": "standard", "resources": {"requests": {"storage": f"{size}i"}}}
+        if not any(item.metadata.name == claim for item in self.core.list_namespaced_persistent_volume_claim(namespace).items):
+            self.core.create_namespaced_persistent_volume_claim(namespace, {"metadata": {"name": claim, "annotations": annotations}, "spec": spec})
+
+    def volume_path(self, namespace: str, claim: str) -> Path:
+        path = self.directory / "volumes" / f"{namespace}-{claim}"
+        meta = self.core.read_namespaced_persistent_volume_claim(claim, namespace).metadata
+        if "embedded.test/limited" in (meta.annotations or {}):
+            return Path(f"/proc/{self._inner()}/root{path}")  # mounted in the server's own namespace
+        if not path.exists():
+            path.mkdir(parents=True)
+            path.chmod(0o2777)
+            (path / "lost+found").mkdir(mode=0o700)
+        return path
+
+    def _inner(self) -> int:
+        """The server's process id: a child of the child of what we started."""
+        number = self._process.pid
+        for _ in range(2):
+            number = int(Path(f"/proc/{number}/task/{number}/children").read_text().split()[0])
+        return number
+
+    def remove_volumes(self, namespace: str) -> None:
+        for path in (self.directory / "volumes").glob(f"{namespace}-*"):
+            shutil.rmtree(path, ignore_errors=True)
+
+    def fault(self, kind: str, **where: Any) -> None:
+        """Switch a fault on."""
+        self._control("POST", "faults", {"kind": kind, **where})
+
+    def clear_faults(self) -> None:
+        """Switch all faults off."""
+        self._control("DELETE", "faults")
+
+    def requests(self, clear: bool = False) -> dict[str, int]:
+        """How often each user asked what."""
+        counted: dict[str, int] = self._control("DELETE" if clear else "GET", "requests")
+        return counted
+
+    def _control(self, method: str, path: str, body: Any = None) -> Any:
+        server, token = self._config["clusters"][0]["cluster"]["server"], self._config["users"][0]["user"]["token"]
+        request = urllib.request.Request(f"{server}/_embedded/{path}", method=method, headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request, data=json.dumps(body).encode() if body is not None else None, timeout=10) as answer:
+            return json.load(answer)
+
+    def reset(self) -> None:
+        self.clear_faults()
+        super().reset()
+
+    def close(self) -> None:
+        self._process.terminate()
+        until(lambda: self._process.poll() is not None, "the end of the embedded cluster", 20)
+        shutil.rmtree(self.directory, ignore_errors=True)

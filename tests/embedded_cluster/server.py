@@ -1,0 +1,62 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The server itself, inside the namespaces that ``__main__`` has made."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import sys
+from pathlib import Path
+
+from aiohttp import web
+
+from .api import Api
+from .controllers import Controllers
+from .faults import Faults
+from .kubelet import Kubelet
+from .resources import BY_KIND
+from .store import Store
+from .volumes import Volumes
+
+
+async def serve(directory: Path, nodes: int) -> None:
+    """Serve until the process is ended; prints the kubeconfig's path when ready."""
+    store = Store()
+    volumes = Volumes(store, directory / "volumes")
+    faults = Faults()
+    kubelet = Kubelet(store, volumes, faults, directory / "pods")
+    controllers = Controllers(store, kubelet, volumes)
+    token = secrets.token_hex(16)
+    for number in range(1, nodes + 1):
+        name = f"node{number}"
+        labels = {"kubernetes.io/hostname": name}
+        store.create(BY_KIND["Node"], "", {"metadata": {"name": name, "labels": labels}, "spec": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}})
+    store.create(BY_KIND["StorageClass"], "", {"metadata": {"name": "standard"}, "provisioner": "embedded.test", "volumeBindingMode": "WaitForFirstConsumer"})
+    store.create(BY_KIND["Namespace"], "", {"metadata": {"name": "default"}, "status": {"phase": "Active"}})
+    controllers.start()
+    runner = web.AppRunner(Api(store, kubelet, faults, token).application(), access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    site = web.TCPSite(runner, "127.0.0.1", 0)
+    await site.start()
+    port = runner.addresses[0][1]
+    kubeconfig = directory / "kubeconfig"
+    kubeconfig.write_text(
+        json.dumps(
+            {
+                "apiVersion": "v1", "kind": "Config", "current-context": "embedded",
+                "clusters": [{"name": "embedded", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+                "users": [{"name": "admin", "user": {"token": token}}],
+                "contexts": [{"name": "embedded", "context": {"cluster": "embedded", "user": "admin"}}],
+            }  # fmt: skip
+        )
+    )
+    kubeconfig.chmod(0o600)
+    print(kubeconfig, flush=True)
+    await asyncio.Event().wait()
+
+
+if __name__ == "__main__":
+    asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2])))
