@@ -83,7 +83,15 @@ class TestCluster(ABC):
         return self.volume_path(namespace, name)
 
     def workers(
-        self, namespace: str, *, replicas: int, name: str = "packit-worker", nodes: Iterable[str] = ("node1",), running: bool = True, size: str = "1G", user: int = USER
+        self,
+        namespace: str,
+        *,
+        replicas: int,
+        name: str = "packit-worker",
+        nodes: Iterable[str] = ("node1",),
+        running: bool = True,
+        size: str = "1G",
+        user: int = USER,
     ) -> list[str]:
         """A StatefulSet of workers with their cache volumes; returns its pods' names when they are Ready."""
         spread = list(nodes)
@@ -117,7 +125,11 @@ class TestCluster(ABC):
                 "volumeClaimTemplates": [
                     {
                         "metadata": {"name": WORKER_TEMPLATE},
-                        "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "standard", "resources": {"requests": {"storage": f"{size}i"}}},
+                        "spec": {
+                            "accessModes": ["ReadWriteOnce"],
+                            "storageClassName": "standard",
+                            "resources": {"requests": {"storage": f"{size}i"}},
+                        },
                     }
                 ],
             },
@@ -185,7 +197,11 @@ class TestCluster(ABC):
                             rule["verbs"] = [verb for verb in rule["verbs"] if verb != drop[0]]
                 rbac.create_namespaced_role(space, role)
             subject = {"kind": "ServiceAccount", "name": account, "namespace": spaces[0]}
-            binding = {"metadata": {"name": account}, "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "repository-cache"}, "subjects": [subject]}
+            binding = {
+                "metadata": {"name": account},
+                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "repository-cache"},
+                "subjects": [subject],
+            }
             rbac.create_namespaced_role_binding(space, binding)
         token = self.core.create_namespaced_service_account_token(account, spaces[0], {"spec": {"expirationSeconds": 7200}}).status.token
         admin = yaml.safe_load(self.kubeconfig.read_text())

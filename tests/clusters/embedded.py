@@ -45,7 +45,9 @@ class EmbeddedTestCluster(TestCluster):
         annotations = {"embedded.test/node": node, **({"embedded.test/limited": "true"} if limited else {})}
         spec = {"accessModes": [access_mode], "storageClassName": "standard", "resources": {"requests": {"storage": f"{size}i"}}}
         if not any(item.metadata.name == claim for item in self.core.list_namespaced_persistent_volume_claim(namespace).items):
-            self.core.create_namespaced_persistent_volume_claim(namespace, {"metadata": {"name": claim, "annotations": annotations}, "spec": spec})
+            self.core.create_namespaced_persistent_volume_claim(
+                namespace, {"metadata": {"name": claim, "annotations": annotations}, "spec": spec}
+            )
 
     def volume_path(self, namespace: str, claim: str) -> Path:
         path = self.directory / "volumes" / f"{namespace}-{claim}"

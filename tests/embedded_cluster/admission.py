@@ -33,7 +33,9 @@ class Access:
             yield {"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}
             return
         for binding in self._store.list(BY_KIND["RoleBinding"], namespace) if namespace else []:
-            subjects = [f"system:serviceaccount:{item.get('namespace', namespace)}:{item['name']}" for item in binding.get("subjects") or []]
+            subjects = [
+                f"system:serviceaccount:{item.get('namespace', namespace)}:{item['name']}" for item in binding.get("subjects") or []
+            ]
             role = self._store.peek(BY_KIND["Role"], namespace, binding["roleRef"]["name"])
             if user in subjects and role is not None:
                 yield from role.get("rules") or []
@@ -57,9 +59,7 @@ class Access:
         if resource.group == "authorization.k8s.io" or self.allows(user, verb, resource.group, target, namespace, name):
             return
         where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
-        raise forbidden(
-            resource.qualified, name, f'User "{user}" cannot {verb} resource "{target}" in API group "{resource.group}"{where}'
-        )
+        raise forbidden(resource.qualified, name, f'User "{user}" cannot {verb} resource "{target}" in API group "{resource.group}"{where}')
 
 
 def admit_pod(store: Store, namespace: str, pod: Json) -> None:
@@ -85,7 +85,9 @@ def _limits(store: Store, namespace: str, pod: Json) -> None:
                 for name, most in (limit.get("max") or {}).items():
                     asked = (resources.get("limits") or {}).get(name)
                     if asked is not None and quantity(asked) > quantity(most):
-                        raise forbidden("pods", pod["metadata"]["name"], f"maximum {name} usage per Container is {most}, but limit is {asked}")
+                        raise forbidden(
+                            "pods", pod["metadata"]["name"], f"maximum {name} usage per Container is {most}, but limit is {asked}"
+                        )
 
 
 def _restricted(pod: Json) -> None:
@@ -102,7 +104,9 @@ def _restricted(pod: Json) -> None:
             wrong.append(f'runAsNonRoot != true (pod or container "{name}" must set securityContext.runAsNonRoot=true)')
         seccomp = context.get("seccompProfile") or pod_context.get("seccompProfile") or {}
         if seccomp.get("type") not in ("RuntimeDefault", "Localhost"):
-            wrong.append(f'seccompProfile (pod or container "{name}" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")')
+            wrong.append(
+                f'seccompProfile (pod or container "{name}" must set securityContext.seccompProfile.type to "RuntimeDefault" or "Localhost")'
+            )
         if context.get("runAsUser", pod_context.get("runAsUser")) == 0:
             wrong.append("runAsUser=0 (pod must not set runAsUser=0)")
     if wrong:
@@ -136,13 +140,18 @@ def _quota(store: Store, namespace: str, quota: Json, pod: Json) -> None:
     lacking = [key for key in hard if key not in asked]
     if lacking:
         raise forbidden("pods", pod["metadata"]["name"], f"failed quota: {name}: must specify {','.join(sorted(lacking))}")
-    used = {key: sum(usage(other).get(key, 0.0) for other in store.list(BY_KIND["Pod"], namespace) if counts_for(quota, other)) for key in hard}
+    used = {
+        key: sum(usage(other).get(key, 0.0) for other in store.list(BY_KIND["Pod"], namespace) if counts_for(quota, other)) for key in hard
+    }
     over = [key for key, most in hard.items() if used[key] + asked[key] > quantity(most)]
     if over:
         shown = [
-            ",".join(f"{key}={_shown(key, values[key])}" for key in over) for values in (asked, used, {key: quantity(hard[key]) for key in over})
+            ",".join(f"{key}={_shown(key, values[key])}" for key in over)
+            for values in (asked, used, {key: quantity(hard[key]) for key in over})
         ]
-        raise forbidden("pods", pod["metadata"]["name"], f"exceeded quota: {name}, requested: {shown[0]}, used: {shown[1]}, limited: {shown[2]}")
+        raise forbidden(
+            "pods", pod["metadata"]["name"], f"exceeded quota: {name}, requested: {shown[0]}, used: {shown[1]}, limited: {shown[2]}"
+        )
 
 
 def _shown(key: str, value: float) -> str:
@@ -151,4 +160,3 @@ def _shown(key: str, value: float) -> str:
     if key.endswith("cpu") and value % 1:
         return f"{value * 1000:.0f}m"
     return f"{value:.0f}"
-

@@ -66,7 +66,7 @@ class Api:
         resource = BY_PATH.get((group, rest[0])) if rest else None
         if resource is None:
             raise ApiError(404, "the server could not find the requested resource", "NotFound")
-        name, sub = (rest[1:] + ["", ""])[:2]
+        name, sub = ([*rest[1:], "", ""])[:2]
         verb = _verb(request, name, sub)
         self._requests[f"{user} {verb} {resource.plural}{'/' + sub if sub else ''}"] += 1
         denied = self._faults.take("deny", namespace, verb, resource.plural, name)
@@ -78,13 +78,20 @@ class Api:
         body = await self._act(request, verb, resource, namespace, name, user)
         return body if isinstance(body, web.StreamResponse) else web.json_response(body, status=201 if verb == "create" else 200)
 
-    async def _act(self, request: web.Request, verb: str, resource: Resource, namespace: str, name: str, user: str) -> Json | web.StreamResponse:
+    async def _act(
+        self, request: web.Request, verb: str, resource: Resource, namespace: str, name: str, user: str
+    ) -> Json | web.StreamResponse:
         query = request.query
         if verb == "get":
             return self._store.get(resource, namespace, name)
         if verb == "list":
             items = self._store.list(resource, namespace, query.get("labelSelector", ""), query.get("fieldSelector", ""))
-            return {"kind": f"{resource.kind}List", "apiVersion": resource.api_version, "metadata": {"resourceVersion": self._store.version}, "items": items}
+            return {
+                "kind": f"{resource.kind}List",
+                "apiVersion": resource.api_version,
+                "metadata": {"resourceVersion": self._store.version},
+                "items": items,
+            }
         if verb == "watch":
             return await self._watch(request, resource, namespace)
         if verb == "create":
@@ -107,10 +114,19 @@ class Api:
         if resource.kind == "SelfSubjectAccessReview":
             asked = body["spec"].get("resourceAttributes") or {}
             target = asked.get("resource", "") + (f"/{asked['subresource']}" if asked.get("subresource") else "")
-            allowed = self._access.allows(user, asked.get("verb", ""), asked.get("group", ""), target, asked.get("namespace", ""), asked.get("name", ""))
+            allowed = self._access.allows(
+                user, asked.get("verb", ""), asked.get("group", ""), target, asked.get("namespace", ""), asked.get("name", "")
+            )
             return {**body, "status": {"allowed": allowed}}
         if resource.kind == "SelfSubjectRulesReview":
-            return {**body, "status": {"incomplete": False, "nonResourceRules": [], "resourceRules": list(self._access.rules(user, body["spec"]["namespace"]))}}
+            return {
+                **body,
+                "status": {
+                    "incomplete": False,
+                    "nonResourceRules": [],
+                    "resourceRules": list(self._access.rules(user, body["spec"]["namespace"])),
+                },
+            }
         if resource.namespaced and self._store.peek(BY_KIND["Namespace"], "", namespace) is None:
             raise not_found("namespaces", namespace)
         if resource is POD:
@@ -121,7 +137,7 @@ class Api:
         elif resource is _CLAIM:
             body["status"] = {"phase": "Pending"}
         elif resource.kind == "ResourceQuota":
-            body["status"] = {"hard": body["spec"]["hard"], "used": {key: "0" for key in body["spec"]["hard"]}}
+            body["status"] = {"hard": body["spec"]["hard"], "used": dict.fromkeys(body["spec"]["hard"], "0")}
         if dry:
             return body
         made = self._store.create(resource, namespace, body)
@@ -140,14 +156,22 @@ class Api:
             return present
         if resource is POD:
             if "deletionTimestamp" not in present["metadata"]:
-                grace = options.get("gracePeriodSeconds", query.get("gracePeriodSeconds", present["spec"].get("terminationGracePeriodSeconds", 30)))
+                grace = options.get(
+                    "gracePeriodSeconds", query.get("gracePeriodSeconds", present["spec"].get("terminationGracePeriodSeconds", 30))
+                )
                 self._kubelet.delete(present, float(grace))
             return self._store.get(POD, namespace, name)
         if resource.kind == "Namespace":
             self._store.change(resource, "", name, lambda item: item["metadata"].update({"deletionTimestamp": now()}))
             return self._store.get(resource, "", name)
         self._store.remove(resource, namespace, name)
-        return {"kind": "Status", "apiVersion": "v1", "metadata": {}, "status": "Success", "details": {"name": name, "kind": resource.plural, "uid": present["metadata"]["uid"]}}
+        return {
+            "kind": "Status",
+            "apiVersion": "v1",
+            "metadata": {},
+            "status": "Success",
+            "details": {"name": name, "kind": resource.plural, "uid": present["metadata"]["uid"]},
+        }
 
     async def _watch(self, request: web.Request, resource: Resource, namespace: str) -> web.StreamResponse:
         query = request.query
@@ -163,17 +187,25 @@ class Api:
                 for item in self._store.list(resource, namespace, labels, names):
                     await _send(response, "ADDED", item)
             for change in past:
-                if change.resource is resource and namespace in ("", change.object["metadata"].get("namespace")) and _selected(labels, names, change.object):
+                if (
+                    change.resource is resource
+                    and namespace in ("", change.object["metadata"].get("namespace"))
+                    and _selected(labels, names, change.object)
+                ):
                     await _send(response, change.type, change.object)
             while True:
                 try:
                     following = await asyncio.wait_for(queue.get(), max(0.01, end - asyncio.get_running_loop().time()))
-                except asyncio.TimeoutError:  # noqa: UP041  (another class before Python 3.11)
+                except asyncio.TimeoutError:
                     break
                 if following is None:
                     await _send(response, "ERROR", ApiError(410, "too old resource version").body)
                     break
-                if following.resource is resource and namespace in ("", following.object["metadata"].get("namespace")) and _selected(labels, names, following.object):
+                if (
+                    following.resource is resource
+                    and namespace in ("", following.object["metadata"].get("namespace"))
+                    and _selected(labels, names, following.object)
+                ):
                     await _send(response, following.type, following.object)
         except (ConnectionError, RuntimeError):
             pass  # the client has gone
@@ -192,19 +224,37 @@ class Api:
         if resource.kind == "ServiceAccount" and sub == "token" and request.method == "POST":
             token = secrets.token_hex(16)
             self._tokens[token] = f"system:serviceaccount:{namespace}:{name}"
-            return web.json_response({"kind": "TokenRequest", "apiVersion": "authentication.k8s.io/v1", "status": {"token": token, "expirationTimestamp": now()}}, status=201)
+            return web.json_response(
+                {
+                    "kind": "TokenRequest",
+                    "apiVersion": "authentication.k8s.io/v1",
+                    "status": {"token": token, "expirationTimestamp": now()},
+                },
+                status=201,
+            )
         if sub == "scale" and request.method in ("GET", "PATCH", "PUT"):
             if request.method != "GET":
                 replicas = (await _body(request))["spec"]["replicas"]
                 item = self._store.replace(resource, namespace, name, merge(item, {"spec": {"replicas": replicas}}))
-            return web.json_response({"kind": "Scale", "apiVersion": "autoscaling/v1", "metadata": item["metadata"], "spec": {"replicas": item["spec"].get("replicas", 1)}})
+            return web.json_response(
+                {
+                    "kind": "Scale",
+                    "apiVersion": "autoscaling/v1",
+                    "metadata": item["metadata"],
+                    "spec": {"replicas": item["spec"].get("replicas", 1)},
+                }
+            )
         if sub == "status" and request.method == "GET":
             return web.json_response(self._quota_status(item) if resource.kind == "ResourceQuota" else item)
         raise ApiError(501, f"the embedded cluster has no {resource.plural}/{sub}")
 
     def _quota_status(self, item: Json) -> Json:
         pods = self._store.list(POD, item["metadata"]["namespace"])
-        used = {key: str(sum(usage(pod).get(key, 0.0) for pod in pods)) for key in item["spec"]["hard"] if quantity(item["spec"]["hard"][key]) >= 0}
+        used = {
+            key: str(sum(usage(pod).get(key, 0.0) for pod in pods))
+            for key in item["spec"]["hard"]
+            if quantity(item["spec"]["hard"][key]) >= 0
+        }
         return {**item, "status": {"hard": item["spec"]["hard"], "used": used}}
 
     async def _exec(self, request: web.Request, namespace: str, pod: Json) -> web.StreamResponse:
@@ -265,12 +315,21 @@ def _discovery(parts: list[str]) -> Json | None:
     if parts == ["api", "v1"] or (parts[0] == "apis" and len(parts) == 3 and parts[1] in groups):
         group = "" if parts[0] == "api" else parts[1]
         listed = [
-            {"name": item.plural, "singularName": item.kind.lower(), "namespaced": item.namespaced, "kind": item.kind, "verbs": VERBS, "shortNames": [item.short] if item.short else []}
+            {
+                "name": item.plural,
+                "singularName": item.kind.lower(),
+                "namespaced": item.namespaced,
+                "kind": item.kind,
+                "verbs": VERBS,
+                "shortNames": [item.short] if item.short else [],
+            }
             for item in RESOURCES
             if item.group == group
         ]
         if not group:
-            listed.append({"name": "pods/exec", "singularName": "", "namespaced": True, "kind": "PodExecOptions", "verbs": ["create", "get"]})
+            listed.append(
+                {"name": "pods/exec", "singularName": "", "namespaced": True, "kind": "PodExecOptions", "verbs": ["create", "get"]}
+            )
             listed.append({"name": "pods/log", "singularName": "", "namespaced": True, "kind": "Pod", "verbs": ["get"]})
         return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{group}/v1" if group else "v1", "resources": listed}
     if parts[0] not in ("api", "apis"):

@@ -120,7 +120,7 @@ class Container:
         except TimeoutError:
             self.kill()
             await self._process.wait()
-        except asyncio.TimeoutError:  # noqa: UP041  (another class before Python 3.11)
+        except asyncio.TimeoutError:
             self.kill()
             await self._process.wait()
 

@@ -65,7 +65,10 @@ class Controllers:
         for name in names:
             if name not in present and self._store.peek(POD, namespace, name) is None:
                 self._make(owner, name)
-        ready = sum(any(item["type"] == "Ready" and item["status"] == "True" for item in (pod.get("status") or {}).get("conditions") or []) for pod in present.values())
+        ready = sum(
+            any(item["type"] == "Ready" and item["status"] == "True" for item in (pod.get("status") or {}).get("conditions") or [])
+            for pod in present.values()
+        )
 
         def status(item: Json) -> None:
             item["status"] = {
@@ -81,9 +84,26 @@ class Controllers:
         for template in owner["spec"].get("volumeClaimTemplates") or []:
             claim = f"{template['metadata']['name']}-{name}"
             if self._store.peek(_CLAIM, namespace, claim) is None:
-                self._store.create(_CLAIM, namespace, {"metadata": {"name": claim, "labels": template["metadata"].get("labels") or {}}, "spec": template["spec"], "status": {"phase": "Pending"}})
-            pod["spec"].setdefault("volumes", []).append({"name": template["metadata"]["name"], "persistentVolumeClaim": {"claimName": claim}})
-        pod.setdefault("metadata", {}).update({"name": name, "ownerReferences": [{"apiVersion": "apps/v1", "kind": owner["kind"], "name": meta["name"], "uid": meta["uid"], "controller": True}]})
+                self._store.create(
+                    _CLAIM,
+                    namespace,
+                    {
+                        "metadata": {"name": claim, "labels": template["metadata"].get("labels") or {}},
+                        "spec": template["spec"],
+                        "status": {"phase": "Pending"},
+                    },
+                )
+            pod["spec"].setdefault("volumes", []).append(
+                {"name": template["metadata"]["name"], "persistentVolumeClaim": {"claimName": claim}}
+            )
+        pod.setdefault("metadata", {}).update(
+            {
+                "name": name,
+                "ownerReferences": [
+                    {"apiVersion": "apps/v1", "kind": owner["kind"], "name": meta["name"], "uid": meta["uid"], "controller": True}
+                ],
+            }
+        )
         pod["status"] = {"phase": "Pending"}
         try:
             self._store.create(POD, namespace, pod)

@@ -51,7 +51,12 @@ class Faults:
     def take(self, kind: str, namespace: str, verb: str, resource: str, *names: str, spend: bool = True) -> Fault | None:
         """The first fault that matches, used up by one."""
         for fault in self._faults:
-            if fault.kind != kind or fault.namespace not in ("", namespace) or fault.verb not in ("", verb) or fault.resource not in ("", resource):
+            if (
+                fault.kind != kind
+                or fault.namespace not in ("", namespace)
+                or fault.verb not in ("", verb)
+                or fault.resource not in ("", resource)
+            ):
                 continue
             if fault.name and not any(fault.name in name for name in names):
                 continue

@@ -126,7 +126,11 @@ class Kubelet:
     def _exclusive(self, pod: Json) -> bool:
         for claim in claims_of(pod):
             body = self._store.peek(BY_KIND["PersistentVolumeClaim"], pod["metadata"]["namespace"], claim)
-            if body is not None and "ReadWriteOncePod" in body["spec"].get("accessModes", []) and self._volumes.other_user(pod, claim) is not None:
+            if (
+                body is not None
+                and "ReadWriteOncePod" in body["spec"].get("accessModes", [])
+                and self._volumes.other_user(pod, claim) is not None
+            ):
                 return True
         return False
 
@@ -177,7 +181,7 @@ class Kubelet:
         try:
             code = await asyncio.wait_for(asyncio.shield(asyncio.ensure_future(container.wait())), deadline)
             self._ended(pod, code, "")
-        except asyncio.TimeoutError:  # noqa: UP041  (another class before Python 3.11)
+        except asyncio.TimeoutError:
             await container.stop(1)
             self._ended(pod, 137, "DeadlineExceeded")
 
@@ -204,7 +208,7 @@ class Kubelet:
         environment.update({item["name"]: item.get("value", "") for item in container.get("env") or []})
         user = int(context.get("runAsUser", pod_context.get("runAsUser", 0)) or 0)
         return ContainerSpec(
-            command=tuple([*(container.get("command") or ["sleep", "infinity"]), *(container.get("args") or [])]),
+            command=(*(container.get("command") or ["sleep", "infinity"]), *(container.get("args") or [])),
             environment=environment,
             binds=binds,
             read_only=bool(context.get("readOnlyRootFilesystem")),
@@ -219,7 +223,15 @@ class Kubelet:
         def edit(item: Json) -> None:
             item["status"].update({"phase": "Running", "podIP": "127.0.0.1", "hostIP": "127.0.0.1"})
             item["status"]["containerStatuses"] = [
-                {"name": name, "image": item["spec"]["containers"][0]["image"], "imageID": "", "ready": True, "started": True, "restartCount": 0, "state": {"running": {"startedAt": now()}}}
+                {
+                    "name": name,
+                    "image": item["spec"]["containers"][0]["image"],
+                    "imageID": "",
+                    "ready": True,
+                    "started": True,
+                    "restartCount": 0,
+                    "state": {"running": {"startedAt": now()}},
+                }
             ]
 
         self._edit(pod, edit)
@@ -234,7 +246,16 @@ class Kubelet:
             if reason:
                 item["status"].update({"reason": reason, "message": "Pod was active on the node longer than the specified deadline"})
             state = {"terminated": {"exitCode": code, "reason": "Error" if code else "Completed"}}
-            item["status"]["containerStatuses"] = [{"name": name, "image": item["spec"]["containers"][0]["image"], "imageID": "", "ready": False, "restartCount": 0, "state": state}]
+            item["status"]["containerStatuses"] = [
+                {
+                    "name": name,
+                    "image": item["spec"]["containers"][0]["image"],
+                    "imageID": "",
+                    "ready": False,
+                    "restartCount": 0,
+                    "state": state,
+                }
+            ]
 
         self._edit(pod, edit)
         self._condition(pod, "Ready", "False", "PodFailed" if code else "PodCompleted", "")
@@ -244,14 +265,19 @@ class Kubelet:
 
         def edit(item: Json) -> None:
             state = {"waiting": {"reason": reason, "message": message}}
-            item["status"]["containerStatuses"] = [{"name": container["name"], "image": container["image"], "imageID": "", "ready": False, "restartCount": 0, "state": state}]
+            item["status"]["containerStatuses"] = [
+                {"name": container["name"], "image": container["image"], "imageID": "", "ready": False, "restartCount": 0, "state": state}
+            ]
 
         self._edit(pod, edit)
 
     def _condition(self, pod: Json, kind: str, status: str, reason: str, message: str) -> None:
         def edit(item: Json) -> None:
             conditions = [other for other in item["status"].get("conditions") or [] if other["type"] != kind]
-            item["status"]["conditions"] = [*conditions, {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": now()}]
+            item["status"]["conditions"] = [
+                *conditions,
+                {"type": kind, "status": status, "reason": reason, "message": message, "lastTransitionTime": now()},
+            ]
 
         self._edit(pod, edit)
 

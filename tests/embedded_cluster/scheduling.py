@@ -20,7 +20,10 @@ def choose(pod: Json, nodes: Sequence[Json], pinned: Sequence[str]) -> tuple[str
             return node["metadata"]["name"], ""
         counts[why] = counts.get(why, 0) + 1
     reasons = ", ".join(f"{number} {why}" for why, number in sorted(counts.items()))
-    return "", f"0/{len(nodes)} nodes are available: {reasons}. preemption: 0/{len(nodes)} nodes are available: {len(nodes)} Preemption is not helpful for scheduling."
+    return (
+        "",
+        f"0/{len(nodes)} nodes are available: {reasons}. preemption: 0/{len(nodes)} nodes are available: {len(nodes)} Preemption is not helpful for scheduling.",
+    )
 
 
 def _refuses(pod: Json, node: Json, pinned: Sequence[str]) -> str:

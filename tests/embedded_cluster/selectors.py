@@ -51,7 +51,7 @@ def _field(part: str, item: dict[str, Any]) -> bool:
     sign = "!=" if "!=" in part else "="
     key, _sign, value = part.replace("==", "=").partition(sign)
     if key not in _FIELDS:
-        raise ApiError(400, f'field label not supported: {key}')
+        raise ApiError(400, f"field label not supported: {key}")
     found: Any = item
     for step in _FIELDS[key]:
         found = (found or {}).get(step, "")

@@ -33,8 +33,16 @@ async def serve(directory: Path, nodes: int) -> None:
     for number in range(1, nodes + 1):
         name = f"node{number}"
         labels = {"kubernetes.io/hostname": name}
-        store.create(BY_KIND["Node"], "", {"metadata": {"name": name, "labels": labels}, "spec": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}})
-    store.create(BY_KIND["StorageClass"], "", {"metadata": {"name": "standard"}, "provisioner": "embedded.test", "volumeBindingMode": "WaitForFirstConsumer"})
+        store.create(
+            BY_KIND["Node"],
+            "",
+            {"metadata": {"name": name, "labels": labels}, "spec": {}, "status": {"conditions": [{"type": "Ready", "status": "True"}]}},
+        )
+    store.create(
+        BY_KIND["StorageClass"],
+        "",
+        {"metadata": {"name": "standard"}, "provisioner": "embedded.test", "volumeBindingMode": "WaitForFirstConsumer"},
+    )
     store.create(BY_KIND["Namespace"], "", {"metadata": {"name": "default"}, "status": {"phase": "Active"}})
     controllers.start()
     runner = web.AppRunner(Api(store, kubelet, faults, token).application(), access_log=None, shutdown_timeout=0.5)
@@ -46,11 +54,13 @@ async def serve(directory: Path, nodes: int) -> None:
     kubeconfig.write_text(
         json.dumps(
             {
-                "apiVersion": "v1", "kind": "Config", "current-context": "embedded",
+                "apiVersion": "v1",
+                "kind": "Config",
+                "current-context": "embedded",
                 "clusters": [{"name": "embedded", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
                 "users": [{"name": "admin", "user": {"token": token}}],
                 "contexts": [{"name": "embedded", "context": {"cluster": "embedded", "user": "admin"}}],
-            }  # fmt: skip
+            }
         )
     )
     kubeconfig.chmod(0o600)

@@ -59,7 +59,9 @@ class Store:
 
     def list(self, resource: Resource, namespace: str = "", labels: str = "", fields: str = "") -> list[Json]:
         """Objects in order of their names, not to be changed."""
-        found = [item for (plural, space, _name), item in sorted(self._objects.items()) if plural == resource.plural and namespace in ("", space)]
+        found = [
+            item for (plural, space, _name), item in sorted(self._objects.items()) if plural == resource.plural and namespace in ("", space)
+        ]
         return [item for item in found if matches_labels(labels, item) and matches_fields(fields, item)]
 
     def create(self, resource: Resource, namespace: str, body: Json) -> Json:
@@ -176,4 +178,3 @@ def merge(target: Any, patch: Any) -> Any:
         else:
             merged[key] = merge(merged.get(key), value)
     return merged
-

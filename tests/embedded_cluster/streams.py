@@ -18,7 +18,9 @@ _STDOUT, _STDERR, _STATUS, _CLOSE = 1, 2, 3, 255
 _READ = 32 * 1024
 
 
-async def serve_exec(request: web.Request, container: Container, command: list[str], stdin: bool, fault: Fault | None) -> web.StreamResponse:
+async def serve_exec(
+    request: web.Request, container: Container, command: list[str], stdin: bool, fault: Fault | None
+) -> web.StreamResponse:
     """Run the command; the connection ends with its status. A cut connection leaves the process running."""
     socket = web.WebSocketResponse(protocols=(V5, V4), max_msg_size=64 * 1024 * 1024, autoping=True)
     await socket.prepare(request)
@@ -32,7 +34,8 @@ async def serve_exec(request: web.Request, container: Container, command: list[s
     counter = _Counter(fault)
     reading = asyncio.create_task(_feed(socket, process.stdin, counter))
     outputs = [
-        asyncio.create_task(_pour(socket, stream, number, counter)) for stream, number in ((process.stdout, _STDOUT), (process.stderr, _STDERR))
+        asyncio.create_task(_pour(socket, stream, number, counter))
+        for stream, number in ((process.stdout, _STDOUT), (process.stderr, _STDERR))
     ]
     try:
         ended = asyncio.create_task(asyncio.wait(outputs))

@@ -46,7 +46,11 @@ class Volumes:
         if body is None or body["spec"].get("volumeName"):
             return
         storage = body["spec"]["resources"]["requests"]["storage"]
-        self._store.create(BY_KIND["PersistentVolume"], "", {"metadata": {"name": name}, "spec": {"capacity": {"storage": storage}, "claimRef": {"namespace": namespace, "name": claim}}})
+        self._store.create(
+            BY_KIND["PersistentVolume"],
+            "",
+            {"metadata": {"name": name}, "spec": {"capacity": {"storage": storage}, "claimRef": {"namespace": namespace, "name": claim}}},
+        )
 
         def bound(item: Json) -> None:
             item["spec"]["volumeName"] = name
@@ -92,4 +96,6 @@ class Volumes:
 
 def claims_of(pod: Json) -> list[str]:
     """The claims that a pod mounts."""
-    return [volume["persistentVolumeClaim"]["claimName"] for volume in pod["spec"].get("volumes") or [] if "persistentVolumeClaim" in volume]
+    return [
+        volume["persistentVolumeClaim"]["claimName"] for volume in pod["spec"].get("volumes") or [] if "persistentVolumeClaim" in volume
+    ]

@@ -147,7 +147,11 @@ def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tup
         return Use.BLOCKED, f"{facts['unreadable']} of its files cannot be read by uid {facts.get('me', '?')}", by_hand
     if "unwritable" in facts:
         owner, mode = facts["unwritable"].split()
-        return Use.BLOCKED, f"its packs or refs belong to uid {owner} with mode {mode}, and uid {facts.get('me', '?')} cannot write there", by_hand
+        return (
+            Use.BLOCKED,
+            f"its packs or refs belong to uid {owner} with mode {mode}, and uid {facts.get('me', '?')} cannot write there",
+            by_hand,
+        )
     return Use.BUILD_ON, "", ""
 
 

@@ -51,7 +51,14 @@ class Prepared:
 
 
 def prepare(
-    held: HeldVolume, volume: Volume, project: Project, snapshot: Snapshot, transfer: Transfer, leftovers_age: float, deadline: Deadline, tell: Tell
+    held: HeldVolume,
+    volume: Volume,
+    project: Project,
+    snapshot: Snapshot,
+    transfer: Transfer,
+    leftovers_age: float,
+    deadline: Deadline,
+    tell: Tell,
 ) -> Prepared:
     """Clean up what failed runs left, look at the entry, and receive what the snapshot needs. Raises DeploymentError."""
     started = time.monotonic()
@@ -100,7 +107,14 @@ def finish(prepared: Prepared, verify: bool, other_layout: Layout | None, deadli
     )
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     held = Held(
-        project.url, prepared.snapshot.digest, len(prepared.snapshot.refs), bridged.bytes, layout, prepared.transfer.method.value, now, side.objects
+        project.url,
+        prepared.snapshot.digest,
+        len(prepared.snapshot.refs),
+        bridged.bytes,
+        layout,
+        prepared.transfer.method.value,
+        now,
+        side.objects,
     )
     return result, held
 

@@ -147,8 +147,14 @@ class PackMaker:
             packed = self._shell.run(
                 _git(
                     self._clone.path,
-                    "pack-objects", "--revs", "--delta-base-offset", "--quiet", f"--threads={self._threads}", "--non-empty", str(making / "pack"),
-                ),  # fmt: skip
+                    "pack-objects",
+                    "--revs",
+                    "--delta-base-offset",
+                    "--quiet",
+                    f"--threads={self._threads}",
+                    "--non-empty",
+                    str(making / "pack"),
+                ),
                 deadline=deadline,
                 stdin="".join(f"{line}\n" for line in revisions).encode(),
                 env=_ENVIRONMENT,

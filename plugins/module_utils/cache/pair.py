@@ -178,7 +178,9 @@ class PairRun:
         later: list[Project] = []
         try:
             with self._sandbox.held(deadline) as held:
-                limit = deadline.within(self._options.max_hold - held.held_seconds - RELEASE_RESERVE, "the longest hold of a sandbox's volume")
+                limit = deadline.within(
+                    self._options.max_hold - held.held_seconds - RELEASE_RESERVE, "the longest hold of a sandbox's volume"
+                )
                 try:
                     later = self._fill_sandbox(held, needed, limit)
                 finally:
@@ -276,7 +278,9 @@ class PairRun:
         sandbox = next(result for result in self._sandbox.result().projects if result.project == project.name)
         if sandbox.failed or sandbox.action is Action.SKIPPED or prepared is None:
             blocked = Action.SKIPPED if sandbox.action is Action.SKIPPED else Action.BLOCKED
-            words = DeploymentError(f"Its sandbox's volume {self._sandbox.volume} is not filled, so this one must not be.", "See the sandbox's volume.")
+            words = DeploymentError(
+                f"Its sandbox's volume {self._sandbox.volume} is not filled, so this one must not be.", "See the sandbox's volume."
+            )
             side.end([project], blocked, words)
             return
         deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)

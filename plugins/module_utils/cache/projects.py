@@ -146,9 +146,7 @@ def check_refs(raw: object, project: str) -> tuple[str, ...]:
                 "Write it in full, such as refs/heads/main, refs/heads/* or refs/tags/v*.",
             )
         if pattern.count("*") > 1 or _FORBIDDEN_IN_REF.search(pattern):
-            raise InvalidOption(
-                f"`{pattern}` in `refs` of project `{project}` cannot be the name of a ref, or has more than one `*`."
-            )
+            raise InvalidOption(f"`{pattern}` in `refs` of project `{project}` cannot be the name of a ref, or has more than one `*`.")
     return tuple(raw)
 
 
@@ -166,9 +164,7 @@ def matches(patterns: Iterable[str], ref: str) -> bool:
     """Whether a ref is wanted. ``*`` stands for anything, ``/`` included, as in git's refspecs."""
     for pattern in patterns:
         before, star, after = pattern.partition("*")
-        if ref == pattern or (
-            star and len(ref) >= len(before) + len(after) and ref.startswith(before) and ref.endswith(after)
-        ):
+        if ref == pattern or (star and len(ref) >= len(before) + len(after) and ref.startswith(before) and ref.endswith(after)):
             return True
     return False
 

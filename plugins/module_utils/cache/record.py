@@ -75,9 +75,7 @@ def parse(text: str | None, claim_uid: str, volume_name: str) -> Record | None:
         data = json.loads(text)
         if data["version"] != _VERSION or data["claim_uid"] != claim_uid or data["volume_name"] != volume_name:
             return None
-        projects = {
-            str(name): Held(**{**item, "objects": Objects(**item["objects"])}) for name, item in data["projects"].items()
-        }
+        projects = {str(name): Held(**{**item, "objects": Objects(**item["objects"])}) for name, item in data["projects"].items()}
         return Record(claim_uid, volume_name, projects, tuple(data["absent"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

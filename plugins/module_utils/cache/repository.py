@@ -59,7 +59,9 @@ class Repository:
     filler pod is the lock between them. ``leftovers_age`` is in seconds.
     """
 
-    def __init__(self, shell: Shell, root: str, name: str, scratch: str, limits: Limits, leftovers_age: float = 3600.0, tag: str = "") -> None:
+    def __init__(
+        self, shell: Shell, root: str, name: str, scratch: str, limits: Limits, leftovers_age: float = 3600.0, tag: str = ""
+    ) -> None:
         self.shell = shell
         self.root = root
         self.name = name
@@ -98,7 +100,9 @@ class Repository:
         except CommandFailed as error:
             return replace(entry, use=Use.REPLACE, reason=f"git cannot read it: {error.completed.stderr.strip()[-200:]}")
         if absent:
-            return replace(entry, use=Use.REPLACE, reason=f"{len(absent)} of its refs name objects that are not there, so every clone fails")
+            return replace(
+                entry, use=Use.REPLACE, reason=f"{len(absent)} of its refs name objects that are not there, so every clone fails"
+            )
         return entry
 
     def glance(self, deadline: Deadline) -> Entry:
@@ -180,9 +184,13 @@ class Repository:
             env=environment_,
         )
         if walked.returncode:
-            raise Incomplete(f"What was received of {self.name} in {self.shell.where} is not whole: {walked.stderr.strip()[-300:]}", "Run again.")
+            raise Incomplete(
+                f"What was received of {self.name} in {self.shell.where} is not whole: {walked.stderr.strip()[-300:]}", "Run again."
+            )
 
-    def publish(self, entry: Entry, incoming: Incoming, snapshot: Snapshot, patterns: Callable[[str], bool], shared: bool, deadline: Deadline) -> Entry:
+    def publish(
+        self, entry: Entry, incoming: Incoming, snapshot: Snapshot, patterns: Callable[[str], bool], shared: bool, deadline: Deadline
+    ) -> Entry:
         """Make the snapshot visible to consumers; returns the entry as it is then.
 
         ``patterns`` tells which refs are ours to change; ``shared`` that another pod has the volume mounted. Raises
@@ -207,7 +215,9 @@ class Repository:
         if not entry.usable and entry.use is not Use.ABSENT:
             self._refuse(entry, shared)
 
-    def _publish_into(self, entry: Entry, incoming: Incoming, snapshot: Snapshot, patterns: Callable[[str], bool], deadline: Deadline) -> None:
+    def _publish_into(
+        self, entry: Entry, incoming: Incoming, snapshot: Snapshot, patterns: Callable[[str], bool], deadline: Deadline
+    ) -> None:
         if incoming.packs:
             names = [pack.name for pack in incoming.packs]
             self._script(scripts.MOVE_PACKS, (self._pack_directory, f"{entry.objects}/pack", *names), deadline)
@@ -271,7 +281,9 @@ class Repository:
         if walked.returncode:
             raise Incomplete(
                 f"{self.path} in {self.shell.where} is not whole: {walked.stderr.strip()[-300:] or f'git ended with code {walked.returncode}'}",
-                "Remove it (repository_cache_state: absent) and run again." if walked.returncode != 137 else "Raise the filler's memory limit.",
+                "Remove it (repository_cache_state: absent) and run again."
+                if walked.returncode != 137
+                else "Raise the filler's memory limit.",
             )
 
     def bridge(self, entry: Entry, layout: Layout, deadline: Deadline) -> Entry:

@@ -57,6 +57,14 @@ def roll_out(
                 stop.set()
                 break
     if any(future.cancelled() or isinstance(future.exception(), Cancelled) for future in futures):
-        bugs = [error for future in futures if not future.cancelled() and (error := future.exception()) is not None and not isinstance(error, Cancelled)]
-        raise bugs[0] if bugs else Cancelled("The run was asked to stop; every volume that was held has been released.", "Run again to do the rest.")
+        bugs = [
+            error
+            for future in futures
+            if not future.cancelled() and (error := future.exception()) is not None and not isinstance(error, Cancelled)
+        ]
+        raise (
+            bugs[0]
+            if bugs
+            else Cancelled("The run was asked to stop; every volume that was held has been released.", "Run again to do the rest.")
+        )
     return tuple(future.result() for future in futures)

@@ -73,7 +73,7 @@ def _explained(project: Project, where: str, completed: Completed) -> UpstreamEr
     words = completed.stderr.strip() or "git printed nothing"
     said = " | ".join(line.strip() for line in words.splitlines()[-2:])
     lowered = words.lower()
-    if completed.returncode == 127 or "not found" in lowered and "git:" in lowered:
+    if completed.returncode == 127 or ("not found" in lowered and "git:" in lowered):
         remedy = f"Install git in {where}."
     elif "could not read username" in lowered or "authentication failed" in lowered or "403" in lowered:
         remedy = "Upstream wants credentials: configure git's credential helper for the user who runs the playbook."

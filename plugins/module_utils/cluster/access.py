@@ -72,7 +72,9 @@ def require(client: Client, namespaces: Iterable[str], wanted: Sequence[Right], 
             problems.append((namespace, lacking))
     if not problems:
         return
-    words = "; ".join(f"in namespace {namespace}: {', '.join(f'{right.verb} {right.resource}' for right in lacking)}" for namespace, lacking in problems)
+    words = "; ".join(
+        f"in namespace {namespace}: {', '.join(f'{right.verb} {right.resource}' for right in lacking)}" for namespace, lacking in problems
+    )
     rules = "\n".join(f"# Role in {namespace}\n{role_rules(lacking)}" for namespace, lacking in problems)
     raise Forbidden(f"Rights are missing {words}.", f"Add these rules to the Role (docs/rbac.yml has the whole of it):\n{rules}")
 

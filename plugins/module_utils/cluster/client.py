@@ -190,9 +190,7 @@ class Client:
             ("resourceVersion", version),
             ("timeoutSeconds", str(seconds)),
         ]
-        response = self._request(
-            "get", _path(kind, namespace), deadline, query, None, None, f"watch {kind} {namespace}/{name}", 0
-        )
+        response = self._request("get", _path(kind, namespace), deadline, query, None, None, f"watch {kind} {namespace}/{name}", 0)
         try:
             for line in _lines(response, deadline):
                 message = json.loads(line)
@@ -410,9 +408,13 @@ def connect(module: Any) -> Client:
     except (CoreException, ConfigException) as error:
         raise ClusterError(f"No cluster is configured: {error}", "Give host and api_key, kubeconfig, or K8S_AUTH_* variables.") from error
     except ApiException as error:
-        raise _refused(error.status or 0, _body(error.body), "list its API groups", module.params.get("host") or "the configured host") from error
+        raise _refused(
+            error.status or 0, _body(error.body), "list its API groups", module.params.get("host") or "the configured host"
+        ) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise Unreachable(f"The API at {module.params.get('host') or 'the configured host'} did not answer: {_reason(error)}.", _REACH_REMEDY) from error
+        raise Unreachable(
+            f"The API at {module.params.get('host') or 'the configured host'} did not answer: {_reason(error)}.", _REACH_REMEDY
+        ) from error
 
 
 @contextmanager

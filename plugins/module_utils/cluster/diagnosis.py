@@ -90,7 +90,9 @@ def _ended(observed: Observed) -> Diagnosis | None:
     if pod.reason == "DeadlineExceeded":
         return Diagnosis(f"{where} was ended at its active deadline", "Raise repository_cache_timeout.", fatal=True)
     if pod.reason == "Evicted":
-        return Diagnosis(f"{where} was evicted: {pod.message}", "Run again; give the filler larger requests if it happens again.", fatal=True)
+        return Diagnosis(
+            f"{where} was evicted: {pod.message}", "Run again; give the filler larger requests if it happens again.", fatal=True
+        )
     for container in pod.containers:
         if container.terminated == "OOMKilled" or container.exit_code == 137:
             limit = _memory(pod)

@@ -70,7 +70,9 @@ class ExecStream:
         if self.half_closes:
             self._outgoing += encode(BINARY, bytes((CLOSE_STREAM, STDIN)))
 
-    def exchange(self, seconds: float, others: Sequence[socket.socket] = (), writers: Sequence[socket.socket] = (), read: bool = True) -> tuple[list[tuple[int, bytes]], set[int], set[int]]:
+    def exchange(
+        self, seconds: float, others: Sequence[socket.socket] = (), writers: Sequence[socket.socket] = (), read: bool = True
+    ) -> tuple[list[tuple[int, bytes]], set[int], set[int]]:
         """Wait at most ``seconds`` for something to happen; send and receive what can be.
 
         Returns what came, as (stream, bytes), and which of ``others`` can be read and of ``writers`` written. With
@@ -130,7 +132,9 @@ class ExecStream:
         return received
 
 
-def open_exec(client: Client, namespace: str, pod: str, container: str, argv: Sequence[str], deadline: Deadline, stdin: bool = True) -> ExecStream:
+def open_exec(
+    client: Client, namespace: str, pod: str, container: str, argv: Sequence[str], deadline: Deadline, stdin: bool = True
+) -> ExecStream:
     """Start ``argv`` in a container. The argv goes into the URL: small constants only, data by standard input.
 
     Raises NotFound, Forbidden, Unauthorized, Unreachable, …

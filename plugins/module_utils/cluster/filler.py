@@ -29,7 +29,14 @@ RELEASE_TIMEOUT = 90.0
 SKEW = 30.0
 """Seconds by which clocks may differ."""
 _QUOTA_PAUSES = (1.0, 2.0, 4.0, 8.0)
-_FATAL_WAITING = ("ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+_FATAL_WAITING = (
+    "ImagePullBackOff",
+    "InvalidImageName",
+    "ErrImageNeverPull",
+    "CreateContainerConfigError",
+    "CreateContainerError",
+    "RunContainerError",
+)
 
 Tell = Callable[[str], None]
 """Called with what is being waited for, in a few words."""
@@ -42,7 +49,9 @@ class Filler:
     gone. ``stuck`` is a sentence where it could not be removed.
     """
 
-    def __init__(self, client: Client, spec: FillerSpec, deadline: Deadline, room: Room | None = None, tell: Tell = lambda _words: None) -> None:
+    def __init__(
+        self, client: Client, spec: FillerSpec, deadline: Deadline, room: Room | None = None, tell: Tell = lambda _words: None
+    ) -> None:
         self._client = client
         self._spec = spec
         self._deadline = deadline
@@ -165,7 +174,9 @@ class Filler:
             for change in self._client.watch("Pod", pod.namespace, pod.name, pod.resource_version, limit):
                 if change is not None:
                     if change.type == "DELETED":
-                        raise ClusterError(f"Pod {pod.namespace}/{pod.name} was deleted by somebody else while it was starting.", "Run again.")
+                        raise ClusterError(
+                            f"Pod {pod.namespace}/{pod.name} was deleted by somebody else while it was starting.", "Run again."
+                        )
                     pod = self._pod = parse_pod(change.object)
                 if pod.ready:
                     return pod
@@ -173,7 +184,9 @@ class Filler:
                 unschedulable = (unschedulable or time.monotonic()) if waiting else 0.0
                 failed = pod.ended or any(container.waiting in _FATAL_WAITING for container in pod.containers)
                 if failed or change is None:
-                    self._judge(pod, must_fail=failed, grace_over=bool(unschedulable) and time.monotonic() - unschedulable >= UNSCHEDULABLE_GRACE)
+                    self._judge(
+                        pod, must_fail=failed, grace_over=bool(unschedulable) and time.monotonic() - unschedulable >= UNSCHEDULABLE_GRACE
+                    )
         except DeadlineExceeded as error:
             found = explain(self._client, pod, self._closing_deadline())
             raise ClusterError(f"{error}. {found.sentence}", found.remedy) from error

@@ -124,7 +124,7 @@ def parse_wishes(raw: Mapping[str, Any]) -> Wishes:
             raise InvalidOption(f"Unknown key `{key}` in the filler's options.", f"Known keys: {', '.join(sorted(_KINDS))}.")
         if not isinstance(value, _KINDS[key]):
             raise InvalidOption(f"`{key}` in the filler's options is no {_KINDS[key]}: {value!r}.")
-    wishes = Wishes(**{key: value for key, value in raw.items()})
+    wishes = Wishes(**dict(raw.items()))
     if wishes.pull_policy not in ("Always", "IfNotPresent", "Never"):
         raise InvalidOption(f"`pull_policy` of the filler is `{wishes.pull_policy}`.", "Use Always, IfNotPresent or Never.")
     unknown = sorted(set(wishes.resources) - {"requests", "limits"})

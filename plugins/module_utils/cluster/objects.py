@@ -97,8 +97,7 @@ def parse_pod(data: Object) -> Pod:
     """A pod from the API's object."""
     meta, spec, status = data["metadata"], data.get("spec") or {}, data.get("status") or {}
     conditions = {
-        item["type"]: (item.get("status", ""), item.get("reason", ""), item.get("message", ""))
-        for item in status.get("conditions") or []
+        item["type"]: (item.get("status", ""), item.get("reason", ""), item.get("message", "")) for item in status.get("conditions") or []
     }
     return Pod(
         namespace=meta.get("namespace", ""),

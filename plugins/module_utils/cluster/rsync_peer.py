@@ -158,4 +158,3 @@ def _answer(link: socket.socket, kind: int, data: bytes) -> None:
         link.sendall(bytes((kind,)) + len(data).to_bytes(4, "big") + data)
     except OSError:
         return  # rsync is gone: there is nobody to tell
-

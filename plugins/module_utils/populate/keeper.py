@@ -65,7 +65,9 @@ class Settings:
 class _Held:
     """A volume while it is held; see ``cache.keeper.HeldVolume``."""
 
-    def __init__(self, shell: Shell, root: str, scratch: str, memory_bytes: int, cpus: float, shared: bool, tag: str, started: float) -> None:
+    def __init__(
+        self, shell: Shell, root: str, scratch: str, memory_bytes: int, cpus: float, shared: bool, tag: str, started: float
+    ) -> None:
         self.shell = shell
         self.root = root
         self.scratch = scratch
@@ -85,7 +87,9 @@ class _Held:
 class ClusterKeeper:
     """See ``cache.keeper.Keeper``. Safe for threads."""
 
-    def __init__(self, client: Client, claims: Mapping[Volume, Claim], settings: Settings, stop: threading.Event, report: Callable[[Progress], None]) -> None:
+    def __init__(
+        self, client: Client, claims: Mapping[Volume, Claim], settings: Settings, stop: threading.Event, report: Callable[[Progress], None]
+    ) -> None:
         self._client = client
         self._claims = dict(claims)
         self._settings = settings
@@ -123,7 +127,9 @@ class ClusterKeeper:
         while True:
             used = self._consumers(volume, deadline)
             if used.holder is not None and self._settings.in_use == "skip":
-                raise VolumeSkipped(f"Pod {used.holder.namespace}/{used.holder.name} uses the volume.", "Use repository_cache_in_use: same_node, or wait.")
+                raise VolumeSkipped(
+                    f"Pod {used.holder.namespace}/{used.holder.name} uses the volume.", "Use repository_cache_in_use: same_node, or wait."
+                )
             if used.holder is not None and self._settings.in_use == "wait":
                 self._tell(volume, f"waits for pod {used.holder.name}, which uses the volume")
                 deadline.sleep(_LOOK_EVERY)
@@ -132,7 +138,13 @@ class ClusterKeeper:
                 with self._inside(volume, used.holder) as inside:
                     yield inside
                 return
-            filler = Filler(self._client, self._spec(volume, used, deadline), deadline, self._rooms[volume.namespace, volume.role], lambda words: self._tell(volume, words))
+            filler = Filler(
+                self._client,
+                self._spec(volume, used, deadline),
+                deadline,
+                self._rooms[volume.namespace, volume.role],
+                lambda words: self._tell(volume, words),
+            )
             try:
                 entered = filler.__enter__()
             except VolumeBusy as error:
@@ -168,7 +180,7 @@ class ClusterKeeper:
         """Work inside the pod that holds the volume, as the operators do by hand. Locks nobody out."""
         container, path = mounted_at(pod, volume.claim)
         run = self._settings.owner["run"]
-        scratch = f"/tmp/packit-deployment-{run}"  # noqa: S108  (in the holder's container)
+        scratch = f"/tmp/packit-deployment-{run}"
         started = time.monotonic()
         deadline = Deadline(30.0, f"cleaning up in pod {pod.namespace}/{pod.name}", self._stop)
         with PodShell(self._client, pod.namespace, pod.name, container, job_directory=f"{scratch}/jobs", stop=self._stop) as shell:

@@ -14,7 +14,6 @@ from typing import Any
 
 from ..cache.model import Volume
 from ..cache.plan import Action, State
-from ..cache.results import Progress
 from ..cluster.client import Client, connect
 from . import report
 from .options import ARGUMENT_SPEC, parse_options
@@ -53,7 +52,9 @@ def _after(outcome: Outcome, check_mode: bool, state: State) -> Mapping[Volume, 
     """For each volume, the text of each project that changes; empty for one that goes."""
     after: dict[Volume, dict[str, str]] = {}
     if check_mode:
-        steps = [(step.volume, step.project.name) for pair in outcome.plan.pairs for step in pair.steps if step.action is not Action.NOTHING]
+        steps = [
+            (step.volume, step.project.name) for pair in outcome.plan.pairs for step in pair.steps if step.action is not Action.NOTHING
+        ]
     else:
         results = [volume for result in outcome.results for volume in (result.sandbox, result.worker)]
         steps = [(volume.volume, project.project) for volume in results for project in volume.projects if project.changed]

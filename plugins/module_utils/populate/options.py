@@ -92,10 +92,14 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
     for name in ("worker_namespace", "sandbox_namespace"):
         if not params[name] and not listed:
             variable = {"worker_namespace": "project", "sandbox_namespace": "sandbox_namespace"}[name]
-            raise InvalidOption(f"{name} is not set.", f"Set repository_cache_{name} (or the variable {variable} of the deployment's playbooks).")
+            raise InvalidOption(
+                f"{name} is not set.", f"Set repository_cache_{name} (or the variable {variable} of the deployment's playbooks)."
+            )
     path = PurePosixPath(params["path"])
     if not path.is_absolute() or ".." in path.parts or str(path) == "/":
-        raise InvalidOption(f"The path `{params['path']}` is no absolute path of a directory.", "The service mounts the volumes at /repository-cache.")
+        raise InvalidOption(
+            f"The path `{params['path']}` is no absolute path of a directory.", "The service mounts the volumes at /repository-cache."
+        )
     for name, least in (("concurrency", 1), ("timeout", MINIMUM_HOLD), ("max_hold", MINIMUM_HOLD)):
         if params[name] < least:
             raise InvalidOption(f"{name} is {params[name]}, and must be at least {least}.")

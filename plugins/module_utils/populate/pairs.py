@@ -84,7 +84,9 @@ def select_pairs(expression: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
     try:
         answer = jmespath.search(expression, [describe(pair) for pair in pairs])
     except JMESPathError as error:
-        raise InvalidOption(f"The expression `{expression}` is no JMESPath: {error}", "An example: [?worker.pod=='packit-worker-0']") from error
+        raise InvalidOption(
+            f"The expression `{expression}` is no JMESPath: {error}", "An example: [?worker.pod=='packit-worker-0']"
+        ) from error
     items = [answer] if isinstance(answer, Mapping) else answer
     if not isinstance(items, list):
         raise InvalidOption(f"The expression `{expression}` yields {answer!r}, not pairs of volumes.", _SELECT_REMEDY)
@@ -97,7 +99,9 @@ def select_pairs(expression: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
         chosen.append(described[key])
     if not chosen:
         names = ", ".join(pair.name for pair in pairs)
-        raise InvalidOption(f"The expression `{expression}` selects none of the {len(pairs)} pairs that were found: {names}.", _SELECT_REMEDY)
+        raise InvalidOption(
+            f"The expression `{expression}` selects none of the {len(pairs)} pairs that were found: {names}.", _SELECT_REMEDY
+        )
     return tuple(dict.fromkeys(chosen))
 
 

@@ -69,10 +69,11 @@ def summary(results: Iterable[PairResult]) -> list[str]:
     for result in _volumes(results):
         held = f"{sum(lock.seconds for lock in result.locks):.1f} s" if result.locks else "-"
         rows += [
-            (str(result.volume), project.project, project.action.value, project.method or "-", _size(project.bytes), held) for project in result.projects
+            (str(result.volume), project.project, project.action.value, project.method or "-", _size(project.bytes), held)
+            for project in result.projects
         ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths)).rstrip() for row in rows]
+    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
 
 
 def failures(results: Iterable[PairResult]) -> str:

@@ -72,7 +72,14 @@ class Outcome:
 class Populate:
     """One run."""
 
-    def __init__(self, options: PopulateOptions, client: Client, stop: threading.Event, report: Callable[[Progress], None], note: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        options: PopulateOptions,
+        client: Client,
+        stop: threading.Event,
+        report: Callable[[Progress], None],
+        note: Callable[[str], None],
+    ) -> None:
         self._options = options
         self._client = client
         self._stop = stop
@@ -116,7 +123,10 @@ class Populate:
 
     def _observe(self, deadline: Deadline, rights: tuple[object, ...]) -> Observed:
         options = self._options
-        namespaces = {volume.namespace for pair in options.listed for volume in pair.volumes} or {options.worker_namespace, options.sandbox_namespace}
+        namespaces = {volume.namespace for pair in options.listed for volume in pair.volumes} or {
+            options.worker_namespace,
+            options.sandbox_namespace,
+        }
         require(self._client, namespaces, rights, deadline)  # type: ignore[arg-type]
         claims: dict[tuple[str, str], Claim] = {}
         pods: list[Pod] = []
@@ -133,7 +143,11 @@ class Populate:
             names = {namespace: [name for of, name in claims if of == namespace] for namespace in (worker, sandbox)}
             found = find_pairs(worker, names[worker], sandbox, names[sandbox])
         chosen = select_pairs(options.select, found.pairs + found.lone_workers)
-        found = Found(tuple(pair for pair in found.pairs if pair in chosen), tuple(pair for pair in found.lone_workers if pair in chosen), found.orphans)
+        found = Found(
+            tuple(pair for pair in found.pairs if pair in chosen),
+            tuple(pair for pair in found.lone_workers if pair in chosen),
+            found.orphans,
+        )
         known = {volume: claims[volume.namespace, volume.claim] for pair in found.pairs for volume in pair.volumes}
         return Observed(found, known, tuple(pods))
 
@@ -156,7 +170,9 @@ class Populate:
         projects = self._options.projects
         for project in projects:
             if choose_method(project)[0] is Method.RSYNC:
-                self._clones[project.name] = open_clone(self._local, project, Deadline(_READ_TIMEOUT, f"reading {project.path}", self._stop))
+                self._clones[project.name] = open_clone(
+                    self._local, project, Deadline(_READ_TIMEOUT, f"reading {project.path}", self._stop)
+                )
         remote = [project for project in projects if project.name not in self._clones]
         if self._options.resolve_from == "pod" and remote and not check_mode:
             with self._resolver(observed, openshift) as filler, filler.shell() as shell:
@@ -167,7 +183,9 @@ class Populate:
                 read = {name: future.result() for name, future in futures.items()}
         for project in projects:
             if project.name in self._clones:
-                read[project.name] = read_clone_snapshot(self._local, self._clones[project.name], project, Deadline(_READ_TIMEOUT, f"reading {project.path}", self._stop))
+                read[project.name] = read_clone_snapshot(
+                    self._local, self._clones[project.name], project, Deadline(_READ_TIMEOUT, f"reading {project.path}", self._stop)
+                )
         return read
 
     def _read(self, shell: Shell, project: Project) -> Snapshot:
@@ -195,7 +213,8 @@ class Populate:
         with tempfile.TemporaryDirectory(prefix="packit-deployment-") as directory:
             scratch = Path(directory)
             makers = {
-                name: RsyncTransfer(PackMaker(self._local, clone, scratch / "packs" / name), self._local) for name, clone in self._clones.items()
+                name: RsyncTransfer(PackMaker(self._local, clone, scratch / "packs" / name), self._local)
+                for name, clone in self._clones.items()
             }
             filling = {step.project.name for pair in plan.pairs for step in pair.steps if step.action in (Action.ADD, Action.LOOK)}
             for name, maker in makers.items():
@@ -224,10 +243,16 @@ def _lone(pair: Pair, projects: tuple[Project, ...]) -> PairResult:
     remedy = "Create it, or leave this pair out (repository_cache_select)."
     return PairResult(
         pair,
-        VolumeResult(pair.sandbox, tuple(ProjectResult(pair.sandbox, project.name, Action.FAILED, error=error, remedy=remedy) for project in projects)),
+        VolumeResult(
+            pair.sandbox,
+            tuple(ProjectResult(pair.sandbox, project.name, Action.FAILED, error=error, remedy=remedy) for project in projects),
+        ),
         VolumeResult(
             pair.worker,
-            tuple(ProjectResult(pair.worker, project.name, Action.BLOCKED, error="Its sandbox has no volume.", remedy=remedy) for project in projects),
+            tuple(
+                ProjectResult(pair.worker, project.name, Action.BLOCKED, error="Its sandbox has no volume.", remedy=remedy)
+                for project in projects
+            ),
         ),
     )
 

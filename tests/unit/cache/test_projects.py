@@ -97,7 +97,21 @@ def test_two_projects_with_one_directory_are_both_named() -> None:
     )
 
 
-@pytest.mark.parametrize("refs", [["main"], ["heads/*"], ["refs/"], ["refs/heads"], ["refs/heads/*/*"], ["refs/heads/a b"], ["refs/heads/a..b"], [], "refs/heads/*", [3]])
+@pytest.mark.parametrize(
+    "refs",
+    [
+        ["main"],
+        ["heads/*"],
+        ["refs/"],
+        ["refs/heads"],
+        ["refs/heads/*/*"],
+        ["refs/heads/a b"],
+        ["refs/heads/a..b"],
+        [],
+        "refs/heads/*",
+        [3],
+    ],
+)
 def test_refs_that_are_no_full_patterns_are_refused(refs: object) -> None:
     with pytest.raises(InvalidOption, match="`x`"):
         parse_project({"url": "https://example.org/x.git", "refs": refs})

@@ -7,7 +7,11 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 from ansible_collections.packit.deployment.plugins.module_utils.populate.pairs import find_pairs, listed_pairs, select_pairs
 
-WORKERS = ["packit-worker-repository-cache-packit-worker-0", "packit-worker-repository-cache-packit-worker-long-running-0", "data-postgres-0"]
+WORKERS = [
+    "packit-worker-repository-cache-packit-worker-0",
+    "packit-worker-repository-cache-packit-worker-long-running-0",
+    "data-postgres-0",
+]
 SANDBOXES = ["sandcastle-repository-cache-packit-worker-0", "sandcastle-repository-cache-packit-worker-long-running-0"]
 
 
@@ -39,7 +43,12 @@ def test_a_subset_by_jmespath() -> None:
 
 @pytest.mark.parametrize(
     ("expression", "words"),
-    [("[?", "is no JMESPath"), ("[].worker", "is no pair of volumes"), ("length(@)", "yields 2, not pairs"), ("[?worker.pod=='x']", "selects none of the 2 pairs")],
+    [
+        ("[?", "is no JMESPath"),
+        ("[].worker", "is no pair of volumes"),
+        ("length(@)", "yields 2, not pairs"),
+        ("[?worker.pod=='x']", "selects none of the 2 pairs"),
+    ],
 )
 def test_an_expression_that_selects_no_pairs_is_named(expression: str, words: str) -> None:
     pairs = find_pairs("work", WORKERS, "sand", SANDBOXES).pairs

@@ -62,7 +62,13 @@ class GitTransfer:
         if completed.returncode == 127:
             return DeploymentError(f"There is no git in {where}.", "Use an image with git (repository_cache_image).")
         if completed.returncode == 137:
-            return DeploymentError(f"git was killed in {where}, probably for want of memory: {said}", "Raise repository_cache_filler.resources.limits.memory, or use method rsync.")
+            return DeploymentError(
+                f"git was killed in {where}, probably for want of memory: {said}",
+                "Raise repository_cache_filler.resources.limits.memory, or use method rsync.",
+            )
         lowered = completed.stderr.lower()
-        remedy = next((words for pattern, words in _MEANINGS if re.search(pattern, lowered)), "Try `git ls-remote` with this URL in a pod of that namespace.")
+        remedy = next(
+            (words for pattern, words in _MEANINGS if re.search(pattern, lowered)),
+            "Try `git ls-remote` with this URL in a pod of that namespace.",
+        )
         return DeploymentError(f"Fetching {url} in {where} failed: {said}.", remedy)

@@ -1,0 +1,72 @@
+# make demo        shows the whole thing on an embedded cluster, without root
+# make test        everything that needs no root
+# make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
+# make benchmark   the figures, on the real cluster
+PYTHON ?= python3
+PYTEST_ARGS ?=
+VENV := .venv
+BIN := $(VENV)/bin
+COLLECTIONS := .build/collections
+LIBRARY := $(COLLECTIONS)/ansible_collections/packit/deployment
+export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
+export PYTHONDONTWRITEBYTECODE := 1
+RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
+
+.PHONY: demo test test-real benchmark lint sanity units pytest prerequisites clean
+
+demo: prerequisites $(VENV)/demo-installed
+	@$(RUN) $(BIN)/python -m tests.demo
+
+test: lint sanity units pytest
+
+pytest: prerequisites $(VENV)/dev-installed
+	@echo "== pytest: unit tests, and scenarios on the embedded cluster"
+	@$(RUN) $(BIN)/python -m pytest tests/unit tests/contract tests/integration $(PYTEST_ARGS)
+
+units: prerequisites $(VENV)/dev-installed
+	@echo "== ansible-test units"
+	@$(BIN)/python tests/tools/ansible_test.py units --requirements
+
+sanity: prerequisites $(VENV)/dev-installed
+	@echo "== ansible-test sanity"
+	@$(BIN)/python tests/tools/ansible_test.py sanity --requirements
+
+lint: prerequisites $(VENV)/dev-installed
+	@echo "== ruff, mypy, import-linter, yamllint, ansible-lint, antsibull-docs, antsibull-changelog"
+	@$(BIN)/ruff check .
+	@cd $(COLLECTIONS) && ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../mypy_cache \
+		-p ansible_collections.packit.deployment.plugins.module_utils
+	@$(RUN) $(BIN)/lint-imports --no-cache
+	@$(BIN)/yamllint --strict .
+	@$(RUN) $(BIN)/ansible-lint
+	@$(RUN) $(BIN)/antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck $(LIBRARY)
+	@$(BIN)/antsibull-changelog lint
+
+test-real: prerequisites $(VENV)/dev-installed
+	@echo "== the scenarios on a real Kubernetes (the first time builds it, about 5 minutes)"
+	@tests/real_cluster/cluster.sh install
+	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
+		$(RUN) $(BIN)/python -m pytest --real tests/contract tests/integration $(PYTEST_ARGS)
+
+benchmark: prerequisites $(VENV)/dev-installed
+	@tests/real_cluster/cluster.sh install
+	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
+		$(RUN) $(BIN)/python -m tests.benchmarks
+
+prerequisites:
+	@tests/tools/prerequisites.sh
+
+$(VENV)/demo-installed: requirements/demo.txt tests/tools/lay_out.py
+	@echo "== makes $(VENV) with $(PYTHON)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/demo.txt
+	@$(BIN)/python tests/tools/lay_out.py
+	@touch $@
+
+$(VENV)/dev-installed: $(VENV)/demo-installed requirements/dev.txt requirements/consumer.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check -r requirements/dev.txt
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps -r requirements/consumer.txt
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .build

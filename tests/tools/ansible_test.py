@@ -1,0 +1,87 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Run ansible-test on a copy of the files that git knows, in the place and under the HOME that it wants.
+
+ansible-test would fetch pip's bootstrap script from a host of its own; one that uses Python's bundled pip is put where it
+keeps the fetched one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+COLLECTIONS = ROOT / ".build" / "collections" / "ansible_collections"
+
+BOOTSTRAP = """
+import subprocess, sys
+subprocess.run([sys.executable, "-m", "ensurepip"], check=True)
+words = [word for word in sys.argv[1:] if not word.startswith("-")] or ["pip"]
+subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *words], check=True)
+"""
+
+
+def main(words: list[str]) -> int:
+    """Run `ansible-test WORDS`."""
+    with tempfile.TemporaryDirectory(prefix="ansible-test-") as directory:
+        home, base = Path(directory) / "home", Path(directory) / "ansible_collections"
+        copy = base / "packit" / "deployment"
+        files = subprocess.run(
+            ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
+        ).stdout
+        for name in filter(None, files.split("\0")):
+            if not (ROOT / name).exists():
+                continue
+            (copy / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, copy / name, follow_symlinks=False)
+        (base / "kubernetes").mkdir()
+        (base / "kubernetes" / "core").symlink_to(COLLECTIONS / "kubernetes" / "core")
+        cache = home / ".ansible" / "test" / "cache"
+        cache.mkdir(parents=True)
+        for version in bootstrap_versions():
+            (cache / f"get_pip_{version}.py").write_text(BOOTSTRAP)
+        environment = {
+            **os.environ,
+            "HOME": str(home),
+            "ANSIBLE_COLLECTIONS_PATH": directory,
+            "PIP_CACHE_DIR": str(Path.home() / ".cache" / "pip"),
+        }
+        for name in ("PYTHONPATH", "VIRTUAL_ENV"):
+            environment.pop(name, None)
+        git = ["git", "-c", "user.name=test", "-c", "user.email=test@example.org"]
+        subprocess.run(["git", "init", "--quiet", "."], cwd=copy, check=True)
+        subprocess.run([*git, "add", "--all"], cwd=copy, check=True)
+        argv = [
+            str(Path(sys.executable).parent / "ansible-test"),
+            *words,
+            "--local",
+            "--color",
+            "no",
+            "--python",
+            f"{sys.version_info[0]}.{sys.version_info[1]}",
+        ]
+        return subprocess.run(argv, cwd=copy, env=environment, stdin=subprocess.DEVNULL, check=False, timeout=1800).returncode
+
+
+def bootstrap_versions() -> set[str]:
+    """The versions of pip whose bootstrap this ansible-test may look for."""
+    import ansible_test  # noqa: PLC0415
+
+    requirements = Path(ansible_test.__file__).parent / "_util" / "target" / "setup" / "requirements.py"
+    internal = Path(ansible_test.__file__).parent / "_internal" / "python_requirements.py"
+    found = {"24_2", "24_3_1", "25_0"}
+    for source in (requirements, internal):
+        if source.exists():
+            found |= {version.replace(".", "_") for version in re.findall(r"['\"](\d{2}\.\d(?:\.\d)?)['\"]", source.read_text())}
+    return found
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
