@@ -98,7 +98,7 @@ class Container:
                 return False
             if first:
                 try:
-                    if os.readlink(f"/proc/{first}/root") != "/":
+                    if str(Path(f"/proc/{first}/root").readlink()) != "/":
                         return True
                 except OSError:
                     pass

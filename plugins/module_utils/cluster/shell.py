@@ -84,7 +84,7 @@ class PodShell:
         self._link.begin(job, run_message(job, words, stdin), progress)
         try:
             while True:
-                answer = self._link.wait(job, min(0.5, deadline.left()))
+                answer = self._link.wait(min(0.5, deadline.left()))
                 if answer is not None:
                     return replace(answer, argv=tuple(argv))
         except (DeadlineExceeded, Cancelled) as error:
@@ -179,8 +179,8 @@ class _Link(threading.Thread):
             self._queue += request
         self._notify()
 
-    def wait(self, job: str, seconds: float) -> Completed | None:
-        """The job's answer, or None if there is none after ``seconds``. Raises what ended the link."""
+    def wait(self, seconds: float) -> Completed | None:
+        """The running job's answer, or None if there is none after ``seconds``. Raises what ended the link."""
         with self._changed:
             if self._answer is None and self._failure is None:
                 self._changed.wait(seconds)
@@ -219,7 +219,7 @@ class _Link(threading.Thread):
         first = True
         while not self._closing:
             try:
-                stream = self._open(first)
+                stream = self._open()
             except ClusterError as error:
                 self._fail(error)
                 return
@@ -234,7 +234,7 @@ class _Link(threading.Thread):
                 stream.close()
             first = False
 
-    def _open(self, first: bool) -> ExecStream:
+    def _open(self) -> ExecStream:
         deadline = Deadline(self._reconnect_seconds, "reconnecting to the pod", self._stop_event)
         attempt = 0
         while True:

@@ -5,10 +5,8 @@
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +16,7 @@ from ..cluster.client import Client, connect
 from . import report
 from .options import ARGUMENT_SPEC, parse_options
 from .run import Outcome, Populate
+from .signals import stopping_on_signals
 
 
 def populate(module: Any) -> None:
@@ -81,22 +80,6 @@ def _progress(path: str) -> Callable[[str], None]:
                 file.write(line.replace("\n", " ") + "\n")
 
     return write
-
-
-@contextmanager
-def stopping_on_signals() -> Iterator[threading.Event]:
-    """An event that is set by Ctrl-C, SIGTERM (which ansible-playbook sends when it is stopped) and SIGHUP.
-
-    So the run ends its work and removes its pods instead of dying in the middle.
-    """
-    stop = threading.Event()
-    signals = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    former = {number: signal.signal(number, lambda _number, _frame: stop.set()) for number in signals}
-    try:
-        yield stop
-    finally:
-        for number, handler in former.items():
-            signal.signal(number, handler)
 
 
 __all__ = ["ARGUMENT_SPEC", "populate"]

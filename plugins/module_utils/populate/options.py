@@ -58,18 +58,25 @@ MINIMUM_HOLD = 30
 
 
 @dataclass(frozen=True)
-class PopulateOptions:
-    """What the user wants. Times in seconds."""
+class Place:
+    """Where the volumes are, and what fillers look like."""
 
-    projects: tuple[Project, ...]
-    state: State
     worker_namespace: str
     sandbox_namespace: str
     listed: tuple[Pair, ...]
     select: str
     path: str
-    image: str
     wishes: Wishes
+
+
+@dataclass(frozen=True)
+class PopulateOptions:
+    """What the user wants. Times in seconds."""
+
+    projects: tuple[Project, ...]
+    state: State
+    place: Place
+    image: str
     concurrency: int
     timeout: int
     max_hold: int
@@ -88,6 +95,27 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
     if state is State.PRESENT:
         for project in projects:
             _check_method(project)
+    place = parse_place(params)
+    for name, least in (("concurrency", 1), ("timeout", MINIMUM_HOLD), ("max_hold", MINIMUM_HOLD)):
+        if params[name] < least:
+            raise InvalidOption(f"{name} is {params[name]}, and must be at least {least}.")
+    return PopulateOptions(
+        projects=projects,
+        state=state,
+        place=place,
+        image=params["image"],
+        concurrency=params["concurrency"],
+        timeout=params["timeout"],
+        max_hold=params["max_hold"],
+        in_use=params["in_use"],
+        resolve_from=params["resolve_from"],
+        verify=params["verify"],
+        progress_file=params["progress_file"] or "",
+    )
+
+
+def parse_place(params: Mapping[str, Any]) -> Place:
+    """Where the volumes are. Raises InvalidOption, naming the value."""
     listed = listed_pairs(params["volumes"])
     for name in ("worker_namespace", "sandbox_namespace"):
         if not params[name] and not listed:
@@ -100,26 +128,13 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         raise InvalidOption(
             f"The path `{params['path']}` is no absolute path of a directory.", "The service mounts the volumes at /repository-cache."
         )
-    for name, least in (("concurrency", 1), ("timeout", MINIMUM_HOLD), ("max_hold", MINIMUM_HOLD)):
-        if params[name] < least:
-            raise InvalidOption(f"{name} is {params[name]}, and must be at least {least}.")
-    return PopulateOptions(
-        projects=projects,
-        state=state,
+    return Place(
         worker_namespace=params["worker_namespace"],
         sandbox_namespace=params["sandbox_namespace"],
         listed=listed,
         select=params["select"],
         path=str(path),
-        image=params["image"],
         wishes=parse_wishes(params["filler"]),
-        concurrency=params["concurrency"],
-        timeout=params["timeout"],
-        max_hold=params["max_hold"],
-        in_use=params["in_use"],
-        resolve_from=params["resolve_from"],
-        verify=params["verify"],
-        progress_file=params["progress_file"] or "",
     )
 
 

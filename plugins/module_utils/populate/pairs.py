@@ -110,6 +110,14 @@ _SELECT_REMEDY = (
 )
 
 
+def query(expression: str, data: object) -> object:
+    """What a JMESPath expression yields. Raises InvalidOption."""
+    try:
+        return jmespath.search(expression, data)
+    except JMESPathError as error:
+        raise InvalidOption(f"The expression `{expression}` is no JMESPath: {error}", "An example: volumes[?known].claim") from error
+
+
 def describe(pair: Pair) -> dict[str, dict[str, str]]:
     """A pair, as expressions see it."""
     return {

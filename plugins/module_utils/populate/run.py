@@ -27,35 +27,22 @@ from ..cache.transfer import Transfer
 from ..cache.transfer.git import GitTransfer
 from ..cache.transfer.rsync import RsyncTransfer
 from ..cache.upstream import read_snapshot
-from ..cluster.access import CHANGE_RIGHTS, READ_RIGHTS, require
+from ..cluster.access import CHANGE_RIGHTS, READ_RIGHTS
 from ..cluster.client import Client
-from ..cluster.errors import Forbidden, NotFound
 from ..cluster.filler import Filler
 from ..cluster.holders import identity
 from ..cluster.manifest import DEFAULT_IMAGE, FillerSpec
-from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
 from ..cluster.sweep import sweep
 from ..deadline import Deadline
-from ..errors import DeploymentError, InvalidOption
 from ..local_shell import LocalShell
 from ..shell import Shell
 from .keeper import ClusterKeeper, Settings
+from .observe import Observed, observe, openshift_namespaces
 from .options import PopulateOptions
-from .pairs import Found, describe, find_pairs, select_pairs
 
 _READ_TIMEOUT = 120.0
 """Seconds for reading the cluster's state, and for reading one upstream's refs."""
 _UPSTREAMS_AT_ONCE = 8
-_UID_RANGE = "openshift.io/sa.scc.uid-range"
-
-
-@dataclass(frozen=True)
-class Observed:
-    """What there is: pairs with their claims, and all pods of their namespaces."""
-
-    found: Found
-    claims: Mapping[Volume, Claim]
-    pods: tuple[Pod, ...]
 
 
 @dataclass(frozen=True)
@@ -92,22 +79,22 @@ class Populate:
         """Do it, or in check mode tell what would be done. Raises DeploymentError where nothing can be done at all."""
         options = self._options
         looking = Deadline(_READ_TIMEOUT, "reading the cluster's state", self._stop)
-        observed = self._observe(looking, READ_RIGHTS if check_mode else CHANGE_RIGHTS)
+        observed = observe(self._client, options.place, READ_RIGHTS if check_mode else CHANGE_RIGHTS, looking)
         notes = [f"Claim {volume} belongs to no worker: its worker is gone, or has no cache." for volume in observed.found.orphans]
         if options.resolve_from == "pod" and check_mode:
             notes.append("Check mode makes no pod, so upstream's refs were read on the controller.")
         swept = () if check_mode else sweep(self._client, observed.pods, looking)
         notes += [f"A filler pod that an earlier run left behind was removed: {name}." for name in swept]
-        openshift = self._openshift(observed, looking)
+        openshift = openshift_namespaces(self._client, observed, looking)
         snapshots = {} if options.state is State.ABSENT else self._snapshots(observed, openshift, check_mode)
         settings = Settings(
-            path=options.path,
+            path=options.place.path,
             image=options.image,
-            wishes=options.wishes,
+            wishes=options.place.wishes,
             in_use=options.in_use,
             timeout=options.timeout,
             concurrency=options.concurrency,
-            owner=_owner(),
+            owner=run_owner(),
             openshift=openshift,
             partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
         )
@@ -120,50 +107,6 @@ class Populate:
             results = self._carry_out(plan, keeper, snapshots)
         lone = tuple(_lone(pair, options.projects) for pair in observed.found.lone_workers)
         return Outcome(plan, before, snapshots, results + lone, tuple(notes))
-
-    def _observe(self, deadline: Deadline, rights: tuple[object, ...]) -> Observed:
-        options = self._options
-        namespaces = {volume.namespace for pair in options.listed for volume in pair.volumes} or {
-            options.worker_namespace,
-            options.sandbox_namespace,
-        }
-        require(self._client, namespaces, rights, deadline)  # type: ignore[arg-type]
-        claims: dict[tuple[str, str], Claim] = {}
-        pods: list[Pod] = []
-        for namespace in sorted(namespaces):
-            for item in self._client.list("PersistentVolumeClaim", namespace, deadline):
-                claim = parse_claim(item)
-                claims[claim.namespace, claim.name] = claim
-            pods += [parse_pod(item) for item in self._client.list("Pod", namespace, deadline)]
-        if options.listed:
-            complete = tuple(pair for pair in options.listed if all((volume.namespace, volume.claim) in claims for volume in pair.volumes))
-            found = Found(complete, tuple(pair for pair in options.listed if pair not in complete))
-        else:
-            worker, sandbox = options.worker_namespace, options.sandbox_namespace
-            names = {namespace: [name for of, name in claims if of == namespace] for namespace in (worker, sandbox)}
-            found = find_pairs(worker, names[worker], sandbox, names[sandbox])
-        chosen = select_pairs(options.select, found.pairs + found.lone_workers)
-        found = Found(
-            tuple(pair for pair in found.pairs if pair in chosen),
-            tuple(pair for pair in found.lone_workers if pair in chosen),
-            found.orphans,
-        )
-        known = {volume: claims[volume.namespace, volume.claim] for pair in found.pairs for volume in pair.volumes}
-        return Observed(found, known, tuple(pods))
-
-    def _openshift(self, observed: Observed, deadline: Deadline) -> frozenset[str]:
-        """The namespaces whose user ids OpenShift assigns. Read from the namespaces, or from what it writes on pods."""
-        namespaces = {volume.namespace for volume in observed.claims}
-        marked = any("openshift.io/scc" in pod.annotations for pod in observed.pods)
-        found = set(namespaces) if marked else set()
-        for namespace in namespaces - found:
-            try:
-                annotations = self._client.get("Namespace", "", namespace, deadline)["metadata"].get("annotations") or {}
-            except (Forbidden, NotFound):
-                continue
-            if _UID_RANGE in annotations:
-                found.add(namespace)
-        return frozenset(found)
 
     def _snapshots(self, observed: Observed, openshift: frozenset[str], check_mode: bool) -> dict[str, Snapshot]:
         """One snapshot for each project, for the whole run."""
@@ -194,7 +137,7 @@ class Populate:
     def _resolver(self, observed: Observed, openshift: frozenset[str]) -> Filler:
         """A pod without volumes in the workers' namespace, in which upstream's refs are read."""
         pair = observed.found.pairs[0] if observed.found.pairs else None
-        namespace = pair.worker.namespace if pair is not None else self._options.worker_namespace
+        namespace = pair.worker.namespace if pair is not None else self._options.place.worker_namespace
         worker = next((pod for pod in observed.pods if pair is not None and pair.worker.claim in pod.uses), None)
         claim = pair.worker.claim if pair is not None else ""
         spec = FillerSpec(
@@ -202,8 +145,8 @@ class Populate:
             name=f"packit-cache-refs-{uuid.uuid4().hex[:12]}",
             mounts=(),
             image=self._options.image or (worker.containers[0].image if worker is not None else DEFAULT_IMAGE),
-            owner=_owner(),
-            wishes=self._options.wishes,
+            owner=run_owner(),
+            wishes=self._options.place.wishes,
             identity=identity(worker, claim, namespace in openshift),
         )
         return Filler(self._client, spec, Deadline(self._options.timeout, "reading upstream's refs in a pod", self._stop))
@@ -257,12 +200,10 @@ def _lone(pair: Pair, projects: tuple[Project, ...]) -> PairResult:
     )
 
 
-def _owner() -> dict[str, str]:
+def run_owner() -> dict[str, str]:
+    """Who runs this, for the pods' annotation: a new run id, user and host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):
         user = "unknown"
     return {"run": uuid.uuid4().hex[:12], "user": user, "host": socket.gethostname()}
-
-
-__all__ = ["DeploymentError", "InvalidOption", "Outcome", "Populate", "describe"]

@@ -1,0 +1,130 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ``filler_pod``: one filler pod, made or gone."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from ..cluster.client import Client, connect
+from ..cluster.errors import FillerExists, NotFound
+from ..cluster.filler import Filler, describe_owner, is_left_behind, owner, remove_pod
+from ..cluster.holders import consumers, identity, image, placement
+from ..cluster.manifest import COPIED_LABELS, DEFAULT_IMAGE, START_TIMEOUT, FillerSpec, Mount, Placement, filler_name, parse_wishes
+from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
+from ..deadline import Deadline
+from ..errors import InvalidOption
+from .run import run_owner
+from .signals import stopping_on_signals
+
+OWNER = "filler_pod"
+"""The run that owns pods of this module: a later task finds them again."""
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "namespace": {"type": "str", "required": True},
+    "claims": {
+        "type": "list",
+        "elements": "dict",
+        "required": True,
+        "options": {"claim": {"type": "str", "required": True}, "path": {"type": "str", "required": True}},
+    },
+    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "name": {"type": "str", "default": ""},
+    "image": {"type": "str", "default": ""},
+    "pull_policy": {"type": "str", "choices": ["Always", "IfNotPresent", "Never"], "default": "IfNotPresent"},
+    "image_pull_secrets": {"type": "list", "elements": "str", "default": []},
+    "labels": {"type": "dict", "default": {}},
+    "annotations": {"type": "dict", "default": {}},
+    "resources": {"type": "dict", "default": {}},
+    "pod_security_context": {"type": "dict", "default": {}},
+    "security_context": {"type": "dict", "default": {}},
+    "tolerations": {"type": "list", "elements": "dict", "default": []},
+    "node_selector": {"type": "dict", "default": {}},
+    "node": {"type": "str", "default": ""},
+    "service_account": {"type": "str", "default": ""},
+    "active_deadline": {"type": "int", "default": 3600},
+    "heartbeat": {"type": "int", "default": 120},
+    "start_timeout": {"type": "int", "default": START_TIMEOUT},
+    "timeout": {"type": "int", "default": 600},
+}
+_WISHES = (
+    "labels", "annotations", "resources", "pod_security_context", "security_context", "tolerations", "node_selector",
+    "pull_policy", "image_pull_secrets", "service_account", "active_deadline", "start_timeout",
+)  # fmt: skip
+
+
+def filler_pod(module: Any) -> None:
+    """Run with a module's parameters and exit it."""
+    params = module.params
+    wishes = parse_wishes({key: params[key] for key in _WISHES})
+    if not params["claims"]:
+        raise InvalidOption("`claims` is empty.", "Name at least one claim.")
+    for mount in params["claims"]:
+        if not PurePosixPath(mount["path"]).is_absolute():
+            raise InvalidOption(f"The path `{mount['path']}` of claim `{mount['claim']}` is not absolute.")
+    client = connect(module)
+    with stopping_on_signals() as stop:
+        deadline = Deadline(params["timeout"], f"filler pod in {params['namespace']}", stop)
+        claims = [_claim(client, params["namespace"], mount["claim"], deadline) for mount in params["claims"]]
+        name = params["name"] or filler_name(claims[0].uid)
+        present = _present(client, params["namespace"], name, deadline)
+        if params["state"] == "absent":
+            _absent(module, client, present, deadline)
+        pods = [parse_pod(item) for item in client.list("Pod", params["namespace"], deadline)]
+        used = consumers(pods, claims[0].name)
+        at = placement(used)
+        spec = FillerSpec(
+            namespace=params["namespace"],
+            name=name,
+            mounts=tuple(Mount(claim.name, claim.uid, mount["path"]) for claim, mount in zip(claims, params["claims"], strict=True)),
+            image=params["image"] or image(used.any, claims[0].name) or DEFAULT_IMAGE,
+            owner={**run_owner(), "run": OWNER},
+            wishes=wishes,
+            identity=identity(used.any, claims[0].name, any("openshift.io/scc" in pod.annotations for pod in pods)),
+            placement=Placement(params["node"], at.tolerations) if params["node"] else at,
+            labels={key: value for key, value in claims[0].labels.items() if key.startswith(COPIED_LABELS)},
+            heartbeat=params["heartbeat"],
+        )
+        living = present is not None and not is_left_behind(present, wishes.start_timeout) and not present.deleting
+        if module.check_mode:
+            module.exit_json(changed=not living, name=name, namespace=params["namespace"], node=present.node if present else "")
+        if living and present is not None and owner(present).get("run") != OWNER:
+            raise FillerExists(f"Another filler holds the volume: pod {name} of {describe_owner(present)}.", "Wait for that run to end.")
+        filler = Filler(client, spec, deadline)
+        filler.__enter__()
+        if params["heartbeat"]:
+            with filler.shell() as shell:  # the first heartbeat; each task that works in the pod gives more
+                shell.run(("true",), deadline=deadline)
+        module.exit_json(
+            changed=not living, name=name, namespace=params["namespace"], node=filler.pod.node, seconds=round(filler.attach, 3)
+        )
+
+
+def _absent(module: Any, client: Client, present: Pod | None, deadline: Deadline) -> None:
+    if present is None:
+        module.exit_json(changed=False)
+    elif owner(present).get("run") != OWNER and not is_left_behind(present, START_TIMEOUT):
+        raise FillerExists(
+            f"Pod {present.namespace}/{present.name} is the filler of {describe_owner(present)}, which is at work.",
+            "Wait for that run to end.",
+        )
+    else:
+        if not module.check_mode:
+            remove_pod(client, present, deadline)
+        module.exit_json(changed=True, name=present.name, namespace=present.namespace)
+
+
+def _claim(client: Client, namespace: str, name: str, deadline: Deadline) -> Claim:
+    try:
+        return parse_claim(client.get("PersistentVolumeClaim", namespace, name, deadline))
+    except NotFound as error:
+        raise InvalidOption(f"There is no claim {namespace}/{name}.", "Check the name and the namespace.") from error
+
+
+def _present(client: Client, namespace: str, name: str, deadline: Deadline) -> Pod | None:
+    try:
+        return parse_pod(client.get("Pod", namespace, name, deadline))
+    except NotFound:
+        return None

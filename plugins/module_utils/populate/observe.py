@@ -1,0 +1,71 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What there is on the cluster: the pairs with their claims, and the pods of their namespaces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ..cache.model import Volume
+from ..cluster.access import Right, require
+from ..cluster.client import Client
+from ..cluster.errors import Forbidden, NotFound
+from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
+from ..deadline import Deadline
+from .options import Place
+from .pairs import Found, find_pairs, select_pairs
+
+_UID_RANGE = "openshift.io/sa.scc.uid-range"
+
+
+@dataclass(frozen=True)
+class Observed:
+    """What there is."""
+
+    found: Found
+    claims: Mapping[Volume, Claim]
+    pods: tuple[Pod, ...]
+
+
+def observe(client: Client, place: Place, rights: Sequence[Right], deadline: Deadline) -> Observed:
+    """Look, after a check that we have the rights for what comes. Three requests a namespace. Raises DeploymentError."""
+    listed = {volume.namespace for pair in place.listed for volume in pair.volumes}
+    namespaces = listed or {place.worker_namespace, place.sandbox_namespace}
+    require(client, namespaces, rights, deadline)
+    claims: dict[tuple[str, str], Claim] = {}
+    pods: list[Pod] = []
+    for namespace in sorted(namespaces):
+        for item in client.list("PersistentVolumeClaim", namespace, deadline):
+            claim = parse_claim(item)
+            claims[claim.namespace, claim.name] = claim
+        pods += [parse_pod(item) for item in client.list("Pod", namespace, deadline)]
+    if place.listed:
+        complete = tuple(pair for pair in place.listed if all((volume.namespace, volume.claim) in claims for volume in pair.volumes))
+        found = Found(complete, tuple(pair for pair in place.listed if pair not in complete))
+    else:
+        worker, sandbox = place.worker_namespace, place.sandbox_namespace
+        names = {namespace: [name for of, name in claims if of == namespace] for namespace in (worker, sandbox)}
+        found = find_pairs(worker, names[worker], sandbox, names[sandbox])
+    chosen = select_pairs(place.select, found.pairs + found.lone_workers)
+    pairs = tuple(pair for pair in found.pairs if pair in chosen)
+    lone = tuple(pair for pair in found.lone_workers if pair in chosen)
+    known = {volume: claims[volume.namespace, volume.claim] for pair in pairs for volume in pair.volumes}
+    return Observed(Found(pairs, lone, found.orphans), known, tuple(pods))
+
+
+def openshift_namespaces(client: Client, observed: Observed, deadline: Deadline) -> frozenset[str]:
+    """The namespaces whose user ids OpenShift assigns. Read from what it writes on pods, else from the namespaces."""
+    namespaces = {volume.namespace for volume in observed.claims}
+    if any("openshift.io/scc" in pod.annotations for pod in observed.pods):
+        return frozenset(namespaces)
+    found = set()
+    for namespace in sorted(namespaces):
+        try:
+            annotations = client.get("Namespace", "", namespace, deadline)["metadata"].get("annotations") or {}
+        except (Forbidden, NotFound):
+            continue
+        if _UID_RANGE in annotations:
+            found.add(namespace)
+    return frozenset(found)

@@ -1,0 +1,74 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ``pod_git``: one project's snapshot into a path in a running pod."""
+
+from __future__ import annotations
+
+from pathlib import PurePosixPath
+from typing import Any
+
+from ..cache.fill import finish, prepare, repository_on, wanted_by
+from ..cache.model import Role, Volume
+from ..cache.projects import check_name, is_ssh, parse_project
+from ..cache.transfer.git import GitTransfer
+from ..cache.upstream import read_snapshot
+from ..cluster.client import connect
+from ..deadline import Deadline
+from ..errors import InvalidOption
+from ..local_shell import LocalShell
+from .in_pod import in_pod
+from .signals import stopping_on_signals
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "namespace": {"type": "str", "required": True},
+    "pod": {"type": "str", "required": True},
+    "container": {"type": "str", "default": ""},
+    "url": {"type": "str", "required": True},
+    "path": {"type": "str", "required": True},
+    "refs": {"type": "list", "elements": "str"},
+    "verify": {"type": "bool", "default": False},
+    "timeout": {"type": "int", "default": 1800},
+}
+
+_LEFTOVERS = 3600.0
+"""Seconds; see ``cache.pair.Options``."""
+
+
+def pod_git(module: Any) -> None:
+    """Run with a module's parameters and exit it."""
+    params = module.params
+    path = PurePosixPath(params["path"])
+    if not path.is_absolute() or ".." in path.parts:
+        raise InvalidOption(f"The path `{params['path']}` is not absolute.")
+    check_name(path.name)
+    refs = {} if params["refs"] is None else {"refs": params["refs"]}
+    project = parse_project({"url": params["url"], "name": path.name, **refs})
+    if is_ssh(project.url) or project.url.startswith("git://"):
+        raise InvalidOption(
+            f"The URL {project.url} cannot be fetched in a pod: there is no ssh key there.", "Use an https URL, or pod_rsync."
+        )
+    client = connect(module)
+    with stopping_on_signals() as stop:
+        deadline = Deadline(params["timeout"], f"bringing {project.url} to pod {params['namespace']}/{params['pod']}", stop)
+        snapshot = read_snapshot(LocalShell(), project, deadline)
+        where = Volume(params["namespace"], params["pod"], Role.WORKER)
+        with in_pod(client, params["namespace"], params["pod"], params["container"], str(path.parent), deadline) as held:
+            if module.check_mode:
+                repository = repository_on(held, project.name, _LEFTOVERS)
+                current = repository.is_current(repository.inspect(deadline), snapshot, wanted_by(project), deadline)
+                module.exit_json(changed=not current, snapshot=snapshot.digest, refs=len(snapshot.refs))
+            prepared = prepare(held, where, project, snapshot, GitTransfer(project.url), _LEFTOVERS, deadline, lambda _words: None)
+            result, known = finish(prepared, params["verify"], None, deadline)
+    for words in result.warnings:
+        module.warn(words)
+    module.exit_json(
+        changed=result.changed,
+        action=result.action.value,
+        snapshot=result.snapshot,
+        refs=result.refs,
+        bytes=result.bytes,
+        seconds=result.seconds,
+        layout=result.layout,
+        objects=known.objects.count,
+    )
