@@ -39,7 +39,7 @@ lint: prerequisites $(VENV)/dev-installed
 	@$(RUN) $(BIN)/lint-imports --no-cache
 	@$(BIN)/yamllint --strict .
 	@$(RUN) $(BIN)/ansible-lint
-	@$(RUN) $(BIN)/antsibull-docs lint-collection-docs --plugin-docs --skip-rstcheck $(LIBRARY)
+	@$(RUN) $(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all --skip-rstcheck $(LIBRARY)
 	@$(BIN)/antsibull-changelog lint
 
 test-real: prerequisites $(VENV)/dev-installed

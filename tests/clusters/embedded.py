@@ -63,7 +63,7 @@ class EmbeddedTestCluster(TestCluster):
     def _inner(self) -> int:
         """The server's process id: a child of the child of what we started."""
         number = self._process.pid
-        for _ in range(2):
+        for _generation in range(2):
             number = int(Path(f"/proc/{number}/task/{number}/children").read_text().split()[0])
         return number
 

@@ -21,7 +21,7 @@ from .kubelet import POD, Kubelet
 from .resources import BY_KIND, BY_PATH, RESOURCES, VERBS, Resource
 from .selectors import matches_fields, matches_labels
 from .status import ApiError, not_found
-from .store import Json, Store, merge, now
+from .store import Json, Store, merge, now, other_uid
 from .streams import serve_exec
 
 _CLAIM = BY_KIND["PersistentVolumeClaim"]
@@ -150,7 +150,7 @@ class Api:
         present = self._store.get(resource, namespace, name)
         wanted = (options.get("preconditions") or {}).get("uid")
         if wanted and wanted != present["metadata"]["uid"]:
-            why = f"the UID in the precondition ({wanted}) does not match the UID in record ({present['metadata']['uid']}). The object might have been deleted and then recreated"
+            why = other_uid(wanted, present["metadata"]["uid"])
             raise ApiError(409, f'Operation cannot be fulfilled on {resource.qualified} "{name}": Precondition failed: {why}')
         if "dryRun" in query:
             return present

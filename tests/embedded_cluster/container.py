@@ -92,7 +92,7 @@ class Container:
 
     async def ready(self) -> bool:
         """Wait until its own command runs; whether it does."""
-        for _ in range(200):
+        for _try in range(200):
             first = self.first
             if self._process.returncode is not None:
                 return False
@@ -117,9 +117,6 @@ class Container:
             _signal(first, signal.SIGTERM)
         try:
             await asyncio.wait_for(asyncio.shield(self._process.wait()), max(0.05, grace))
-        except TimeoutError:
-            self.kill()
-            await self._process.wait()
         except asyncio.TimeoutError:
             self.kill()
             await self._process.wait()

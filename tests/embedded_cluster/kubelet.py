@@ -101,7 +101,10 @@ class Kubelet:
             if absent:
                 message = f'0/{len(nodes)} nodes are available: persistentvolumeclaim "{absent[0]}" not found. preemption: not helpful for scheduling.'
             if not message and self._exclusive(pod):
-                message = f"0/{len(nodes)} nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode. preemption: not helpful for scheduling."
+                message = (
+                    f"0/{len(nodes)} nodes are available: 1 node has pod using PersistentVolumeClaim with the same name "
+                    "and ReadWriteOncePod access mode. preemption: not helpful for scheduling."
+                )
             if not message:
                 node, message = choose(pod, nodes, [self._volumes.pinned_to(namespace, claim) for claim in claims])
             if node:
@@ -141,7 +144,9 @@ class Kubelet:
             for claim in claims_of(pod):
                 other = self._volumes.other_user(pod, claim)
                 if self._faults.message("hold_volume", pod, claim) or (other is not None and other["spec"].get("nodeName") != node):
-                    blocked = f'Multi-Attach error for volume "pv-{pod["metadata"]["namespace"]}-{claim}" Volume is already used by pod(s) {other["metadata"]["name"] if other else "elsewhere"}'
+                    user = other["metadata"]["name"] if other else "elsewhere"
+                    volume = f"pv-{pod['metadata']['namespace']}-{claim}"
+                    blocked = f'Multi-Attach error for volume "{volume}" Volume is already used by pod(s) {user}'
             if not blocked:
                 break
             if not told:

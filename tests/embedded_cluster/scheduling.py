@@ -22,7 +22,8 @@ def choose(pod: Json, nodes: Sequence[Json], pinned: Sequence[str]) -> tuple[str
     reasons = ", ".join(f"{number} {why}" for why, number in sorted(counts.items()))
     return (
         "",
-        f"0/{len(nodes)} nodes are available: {reasons}. preemption: 0/{len(nodes)} nodes are available: {len(nodes)} Preemption is not helpful for scheduling.",
+        f"0/{len(nodes)} nodes are available: {reasons}. preemption: 0/{len(nodes)} nodes are available: "
+        f"{len(nodes)} Preemption is not helpful for scheduling.",
     )
 
 

@@ -90,7 +90,7 @@ class Store:
             if meta.get(key) and meta[key] != present["metadata"][key]:
                 why = "the object has been modified; please apply your changes to the latest version and try again"
                 if key == "uid":
-                    why = f"the UID in the precondition ({meta[key]}) does not match the UID in record ({present['metadata']['uid']}). The object might have been deleted and then recreated"
+                    why = other_uid(meta[key], present["metadata"]["uid"])
                 raise ApiError(409, f'Operation cannot be fulfilled on {resource.qualified} "{name}": {why}')
         for key in ("uid", "creationTimestamp", "namespace", "name", "deletionTimestamp"):
             if key in present["metadata"]:
@@ -160,6 +160,14 @@ class Store:
             queue.put_nowait(change)
         for hook in self.hooks:
             hook(change)
+
+
+def other_uid(wanted: str, present: str) -> str:
+    """Why a precondition failed."""
+    return (
+        f"the UID in the precondition ({wanted}) does not match the UID in record ({present}). "
+        "The object might have been deleted and then recreated"
+    )
 
 
 def now() -> str:

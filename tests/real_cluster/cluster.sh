@@ -1,4 +1,4 @@
-#!/bin/bash
+#!/usr/bin/env bash
 # A real Kubernetes on one Linux machine, for the project's tests: etcd, API server, controller manager, scheduler, and
 # NODES nodes, each a containerd and a kubelet of its own. Needs root, Go, and the Debian packages that `install` names.
 #

@@ -124,7 +124,7 @@ def _large_history(megabytes: int, commits: int, seed: int) -> Iterator[bytes]:
         if number == 0:
             for name, text in lines.items():
                 yield _file(name, "\n".join(text).encode())
-        for _ in range(3):
+        for _change in range(3):
             text = lines[name := chance.choice(names)]
             text[chance.randrange(len(text))] = f"changed {number} {chance.random()}"
             yield _file(name, "\n".join(text).encode())

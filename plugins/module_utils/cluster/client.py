@@ -18,8 +18,11 @@ import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlencode, urlsplit
+
+from ansible.module_utils.basic import AnsibleModule
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
@@ -40,6 +43,11 @@ from .objects import Object
 
 MISSING: dict[str, str] = {}
 """Packages that could not be imported, with the reason."""
+_CORE = "the collection kubernetes.core"
+_AUTH_OPTIONS = (
+    "api_key", "ca_cert", "client_cert", "client_key", "context", "host", "impersonate_groups", "impersonate_user", "kubeconfig",
+    "no_proxy", "password", "persist_config", "proxy", "proxy_headers", "username", "validate_certs",
+)  # fmt: skip
 
 try:
     import certifi
@@ -49,24 +57,33 @@ try:
     from kubernetes.config.config_exception import ConfigException
 except ImportError as error:
     MISSING["kubernetes"] = str(error)
-    ApiException = ConfigException = OSError  # only so that `except` clauses have a name
+
+    class ApiException(Exception):  # type: ignore[no-redef]
+        """Only a name for `except`, as the package is missing."""
+
+    class ConfigException(Exception):  # type: ignore[no-redef]
+        """Only a name for `except`, as the package is missing."""
+
+
 try:
     from openshift.dynamic import DynamicClient
 except ImportError as error:
     MISSING["openshift"] = str(error)
-try:
-    import jmespath  # noqa: F401  (used where pairs are selected; missed here, with the others)
-except ImportError as error:
-    MISSING["jmespath"] = str(error)
+if find_spec("jmespath") is None:
+    MISSING["jmespath"] = "No module named 'jmespath'"
 try:
     from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
     from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
     from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
     from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
 except ImportError as error:
-    MISSING["the collection kubernetes.core"] = str(error)
-    AUTH_ARG_SPEC = {}
-    CoreException = OSError
+    MISSING[_CORE] = str(error)
+    # Any value is taken then, so that the task fails for what is missing and not for an option.
+    AUTH_ARG_SPEC = {name: {"type": "raw", "no_log": name in ("api_key", "password")} for name in _AUTH_OPTIONS}
+
+    class CoreException(Exception):  # type: ignore[no-redef]
+        """Only a name for `except`, as the collection is missing."""
+
 
 REQUEST_TIMEOUT = 30.0
 """Seconds for one request; a watch has its own."""
@@ -420,14 +437,10 @@ def connect(module: Any) -> Client:
 @contextmanager
 def deployment_module(argument_spec: Mapping[str, Any], **settings: Any) -> Iterator[Any]:
     """An Ansible module with our options and kubernetes.core's auth options. Our errors become ``fail_json`` in words."""
-    if "the collection kubernetes.core" in MISSING:
-        print(json.dumps({"failed": True, "msg": missing_message()}))
-        sys.exit(1)
-    module = AnsibleK8SModule(
-        argument_spec={**AUTH_ARG_SPEC, **argument_spec}, supports_check_mode=True, check_k8s=False, check_pyyaml=False, **settings
-    )
+    spec = {**AUTH_ARG_SPEC, **argument_spec}
     if MISSING:
-        module.fail_json(msg=missing_message())
+        AnsibleModule(argument_spec=spec, supports_check_mode=True, **settings).fail_json(msg=missing_message())
+    module = AnsibleK8SModule(argument_spec=spec, supports_check_mode=True, check_k8s=False, check_pyyaml=False, **settings)
     try:
         yield module
     except DeploymentError as error:
@@ -440,5 +453,5 @@ def missing_message() -> str:
     return (
         f"Missing for the interpreter {sys.executable}: {names} ({'; '.join(MISSING.values())}). "
         f"Install them there: {sys.executable} -m pip install {' '.join(name for name in MISSING if ' ' not in name) or 'kubernetes openshift jmespath'}"
-        f"{'; ansible-galaxy collection install kubernetes.core' if 'the collection kubernetes.core' in MISSING else ''}."
+        f"{'; ansible-galaxy collection install kubernetes.core' if _CORE in MISSING else ''}."
     )

@@ -143,17 +143,32 @@ def _volume(observed: Observed) -> Diagnosis | None:
 
 # Parts of the scheduler's messages (kubernetes pkg/scheduler/framework/plugins), with what they mean for a filler.
 _UNSCHEDULABLE = (
-    ("persistentvolumeclaim \"", "A claim is missing.", "Create the claim, or leave this pair out (repository_cache_select).", True),
-    ("unbound immediate PersistentVolumeClaims", "A claim is not bound to a volume.", "See the claim's events: the storage class may not provision.", False),
+    ('persistentvolumeclaim "', "A claim is missing.", "Create the claim, or leave this pair out (repository_cache_select).", True),
+    (
+        "unbound immediate PersistentVolumeClaims",
+        "A claim is not bound to a volume.",
+        "See the claim's events: the storage class may not provision.",
+        False,
+    ),
     ("being deleted", "The claim is being deleted.", "Wait until it is gone, or leave this pair out.", True),
     ("ReadWriteOncePod", "The claim allows only one pod, and another one has it.", "Use repository_cache_in_use: holder, or wait.", True),
     ("Too many pods", "The node has no place for another pod.", "Use repository_cache_in_use: holder.", True),
-    ("Insufficient", "The node has not enough room for the filler's requests.", "Make repository_cache_filler.resources.requests smaller, or use repository_cache_in_use: holder.", True),
+    (
+        "Insufficient",
+        "The node has not enough room for the filler's requests.",
+        "Make repository_cache_filler.resources.requests smaller, or use repository_cache_in_use: holder.",
+        True,
+    ),
     ("untolerated taint", "A taint of the node keeps the filler away.", "Add a toleration to repository_cache_filler.tolerations.", True),
     ("unschedulable", "The node is cordoned.", "Uncordon it, or use repository_cache_in_use: holder.", True),
-    ("volume node affinity conflict", "The volume is in another zone or on another node than the filler may use.", "Check node_selector in repository_cache_filler.", True),
+    (
+        "volume node affinity conflict",
+        "The volume is in another zone or on another node than the filler may use.",
+        "Check node_selector in repository_cache_filler.",
+        True,
+    ),
     ("node affinity/selector", "No node matches the filler's node selector.", "Check node_selector in repository_cache_filler.", True),
-)  # fmt: skip
+)
 
 
 def _scheduling(pod: Pod) -> Diagnosis | None:

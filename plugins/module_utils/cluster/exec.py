@@ -85,7 +85,7 @@ class ExecStream:
         reading = [*(mine if read else []), *others]
         writing = [*(mine if self._outgoing else []), *writers]
         pending = read and not self.closed and isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
-        readable, writable, _ = select.select(reading, writing, [], 0 if pending else seconds)
+        readable, writable, _failed = select.select(reading, writing, [], 0 if pending else seconds)
         if self._outgoing and self._socket in writable:
             self._send()
         received: list[tuple[int, bytes]] = []

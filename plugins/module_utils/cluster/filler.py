@@ -67,7 +67,8 @@ class Filler:
     @property
     def pod(self) -> Pod:
         """The pod, as it was when it became Ready."""
-        assert self._pod is not None, "only inside the context"
+        if self._pod is None:
+            raise AssertionError("only inside the context")
         return self._pod
 
     @property

@@ -282,7 +282,7 @@ class _Link(threading.Thread):
             stream.exchange(0.5)
 
     def _exchange(self, stream: ExecStream, seconds: float) -> list[tuple[int, bytes]]:
-        received, awake, _ = stream.exchange(seconds, [_Readable(self._wake[0])])  # type: ignore[list-item]
+        received, awake, _writable = stream.exchange(seconds, [_Readable(self._wake[0])])  # type: ignore[list-item]
         if awake:
             os.read(self._wake[0], 4096)
         return received

@@ -34,7 +34,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "name": {"type": "str", "default": ""},
     "image": {"type": "str", "default": ""},
     "pull_policy": {"type": "str", "choices": ["Always", "IfNotPresent", "Never"], "default": "IfNotPresent"},
-    "image_pull_secrets": {"type": "list", "elements": "str", "default": []},
+    "image_pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "labels": {"type": "dict", "default": {}},
     "annotations": {"type": "dict", "default": {}},
     "resources": {"type": "dict", "default": {}},

@@ -21,15 +21,24 @@ _GONE = re.compile(r"upload-pack: not our ref [0-9a-f]{40}|Server does not allow
 
 _MEANINGS = (
     (r"could not resolve host", "Check the host name. If the cluster has no way out to it, use method rsync."),
-    (r"connection refused|failed to connect|couldn't connect|timed out|no route to host", "The cluster cannot reach upstream. Use method rsync, or open the network."),
-    (r"could not read username|authentication failed|returned error: 40[13]", "Upstream wants credentials, which never go into a pod. Use method rsync, which reads upstream on the controller."),
+    (
+        r"connection refused|failed to connect|couldn't connect|timed out|no route to host",
+        "The cluster cannot reach upstream. Use method rsync, or open the network.",
+    ),
+    (
+        r"could not read username|authentication failed|returned error: 40[13]",
+        "Upstream wants credentials, which never go into a pod. Use method rsync, which reads upstream on the controller.",
+    ),
     (r"returned error: 404|not found|does not exist", "Check the URL."),
     (r"operation too slow|speed limit", "Upstream sent nothing for a minute. Run again, or use method rsync."),
     (r"no space left|disk quota exceeded", "Grow the volume, or take projects off it (repository_cache_state: absent)."),
     (r"certificate", "The image does not know upstream's certificate authority. Use an image that does, or method rsync."),
     (r"transport '.*' not allowed", "The method git fetches by https and http only. Use method rsync."),
-    (r"out of memory|cannot allocate|signal 9|index-pack died", "Raise repository_cache_filler.resources.limits.memory, or use method rsync."),
-)  # fmt: skip
+    (
+        r"out of memory|cannot allocate|signal 9|index-pack died",
+        "Raise repository_cache_filler.resources.limits.memory, or use method rsync.",
+    ),
+)
 
 
 class GitTransfer:

@@ -1,0 +1,195 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a scenario is made of: namespaces with workers and sandboxes, an upstream, the playbook, and the rules that must hold."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.clusters.base import SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
+from tests.consumers.packit import check_in_sandbox, clone_as_packit
+from tests.repositories import make
+from tests.upstream.server import GitServer
+
+ROOT = Path(__file__).parents[2]
+PLAYBOOK = ROOT / "playbooks" / "populate-cache.yml"
+WORK, SAND = "packit-test", "packit-test-sandbox"
+
+
+@dataclass
+class Run:
+    """A playbook that has ended."""
+
+    code: int
+    output: str
+    result: dict[str, Any]
+
+    @property
+    def text(self) -> str:
+        """What was printed, in one line, for looking for words."""
+        return " ".join(self.output.split())
+
+    def actions(self) -> dict[str, dict[str, str]]:
+        """claim → project → action."""
+        return {
+            volume["claim"]: {project["name"]: project["action"] for project in volume["projects"]}
+            for volume in self.result.get("volumes", [])
+        }
+
+    def project(self, claim: str, name: str) -> dict[str, Any]:
+        """The result of a project on a volume."""
+        volume = next(item for item in self.result["volumes"] if item["claim"] == claim)
+        found: dict[str, Any] = next(item for item in volume["projects"] if item["name"] == name)
+        return found
+
+
+@dataclass
+class Scene:
+    """One scenario's world."""
+
+    cluster: TestCluster
+    server: GitServer
+    directory: Path
+    pods: list[str] = field(default_factory=list)
+    kubeconfig: Path = Path()
+
+    def deploy(
+        self, workers: int = 1, *, size: str = "1G", sandbox_size: str = "", nodes: tuple[str, ...] = ("node1",), running: bool = True
+    ) -> None:
+        """Workers, their sandboxes' claims, and somebody with exactly the documented rights."""
+        self.cluster.namespace(WORK)
+        self.cluster.namespace(SAND)
+        self.pods = self.cluster.workers(WORK, replicas=workers, nodes=nodes, size=size, running=running)
+        self.cluster.sandboxes(SAND, self.pods, size=sandbox_size or size, nodes=nodes)
+        self.kubeconfig = self.cluster.deployer([WORK, SAND], self.directory)
+
+    def repository(self, name: str = "one", **settings: Any) -> Path:
+        """An upstream repository."""
+        return make.make(self.server.root / f"{name}.git", **settings)
+
+    def url(self, name: str = "one") -> str:
+        """Its URL."""
+        return self.server.url(f"{name}.git")
+
+    def variables(self, *names: str, **more: Any) -> dict[str, Any]:
+        """The playbook's variables for these projects."""
+        return {
+            "repository_cache_projects": [{"url": self.url(name)} for name in names or ("one",)],
+            "repository_cache_worker_namespace": WORK,
+            "repository_cache_sandbox_namespace": SAND,
+            "repository_cache_image": self.cluster.image,
+            "repository_cache_filler": {"pull_policy": "IfNotPresent", **more.pop("filler", {})},
+            **{f"repository_cache_{key}": value for key, value in more.items()},
+        }
+
+    def start(
+        self, *names: str, arguments: tuple[str, ...] = (), variables: dict[str, Any] | None = None, **more: Any
+    ) -> subprocess.Popen[str]:
+        """Start the playbook as a user would."""
+        path = self.directory / f"vars-{time.monotonic_ns()}.yml"
+        path.write_text(yaml.safe_dump(variables if variables is not None else self.variables(*names, **more)))
+        environment = {
+            **os.environ,
+            "K8S_AUTH_KUBECONFIG": str(self.kubeconfig),
+            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
+            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
+            "ANSIBLE_NOCOLOR": "1",
+            "ANSIBLE_LOCALHOST_WARNING": "false",
+            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
+            "TEST_RESULT_FILE": f"{path}.result",
+        }
+        argv = [str(Path(sys.executable).parent / "ansible-playbook"), str(PLAYBOOK), "-e", f"@{path}", "-vv", *arguments]
+        return subprocess.Popen(
+            argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.directory, start_new_session=True
+        )
+
+    def run(self, *names: str, timeout: float = 300, **more: Any) -> Run:
+        """Run the playbook to its end."""
+        process = self.start(*names, **more)
+        try:
+            output, _nothing = process.communicate(timeout=timeout)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise
+        return Run(process.returncode, output, _result(output))
+
+    def succeed(self, *names: str, **more: Any) -> Run:
+        """Run it; it must not fail."""
+        done = self.run(*names, **more)
+        assert done.code == 0, done.output[-6000:]
+        return done
+
+    def worker(self, number: int = 0) -> Path:
+        """A worker's volume."""
+        return self.cluster.volume_path(WORK, self.worker_claim(number))
+
+    def sandbox(self, number: int = 0) -> Path:
+        """A sandbox's volume."""
+        return self.cluster.volume_path(SAND, self.sandbox_claim(number))
+
+    def worker_claim(self, number: int = 0) -> str:
+        """Its claim."""
+        return f"{WORKER_TEMPLATE}-{self.pods[number]}"
+
+    def sandbox_claim(self, number: int = 0) -> str:
+        """Its claim."""
+        return f"{SANDBOX_PREFIX}{self.pods[number]}"
+
+    def fillers(self) -> list[str]:
+        """Our pods."""
+        return self.cluster.fillers(WORK, SAND)
+
+    def check(self, *names: str, volumes: int | None = None) -> None:
+        """The rules: no pod is left; packit clones from each worker's volume; its checkout is whole with the sandbox's
+        volume behind it; the sandbox's objects include the worker's; nothing else lies in the root."""
+        assert self.fillers() == []
+        for number in range(len(self.pods) if volumes is None else volumes):
+            worker, sandbox = self.worker(number), self.sandbox(number)
+            for volume in (worker, sandbox):
+                assert not [path.name for path in volume.iterdir() if path.name.startswith(".packit")]
+            for name in names or ("one",):
+                assert objects(worker / name) <= objects(sandbox / name)
+                checkout = self.directory / f"checkout-{number}-{name}-{time.monotonic_ns()}" / "code"
+                checkout.parent.mkdir()
+                clone_as_packit(worker, self.url(name), checkout)
+                check_in_sandbox(sandbox, checkout)
+
+
+def objects(entry: Path) -> set[str]:
+    """Every object id in a cache's entry, reachable or not."""
+    git_dir = entry / ".git" if (entry / ".git" / "HEAD").exists() else entry
+    listed = make.git(git_dir, "cat-file", "--batch-all-objects", "--unordered", "--batch-check=%(objectname)")
+    return set(listed.split())
+
+
+def entry_refs(entry: Path) -> dict[str, str]:
+    """All refs of a cache's entry."""
+    return dict(make.refs(entry))
+
+
+def _result(output: str) -> dict[str, Any]:
+    """The module's own result in what ansible-playbook printed with -vv."""
+    decoder = json.JSONDecoder()
+    for marker in ("fatal: [localhost]: FAILED! => ", "changed: [localhost] => ", "ok: [localhost] => "):
+        start = 0
+        while (start := output.find(marker, start)) >= 0:
+            start += len(marker)
+            try:
+                data, _end = decoder.raw_decode(output[start:])
+            except ValueError:
+                continue
+            if "volumes" in data or (marker.startswith("fatal") and "msg" in data):
+                found: dict[str, Any] = data
+                return found
+    return {}
