@@ -165,6 +165,9 @@ class Api:
             self._store.change(resource, "", name, lambda item: item["metadata"].update({"deletionTimestamp": now()}))
             return self._store.get(resource, "", name)
         self._store.remove(resource, namespace, name)
+        if resource is _CLAIM:  # a finalizer protects claims, so their deletion answers with the claim
+            present["metadata"]["deletionTimestamp"] = now()
+            return present
         return {
             "kind": "Status",
             "apiVersion": "v1",

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from .git import KEPT_SETTINGS
 from .model import Layout
 
 _RUNS_PROGRAMS = re.compile(
@@ -36,7 +37,7 @@ class Use(str, Enum):
 class Entry:
     """What lies under a project's name. ``layout`` is None where there is no repository; ``git_dir`` is an absolute path.
 
-    ``reason`` and ``remedy`` are words for what is not to be built on. ``bytes`` is the size of its objects.
+    ``keeps_all``: its configuration already says that nothing is ever collected. ``reason`` and ``remedy`` are words for what is not to be built on. ``bytes`` is the size of its objects.
     """
 
     use: Use
@@ -51,6 +52,7 @@ class Entry:
     owner: int = 0
     head: str = ""
     bridged: bool = False
+    keeps_all: bool = False
     objects_taken: bool = False
     warnings: tuple[str, ...] = ()
 
@@ -110,6 +112,7 @@ def parse_entry(output: bytes, root: str, name: str) -> Entry:
         owner=int(facts.get("owner", 0)),
         head=facts.get("head", ""),
         bridged="bridge" in facts,
+        keeps_all=all(config.get(key.lower()) == value for key, value in KEPT_SETTINGS.items()),
         objects_taken="objects_taken" in facts,
         warnings=_warnings(facts, config, name),
     )

@@ -77,22 +77,26 @@ KEPT_SETTINGS: Mapping[str, str] = {
 an old unreachable object."""
 
 
-def environment(limits: Limits, extra: Mapping[str, str] | None = None) -> dict[str, str]:
-    """The environment of every git of ours on a volume. ``extra`` adds configuration."""
-    settings = {**OUR_CONFIG, **limits.git, **(extra or {})}
-    variables = {
+def configuration(limits: Limits) -> str:
+    """Our configuration, as a file: it is sent once, where variables would be sent with every command."""
+    lines = []
+    for key, value in {**OUR_CONFIG, **limits.git}.items():
+        section, _dot, name = key.rpartition(".")
+        head, dot, rest = section.partition(".")
+        lines.append(f'[{head} "{rest}"]\n\t{name} = {value}\n' if dot else f"[{head}]\n\t{name} = {value}\n")
+    return "".join(lines)
+
+
+def environment(configuration_file: str) -> dict[str, str]:
+    """The environment of every git of ours on a volume."""
+    return {
         "LC_ALL": "C",
         "GIT_CONFIG_NOSYSTEM": "1",
-        "GIT_CONFIG_GLOBAL": "/dev/null",
+        "GIT_CONFIG_GLOBAL": configuration_file,
         "GIT_ATTR_NOSYSTEM": "1",
         "GIT_TERMINAL_PROMPT": "0",
         "GIT_ASKPASS": "true",
         "GIT_NO_REPLACE_OBJECTS": "1",
         "GIT_NO_LAZY_FETCH": "1",
         "GIT_OPTIONAL_LOCKS": "0",
-        "GIT_CONFIG_COUNT": str(len(settings)),
     }
-    for number, (key, value) in enumerate(settings.items()):
-        variables[f"GIT_CONFIG_KEY_{number}"] = key
-        variables[f"GIT_CONFIG_VALUE_{number}"] = value
-    return variables

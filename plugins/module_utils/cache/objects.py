@@ -88,7 +88,7 @@ def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) ->
     found = theirs.script(scripts.HOLDING, (f"{theirs.scratch}/missing", theirs.scratch, *directories), deadline).text().splitlines()
     packs = [tuple(line.split(" ", 1)[1].rsplit(" ", 1)) for line in found if line.startswith("pack ")]
     if int(found[-1].split()[1]):
-        packs.append(_pack_loose(worker, deadline))
+        packs.append(theirs.pack_loose(worker.entry, f"{theirs.scratch}/loose-ids", deadline))
     ours.quarantine(deadline)
     names: Sequence[tuple[str, ...]] = [pack for pack in packs if PACK_NAME.fullmatch(pack[-1])]
     for directory, name in dict.fromkeys((pack[0], pack[-1]) for pack in names):
@@ -98,14 +98,6 @@ def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) ->
             _upload(ours, file, f"{ours.pack_directory}/{name}{suffix}", deadline)
             file.unlink()
     return len(names)
-
-
-def _pack_loose(worker: Side, deadline: Deadline) -> tuple[str, str]:
-    """A pack, in the worker's scratch, of the missing objects that are loose there."""
-    repository = worker.repository
-    directory = f"{repository.scratch}/loose"
-    name = repository.pack_loose(worker.entry, f"{repository.scratch}/loose-ids", directory, deadline)
-    return directory, name
 
 
 def _upload(repository: Repository, source: Path, to: str, deadline: Deadline) -> None:

@@ -18,11 +18,12 @@ from pathlib import Path
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeadlineExceeded, DeploymentError
-from .fill import Prepared, finish, prepare, with_side
+from .fill import Prepared, finish, prepare, repository_on, with_side
 from .keeper import HeldVolume, Keeper, VolumeSkipped
 from .model import Layout, Method, Project
 from .objects import bring_missing
 from .plan import Action, PairPlan
+from .repository import Repository
 from .results import PairResult
 from .side import Report, VolumeSide
 from .snapshots import SnapshotBook
@@ -123,13 +124,17 @@ class PairRun:
                 self._worker.write_record()
 
     def _clean_worker(self) -> None:
-        """Remove the quarantines of projects that were not published. What cannot be removed now is removed at the next take."""
+        """Remove the quarantines of projects that were not published."""
         for prepared in self._prepared.values():
-            if self._worker.open(prepared.project) or not self._worker.published(prepared.project):
-                try:
-                    prepared.side.repository.clean(Deadline(_CLEANING_SECONDS, "cleaning up", self._stop))
-                except DeploymentError as error:
-                    self._worker.tell(prepared.project.name, "could not be cleaned up", error.message)
+            if not self._worker.published(prepared.project):
+                self._clean(self._worker, prepared.project, prepared.side.repository)
+
+    def _clean(self, side: VolumeSide, project: Project, repository: Repository) -> None:
+        """Remove what was received in vain. What cannot be removed now is removed at the next take."""
+        try:
+            repository.clean(Deadline(_CLEANING_SECONDS, "cleaning up", self._stop))
+        except DeploymentError as error:
+            side.tell(project.name, "could not be cleaned up", error.message)
 
     def _prepare_worker(self, worker: HeldVolume, project: Project) -> None:
         deadline = Deadline(self._options.timeout, f"volume {self._worker.volume}", self._stop)
@@ -215,6 +220,7 @@ class PairRun:
                 return later
             except DeploymentError as error:
                 self._sandbox.end([project], Action.FAILED, error)
+                self._clean(self._sandbox, project, repository_on(held, project.name, self._options.leftovers_age))
         return later
 
     def _fill_one(self, held: HeldVolume, project: Project, limit: Deadline) -> None:

@@ -18,9 +18,9 @@ from ..errors import DeploymentError
 from ..shell import CommandFailed, Completed, Progress, Shell, checked
 from . import scripts
 from .entry import Entry, Use, parse_entry
-from .git import KEPT_SETTINGS, Limits, environment
+from .git import KEPT_SETTINGS, Limits, configuration, environment
 from .model import Layout, Ref, Snapshot
-from .packs import PACK_NAME, Pack, parse_checks
+from .packs import Pack, parse_checks
 from .record import Objects
 
 _OURS = "refs/packit-cache/"
@@ -68,8 +68,10 @@ class Repository:
         self.scratch = f"{scratch}/{name}"
         self._slot = f"{name}{tag}"
         self._minutes = str(max(1, int(leftovers_age // 60)))
-        self._environment = environment(limits)
+        self._configuration = configuration(limits)
+        self._environment = environment(f"{self.scratch}/gitconfig")
         self._views: set[str] = set()
+        self._quarantined = False
 
     @property
     def path(self) -> str:
@@ -87,6 +89,7 @@ class Repository:
 
     def clean(self, deadline: Deadline) -> tuple[str, ...]:
         """Remove what failed runs left: our work directory, and old temporary files and locks. Returns the latter's names."""
+        self._quarantined = False
         completed = self._script(scripts.CLEAN, (self.root, self.name, self._minutes, self._slot), deadline)
         return tuple(completed.text().splitlines())
 
@@ -107,7 +110,8 @@ class Repository:
 
     def glance(self, deadline: Deadline) -> Entry:
         """What is there, without its refs."""
-        completed = self._script(scripts.INSPECT, (self.root, self.name, self._minutes), deadline)
+        arguments = (self.root, self.name, self._minutes, self.scratch, self._configuration)
+        completed = self._script(scripts.INSPECT, arguments, deadline)
         return parse_entry(completed.stdout, self.root, self.name)
 
     def refs(self, entry: Entry, deadline: Deadline) -> tuple[Ref, ...]:
@@ -126,7 +130,9 @@ class Repository:
 
     def quarantine(self, deadline: Deadline) -> str:
         """An objects directory on the volume for what is received; kept within a run."""
-        self._script(scripts.QUARANTINE, (self.root, self._slot), deadline)
+        if not self._quarantined:
+            self._script(scripts.QUARANTINE, (self.root, self._slot), deadline)
+            self._quarantined = True
         return f"{self.work}/objects"
 
     def fetch(self, url: str, ids: Sequence[str], entry: Entry, deadline: Deadline, progress: Progress | None) -> Completed:
@@ -149,9 +155,7 @@ class Repository:
 
     def incoming(self, connected: bool, deadline: Deadline) -> Incoming:
         """What is in the quarantine, its checksums checked. Raises BadPack."""
-        names = self._script(scripts.LIST_PACKS, (self._pack_directory,), deadline).text().splitlines()
-        packs = self._check(self._pack_directory, [name for name in names if PACK_NAME.fullmatch(name)], deadline)
-        return Incoming(f"{self.work}/objects", packs, connected)
+        return Incoming(f"{self.work}/objects", self._check(self._pack_directory, deadline), connected)
 
     def objects(self, entry: Entry, incoming: Incoming | None, deadline: Deadline) -> Objects:
         """Every object of the entry and the quarantine, unreachable ones too. The list is kept in ``ids_file``."""
@@ -221,8 +225,9 @@ class Repository:
         if incoming.packs:
             names = [pack.name for pack in incoming.packs]
             self._script(scripts.MOVE_PACKS, (self._pack_directory, f"{entry.objects}/pack", *names), deadline)
-        settings = [word for pair in KEPT_SETTINGS.items() for word in pair]
-        self._script(scripts.SETTINGS, (entry.git_dir, *settings), deadline)
+        if not entry.keeps_all:
+            settings = [word for pair in KEPT_SETTINGS.items() for word in pair]
+            self._script(scripts.SETTINGS, (entry.git_dir, *settings), deadline)
         wanted = self._wanted(entry, snapshot)
         present = {ref.name: ref.id for ref in self.refs(entry, deadline) if self._ours(entry, ref.name, patterns)}
         obsolete = [name for name in present if name not in wanted]
@@ -232,21 +237,17 @@ class Repository:
             self._update_refs("".join(f"delete {name}\n" for name in obsolete), view, deadline)
         if changed:
             self._update_refs("".join(f"update {name} {value}\n" for name, value in changed.items()), view, deadline)
-        if obsolete or changed:
-            self._git(("pack-refs", "--all"), view, deadline)
-        if entry.layout is Layout.BARE:
+        if entry.layout is Layout.BARE and entry.head != _head_line(snapshot):
             self._script(scripts.HEAD, (entry.git_dir, _head_line(snapshot), f"{self._made_work(deadline)}/HEAD"), deadline)
-        self._script(scripts.SYNC_REFS, (entry.git_dir,), deadline)
+        if obsolete or changed:
+            self._script(scripts.SETTLE_REFS, (entry.git_dir, view), deadline)
 
     def _publish_new(self, entry: Entry, incoming: Incoming, snapshot: Snapshot, deadline: Deadline) -> None:
         new = f"{self._made_work(deadline)}/new"
-        self._script(scripts.SKELETON, (new, _head_line(snapshot)), deadline)
         names = [pack.name for pack in incoming.packs]
+        self._script(scripts.SKELETON, (new, _head_line(snapshot), _kept_configuration()), deadline)
         self._script(scripts.MOVE_PACKS, (self._pack_directory, f"{new}/objects/pack", *names), deadline)
-        settings = [word for pair in KEPT_SETTINGS.items() for word in pair]
-        self._script(scripts.SETTINGS, (new, *settings), deadline)
         self._update_refs("".join(f"create {ref.name} {ref.id}\n" for ref in snapshot.refs), new, deadline)
-        self._git(("pack-refs", "--all"), new, deadline)
         old = f"{self.work}/old" if entry.occupied else ""
         self._script(scripts.RENAME, (new, self.path, old), deadline)
 
@@ -269,10 +270,7 @@ class Repository:
 
         Takes about 4 seconds and 400 MB of memory for a repository of 470 MB.
         """
-        directory = f"{entry.objects}/pack"
-        names = self._script(scripts.LIST_PACKS, (directory,), deadline).text().splitlines()
-        for start in range(0, len(names), 100):
-            self._check(directory, names[start : start + 100], deadline)
+        self._check(f"{entry.objects}/pack", deadline)
         walked = self.shell.run(
             ("git", "rev-list", "--objects", "--all", "--quiet"),
             deadline=deadline,
@@ -306,14 +304,15 @@ class Repository:
         """Run one of ``scripts`` here. Raises CommandFailed."""
         return self._script(text, arguments, deadline)
 
-    def pack_loose(self, entry: Entry, ids_file: str, directory: str, deadline: Deadline) -> str:
-        """A pack of the objects listed in ``ids_file``, made in ``directory``; its name."""
+    def pack_loose(self, entry: Entry, ids_file: str, deadline: Deadline) -> tuple[str, str]:
+        """A pack of the objects listed in ``ids_file``: its directory (beside the quarantine, as git renames into it), its name."""
+        objects, directory = self.quarantine(deadline), f"{self.work}/loose"
         completed = self.shell.run(
             ("sh", "-c", scripts.PACK_LOOSE, "packit-cache", ids_file, directory),
             deadline=deadline,
-            env={**self._environment, "GIT_DIR": self._view(entry, deadline)},
+            env={**self._environment, "GIT_DIR": self._view(entry, deadline), **_stores(objects, entry)},
         )
-        return f"pack-{checked(self.shell, completed).text()}"
+        return directory, f"pack-{checked(self.shell, completed).text()}"
 
     @property
     def pack_directory(self) -> str:
@@ -359,10 +358,8 @@ class Repository:
         )
         return tuple(line.split()[0] for line in answer.text().splitlines() if line.endswith(" missing"))
 
-    def _check(self, directory: str, names: Sequence[str], deadline: Deadline) -> tuple[Pack, ...]:
-        if not names:
-            return ()
-        return parse_checks(self._script(scripts.CHECK_PACKS, (directory, *names), deadline).text(), self.shell.where)
+    def _check(self, directory: str, deadline: Deadline) -> tuple[Pack, ...]:
+        return parse_checks(self._script(scripts.CHECK_PACKS, (directory,), deadline).text(), self.shell.where)
 
     def _update_refs(self, commands: str, git_dir: str, deadline: Deadline) -> None:
         self._git(("update-ref", "--no-deref", "--stdin"), git_dir, deadline, commands.encode("utf-8", "surrogateescape"))
@@ -392,6 +389,15 @@ def _head_line(snapshot: Snapshot) -> str:
         return f"ref: {snapshot.head}"
     first = next((ref.name for ref in snapshot.refs if ref.name.startswith("refs/heads/")), "refs/heads/main")
     return f"ref: {first}"
+
+
+def _kept_configuration() -> str:
+    """A new repository's own configuration."""
+    kept: dict[str, list[str]] = {"core": ["repositoryformatversion = 0", "filemode = true", "bare = true"]}
+    for key, value in KEPT_SETTINGS.items():
+        section, _dot, name = key.partition(".")
+        kept.setdefault(section, []).append(f"{name} = {value}")
+    return "".join(f"[{section}]\n" + "".join(f"\t{line}\n" for line in lines) for section, lines in kept.items())
 
 
 def _remedy(completed: Completed) -> str:

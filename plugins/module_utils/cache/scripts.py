@@ -12,8 +12,10 @@ from __future__ import annotations
 WORK = ".packit-deployment#work"
 """Our directory at the root of a volume while we work. `#` starts a URL's fragment, so no project can have this name."""
 
-# $1 root, $2 name, $3 age in minutes from which a lock counts as left behind.
+# $1 root, $2 name, $3 age in minutes from which a lock counts as left behind, $4 our scratch directory, $5 our configuration
+# of git, which is left there for every later command.
 INSPECT = r"""
+mkdir -p -- "$4" && printf '%s' "$5" >"$4/gitconfig" || exit 3
 cd -- "$1" 2>/dev/null || { echo "kind noroot"; exit; }
 e=./$2
 say() { printf '%s %s\n' "$1" "$2"; }
@@ -104,24 +106,19 @@ umask 022
 mkdir -p -- "$1/WORK" && chmod 0700 -- "$1/WORK" && mkdir -p -- "$1/WORK/$2/objects/pack" "$1/WORK/$2/objects/info"
 """.replace("WORK", WORK)
 
-# $1 a pack directory, then base names. For each: name, bytes of the pack, SHA-1 of all but its last 20 bytes, those last 20
+# $1 a pack directory. For each pack: name, bytes of the pack, SHA-1 of all but its last 20 bytes, those last 20
 # bytes, the pack checksum in the index, the SHA-1 of all but the index's last 20 bytes, those last 20 bytes.
 CHECK_PACKS = r"""
-cd -- "$1" || exit 3
-shift
+cd -- "$1" 2>/dev/null || exit 0
 hex() { od -An -v -tx1 | tr -d ' \n'; }
-for p; do
+for p in pack-*.pack; do
+    p=${p%.pack}
+    [ -e "$p.pack" ] || continue
     printf '%s %s %s %s %s %s %s\n' "$p" "$(stat -c %s "$p.pack")" \
         "$(head -c -20 "$p.pack" | sha1sum | cut -c1-40)" "$(tail -c 20 "$p.pack" | hex)" \
         "$(tail -c 40 "$p.idx" | head -c 20 | hex)" \
         "$(head -c -20 "$p.idx" | sha1sum | cut -c1-40)" "$(tail -c 20 "$p.idx" | hex)"
 done
-"""
-
-# $1 a pack directory: the base names of its packs.
-LIST_PACKS = r"""
-cd -- "$1" 2>/dev/null || exit 0
-for f in pack-*.pack; do [ ! -e "$f" ] || printf '%s\n' "${f%.pack}"; done
 """
 
 # $1 the output, then object directories: every object id in them, sorted, once. Prints their number and SHA-256.
@@ -216,24 +213,25 @@ HEAD = r"""
 printf '%s\n' "$2" >"$3" && sync -- "$3" && mv -f -- "$3" "$1/HEAD" && sync -- "$1"
 """
 
-# $1 the git directory: its refs and settings are on disk.
-SYNC_REFS = r"""
+# $1 the git directory, $2 our view of it: its refs in few files, and on disk.
+SETTLE_REFS = r"""
+GIT_DIR=$2 git pack-refs --all || exit 4
 sync -- "$1" "$1/refs" || exit 1
 [ ! -e "$1/packed-refs" ] || sync -- "$1/packed-refs"
 find "$1/refs" -type f -exec sync -- {} +
 """
 
-# $1 the new repository's directory: its skeleton.
+# $1 the new repository's directory, $2 the content of HEAD, $3 its configuration: its skeleton.
 SKELETON = r"""
 umask 022
 rm -rf -- "$1" && mkdir -p -- "$1/objects/pack" "$1/objects/info" "$1/refs/heads" "$1/refs/tags" || exit 3
 printf '%s\n' "$2" >"$1/HEAD"
-printf '[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n' >"$1/config"
+printf '%s' "$3" >"$1/config"
 """
 
 # $1 the new repository, $2 its final name, $3 where an unusable entry goes first (empty: there is none, or an empty directory).
 RENAME = r"""
-rm -f -- "$1"/*.lock
+GIT_DIR=$1 git pack-refs --all || exit 6
 find "$1" -exec sync -- {} + || exit 3
 if [ -n "$3" ]; then rm -rf -- "$3"; mv -T -- "$2" "$3" || exit 4; fi
 mv -T -- "$1" "$2" || { [ -z "$3" ] || mv -T -- "$3" "$2"; exit 5; }

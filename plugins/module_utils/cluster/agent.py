@@ -86,7 +86,7 @@ while IFS= read -r line; do
             echo "unknown $2"
         fi
         ;;
-    kill) [ ! -e "$jobs/$2/pid" ] || { read -r pid <"$jobs/$2/pid"; kill -9 -- "-$pid" || kill -9 "$pid"; } 2>/dev/null ;;
+    kill) [ ! -e "$jobs/$2/pid" ] || { read -r pid <"$jobs/$2/pid"; kill -s KILL -- "-$pid" || kill -s KILL "$pid"; } 2>/dev/null ;;
     forget) last= ; rm -rf "$jobs/$2" ;;
     esac
 done

@@ -192,9 +192,10 @@ def exact_quantity(text: str) -> float:
     """A Kubernetes quantity (``500m`` processors are 0.5). Raises ValueError."""
     number = text.rstrip("kMGTPEim")
     suffix = text[len(number) :]
-    if suffix not in _SUFFIXES:
-        raise ValueError(f"`{text}` is no Kubernetes quantity")
-    return float(number) * _SUFFIXES[suffix]
+    try:
+        return float(number) * _SUFFIXES[suffix]
+    except (ValueError, KeyError):
+        raise ValueError(f"`{text}` is no Kubernetes quantity") from None
 
 
 def parse_time(text: str | None) -> datetime | None:

@@ -1,0 +1,212 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""In use, interrupted, two at once: volumes are always free again."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+
+import pytest
+
+from tests.clusters.base import until
+from tests.repositories import make
+
+from .harness import SAND, WORK, Run, Scene, _result
+
+
+def finish(process: subprocess.Popen[str], seconds: float = 120) -> Run:
+    """Wait for a playbook."""
+    output, _nothing = process.communicate(timeout=seconds)
+    return Run(process.returncode, output, _result(output))
+
+
+def test_a_sandbox_in_use_on_another_node_is_filled_there(scene: Scene) -> None:
+    scene.deploy(1, nodes=("node2",))
+    scene.repository()
+    scene.cluster.consumer(SAND, scene.sandbox_claim(), name="sandbox")
+    scene.succeed()
+    assert "sandbox" in scene.cluster.pods(SAND)
+    scene.check()
+
+
+def test_inside_the_holder(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository()
+    scene.cluster.consumer(SAND, scene.sandbox_claim(), name="sandbox")
+    done = scene.succeed(in_use="holder")
+    assert all(volume["held_seconds"] == 0 for volume in done.result["volumes"])
+    scene.check()
+
+
+def test_skip_leaves_a_volume_alone_and_wait_waits_for_it(scene: Scene) -> None:
+    scene.deploy(1, running=False)
+    for number, claim in enumerate((scene.worker_claim(),)):
+        assert number == 0 and claim
+    scene.repository()
+    scene.cluster.consumer(SAND, scene.sandbox_claim(), name="sandbox")
+    done = scene.succeed(in_use="skip")
+    assert done.actions()[scene.sandbox_claim()] == {"one": "skipped"}
+    assert not (scene.worker() / "one").exists()
+    process = scene.start(in_use="wait")
+    time.sleep(6)
+    assert process.poll() is None
+    scene.cluster.delete_pod(SAND, "sandbox")
+    assert finish(process).code == 0
+    scene.check()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_no_pod_is_left_and_the_next_run_finishes(scene: Scene, number: signal.Signals) -> None:
+    scene.deploy()
+    make.make_large(scene.server.root / "one.git", 40, commits=60)
+    scene.server.stall = 3
+    process = scene.start()
+    until(lambda: scene.server.fetches > 0, "the first fetch")
+    os.kill(process.pid, number)
+    finish(process)
+    until(lambda: scene.fillers() == [], "the end of the fillers", 30)
+    assert not (scene.sandbox() / "one").exists()
+    scene.server.stall = 0
+    scene.succeed()
+    scene.check()
+
+
+def test_killed_the_fillers_end_themselves_and_the_next_run_sweeps_and_finishes(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository(commits=20)
+    scene.server.stall = 4
+    process = scene.start(filler={"heartbeat": 12})
+    until(lambda: scene.server.fetches > 0, "the first fetch")
+    kill_tree(process.pid)
+    process.communicate()
+    assert scene.fillers() != []
+    scene.server.stall = 0
+    done = scene.succeed(filler={"heartbeat": 12}, timeout=200)
+    assert done.code == 0
+    scene.check()
+
+
+def test_stopped_while_pods_are_pending_nothing_is_left(scene: Scene) -> None:
+    scene.deploy(1, running=False)
+    scene.repository()
+    selector = {"node_selector": {"nowhere": "yes"}, "pull_policy": "Never", "start_timeout": 60}
+    process = scene.start(filler=selector)
+    until(lambda: scene.fillers() != [], "a pending filler")
+    os.kill(process.pid, signal.SIGINT)
+    finish(process)
+    until(lambda: scene.fillers() == [], "the end of the fillers", 30)
+
+
+def test_a_filler_that_cannot_be_placed_goes_away_and_is_explained(scene: Scene) -> None:
+    scene.deploy(1, running=False)
+    scene.repository()
+    done = scene.run(filler={"node_selector": {"nowhere": "yes"}, "pull_policy": "Never"}, timeout=100)
+    assert done.code != 0
+    assert "No node matches the filler's node selector." in done.text
+    assert "Check node_selector in repository_cache_filler." in done.text
+    assert scene.fillers() == []
+
+
+def test_two_runs_at_once_do_not_hurt_each_other(scene: Scene) -> None:
+    scene.deploy(2)
+    scene.repository("one", commits=30)
+    scene.repository("two", commits=30)
+    scene.server.stall = 0.5
+    first = scene.start("one", "two")
+    second = scene.start("one", "two")
+    outcomes = [finish(process, 200) for process in (first, second)]
+    assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[0].output[-3000:] + outcomes[1].output[-3000:]
+    scene.check("one", "two")
+
+
+def test_no_consumer_ever_sees_a_half_made_project(scene: Scene) -> None:
+    scene.deploy()
+    make.make_large(scene.server.root / "one.git", 20, commits=40)
+    process = scene.start()
+    seen: set[tuple[str, ...]] = set()
+    while process.poll() is None:
+        for volume in (scene.worker(), scene.sandbox()):
+            listed = {path.name for path in volume.iterdir()} - {"lost+found", ".packit-deployment#work"}
+            seen.add(tuple(sorted(listed)))
+            if "one" in listed:
+                assert make.git(volume / "one", "rev-parse", "refs/heads/main")
+        time.sleep(0.02)
+    assert finish(process).code == 0
+    assert seen == {(), ("one",)}
+    scene.check()
+
+
+@pytest.mark.embedded
+def test_a_cut_connection_is_made_again_and_no_work_is_lost(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository(commits=50)
+    scene.cluster.fault("drop_connection", namespace=SAND, after_bytes=20_000, times=2)
+    scene.cluster.fault("drop_connection", namespace=WORK, after_bytes=9_000, times=2)
+    done = scene.succeed()
+    assert done.actions()[scene.sandbox_claim()] == {"one": "add"}
+    scene.check()
+
+
+@pytest.mark.embedded
+def test_an_expired_watch_is_opened_again(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository()
+    process = scene.start()
+    while process.poll() is None:
+        scene.cluster.fault("expire_watch")
+        time.sleep(0.1)
+    assert finish(process).code == 0
+    scene.check()
+
+
+@pytest.mark.embedded
+def test_a_volume_that_is_attached_elsewhere_is_given_back_and_filled_later(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository()
+    scene.cluster.fault("hold_volume", namespace=SAND, name=scene.sandbox_claim())
+    process = scene.start()
+    until(
+        lambda: any(event.reason == "FailedAttachVolume" for event in scene.cluster.core.list_namespaced_event(SAND).items),
+        "a failed attach",
+    )
+    until(lambda: scene.cluster.fillers(SAND) == [], "the filler's retreat", 40)
+    scene.cluster.clear_faults()
+    done = finish(process)
+    assert done.code == 0
+    assert "The volume is attached to another node" in done.text
+    scene.check()
+
+
+@pytest.mark.real
+def test_a_volume_for_one_pod_only_is_filled_inside_its_holder(scene: Scene) -> None:
+    scene.cluster.namespace(WORK)
+    scene.cluster.namespace(SAND)
+    scene.pods = scene.cluster.workers(WORK, replicas=1)
+    scene.cluster.claim(SAND, scene.sandbox_claim(), access_mode="ReadWriteOncePod")
+    scene.kubeconfig = scene.cluster.deployer([WORK, SAND], scene.directory)
+    scene.repository()
+    scene.cluster.consumer(SAND, scene.sandbox_claim(), name="sandbox")
+    refused = scene.run()
+    assert refused.code != 0
+    assert "The claim allows only one pod, and another one has it." in refused.text
+    assert "Use repository_cache_in_use: holder, or wait." in refused.text
+    scene.succeed(in_use="holder")
+    scene.check()
+
+
+def kill_tree(process: int) -> None:
+    """SIGKILL for a process and all that it started, sessions of their own included."""
+    children = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.split("\n")
+    pairs = [tuple(map(int, line.split())) for line in children if line.strip()]
+    pending = [process]
+    while pending:
+        current = pending.pop()
+        pending += [pid for pid, parent in pairs if parent == current]
+        try:
+            os.kill(current, signal.SIGKILL)
+        except ProcessLookupError:
+            continue

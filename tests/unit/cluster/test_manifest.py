@@ -1,0 +1,156 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a filler pod is, and as whom and where it runs."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.access import Right, granted, role_rules
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import is_left_behind
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.holders import consumers, identity, image, placement
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import (
+    LABEL,
+    FillerSpec,
+    Identity,
+    Mount,
+    Placement,
+    Wishes,
+    manifest,
+    parse_wishes,
+)
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod, quantity
+from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+
+
+def spec(**more: Any) -> FillerSpec:
+    return FillerSpec("ns", "filler", (Mount("claim", "uid", "/repository-cache"),), "image:1", {"run": "r"}, **more)
+
+
+def test_the_defaults_pass_restricted_pod_security() -> None:
+    pod = manifest(spec())["spec"]
+    container = pod["containers"][0]
+    assert pod["securityContext"] == {
+        "runAsNonRoot": True,
+        "fsGroupChangePolicy": "OnRootMismatch",
+        "seccompProfile": {"type": "RuntimeDefault"},
+    }
+    assert container["securityContext"]["capabilities"] == {"drop": ["ALL"]}
+    assert container["securityContext"]["allowPrivilegeEscalation"] is False
+    assert container["securityContext"]["readOnlyRootFilesystem"] is True
+    assert (pod["automountServiceAccountToken"], pod["enableServiceLinks"], pod["restartPolicy"]) == (False, False, "Never")
+    assert container["resources"]["limits"] == {"cpu": "500m", "memory": "256Mi"}
+    assert "serviceAccountName" not in pod and "affinity" not in pod
+
+
+def test_a_node_is_required_by_its_name_and_never_around_the_scheduler() -> None:
+    pod = manifest(spec(placement=Placement("n1", ({"key": "a"},), {"zone": "x"})))["spec"]
+    term = pod["affinity"]["nodeAffinity"]["requiredDuringSchedulingIgnoredDuringExecution"]["nodeSelectorTerms"][0]
+    assert term == {"matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n1"]}]}
+    assert "nodeName" not in pod and "nodeSelector" not in pod
+    assert pod["tolerations"] == [{"key": "a"}]
+
+
+def test_on_openshift_the_namespace_decides_who_it_is() -> None:
+    wishes = Wishes(pod_security_context={"runAsUser": 5, "fsGroup": 6})
+    made = manifest(spec(identity=Identity(openshift=True), wishes=wishes))
+    assert made["metadata"]["annotations"]["openshift.io/required-scc"] == "restricted-v2"
+    assert not {"runAsUser", "fsGroup"} & set(made["spec"]["securityContext"])
+
+
+def test_elsewhere_it_is_who_the_consumer_is_unless_the_user_says_otherwise() -> None:
+    pod = manifest(spec(identity=Identity(security={"runAsUser": 1, "fsGroup": 2}), wishes=Wishes(pod_security_context={"fsGroup": 9})))
+    assert pod["spec"]["securityContext"]["runAsUser"] == 1
+    assert pod["spec"]["securityContext"]["fsGroup"] == 9
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"colour": 1}, "Unknown key `colour`"),
+        ({"labels": []}, "`labels` in the filler's options is no"),
+        ({"pull_policy": "Sometimes"}, "`pull_policy` of the filler is `Sometimes`"),
+        ({"resources": {"limit": {}}}, "Unknown key `limit` in the filler's resources"),
+        ({"resources": {"limits": {"memory": "lots"}}}, "`lots` is no Kubernetes quantity"),
+    ],
+)
+def test_wrong_wishes_are_named(raw: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        parse_wishes(raw)
+    assert words in str(caught.value)
+
+
+def test_a_lower_limit_lowers_the_request() -> None:
+    wishes = parse_wishes({"resources": {"limits": {"cpu": "50m"}}})
+    assert wishes.all_resources["requests"]["cpu"] == "50m"
+
+
+@pytest.mark.parametrize(("text", "number"), [("1Gi", 2**30), ("500M", 500_000_000), ("1500m", 2), ("12", 12), ("1e3", 1000)])
+def test_quantities(text: str, number: int) -> None:
+    assert quantity(text) == number
+
+
+def pod(name: str, phase: str = "Running", node: str = "n1", claim: str = "c", **meta: Any) -> Any:
+    return parse_pod(
+        {
+            "metadata": {"name": name, "namespace": "ns", **meta},
+            "spec": {
+                "nodeName": node,
+                "tolerations": [{"key": "own"}, {"key": "node.kubernetes.io/not-ready"}],
+                "securityContext": {"runAsUser": 7, "fsGroup": 8},
+                "containers": [
+                    {"name": "side", "image": "side:1"},
+                    {
+                        "name": "main",
+                        "image": "main:1",
+                        "volumeMounts": [{"name": "v", "mountPath": "/m"}],
+                        "securityContext": {"runAsUser": 9},
+                    },
+                ],
+                "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": claim}}],
+            },
+            "status": {"phase": phase},
+        }
+    )
+
+
+def test_the_holder_is_whoever_has_it_on_a_node_and_not_one_of_ours() -> None:
+    used = consumers(
+        [pod("ours", labels={LABEL: "true"}), pod("done", "Succeeded"), pod("other", claim="x"), pod("a"), pod("pending", "Pending", "")],
+        "c",
+    )
+    assert used.holder is not None and used.holder.name == "a"
+    assert used.waiting is not None and used.waiting.name == "pending"
+    at = placement(used)
+    assert (at.node, list(at.tolerations)) == ("n1", [{"key": "own"}])
+    assert image(used.any, "c") == "main:1"
+    assert identity(used.any, "c", False).security == {"runAsUser": 9, "fsGroup": 8}
+    assert identity(used.any, "c", True) == Identity(True)
+
+
+def test_nobody_holds_it_and_the_consumers_own_placement_counts() -> None:
+    assert placement(consumers([], "c")) == Placement()
+    assert placement(consumers([pod("pending", "Pending", "")], "c")).node == ""
+
+
+def test_only_what_nobody_is_there_for_is_left_behind() -> None:
+    now = datetime.now(timezone.utc)
+    young, old = ((now - timedelta(seconds=age)).strftime("%Y-%m-%dT%H:%M:%SZ") for age in (10, 500))
+    assert is_left_behind(pod("a", "Failed", creationTimestamp=young), 180)
+    assert not is_left_behind(pod("a", "Running", creationTimestamp=old), 180)
+    assert not is_left_behind(pod("a", "Pending", creationTimestamp=young), 180)
+    assert is_left_behind(pod("a", "Pending", creationTimestamp=old), 180)
+    assert not is_left_behind(pod("a", "Pending", creationTimestamp=old, deletionTimestamp=old), 180)
+
+
+def test_rights_are_found_in_rules_and_shown_as_rules() -> None:
+    right = Right("pods/exec", "create")
+    assert granted(right, [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"]}])
+    assert granted(right, [{"apiGroups": ["*"], "resources": ["*"], "verbs": ["*"]}])
+    assert not granted(right, [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}])
+    assert not granted(right, [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"], "resourceNames": ["x"]}])
+    assert role_rules([right, Right("pods/exec", "get")]) == '- apiGroups: [""]\n  resources: ["pods/exec"]\n  verbs: ["create", "get"]'
