@@ -17,7 +17,7 @@ from ..errors import Cancelled, DeadlineExceeded, DeploymentError
 from .client import Client
 from .diagnosis import Diagnosis, explain
 from .errors import AlreadyExists, ClusterError, Conflict, FillerExists, NotFound, QuotaExceeded, Unreachable, VolumeBusy
-from .manifest import CONTAINER, HEARTBEAT, JOBS, OWNER, FillerSpec, manifest
+from .manifest import CONTAINER, HEARTBEAT, HEARTBEAT_LIMIT, JOBS, OWNER, FillerSpec, manifest
 from .objects import Pod, parse_pod
 from .quota import Room
 from .shell import PodShell
@@ -104,7 +104,7 @@ class Filler:
             CONTAINER,
             job_directory=JOBS,
             heartbeat=HEARTBEAT,
-            reconnect_seconds=float(self._spec.heartbeat or 120),
+            reconnect_seconds=float(self._spec.wishes.heartbeat or HEARTBEAT_LIMIT),
             stop=self._deadline.stop,
         )
 
@@ -214,7 +214,7 @@ class Filler:
             volumes = ", ".join(mount.claim for mount in self._spec.mounts)
             self.stuck = (
                 f"The filler pod {self._spec.namespace}/{self._spec.name}{node} could not be removed within {RELEASE_TIMEOUT:.0f} seconds, "
-                f"so {volumes or 'nothing'} stays held: {error} It ends itself {self._spec.heartbeat} seconds after its last heartbeat."
+                f"so {volumes or 'nothing'} stays held: {error} It ends itself {self._spec.wishes.heartbeat} seconds after its last heartbeat."
             )
             self._tell(self.stuck)
 

@@ -28,6 +28,8 @@ HOME = f"{SCRATCH}/home"
 COPIED_LABELS = "paas.redhat.com/"
 """Labels of a claim with this prefix are copied to its filler; others never are, as selectors may match them."""
 
+HEARTBEAT_LIMIT = 120
+"""Seconds without a sign of life after which a filler ends itself."""
 START_TIMEOUT = 180
 """Seconds from a filler's creation until it must be Ready: scheduling, attaching, starting (its image is pulled before)."""
 
@@ -89,6 +91,7 @@ class Wishes:
     service_account: str = ""
     active_deadline: int = 0
     start_timeout: int = START_TIMEOUT
+    heartbeat: int = HEARTBEAT_LIMIT
 
     @property
     def all_resources(self) -> Mapping[str, Mapping[str, str]]:
@@ -114,6 +117,7 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
     "labels": dict, "annotations": dict, "resources": dict, "pod_security_context": dict, "security_context": dict,
     "tolerations": list, "node_selector": dict, "pull_policy": str, "image_pull_secrets": list, "service_account": str,
     "active_deadline": int, "start_timeout": int,
+    "heartbeat": int,
 }  # fmt: skip
 
 
@@ -153,7 +157,6 @@ class FillerSpec:
     identity: Identity = field(default_factory=Identity)
     placement: Placement = field(default_factory=Placement)
     labels: Mapping[str, str] = field(default_factory=dict)
-    heartbeat: int = 120
     first_heartbeat: int = 60
     deadline: int = 1800
 
@@ -193,7 +196,7 @@ def manifest(spec: FillerSpec) -> Object:
                     "name": CONTAINER,
                     "image": spec.image,
                     "imagePullPolicy": wishes.pull_policy,
-                    "command": pid1.argv(HEARTBEAT, spec.heartbeat, spec.first_heartbeat),
+                    "command": pid1.argv(HEARTBEAT, wishes.heartbeat, spec.first_heartbeat),
                     "workingDir": "/",
                     "env": [{"name": "HOME", "value": HOME}, {"name": "TMPDIR", "value": SCRATCH}],
                     "resources": wishes.all_resources,

@@ -12,7 +12,17 @@ from ..cluster.client import Client, connect
 from ..cluster.errors import FillerExists, NotFound
 from ..cluster.filler import Filler, describe_owner, is_left_behind, owner, remove_pod
 from ..cluster.holders import consumers, identity, image, placement
-from ..cluster.manifest import COPIED_LABELS, DEFAULT_IMAGE, START_TIMEOUT, FillerSpec, Mount, Placement, filler_name, parse_wishes
+from ..cluster.manifest import (
+    COPIED_LABELS,
+    DEFAULT_IMAGE,
+    HEARTBEAT_LIMIT,
+    START_TIMEOUT,
+    FillerSpec,
+    Mount,
+    Placement,
+    filler_name,
+    parse_wishes,
+)
 from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
 from ..deadline import Deadline
 from ..errors import InvalidOption
@@ -45,13 +55,13 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "node": {"type": "str", "default": ""},
     "service_account": {"type": "str", "default": ""},
     "active_deadline": {"type": "int", "default": 3600},
-    "heartbeat": {"type": "int", "default": 120},
+    "heartbeat": {"type": "int", "default": HEARTBEAT_LIMIT},
     "start_timeout": {"type": "int", "default": START_TIMEOUT},
     "timeout": {"type": "int", "default": 600},
 }
 _WISHES = (
     "labels", "annotations", "resources", "pod_security_context", "security_context", "tolerations", "node_selector",
-    "pull_policy", "image_pull_secrets", "service_account", "active_deadline", "start_timeout",
+    "pull_policy", "image_pull_secrets", "service_account", "active_deadline", "start_timeout", "heartbeat",
 )  # fmt: skip
 
 
@@ -85,7 +95,6 @@ def filler_pod(module: Any) -> None:
             identity=identity(used.any, claims[0].name, any("openshift.io/scc" in pod.annotations for pod in pods)),
             placement=Placement(params["node"], at.tolerations) if params["node"] else at,
             labels={key: value for key, value in claims[0].labels.items() if key.startswith(COPIED_LABELS)},
-            heartbeat=params["heartbeat"],
         )
         living = present is not None and not is_left_behind(present, wishes.start_timeout) and not present.deleting
         if module.check_mode:
