@@ -21,7 +21,7 @@ test: lint sanity units pytest
 
 pytest: prerequisites $(VENV)/dev-installed
 	@echo "== pytest: unit tests, and scenarios on the embedded cluster"
-	@$(RUN) $(BIN)/python -m pytest tests/unit tests/contract tests/integration $(PYTEST_ARGS)
+	@$(RUN) $(BIN)/python -m pytest tests/unit tests/integration $(PYTEST_ARGS)
 
 units: prerequisites $(VENV)/dev-installed
 	@echo "== ansible-test units"
@@ -46,7 +46,7 @@ test-real: prerequisites $(VENV)/dev-installed
 	@echo "== the scenarios on a real Kubernetes (the first time builds it, about 5 minutes)"
 	@tests/real_cluster/cluster.sh install
 	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
-		$(RUN) $(BIN)/python -m pytest --real tests/contract tests/integration $(PYTEST_ARGS)
+		$(RUN) $(BIN)/python -m pytest --real tests/integration $(PYTEST_ARGS)
 
 benchmark: prerequisites $(VENV)/dev-installed
 	@tests/real_cluster/cluster.sh install

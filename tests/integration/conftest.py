@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The scene of every scenario."""
+"""Which cluster the scenarios run on (the embedded one, or with ``--real`` the real one), and what each finds there."""
 
 from __future__ import annotations
 
@@ -14,6 +14,41 @@ from tests.clusters.base import TestCluster
 from tests.upstream.server import GitServer
 
 from .harness import Scene
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--real``."""
+    parser.addoption("--real", action="store_true", help="run on the real cluster, which tests/real_cluster/cluster.sh has brought up")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what is for the other cluster."""
+    real = config.getoption("--real")
+    left_out = [item for item in items if (item.get_closest_marker("real") and not real) or (item.get_closest_marker("embedded") and real)]
+    if left_out:
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.fixture(scope="session")
+def shared_cluster(request: pytest.FixtureRequest) -> Iterator[TestCluster]:
+    """The cluster, up for the whole session."""
+    from tests.clusters.embedded import EmbeddedTestCluster  # noqa: PLC0415
+    from tests.clusters.real import RealCluster  # noqa: PLC0415
+
+    cluster: TestCluster = RealCluster() if request.config.getoption("--real") else EmbeddedTestCluster()
+    try:
+        yield cluster
+    finally:
+        cluster.close()
+
+
+@pytest.fixture
+def cluster(shared_cluster: TestCluster) -> Iterator[TestCluster]:
+    """The cluster, with nothing in it before and after."""
+    shared_cluster.reset()
+    yield shared_cluster
+    shared_cluster.reset()
 
 
 @pytest.fixture

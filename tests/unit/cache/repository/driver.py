@@ -1,0 +1,97 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fills a sandbox's and a worker's volume, two local directories, as a pair is filled: python driver.py DIRECTORY URL"""
+
+from __future__ import annotations
+
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Pair, Project, Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import Options, PairRun
+from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import State, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import parse_project
+from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Record
+from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Lock, PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+
+
+class Held:
+    """A directory as a held volume."""
+
+    memory_bytes, cpus, shared, tag = 512 * 1024 * 1024, 1.0, False, ""
+    lock, held_seconds = Lock(), 0.0
+    warnings: tuple[str, ...] = ()
+
+    def __init__(self, root: Path, scratch: Path) -> None:
+        self.shell = LocalShell()
+        self.root = str(root)
+        self.scratch = str(scratch)
+
+
+class LocalKeeper:
+    """Volumes are directories; records are in memory."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.records: dict[Volume, Record] = {}
+
+    @contextmanager
+    def hold(self, volume: Volume, deadline: Deadline) -> Iterator[Held]:
+        deadline.left()
+        root = self.directory / volume.role.value
+        root.mkdir(exist_ok=True)
+        yield Held(root, self.directory / f"scratch-{volume.role.value}")
+
+    def recorded(self, volume: Volume) -> Record | None:
+        return self.records.get(volume)
+
+    def empty_record(self, volume: Volume, deadline: Deadline) -> Record:
+        deadline.left()
+        return Record(volume.claim, "local")
+
+    def record(self, volume: Volume, record: Record, deadline: Deadline) -> None:
+        deadline.left()
+        self.records[volume] = record
+
+
+def project_of(url: str, refs: list[str] | None = None) -> Project:
+    """The project `one` of an upstream."""
+    return parse_project({"url": url, "name": "one", **({} if refs is None else {"refs": refs})})
+
+
+def fill(directory: Path, url: str, verify: bool = False, max_hold: float = 60) -> PairResult:
+    """Bring the upstream's present snapshot to both directories."""
+    project = project_of(url)
+    pair = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
+    started = Deadline(60, "the driver")
+
+    def read(wanted: Project):  # type: ignore[no-untyped-def]
+        return read_snapshot(LocalShell(), wanted, started)
+
+    snapshots = {"one": read(project)}
+    plan = make_plan(Wanted(State.PRESENT, (project,), snapshots, verify), (pair,), {})
+    scratch = directory / "scratch"
+    scratch.mkdir(exist_ok=True)
+    options = Options(timeout=60, max_hold=max_hold, verify=verify, scratch=scratch)
+    book = SnapshotBook(snapshots, read)
+    return PairRun(
+        plan.pairs[0], LocalKeeper(directory), book, lambda _project: GitTransfer(url), options, lambda _progress: None, threading.Event()
+    ).run()
+
+
+if __name__ == "__main__":
+    started_at = time.monotonic()
+    result = fill(Path(sys.argv[1]), sys.argv[2])
+    words = [project.error for volume in (result.sandbox, result.worker) for project in volume.projects if project.error]
+    print("\n".join(words))
+    sys.exit(1 if words else 0)

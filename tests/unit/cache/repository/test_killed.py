@@ -1,0 +1,97 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Killed at any moment: consumers see whole repositories only, and the sandbox's objects always include the worker's."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.upstream.server import GitServer
+
+from . import driver
+
+KILLS = 60
+
+
+def kill_tree(process: int) -> None:
+    """SIGKILL for a process and everything below it, whatever session it is in."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.splitlines()
+    pairs = [tuple(map(int, line.split())) for line in listed if line.strip()]
+    pending = [process]
+    while pending:
+        current = pending.pop()
+        pending += [child for child, parent in pairs if parent == current]
+        try:
+            os.kill(current, signal.SIGKILL)
+        except ProcessLookupError:
+            continue
+
+
+def all_objects(entry: Path) -> set[str]:
+    return set(make.git(entry, "cat-file", "--batch-all-objects", "--batch-check=%(objectname)").split())
+
+
+def check_rules(directory: Path, before: dict[str, set[str]]) -> dict[str, set[str]]:
+    """Rules 1 and 2 on both volumes; ``before`` is what each had at the last look."""
+    held = {}
+    for role in ("sandbox", "worker"):
+        entry = directory / role / "one"
+        if not entry.exists():
+            assert not before.get(role)
+            held[role] = set()
+            continue
+        make.git(entry, "fsck", "--connectivity-only", "--no-dangling")
+        held[role] = all_objects(entry)
+        assert before.get(role, set()) <= held[role]
+    assert held["worker"] <= held["sandbox"]
+    return held
+
+
+def test_sixty_kills_and_after_each_both_rules_hold(tmp_path: Path) -> None:
+    (tmp_path / "upstream").mkdir()
+    upstream = make.make(tmp_path / "upstream" / "one.git", commits=40, branches=("dev", "x/y"))
+    volumes = tmp_path / "volumes"
+    volumes.mkdir()
+    chance = random.Random(4)
+    held: dict[str, set[str]] = {}
+    finished = 0
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    with GitServer(tmp_path / "upstream") as server:
+        url = server.url("one.git")
+        for number in range(KILLS):
+            process = subprocess.Popen(
+                [sys.executable, str(Path(driver.__file__)), str(volumes), url],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+            )
+            try:
+                process.wait(chance.uniform(0.15, 1.1))
+                finished += 1
+                assert process.returncode == 0, process.stdout and process.stdout.read()
+            except subprocess.TimeoutExpired:
+                kill_tree(process.pid)
+                process.wait()
+            finally:
+                if process.stdout is not None:
+                    process.stdout.close()
+            time.sleep(0.02)
+            held = check_rules(volumes, held)
+            if number % 4 == 3:
+                make.commit(upstream, "main", 1, seed=number)
+            if number % 10 == 9:
+                make.force_push(upstream, "dev", seed=number)
+        assert finished < KILLS - 30, "too few of them were killed in the middle to prove anything"
+        assert driver.fill(volumes, url).worker.failed is False
+        check_rules(volumes, held)
+        for role in ("sandbox", "worker"):
+            assert dict(make.refs(volumes / role / "one")) == dict(make.refs(upstream))
+            assert [path.name for path in (volumes / role).iterdir()] == ["one"]

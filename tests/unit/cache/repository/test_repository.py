@@ -1,0 +1,147 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One repository on a local directory, against the real git."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Use
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import BadPack, parse_checks
+from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.upstream.server import GitServer
+
+from .driver import fill
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[GitServer]:
+    (tmp_path / "upstream").mkdir()
+    make.make(tmp_path / "upstream" / "one.git", commits=12)
+    with GitServer(tmp_path / "upstream") as server:
+        yield server
+
+
+def repository(tmp_path: Path, root: Path, name: str = "one") -> Repository:
+    return Repository(LocalShell(), str(root), name, str(tmp_path / "scratch"), Limits())
+
+
+def deadline() -> Deadline:
+    return Deadline(30, "this test")
+
+
+def test_a_fill_and_a_second_one_that_changes_nothing(tmp_path: Path, upstream: GitServer) -> None:
+    first = fill(tmp_path, upstream.url("one.git"))
+    assert [volume.projects[0].action for volume in (first.sandbox, first.worker)] == [Action.ADD, Action.ADD]
+    second = fill(tmp_path, upstream.url("one.git"), verify=True)
+    assert [volume.projects[0].action for volume in (second.sandbox, second.worker)] == [Action.NOTHING, Action.NOTHING]
+
+
+def test_a_detached_head_is_kept(tmp_path: Path, upstream: GitServer) -> None:
+    source = upstream.root / "one.git"
+    detached = make.git(source, "rev-parse", "main~3")
+    (source / "HEAD").write_text(f"{detached}\n")
+    fill(tmp_path, upstream.url("one.git"))
+    assert (tmp_path / "worker/one/HEAD").read_text().strip() == detached
+
+
+def test_a_fill_that_took_longer_than_a_sandbox_may_be_held_is_refused_with_the_figures(tmp_path: Path, upstream: GitServer) -> None:
+    upstream.stall = 2
+    result = fill(tmp_path, upstream.url("one.git"), max_hold=6)
+    assert result.sandbox.projects[0].action is Action.FAILED
+    assert "on the worker's volume; a sandbox's volume may be held for 6." in result.sandbox.projects[0].error
+    assert "Use method rsync with a local clone" in result.sandbox.projects[0].remedy
+    assert result.sandbox.locks == ()
+    assert result.worker.projects[0].action is Action.BLOCKED
+    assert not (tmp_path / "worker/one").exists()
+
+
+def test_a_flipped_bit_is_found_and_named(tmp_path: Path, upstream: GitServer) -> None:
+    fill(tmp_path, upstream.url("one.git"))
+    pack = next((tmp_path / "sandbox/one/objects/pack").glob("*.pack"))
+    pack.chmod(0o644)
+    data = bytearray(pack.read_bytes())
+    data[len(data) // 2] ^= 1
+    pack.write_bytes(data)
+    result = fill(tmp_path, upstream.url("one.git"), verify=True)
+    assert f"Pack {pack.stem} in this machine is damaged" in result.sandbox.projects[0].error
+
+
+def test_an_index_of_another_pack_is_found() -> None:
+    line = f"pack-x 10 {'a' * 40} {'a' * 40} {'b' * 40} {'c' * 40} {'c' * 40}"
+    with pytest.raises(BadPack, match="The index of pack pack-x in here belongs to another pack"):
+        parse_checks(line, "here")
+
+
+@pytest.mark.parametrize(
+    ("make_entry", "use", "reason"),
+    [
+        (lambda _path: None, Use.ABSENT, ""),
+        (lambda path: path.mkdir(), Use.ABSENT, "an empty directory"),
+        (lambda path: path.write_text("x"), Use.REPLACE_UNSHARED, "it is no directory"),
+        (lambda path: path.symlink_to("/nowhere"), Use.REPLACE_UNSHARED, "symbolic link"),
+        (lambda path: (path / "objects").mkdir(parents=True), Use.REPLACE, "it is no whole git repository"),
+        (lambda path: (path.mkdir(), (path / ".git").write_text("gitdir: /x")), Use.REPLACE_UNSHARED, "leads to a repository elsewhere"),
+    ],
+)
+def test_what_is_no_repository_is_recognised(tmp_path: Path, make_entry, use: Use, reason: str) -> None:  # type: ignore[no-untyped-def]
+    root = tmp_path / "root"
+    root.mkdir()
+    make_entry(root / "one")
+    entry = repository(tmp_path, root).inspect(deadline())
+    assert entry.use is use
+    assert reason in entry.reason
+
+
+@pytest.mark.parametrize(
+    ("settings", "use", "words"),
+    [
+        (("extensions.partialclone", "origin"), Use.REPLACE, "partial clone"),
+        (("remote.origin.promisor", "true"), Use.REPLACE, "partial clone"),
+        (("extensions.refstorage", "reftable"), Use.BLOCKED, "extensions.refstorage, which this software does not know"),
+    ],
+)
+def test_settings_that_make_an_entry_unusable(tmp_path: Path, settings: tuple[str, str], use: Use, words: str) -> None:
+    entry = make.make(tmp_path / "root" / "one", commits=2)
+    make.git(tmp_path, "config", "--file", str(entry / "config"), *settings)
+    found = repository(tmp_path, tmp_path / "root").inspect(deadline())
+    assert found.use is use
+    assert words in found.reason
+
+
+@pytest.mark.parametrize(
+    ("path", "content", "words"),
+    [("shallow", "0" * 40, "shallow clone"), ("objects/info/alternates", "/x", "borrows objects"), ("info/grafts", "0" * 40, "grafts")],
+)
+def test_files_that_make_an_entry_unusable(tmp_path: Path, path: str, content: str, words: str) -> None:
+    entry = make.make(tmp_path / "root" / "one", commits=2)
+    (entry / path).parent.mkdir(exist_ok=True)
+    (entry / path).write_text(content + "\n")
+    found = repository(tmp_path, tmp_path / "root").inspect(deadline())
+    assert words in found.reason and not found.usable
+
+
+def test_a_ref_to_an_absent_object_is_found(tmp_path: Path) -> None:
+    entry = make.make(tmp_path / "root" / "one", commits=2)
+    (entry / "refs/heads/bad").write_text("1" * 40 + "\n")
+    found = repository(tmp_path, tmp_path / "root").inspect(deadline())
+    assert "refs name objects that are not there, so every clone fails" in found.reason
+
+
+def test_a_fifo_where_git_looks_hangs_nobody(tmp_path: Path) -> None:
+    import os  # noqa: PLC0415
+
+    entry = make.make(tmp_path / "root" / "one", commits=2)
+    (entry / "packed-refs").unlink(missing_ok=True)
+    os.mkfifo(entry / "packed-refs")
+    found = repository(tmp_path, tmp_path / "root").inspect(deadline())
+    assert found.use is Use.REPLACE_UNSHARED
