@@ -81,7 +81,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 action:
-  description: What was done, V(add), V(update), V(replace) or V(nothing).
+  description: What was done, V(add), V(update), V(replace) or V(unchanged).
   returned: success, not in check mode
   type: str
 snapshot:

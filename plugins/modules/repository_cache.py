@@ -233,7 +233,7 @@ volumes:
       description:
         - Per project C(name), C(action), C(method), C(seconds), C(bytes) received, C(snapshot) (a digest of all refs), C(refs)
           (their number), C(layout), C(warnings), C(error) and C(remedy).
-        - C(action) is one of V(add), V(update), V(replace), V(remove), V(nothing), V(failed), V(blocked) (its sandbox failed),
+        - C(action) is one of V(add), V(update), V(replace), V(remove), V(unchanged), V(failed), V(blocked) (its sandbox failed),
           V(skipped), and in check mode V(look).
       type: list
       elements: dict

@@ -40,7 +40,7 @@ def test_one_volume_that_fails_stops_no_other_and_is_finished_by_the_next_run(sc
     (broken / "file").unlink()
     broken.rmdir()
     again = scene.succeed()
-    assert again.actions()[scene.sandbox_claim(1)] == {"one": "nothing"}
+    assert again.actions()[scene.sandbox_claim(1)] == {"one": "unchanged"}
     assert again.actions()[scene.worker_claim(0)] == {"one": "add"}
     scene.check()
 

@@ -26,9 +26,9 @@ def test_first_fill_then_nothing_to_do(scene: Scene) -> None:
 
     second = scene.succeed("one", "two")
     assert second.result["changed"] is False
-    assert {action for actions in second.actions().values() for action in actions.values()} == {"nothing"}
+    assert {action for actions in second.actions().values() for action in actions.values()} == {"unchanged"}
     assert all(volume["locks"] == [] for volume in second.result["volumes"])
-    assert "every volume" not in second.text or "nothing" in second.text
+    assert "0 of 2 pairs of volumes have work to do" in second.text
 
 
 def test_an_entry_has_few_files_and_never_collects_garbage(scene: Scene) -> None:

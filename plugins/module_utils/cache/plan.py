@@ -25,7 +25,7 @@ class Action(str, Enum):
     REPLACE = "replace"
     LOOK = "look"
     REMOVE = "remove"
-    NOTHING = "nothing"
+    NOTHING = "unchanged"
     BLOCKED = "blocked"
     SKIPPED = "skipped"
     FAILED = "failed"

@@ -55,7 +55,8 @@ class VolumeSide:
         """The project's result; the first one counts."""
         if self.open(project):
             self._results[project.name] = result
-            self.tell(project.name, result.action.value, result.error)
+            if result.action is not Action.NOTHING:
+                self.tell(project.name, result.action.value, result.error)
 
     def end(self, projects: Iterable[Project], action: Action, error: DeploymentError | None = None) -> None:
         """One result for all of these that have none yet."""
