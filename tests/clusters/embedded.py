@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import ssl
 import subprocess
 import sys
 import tempfile
@@ -92,7 +93,9 @@ class EmbeddedTestCluster(TestCluster):
     def _control(self, method: str, path: str, body: Any = None) -> Any:
         server, token = self._config["clusters"][0]["cluster"]["server"], self._config["users"][0]["user"]["token"]
         request = urllib.request.Request(f"{server}/_embedded/{path}", method=method, headers={"Authorization": f"Bearer {token}"})
-        with urllib.request.urlopen(request, data=json.dumps(body).encode() if body is not None else None, timeout=10) as answer:
+        context = ssl.create_default_context(cafile=self._config["clusters"][0]["cluster"]["certificate-authority"])
+        data = json.dumps(body).encode() if body is not None else None
+        with urllib.request.urlopen(request, data=data, timeout=10, context=context) as answer:
             return json.load(answer)
 
     def reset(self) -> None:

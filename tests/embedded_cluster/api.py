@@ -25,6 +25,8 @@ from .store import Json, Store, merge, now, other_uid
 from .streams import serve_exec
 
 _CLAIM = BY_KIND["PersistentVolumeClaim"]
+_ANSWERED_WITH_OBJECT = ("PersistentVolumeClaim", "PersistentVolume", "ResourceQuota", "ServiceAccount", "StorageClass")
+"""Kinds whose deletion answers with the object; others with a Status."""
 
 
 class Api:
@@ -165,8 +167,7 @@ class Api:
             self._store.change(resource, "", name, lambda item: item["metadata"].update({"deletionTimestamp": now()}))
             return self._store.get(resource, "", name)
         self._store.remove(resource, namespace, name)
-        if resource is _CLAIM:  # a finalizer protects claims, so their deletion answers with the claim
-            present["metadata"]["deletionTimestamp"] = now()
+        if resource.kind in _ANSWERED_WITH_OBJECT:
             return present
         return {
             "kind": "Status",

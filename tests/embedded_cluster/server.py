@@ -14,6 +14,7 @@ from pathlib import Path
 from aiohttp import web
 
 from .api import Api
+from .certificate import make_certificate
 from .controllers import Controllers
 from .faults import Faults
 from .kubelet import Kubelet
@@ -47,7 +48,8 @@ async def serve(directory: Path, nodes: int) -> None:
     controllers.start()
     runner = web.AppRunner(Api(store, kubelet, faults, token).application(), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
-    site = web.TCPSite(runner, "127.0.0.1", 0)
+    authority, context = make_certificate(directory)
+    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
     await site.start()
     port = runner.addresses[0][1]
     kubeconfig = directory / "kubeconfig"
@@ -57,7 +59,9 @@ async def serve(directory: Path, nodes: int) -> None:
                 "apiVersion": "v1",
                 "kind": "Config",
                 "current-context": "embedded",
-                "clusters": [{"name": "embedded", "cluster": {"server": f"http://127.0.0.1:{port}"}}],
+                "clusters": [
+                    {"name": "embedded", "cluster": {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(authority)}}
+                ],
                 "users": [{"name": "admin", "user": {"token": token}}],
                 "contexts": [{"name": "embedded", "context": {"cluster": "embedded", "user": "admin"}}],
             }
