@@ -33,8 +33,8 @@ def module(scene: Scene, name: str, check: bool = False, **arguments: Any) -> di
 def filler(scene: Scene, **more: Any) -> dict[str, Any]:
     """A filler pod on the sandbox's volume."""
     claims = [{"claim": scene.sandbox_claim(), "path": "/repository-cache"}]
-    options = {"image": scene.cluster.image, "pod_security_context": {"runAsUser": 1000, "fsGroup": 1000}}
-    return module(scene, "filler_pod", namespace=SAND, claims=claims, **options, **more)
+    options = {"pod_security_context": {"runAsUser": 1000, "fsGroup": 1000}}
+    return module(scene, "filler_pod", namespace=SAND, claims=claims, **{"image": scene.cluster.image, **options, **more})
 
 
 def test_a_filler_made_used_and_gone(scene: Scene) -> None:
