@@ -91,7 +91,7 @@ class TestCluster(ABC):
         nodes: Iterable[str] = ("node1",),
         running: bool = True,
         size: str = "1G",
-        user: int = USER,
+        user: int | None = USER,
     ) -> list[str]:
         """A StatefulSet of workers with their cache volumes; returns its pods' names when they are Ready."""
         spread = list(nodes)
@@ -118,7 +118,9 @@ class TestCluster(ABC):
                     "metadata": {"labels": {"component": name}},
                     "spec": {
                         "terminationGracePeriodSeconds": 1,
-                        "securityContext": {"runAsUser": user, "fsGroup": user, "fsGroupChangePolicy": "OnRootMismatch"},
+                        "securityContext": {}
+                        if user is None
+                        else {"runAsUser": user, "fsGroup": user, "fsGroupChangePolicy": "OnRootMismatch"},
                         "containers": [container],
                     },
                 },

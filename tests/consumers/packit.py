@@ -29,7 +29,13 @@ mount --rbind /proc "$root/proc"
 mount --bind "$volume" "$root/repository-cache"
 exec chroot "$root" "$@"
 """
-_CLONE = "import sys; from packit.utils.repo import RepositoryCache as C; c = C('/repository-cache'); c.get_repo(sys.argv[1], sys.argv[2]); print(','.join(c.projects_cloned_using_cache))"
+_CLONE = """
+import sys
+from packit.utils.repo import RepositoryCache
+cache = RepositoryCache("/repository-cache")
+cache.get_repo(sys.argv[1], sys.argv[2])
+print(",".join(cache.projects_cloned_using_cache))
+"""
 _CHECKS = r"""
 set -e
 cd "$1"

@@ -198,6 +198,26 @@ def test_a_volume_for_one_pod_only_is_filled_inside_its_holder(scene: Scene) -> 
     scene.check()
 
 
+@pytest.mark.real
+def test_on_openshift_the_namespaces_range_decides_who_the_fillers_are(scene: Scene) -> None:
+    from tests.real_cluster.restricted_v2 import UID_RANGE, restricted_v2  # noqa: PLC0415
+
+    with restricted_v2(scene.cluster, scene.directory):
+        scene.cluster.namespace(WORK, {UID_RANGE: "1000600000/10000"})
+        scene.cluster.namespace(SAND, {UID_RANGE: "1000700000/10000"})
+        scene.pods = scene.cluster.workers(WORK, replicas=1, user=None)
+        scene.cluster.sandboxes(SAND, scene.pods)
+        scene.kubeconfig = scene.cluster.deployer([WORK, SAND], scene.directory)
+        scene.repository()
+        scene.succeed()
+        assert (scene.worker() / "one").stat().st_uid == 1000600000
+        assert (scene.sandbox() / "one").stat().st_uid == 1000700000
+        scene.check()
+        make.commit(scene.server.root / "one.git", "main")
+        scene.succeed(filler={"pod_security_context": {"runAsUser": 5, "fsGroup": 5}})
+        scene.check()
+
+
 def kill_tree(process: int) -> None:
     """SIGKILL for a process and all that it started, sessions of their own included."""
     children = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.split("\n")

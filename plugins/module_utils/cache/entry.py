@@ -37,7 +37,8 @@ class Use(str, Enum):
 class Entry:
     """What lies under a project's name. ``layout`` is None where there is no repository; ``git_dir`` is an absolute path.
 
-    ``keeps_all``: its configuration already says that nothing is ever collected. ``reason`` and ``remedy`` are words for what is not to be built on. ``bytes`` is the size of its objects.
+    ``keeps_all``: its configuration already says that nothing is ever collected. ``reason`` and ``remedy`` are words for
+    what is not to be built on. ``bytes`` is the size of its objects.
     """
 
     use: Use
