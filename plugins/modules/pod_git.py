@@ -30,7 +30,7 @@ options:
     type: str
     default: ""
   url:
-    description: Upstream, by https or http. No user name, password or token may be in it.
+    description: Upstream, by https, http or git. No user name, password or token may be in it.
     type: str
     required: true
   path:

@@ -10,7 +10,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ..cache.keeper import VolumeSkipped
 from ..cache.model import Role, Volume
@@ -243,7 +243,8 @@ class ClusterKeeper:
                 mounts=(),
                 image=wanted,
                 owner=self._settings.owner,
-                wishes=self._settings.wishes,
+                # A large image takes its time, and nobody waits for a pod without volumes.
+                wishes=replace(self._settings.wishes, start_timeout=self._settings.timeout),
                 identity=who,
                 placement=at,
                 labels=labels,

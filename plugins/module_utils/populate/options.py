@@ -145,7 +145,7 @@ def _check_method(project: Project) -> None:
             f"Project `{project.name}` is to be copied by rsync, but has no `path`.",
             f"Make a local clone and name it: git clone --mirror -- {project.url} DIRECTORY; path: DIRECTORY",
         )
-    if method is Method.GIT and (is_ssh(project.url) or project.url.startswith("git://")):
+    if method is Method.GIT and is_ssh(project.url):
         raise InvalidOption(
             f"Project `{project.name}` has the URL {project.url}, which the method git cannot fetch in a pod: there is no ssh key there.",
             "Use method rsync with a local clone as `path`, or an https URL.",

@@ -44,7 +44,7 @@ def pod_git(module: Any) -> None:
     check_name(path.name)
     refs = {} if params["refs"] is None else {"refs": params["refs"]}
     project = parse_project({"url": params["url"], "name": path.name, **refs})
-    if is_ssh(project.url) or project.url.startswith("git://"):
+    if is_ssh(project.url):
         raise InvalidOption(
             f"The URL {project.url} cannot be fetched in a pod: there is no ssh key there.", "Use an https URL, or pod_rsync."
         )

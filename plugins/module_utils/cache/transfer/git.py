@@ -33,7 +33,7 @@ _MEANINGS = (
     (r"operation too slow|speed limit", "Upstream sent nothing for a minute. Run again, or use method rsync."),
     (r"no space left|disk quota exceeded", "Grow the volume, or take projects off it (repository_cache_state: absent)."),
     (r"certificate", "The image does not know upstream's certificate authority. Use an image that does, or method rsync."),
-    (r"transport '.*' not allowed", "The method git fetches by https and http only. Use method rsync."),
+    (r"transport '.*' not allowed", "The method git fetches by https, http and git only. Use method rsync."),
     (
         r"out of memory|cannot allocate|signal 9|index-pack died",
         "Raise repository_cache_filler.resources.limits.memory, or use method rsync.",

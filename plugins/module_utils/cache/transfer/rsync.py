@@ -17,6 +17,9 @@ from ..local_clone import PackMaker
 from ..model import Method, Snapshot
 from ..repository import Incoming, Repository
 
+_TRIES, _PAUSE = 4, 2.0
+"""How often an rsync whose connection was lost is started, and the seconds between."""
+_CONNECTION_LOST = (10, 12, 30, 35)
 IDLE_TIMEOUT = 60
 """Seconds without a byte after which rsync gives up."""
 
@@ -64,17 +67,25 @@ class RsyncTransfer:
         return repository.incoming(connected=not base, deadline=deadline)
 
     def _copy(self, source: Path, to: str, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
+        for _attempt in range(_TRIES):
+            completed = self._copy_once(source, to, repository, deadline, progress)
+            if completed.returncode not in _CONNECTION_LOST:
+                break
+            deadline.sleep(_PAUSE)
+        if completed.returncode:
+            raise explained(completed, repository.shell.where)
+
+    def _copy_once(self, source: Path, to: str, repository: Repository, deadline: Deadline, progress: Progress | None) -> Completed:
+        """One rsync. What an earlier one has copied is not copied again: a pack's name tells its content, which is checked afterwards."""
         with repository.shell.rsync_peer(deadline) as peer:
             argv = [
-                "rsync", "-s", "--recursive", "--times", "--partial", "--inplace", "--whole-file",
-                f"--timeout={IDLE_TIMEOUT}", "--info=progress2", "--outbuf=L", "--chmod=D2775,F444",
+                "rsync", "-s", "--recursive", "--times", "--partial", "--append",
+                f"--timeout={IDLE_TIMEOUT}", "--info=progress2", "--outbuf=L", "--chmod=D2775,F644",
             ]  # fmt: skip
             if peer.rsh:
                 argv.append(f"--rsh={' '.join(peer.rsh)}")
             argv += ["--", f"{source}/", f"{peer.prefix}{to}/"]
-            completed = self._local.run(argv, deadline=deadline, env=peer.env, progress=progress)
-        if completed.returncode:
-            raise explained(completed, repository.shell.where)
+            return self._local.run(argv, deadline=deadline, env=peer.env, progress=progress)
 
 
 def explained(completed: Completed, where: str) -> DeploymentError:
@@ -82,7 +93,7 @@ def explained(completed: Completed, where: str) -> DeploymentError:
     meaning = EXIT_MEANINGS.get(completed.returncode, "see EXIT VALUES in rsync(1)")
     words = " | ".join(line.strip() for line in re.split(r"[\r\n]+", completed.stderr.strip())[-3:] if line.strip())
     lowered = words.lower()
-    remedy = "Run again: what was copied is kept."
+    remedy = "Run again."
     if "no space left" in lowered:
         remedy = "Grow the volume, or take projects off it (repository_cache_state: absent)."
     elif "command not found" in lowered or completed.returncode == 127:
