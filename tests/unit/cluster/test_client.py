@@ -1,0 +1,149 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The API's refusals, and a server that misbehaves, in words."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import kubernetes
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import client as client_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client, missing_message
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import (
+    AlreadyExists,
+    Conflict,
+    Forbidden,
+    Invalid,
+    NotFound,
+    QuotaExceeded,
+    Unauthorized,
+    Unreachable,
+)
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
+
+
+class Server:
+    """A fake API server: answers what it was told to, and remembers what it was really asked."""
+
+    def __init__(self) -> None:
+        self.answers: list[tuple[int, dict[str, object]]] = []
+        self.asked: list[tuple[str, str, str, bytes]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def log_message(self, format: str, *args: object) -> None:
+                return
+
+            def answer(self) -> None:
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                outer.asked.append((self.command, self.path, self.headers.get("Content-Type", ""), body))
+                status, answer = outer.answers.pop(0) if len(outer.answers) > 1 else outer.answers[0]
+                data = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = do_PATCH = do_DELETE = answer
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.server.server_address[1]}"
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    made = Server()
+    yield made
+    made.server.shutdown()
+    made.server.server_close()
+
+
+def client_of(url: str) -> Client:
+    configuration = kubernetes.client.Configuration()
+    configuration.host = url
+    configuration.api_key = {"authorization": "Bearer s3cret"}
+    return Client(kubernetes.client.ApiClient(configuration))
+
+
+def refusal(code: int, reason: str, message: str) -> tuple[int, dict[str, object]]:
+    return code, {"kind": "Status", "status": "Failure", "code": code, "reason": reason, "message": message}
+
+
+@pytest.mark.parametrize(
+    ("answer", "kind", "words"),
+    [
+        (refusal(401, "Unauthorized", "Unauthorized"), Unauthorized, "does not accept the token (expired, or wrong)"),
+        (refusal(403, "Forbidden", "pods is forbidden: User x cannot"), Forbidden, "docs/rbac.yml"),
+        (refusal(403, "Forbidden", "pods x is forbidden: exceeded quota: q"), QuotaExceeded, "raise the quota"),
+        (refusal(404, "NotFound", 'pods "x" not found'), NotFound, "The API refused to get Pod ns/x"),
+        (refusal(409, "AlreadyExists", 'pods "x" already exists'), AlreadyExists, "already exists"),
+        (refusal(409, "Conflict", "the object has been modified"), Conflict, "modified"),
+        (refusal(422, "Invalid", 'Pod "x" is invalid'), Invalid, "is invalid"),
+    ],
+)
+def test_every_refusal_has_its_own_kind_and_words(
+    server: Server, answer: tuple[int, dict[str, object]], kind: type[Exception], words: str
+) -> None:
+    server.answers = [answer]
+    with pytest.raises(kind) as caught:
+        client_of(server.url).get("Pod", "ns", "x", Deadline(5, "this test"))
+    assert words in str(caught.value)
+    assert "s3cret" not in str(caught.value)
+
+
+def test_an_overloaded_server_is_asked_again(server: Server) -> None:
+    server.answers = [
+        refusal(503, "ServiceUnavailable", "busy"),
+        refusal(429, "TooManyRequests", "later"),
+        (200, {"metadata": {"name": "x"}}),
+    ]
+    ours = client_of(server.url)
+    assert ours.get("Pod", "ns", "x", Deadline(10, "this test"))["metadata"]["name"] == "x"
+    assert ours.requests == 3
+
+
+def test_an_object_is_created_by_one_request_only(server: Server) -> None:
+    server.answers = [refusal(500, "InternalError", "oops")]
+    with pytest.raises(Exception, match="oops"):
+        client_of(server.url).create("Pod", "ns", {"metadata": {"name": "x"}}, Deadline(10, "this test"))
+    assert len(server.asked) == 1
+
+
+def test_patches_and_deletions_say_what_they_mean(server: Server) -> None:
+    server.answers = [(200, {"metadata": {}})]
+    ours, deadline = client_of(server.url), Deadline(5, "this test")
+    ours.patch("PersistentVolumeClaim", "ns", "c", {"metadata": {"annotations": {"a": "b"}}}, deadline)
+    ours.delete("Pod", "ns", "p", "uid-1", deadline)
+    (verb, path, kind, _body), (other, other_path, _kind, body) = server.asked
+    assert (verb, path, kind) == ("PATCH", "/api/v1/namespaces/ns/persistentvolumeclaims/c", "application/merge-patch+json")
+    assert (other, other_path) == ("DELETE", "/api/v1/namespaces/ns/pods/p")
+    assert json.loads(body)["preconditions"] == {"uid": "uid-1"}
+
+
+def test_nobody_there_is_named_within_the_deadline() -> None:
+    with pytest.raises((Unreachable, DeadlineExceeded), match=r"127\.0\.0\.1:1|this test"):
+        client_of("http://127.0.0.1:1").get("Pod", "ns", "x", Deadline(3, "this test"))
+
+
+def test_missing_packages_are_named_with_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "MISSING", {"kubernetes": "No module named 'kubernetes'"})
+    assert missing_message() == (
+        f"Missing for the interpreter {sys.executable}: kubernetes (No module named 'kubernetes'). "
+        f"Install them there: {sys.executable} -m pip install kubernetes."
+    )
