@@ -81,6 +81,10 @@ K
   # Each node has an address of its own on a bridge that nothing else uses; pods of both nodes share the other bridge.
   ip link add real-nodes type bridge 2>/dev/null || true
   ip link set real-nodes up
+  # Made here, not by the first pod: test servers listen on its address before there is one.
+  ip link add real-pods type bridge 2>/dev/null || true
+  ip addr add 10.88.0.1/16 dev real-pods 2>/dev/null || true
+  ip link set real-pods up
   cat >"$dir/cni/net.d/10-real.conflist" <<K
 {"cniVersion": "0.4.0", "name": "real", "plugins": [{"type": "bridge", "bridge": "real-pods", "isGateway": true, "hairpinMode": true,
  "ipam": {"type": "host-local", "dataDir": "$dir/cni/ipam", "ranges": [[{"subnet": "10.88.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}
