@@ -158,11 +158,13 @@ def rsync(scene: Scene) -> None:
     shell.write_text(f'#!/bin/sh\nshift\nexec {kubectl} --kubeconfig={scene.cluster.kubeconfig} -n {SAND} exec -i {made["name"]} -- "$@"\n')
     shell.chmod(0o755)
     theirs, ours = [], []
-    for number in range(RUNS):
-        argv = ["rsync", "-s", "-r", f"--rsh={shell}", "--", f"{source}/", f"pod:/repository-cache/theirs{number}"]
+    for _round in range(RUNS):
+        argv = ["rsync", "-s", "-r", f"--rsh={shell}", "--", f"{source}/", "pod:/repository-cache/theirs"]
         theirs.append(timed(lambda argv=argv: subprocess.run(argv, check=True, capture_output=True)))  # type: ignore[misc]
-        answer = module(scene, "pod_rsync", namespace=SAND, pod=made["name"], src=str(source), dest=f"/repository-cache/ours{number}")
+        answer = module(scene, "pod_rsync", namespace=SAND, pod=made["name"], src=str(source), dest="/repository-cache/ours")
         ours.append(answer["seconds"])
+        for name in ("theirs", "ours"):
+            subprocess.run(["rm", "-rf", str(scene.sandbox() / name)], check=True)
     filler(scene, state="absent")
     say(
         f"pod_rsync, 300 MB: speed ÷ rsync over kubectl exec ({median(ours):.1f} s, {median(theirs):.1f} s)",

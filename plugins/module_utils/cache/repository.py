@@ -153,9 +153,13 @@ class Repository:
             progress=progress,
         )
 
-    def incoming(self, connected: bool, deadline: Deadline) -> Incoming:
-        """What is in the quarantine, its checksums checked. Raises BadPack."""
-        return Incoming(f"{self.work}/objects", self._check(self._pack_directory, deadline), connected)
+    def incoming(self, connected: bool, deadline: Deadline, just_indexed: bool = False) -> Incoming:
+        """What is in the quarantine, its checksums checked. Raises BadPack.
+
+        ``just_indexed``: git itself has computed the packs' checksums over the bytes as they came in, a moment ago; they are
+        not read a second time. It is a seventh of the lock of a first fill.
+        """
+        return Incoming(f"{self.work}/objects", self._check(self._pack_directory, deadline, just_indexed), connected)
 
     def objects(self, entry: Entry, incoming: Incoming | None, deadline: Deadline) -> Objects:
         """Every object of the entry and the quarantine, unreachable ones too. The list is kept in ``ids_file``."""
@@ -170,14 +174,14 @@ class Repository:
 
     def prove(self, entry: Entry, incoming: Incoming, snapshot: Snapshot, deadline: Deadline) -> None:
         """Every id of the snapshot is there, and what is new is connected, before anything is published. Raises Incomplete."""
+        if incoming.connected:
+            return
         absent = self._absent(snapshot.ids, entry, incoming, deadline)
         if absent:
             raise Incomplete(
                 f"{len(absent)} object ids of the snapshot of {self.name} are not in {self.shell.where}, {absent[0]} among them.",
                 "Run again. If it happens again, check the local clone (git fsck --connectivity-only).",
             )
-        if incoming.connected:
-            return
         old = self.held_ids(entry, deadline)
         lines = [*snapshot.ids, *(f"^{value}" for value in old)]
         environment_ = {**self._environment, "GIT_DIR": self._view(entry, deadline), **_stores(incoming.objects, entry)}
@@ -358,8 +362,9 @@ class Repository:
         )
         return tuple(line.split()[0] for line in answer.text().splitlines() if line.endswith(" missing"))
 
-    def _check(self, directory: str, deadline: Deadline) -> tuple[Pack, ...]:
-        return parse_checks(self._script(scripts.CHECK_PACKS, (directory,), deadline).text(), self.shell.where)
+    def _check(self, directory: str, deadline: Deadline, just_indexed: bool = False) -> tuple[Pack, ...]:
+        how = "trailers" if just_indexed else "whole"
+        return parse_checks(self._script(scripts.CHECK_PACKS, (directory, how), deadline).text(), self.shell.where)
 
     def _update_refs(self, commands: str, git_dir: str, deadline: Deadline) -> None:
         self._git(("update-ref", "--no-deref", "--stdin"), git_dir, deadline, commands.encode("utf-8", "surrogateescape"))

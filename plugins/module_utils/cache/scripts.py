@@ -106,7 +106,7 @@ umask 022
 mkdir -p -- "$1/WORK" && chmod 0700 -- "$1/WORK" && mkdir -p -- "$1/WORK/$2/objects/pack" "$1/WORK/$2/objects/info"
 """.replace("WORK", WORK)
 
-# $1 a pack directory. For each pack: name, bytes of the pack, SHA-1 of all but its last 20 bytes, those last 20
+# $1 a pack directory, $2 `whole` or `trailers` (the packs themselves are not read). For each pack: name, bytes of the pack, SHA-1 of all but its last 20 bytes, those last 20
 # bytes, the pack checksum in the index, the SHA-1 of all but the index's last 20 bytes, those last 20 bytes.
 CHECK_PACKS = r"""
 cd -- "$1" 2>/dev/null || exit 0
@@ -115,7 +115,8 @@ for p in pack-*.pack; do
     p=${p%.pack}
     [ -e "$p.pack" ] || continue
     printf '%s %s %s %s %s %s %s\n' "$p" "$(stat -c %s "$p.pack")" \
-        "$(head -c -20 "$p.pack" | sha1sum | cut -c1-40)" "$(tail -c 20 "$p.pack" | hex)" \
+        "$(if [ "$2" = whole ]; then head -c -20 "$p.pack" | sha1sum | cut -c1-40; else tail -c 20 "$p.pack" | hex; fi)" \
+        "$(tail -c 20 "$p.pack" | hex)" \
         "$(tail -c 40 "$p.idx" | head -c 20 | hex)" \
         "$(head -c -20 "$p.idx" | sha1sum | cut -c1-40)" "$(tail -c 20 "$p.idx" | hex)"
 done

@@ -60,7 +60,7 @@ class GitTransfer:
         completed = repository.fetch(self._url, snapshot.ids, entry, deadline, progress)
         if completed.returncode:
             raise self._explained(completed, repository.shell.where)
-        return repository.incoming(connected=True, deadline=deadline)
+        return repository.incoming(connected=True, deadline=deadline, just_indexed=True)
 
     def _explained(self, completed: Completed, where: str) -> DeploymentError:
         url = redacted(self._url)
