@@ -216,7 +216,7 @@ def main() -> int:
                 lock_and_eight(scene)
                 rsync(scene)
         finally:
-            cluster.reset()
+            cluster.close()
     print("\n| figure | here | goal |\n| --- | --- | --- |")
     for row in ROWS:
         print(f"| {' | '.join(row)} |")

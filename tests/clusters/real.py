@@ -32,6 +32,9 @@ class RealCluster(TestCluster):
         if not self.kubeconfig.exists():
             raise RuntimeError(f"The real cluster is not up: run {SCRIPT} up, or `make test-real`.")
         self.connect()
+        # What an earlier session that was cut off has left is emptied by the first reset.
+        left = self.core.list_namespace(label_selector="pod-security.kubernetes.io/enforce=restricted").items
+        self._namespaces = [item.metadata.name for item in left]
 
     @property
     def binaries(self) -> Path:
