@@ -27,7 +27,6 @@ class Container:
     waiting_message: str = ""
     terminated: str = ""
     exit_code: int | None = None
-    running: bool = False
 
 
 @dataclass(frozen=True)
@@ -77,8 +76,6 @@ class Claim:
     deleting: bool
     phase: str
     volume_name: str
-    storage_class: str
-    access_modes: tuple[str, ...]
     capacity: int
 
 
@@ -140,7 +137,6 @@ def _containers(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Con
                 waiting_message=waiting.get("message", ""),
                 terminated=terminated.get("reason", ""),
                 exit_code=terminated.get("exitCode"),
-                running="running" in state,
             )
         )
     return tuple(parsed)
@@ -159,8 +155,6 @@ def parse_claim(data: Object) -> Claim:
         deleting="deletionTimestamp" in meta,
         phase=status.get("phase", ""),
         volume_name=spec.get("volumeName", ""),
-        storage_class=spec.get("storageClassName", ""),
-        access_modes=tuple(spec.get("accessModes") or ()),
         capacity=quantity((status.get("capacity") or {}).get("storage", "0")),
     )
 
