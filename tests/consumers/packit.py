@@ -57,10 +57,11 @@ def inside(volume: Path, argv: list[str], scratch: Path) -> subprocess.Completed
     namespaces = ["unshare", *([] if os.geteuid() == 0 else ["--map-root-user"]), "--mount"]
     environment = {
         **os.environ,
+        "PATH": f"{os.environ['PATH']}:/usr/sbin:/sbin",  # chroot is there, and not on every user's path
+        "HOME": str(scratch),
         "GIT_CONFIG_COUNT": "1",
         "GIT_CONFIG_KEY_0": "safe.directory",
         "GIT_CONFIG_VALUE_0": "*",
-        "HOME": str(scratch),
     }
     return subprocess.run(
         [*namespaces, "sh", "-c", _INSIDE, "inside", str(volume), str(root), *argv],

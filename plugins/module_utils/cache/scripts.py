@@ -106,8 +106,9 @@ umask 022
 mkdir -p -- "$1/WORK" && chmod 0700 -- "$1/WORK" && mkdir -p -- "$1/WORK/$2/objects/pack" "$1/WORK/$2/objects/info"
 """.replace("WORK", WORK)
 
-# $1 a pack directory, $2 `whole` or `trailers` (the packs themselves are not read). For each pack: name, bytes of the pack, SHA-1 of all but its last 20 bytes, those last 20
-# bytes, the pack checksum in the index, the SHA-1 of all but the index's last 20 bytes, those last 20 bytes.
+# $1 a pack directory, $2 `whole` or `trailers` (the packs themselves are not read). For each pack: name, bytes of the pack,
+# SHA-1 of all but its last 20 bytes, those last 20 bytes, the pack checksum in the index, the SHA-1 of all but the index's
+# last 20 bytes, those last 20 bytes.
 CHECK_PACKS = r"""
 cd -- "$1" 2>/dev/null || exit 0
 hex() { od -An -v -tx1 | tr -d ' \n'; }
