@@ -100,6 +100,20 @@ def test_stopped_while_pods_are_pending_nothing_is_left(scene: Scene) -> None:
     until(lambda: scene.fillers() == [], "the end of the fillers", 30)
 
 
+def test_killed_while_pods_are_pending_the_next_run_removes_them_and_finishes(scene: Scene) -> None:
+    scene.deploy(1, running=False)
+    scene.repository()
+    who = {"pod_security_context": {"runAsUser": 1000, "fsGroup": 1000}, "pull_policy": "Never", "start_timeout": 10}
+    process = scene.start(filler={**who, "start_timeout": 100, "node_selector": {"nowhere": "yes"}})
+    until(lambda: scene.fillers() != [], "a pending filler")
+    kill_tree(process.pid)
+    process.communicate()
+    assert scene.fillers() != []
+    done = scene.succeed(filler=who, timeout=200)
+    assert "left behind" in done.text or "waits for the filler of" in done.text
+    scene.check()
+
+
 def test_a_filler_that_cannot_be_placed_goes_away_and_is_explained(scene: Scene) -> None:
     scene.deploy(1, running=False)
     scene.repository()
