@@ -79,13 +79,14 @@ class Filler:
     def __enter__(self) -> Filler:
         if self._room is not None:
             self._stack.enter_context(self._room.place(self._deadline))
+        ready = False
         try:
-            made = self._create()
-            self._pod = self._until_ready(made)
-        except BaseException:
-            self._remove()
-            self._stack.close()
-            raise
+            self._pod = self._until_ready(self._create())
+            ready = True
+        finally:
+            if not ready:
+                self._remove()
+                self._stack.close()
         self.attach = self.seconds
         return self
 
