@@ -71,7 +71,7 @@ class VolumeSide:
     @contextmanager
     def held(self, deadline: Deadline) -> Iterator[HeldVolume]:
         """Hold the volume; its lock and warnings are in the result, also when the work fails."""
-        self.tell("", "takes the volume")
+        self.tell("", "is next")
         held: HeldVolume | None = None
         try:
             with self._keeper.hold(self.volume, deadline) as held:

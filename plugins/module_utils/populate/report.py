@@ -90,7 +90,8 @@ def failures(results: Iterable[PairResult]) -> str:
         return ""
     total = len(list(_volumes(results)))
     failed = sum(result.failed for result in _volumes(results))
-    return f"{failed} of {total} volumes are not as wanted; the others are, and a second run does only the rest.\n" + "\n".join(lines)
+    others = "the others are, and a second run does only the rest" if failed < total else "what was there before is as it was"
+    return f"{failed} of {total} volumes are not as wanted; {others}.\n" + "\n".join(lines)
 
 
 def warnings(results: Iterable[PairResult]) -> list[str]:
