@@ -98,7 +98,14 @@ _PATHS = {
     "PersistentVolumeClaim": "/api/v1/namespaces/{namespace}/persistentvolumeclaims",
     "Event": "/api/v1/namespaces/{namespace}/events",
     "ResourceQuota": "/api/v1/namespaces/{namespace}/resourcequotas",
+    "LimitRange": "/api/v1/namespaces/{namespace}/limitranges",
+    "Secret": "/api/v1/namespaces/{namespace}/secrets",
+    "StatefulSet": "/apis/apps/v1/namespaces/{namespace}/statefulsets",
+    "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
+    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies",
     "Namespace": "/api/v1/namespaces",
+    "Node": "/api/v1/nodes",
+    "StorageClass": "/apis/storage.k8s.io/v1/storageclasses",
     "SelfSubjectAccessReview": "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
     "SelfSubjectRulesReview": "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
 }
@@ -145,12 +152,14 @@ class Client:
         answer = self._send("get", _path(kind, namespace), deadline, f"list {kind} in {namespace}", query=query)
         return list(answer.get("items") or [])
 
-    def create(self, kind: str, namespace: str, body: Object, deadline: Deadline) -> Object:
+    def create(self, kind: str, namespace: str, body: Object, deadline: Deadline, *, dry_run: bool = False) -> Object:
         """Make an object. Raises AlreadyExists, QuotaExceeded, …
 
-        Sent once only: whether a request whose answer was lost has made the object, only the caller can tell.
+        Sent once only: whether a request whose answer was lost has made the object, only the caller can tell. ``dry_run``:
+        the server admits and answers as if, and keeps nothing.
         """
-        return self._send("post", _path(kind, namespace), deadline, f"create {kind} in {namespace}", body=body, tries=1)
+        query = [("dryRun", "All")] * dry_run
+        return self._send("post", _path(kind, namespace), deadline, f"create {kind} in {namespace}", query=query, body=body, tries=1)
 
     def patch(self, kind: str, namespace: str, name: str, body: Object, deadline: Deadline) -> Object:
         """Change an object by a JSON merge patch."""
