@@ -3,13 +3,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Shows what M(packit.deployment.repository_cache) is doing while it does it.
 
-A module's output is read only when it has ended. So the module appends lines to a file, and a thread here shows them on
-standard error: standard output belongs to the callback, which may write JSON or YAML there. This needs the module to run
-on the controller; elsewhere it runs without live lines.
+A module's output is read only when it has ended. So the module appends what happens to a file, and a thread here shows it on
+standard error: standard output belongs to the callback, which may write JSON or YAML there. On a terminal that includes
+percentages, rates and the time left; elsewhere each change of phase. This needs the module to run on the controller;
+elsewhere it runs without live lines.
 """
 
 from __future__ import annotations
 
+import sys
 import tempfile
 import threading
 from collections.abc import Mapping
@@ -18,6 +20,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
+
+from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, read
 
 _INTERVAL = 0.5
 """Seconds between two looks at the file."""
@@ -54,14 +58,16 @@ class ActionModule(ActionBase):
 
 
 def _show(path: Path, stop: threading.Event) -> None:
-    display = Display()
+    display, lines = Display(), Lines(live=sys.stderr.isatty())
     with path.open(encoding="utf-8", errors="replace") as file:
         rest = ""
         while True:
             ended = stop.wait(_INTERVAL)
-            *lines, rest = (rest + file.read()).split("\n")  # read after the event: nothing written before it is lost
-            for line in lines:
-                display.display(f"  {line}", stderr=True)
+            *whole, rest = (rest + file.read()).split("\n")  # read after the event: nothing written before it is lost
+            for line in whole:
+                shown = lines.show(read(line))
+                if shown is not None:
+                    display.display(f"  {shown}", stderr=True)
             if ended:
                 return
 

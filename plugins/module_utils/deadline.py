@@ -9,14 +9,15 @@ import threading
 import time
 from collections.abc import Callable
 
-from .errors import Cancelled, DeadlineExceeded
+from .errors import Cancelled, DeadlineExceeded, Interrupted
 
 
 class Deadline:
-    """A moment by which work must be done, and the event that stops it earlier.
+    """A moment by which work must be done, and the events that stop it earlier.
 
     Every wait takes one: it bounds its time by ``left()`` and pauses with ``sleep()``, so that neither a slow peer nor a
-    Ctrl-C finds a wait without an end.
+    Ctrl-C finds a wait without an end. ``stop`` ends the whole run; ``wanted`` ends only this work, as somebody waits for
+    what it holds.
     """
 
     def __init__(
@@ -25,24 +26,28 @@ class Deadline:
         what: str = "this run",
         stop: threading.Event | None = None,
         clock: Callable[[], float] = time.monotonic,
+        wanted: threading.Event | None = None,
     ) -> None:
         self.seconds = seconds
         self.what = what
         self.stop = stop if stop is not None else threading.Event()
+        self._wanted = wanted
         self._clock = clock
         self._end = clock() + seconds
 
-    def within(self, seconds: float, what: str) -> Deadline:
+    def within(self, seconds: float, what: str, wanted: threading.Event | None = None) -> Deadline:
         """A deadline for a part of the work: at most ``seconds`` from now, never later than this one."""
-        left = max(0.0, self._end - self._clock())
+        left, wanted = max(0.0, self._end - self._clock()), wanted or self._wanted
         if left <= seconds:
-            return Deadline(left, self.what, self.stop, self._clock)
-        return Deadline(seconds, what, self.stop, self._clock)
+            return Deadline(left, self.what, self.stop, self._clock, wanted)
+        return Deadline(seconds, what, self.stop, self._clock, wanted)
 
     def left(self) -> float:
-        """Seconds left, more than 0. Raises Cancelled, or DeadlineExceeded when none are left."""
+        """Seconds left, more than 0. Raises Cancelled, Interrupted, or DeadlineExceeded when none are left."""
         if self.stop.is_set():
             raise Cancelled("the run was asked to stop")
+        if self._wanted is not None and self._wanted.is_set():
+            raise Interrupted("a consumer's pod waits for the volume")
         left = self._end - self._clock()
         if left <= 0:
             raise DeadlineExceeded(f"{self.what} took longer than {self.seconds:.0f} seconds")

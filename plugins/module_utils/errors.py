@@ -34,5 +34,13 @@ class DeadlineExceeded(DeploymentError):
     """The time allowed for a piece of work is over."""
 
 
+class Interrupted(DeadlineExceeded):
+    """A piece of work was stopped before its time, as somebody with more right waits for what it holds."""
+
+
 class Cancelled(DeploymentError):
     """The run was asked to stop (Ctrl-C, SIGTERM)."""
+
+
+class PlaceLost(DeploymentError):
+    """The place where processes ran cannot be reached any more, or is gone; what they had written may be there still."""

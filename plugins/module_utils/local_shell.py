@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import IO
 
 from .deadline import Deadline
-from .errors import DeadlineExceeded, DeploymentError
+from .errors import DeadlineExceeded, DeploymentError, Interrupted
 from .shell import STDERR_LIMIT, Completed, Progress, RsyncPeer
 
 _POLL = 0.5
@@ -139,6 +139,8 @@ def _wait(process: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadl
     while True:
         try:
             left = deadline.left()
+        except Interrupted:
+            raise
         except DeadlineExceeded as error:
             raise DeadlineExceeded(f"{' '.join(argv[:2])} on this machine did not end in time: {error}.") from error
         try:

@@ -104,8 +104,8 @@ layout:
   description: V(bare) or V(non-bare).
   returned: success, not in check mode
   type: str
-objects:
-  description: The number of objects that the repository has now.
+packs:
+  description: The number of packs that the repository has now.
   returned: success, not in check mode
   type: int
 """

@@ -43,7 +43,8 @@ options:
         description: The method for this project, instead of O(method).
         type: str
       path:
-        description: A complete local clone on the controller, for method V(rsync). The snapshot is then what this clone has.
+        description:
+          - A complete local clone on the controller, for method V(rsync). The snapshot is then what this clone has.
         type: path
   state:
     description: V(present) brings the projects to the volumes; V(absent) removes them, from each worker before its sandbox.
@@ -86,14 +87,18 @@ options:
     default: /repository-cache
   method:
     description:
-      - How a snapshot reaches a volume. V(git) fetches the pinned object ids from upstream, inside the cluster. V(rsync)
-        makes finished packs of a local clone on the controller and copies them through the API server, for what only the
-        controller can reach. V(auto) is V(rsync) for projects with a C(path), else V(git).
+      - How a snapshot reaches a volume. V(seed) has one pod without cache volumes read upstream once and make finished packs,
+        which the filler pods copy over the pod network. V(git) has the workers' filler pods fetch from upstream, and their
+        packs copied to the sandboxes. V(rsync) makes finished packs of a clone on the controller and copies them through the
+        API server, for what only the controller can reach.
+      - V(auto) chooses for each project and volume, and the plan says what and why. V(rsync) for projects with a C(path) or an
+        ssh URL; V(git) where only a difference is to be fetched, or the project is known to be small; else V(seed). Where the
+        cluster turns out not to reach upstream, V(auto) goes on with V(rsync).
     type: str
     default: auto
   image:
     description:
-      - The filler pods' image; it needs sh, coreutils, git, and for method V(rsync) rsync. It is pulled before a volume is taken.
+      - The filler pods' image; it needs sh, coreutils, findutils, sed, git, and for methods V(seed) and V(rsync) rsync. It is pulled before a volume is taken.
       - The default is the image of the running pod that uses the volume, else C(quay.io/packit/sandcastle).
     type: str
     default: ""
@@ -105,6 +110,25 @@ options:
         C(service_account), C(active_deadline), C(heartbeat), C(start_timeout).
     type: dict
     default: {}
+  seed:
+    description:
+      - The seed pod of method V(seed), merged over the defaults.
+      - C(size) is the size of its scratch space (C(4Gi)), on the node's own storage. C(claim) names a claim in the workers'
+        namespace that is used instead, and kept for the next run, which then fetches only the difference.
+      - C(resources) are its requests and limits (256Mi and 768Mi of memory, 200m and 2 processors).
+      - C(network_policy), V(false) by default, makes network policies for the time of the run where the fillers cannot reach
+        the seed pod. Without them the packs go through the API server then, which is slower.
+      - C(count) is the number of seed pods, V(0) to have it decided. More than one pays with many volumes.
+    type: dict
+    default: {}
+  clones:
+    description: A directory on the controller where method V(rsync) keeps clones of projects without a C(path) for the next run.
+    type: path
+    default: ~/.cache/packit-deployment/clones
+  node_concurrency:
+    description: Volumes of one node, of workers and of sandboxes each, that are worked on at once.
+    type: int
+    default: 4
   concurrency:
     description: Volumes held at once. A pair holds two while its sandbox is filled, so V(1) counts as V(2).
     type: int
@@ -141,8 +165,9 @@ options:
     default: false
   progress_file:
     description:
-      - A file on the controller to which a line is appended for each thing that happens. The action plugin of the same
-        name sets it and shows the lines on standard error while the task runs.
+      - A file on the controller to which a JSON object is appended, in a line, for each thing that happens, with C(subject),
+        C(phase), C(project) and C(detail). The action plugin of the same name sets it and shows what is worth a line on
+        standard error while the task runs.
     type: path
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options

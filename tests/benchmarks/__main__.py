@@ -183,7 +183,7 @@ def idle(directory: Path) -> None:
             scene = Scene(cluster, server, directory)
             scene.deploy(100, running=False)
             scene.repository(commits=3)
-            scene.succeed(concurrency=32, timeout=600)
+            scene.succeed(concurrency=32, wait=600)
             before = cluster.requests(clear=True)
             run, seconds, _memory = watched(scene)
             asked = sum(number for what, number in cluster.requests().items() if not what.startswith("admin"))

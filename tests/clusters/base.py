@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 from kubernetes import client, config
+from kubernetes.stream import stream
 
 RBAC = Path(__file__).parents[2] / "docs" / "rbac.yml"
 WORKER_TEMPLATE = "packit-worker-repository-cache"
@@ -221,6 +222,18 @@ class TestCluster(ABC):
     def fillers(self, *namespaces: str) -> list[str]:
         """The names of all our pods that are there."""
         return [name for namespace in namespaces for name in self.pods(namespace, "packit.dev/repository-cache-filler")]
+
+    def network_policies(self, namespace: str) -> list[str]:
+        """The names of a namespace's network policies."""
+        policies = client.NetworkingV1Api(self.api).list_namespaced_network_policy(namespace).items
+        return [item.metadata.name for item in policies]
+
+    def execute(self, namespace: str, pod: str, command: list[str]) -> str:
+        """What a command prints in a pod."""
+        # `stream` swaps a method of the client that it is given, so it has one of its own.
+        core = client.CoreV1Api(config.new_client_from_config(str(self.kubeconfig)))
+        said: str = stream(core.connect_get_namespaced_pod_exec, pod, namespace, command=command, stdout=True, stderr=True)
+        return said
 
     def annotations(self, namespace: str, claim: str) -> dict[str, str]:
         """A claim's annotations."""

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from kubernetes import client
@@ -46,6 +48,26 @@ class RealCluster(TestCluster):
 
     def volume_path(self, namespace: str, claim: str) -> Path:
         return self.kubeconfig.parent / "volumes" / f"{namespace}-{claim}"
+
+    @contextmanager
+    def blocked_network(self, namespace: str) -> Iterator[None]:
+        """The network of each seed pod that is made in a namespace meanwhile refuses what comes to its port."""
+        done = threading.Event()
+        blocked: set[str] = set()
+
+        def block() -> None:
+            while not done.wait(0.05):
+                for pod in self.core.list_namespaced_pod(namespace, label_selector="packit.dev/repository-cache-filler=seed").items:
+                    if pod.status.pod_ip and pod.metadata.uid not in blocked and _refuse(pod.status.pod_ip):
+                        blocked.add(pod.metadata.uid)
+
+        blocker = threading.Thread(target=block)
+        blocker.start()
+        try:
+            yield
+        finally:
+            done.set()
+            blocker.join()
 
     def remove_volumes(self, namespace: str) -> None:
         for item in self.core.list_persistent_volume(label_selector="test=volume").items:
@@ -89,3 +111,17 @@ class RealCluster(TestCluster):
         self.reset()
         self._namespaces, self._emptied = self._emptied, []
         super().reset()
+
+
+def _refuse(address: str) -> bool:
+    """Have the network namespace with this address refuse the seed's port; False where no process is in it yet."""
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            inside = f"{address}\n" in "".join(f"{word}\n" for word in (process / "net/fib_trie").read_text().split())
+        except OSError:
+            continue
+        if inside and os.stat(process / "ns/net").st_ino != os.stat("/proc/self/ns/net").st_ino:
+            rule = ["iptables", "-I", "INPUT", "-p", "tcp", "--dport", "8730", "-j", "REJECT"]
+            run(["nsenter", f"--net=/proc/{process.name}/ns/net", *rule])
+            return True
+    return False

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import shutil
 from pathlib import Path
 
@@ -32,6 +33,8 @@ class Kubelet:
         self._containers: dict[str, Container] = {}
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ends: set[asyncio.Task[None]] = set()
+        # Every pod has an address of its own, as on a pod network; all of 127/8 is this machine's.
+        self._addresses = (f"127.88.{number // 250 % 250}.{number % 250 + 1}" for number in itertools.count())
         store.hooks.append(self._seen)
 
     def container(self, pod: Json) -> Container | None:
@@ -224,9 +227,10 @@ class Kubelet:
 
     def _running(self, pod: Json) -> None:
         name = pod["spec"]["containers"][0]["name"]
+        address = next(self._addresses)
 
         def edit(item: Json) -> None:
-            item["status"].update({"phase": "Running", "podIP": "127.0.0.1", "hostIP": "127.0.0.1"})
+            item["status"].update({"phase": "Running", "podIP": address, "hostIP": "127.0.0.1"})
             item["status"]["containerStatuses"] = [
                 {
                     "name": name,

@@ -83,24 +83,31 @@ class Scene:
         return self.server.url(f"{name}.git")
 
     def variables(self, *names: str, **more: Any) -> dict[str, Any]:
-        """The playbook's variables for these projects."""
+        """The playbook's variables for these projects; by method git unless ``method`` says otherwise."""
         return {
             "repository_cache_projects": [{"url": self.url(name)} for name in names or ("one",)],
             "repository_cache_worker_namespace": WORK,
             "repository_cache_sandbox_namespace": SAND,
             "repository_cache_image": self.cluster.image,
+            "repository_cache_method": more.pop("method", "git"),
             "repository_cache_filler": {"pull_policy": "IfNotPresent", **more.pop("filler", {})},
             **{f"repository_cache_{key}": value for key, value in more.items()},
         }
 
     def start(
-        self, *names: str, arguments: tuple[str, ...] = (), variables: dict[str, Any] | None = None, **more: Any
+        self,
+        *names: str,
+        arguments: tuple[str, ...] = (),
+        variables: dict[str, Any] | None = None,
+        environment: dict[str, str] | None = None,
+        **more: Any,
     ) -> subprocess.Popen[str]:
         """Start the playbook as a user would."""
         path = self.directory / f"vars-{time.monotonic_ns()}.yml"
         path.write_text(yaml.safe_dump(variables if variables is not None else self.variables(*names, **more)))
-        environment = {
+        settings = {
             **os.environ,
+            **(environment or {}),
             "K8S_AUTH_KUBECONFIG": str(self.kubeconfig),
             "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
             "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
@@ -111,14 +118,14 @@ class Scene:
         }
         argv = [str(Path(sys.executable).parent / "ansible-playbook"), str(PLAYBOOK), "-e", f"@{path}", "-vv", *arguments]
         return subprocess.Popen(
-            argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.directory, start_new_session=True
+            argv, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.directory, start_new_session=True
         )
 
-    def run(self, *names: str, timeout: float = 300, **more: Any) -> Run:
-        """Run the playbook to its end."""
+    def run(self, *names: str, wait: float = 300, **more: Any) -> Run:
+        """Run the playbook to its end, at most ``wait`` seconds."""
         process = self.start(*names, **more)
         try:
-            output, _nothing = process.communicate(timeout=timeout)
+            output, _nothing = process.communicate(timeout=wait)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             raise
@@ -164,6 +171,16 @@ class Scene:
                 checkout.parent.mkdir()
                 clone_as_packit(worker, self.url(name), checkout)
                 check_in_sandbox(sandbox, checkout)
+
+
+def own(entry: Path, volume: Path) -> None:
+    """As if a consumer's user had made it: the fillers' user may write there."""
+    if os.geteuid() == 0:
+        group = volume.stat().st_gid
+        for path in (entry, *entry.rglob("*")):
+            if not path.is_symlink():
+                os.chown(path, 1000, group)
+                path.chmod(path.stat().st_mode | (0o070 if path.is_dir() else 0o060))
 
 
 def objects(entry: Path) -> set[str]:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tests.repositories import make
 
-from .harness import Scene, entry_refs, objects
+from .harness import Scene, entry_refs, objects, own
 
 
 def put(source: Path, volume: Path, name: str, *words: str, bare: bool = True) -> Path:
@@ -23,16 +23,6 @@ def put(source: Path, volume: Path, name: str, *words: str, bare: bool = True) -
     subprocess.run([*argv, f"file://{source}", str(entry)], check=True, capture_output=True, timeout=60)
     own(entry, volume)
     return entry
-
-
-def own(entry: Path, volume: Path) -> None:
-    """As if a consumer's user had made it: the fillers' user may write there."""
-    if os.geteuid() == 0:
-        group = volume.stat().st_gid
-        for path in (entry, *entry.rglob("*")):
-            if not path.is_symlink():
-                os.chown(path, 1000, group)
-                path.chmod(path.stat().st_mode | (0o070 if path.is_dir() else 0o060))
 
 
 def test_older_bare_and_non_bare_entries_are_updated_in_place(scene: Scene) -> None:

@@ -74,7 +74,7 @@ def test_an_image_that_cannot_be_pulled_is_explained_before_a_volume_is_taken(sc
     scene.deploy()
     scene.repository()
     started = time.monotonic()
-    done = scene.run(image="missing.test/nothing:1", timeout=120)
+    done = scene.run(image="missing.test/nothing:1", wait=120)
     assert done.code != 0
     assert "The image missing.test/nothing:1 cannot be pulled" in done.text
     assert "Check repository_cache_image" in done.text
@@ -194,6 +194,6 @@ def test_a_used_up_quota_is_waited_for_and_lowers_the_concurrency(scene: Scene) 
     scene.repository()
     scene.cluster.quota(SAND, "terminating", {"pods": "1"}, scopes=("Terminating",))
     scene.cluster.limit_range(SAND, "limits", [{"type": "Container", "default": {"memory": "512Mi"}, "max": {"memory": "1Gi"}}])
-    done = scene.succeed(timeout=200)
+    done = scene.succeed(wait=200)
     assert "waits for quota" in done.text
     scene.check()

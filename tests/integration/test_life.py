@@ -84,7 +84,7 @@ def test_killed_the_fillers_end_themselves_and_the_next_run_sweeps_and_finishes(
     process.communicate()
     assert scene.fillers() != []
     scene.server.stall = 0
-    done = scene.succeed(filler={"heartbeat": 12}, timeout=200)
+    done = scene.succeed(filler={"heartbeat": 12}, wait=200)
     assert done.code == 0
     scene.check()
 
@@ -104,12 +104,12 @@ def test_killed_while_pods_are_pending_the_next_run_removes_them_and_finishes(sc
     scene.deploy(1, running=False)
     scene.repository()
     who = {"pod_security_context": {"runAsUser": 1000, "fsGroup": 1000}, "pull_policy": "Never", "start_timeout": 10}
-    process = scene.start(filler={**who, "start_timeout": 100, "node_selector": {"nowhere": "yes"}})
+    process = scene.start(filler={**who, "start_timeout": 20, "node_selector": {"nowhere": "yes"}})
     until(lambda: scene.fillers() != [], "a pending filler")
     kill_tree(process.pid)
     process.communicate()
     assert scene.fillers() != []
-    done = scene.succeed(filler=who, timeout=200)
+    done = scene.succeed(filler=who, wait=200)
     assert "left behind" in done.text or "waits for the filler of" in done.text
     scene.check()
 
@@ -117,7 +117,7 @@ def test_killed_while_pods_are_pending_the_next_run_removes_them_and_finishes(sc
 def test_a_filler_that_cannot_be_placed_goes_away_and_is_explained(scene: Scene) -> None:
     scene.deploy(1, running=False)
     scene.repository()
-    done = scene.run(filler={"node_selector": {"nowhere": "yes"}, "pull_policy": "Never"}, timeout=100)
+    done = scene.run(filler={"node_selector": {"nowhere": "yes"}, "pull_policy": "Never"}, wait=100)
     assert done.code != 0
     assert "No node matches the filler's node selector." in done.text
     assert "Check node_selector in repository_cache_filler." in done.text

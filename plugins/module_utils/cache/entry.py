@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from .git import KEPT_SETTINGS
-from .model import Layout
+from .model import Layout, Ref
 
 _RUNS_PROGRAMS = re.compile(
     r"^(core\.(fsmonitor|sshcommand|hookspath|gitproxy|editor|pager|askpass|alternaterefscommand|worktree)"
@@ -55,6 +55,7 @@ class Entry:
     bridged: bool = False
     keeps_all: bool = False
     objects_taken: bool = False
+    refs: tuple[Ref, ...] = ()
     warnings: tuple[str, ...] = ()
 
     @property
@@ -72,9 +73,13 @@ def parse_entry(output: bytes, root: str, name: str) -> Entry:
     """The entry from what ``scripts.INSPECT`` printed."""
     head, _newline, settings = output.partition(b"\nkind repository\n")
     facts: dict[str, str] = {}
-    for line in head.decode("utf-8", "surrogateescape").splitlines():
+    refs = []
+    for line in head.decode("utf-8", "surrogateescape").split("\n"):
         word, _space, value = line.partition(" ")
-        facts[word] = value
+        if word == "ref":
+            refs.append(Ref(value[41:], value[:40]))
+        else:
+            facts[word] = value
     config, broken = _settings(settings)
     kind = facts.get("kind", "repository" if _newline else "")
     path = f"{root}/{name}"
@@ -100,6 +105,8 @@ def parse_entry(output: bytes, root: str, name: str) -> Entry:
     use, reason, remedy = _repository(facts, config, path)
     if broken and use is Use.BUILD_ON:
         use, reason, remedy = Use.REPLACE, "its configuration cannot be read, so every clone fails", ""
+    if "refs_broken" in facts and use is Use.BUILD_ON:
+        use, reason, remedy = Use.REPLACE, "its refs cannot be read, so every clone fails", ""
     return Entry(
         use=use,
         layout=layout,
@@ -115,6 +122,7 @@ def parse_entry(output: bytes, root: str, name: str) -> Entry:
         bridged="bridge" in facts,
         keeps_all=all(config.get(key.lower()) == value for key, value in KEPT_SETTINGS.items()),
         objects_taken="objects_taken" in facts,
+        refs=tuple(refs),
         warnings=_warnings(facts, config, name),
     )
 

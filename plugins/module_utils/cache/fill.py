@@ -21,13 +21,14 @@ from .model import Layout, Project, Snapshot, Volume
 from .objects import Side
 from .plan import Action
 from .projects import matches
+from .publication import bridge, check_usable, is_current, publish
 from .record import Held
 from .repository import Repository
 from .results import ProjectResult
 from .transfer import Transfer
 
-Tell = Callable[[str], None]
-"""Called with what is going on, in a few words."""
+Tell = Callable[[str, str], None]
+"""Called with what is going on, in a few words, and the newest line of the program that does it."""
 
 
 @dataclass(frozen=True)
@@ -63,19 +64,20 @@ def prepare(
     """Clean up what failed runs left, look at the entry, and receive what the snapshot needs. Raises DeploymentError."""
     started = time.monotonic()
     repository = repository_on(held, project.name, leftovers_age)
-    removed = repository.clean(deadline)
-    entry = repository.inspect(deadline)
-    repository.check_usable(entry, held.shared)
+    entry, removed = repository.take(deadline, keep_received=transfer.resumes)
+    check_usable(repository, entry, held.shared)
     warnings = [*entry.warnings]
     if removed:
         warnings.append(f"{len(removed)} files that failed runs had left were removed from {project.name}")
     if entry.reason and entry.occupied:
         warnings.append(f"{project.name} was replaced: {entry.reason}")
-    tell(f"receives by {transfer.method.value}")
-    incoming = transfer.receive(repository, entry, snapshot, deadline, tell)
+    phase = f"receives by {transfer.method.value}"
+    tell(phase, "")
+    incoming = transfer.receive(repository, entry, snapshot, deadline, lambda line: tell(phase, line))
+    tell("checks", "")
     repository.prove(entry, incoming, snapshot, deadline)
-    side = Side(repository, entry, incoming, repository.objects(entry, incoming, deadline))
-    current = not incoming.packs and repository.is_current(entry, snapshot, wanted_by(project), deadline)
+    side = Side(repository, entry, incoming, repository.contents(entry, incoming, deadline))
+    current = not incoming.packs and is_current(entry, snapshot, wanted_by(project))
     return Prepared(volume, project, snapshot, transfer, side, held.shared, current, time.monotonic() - started, tuple(warnings))
 
 
@@ -86,37 +88,29 @@ def finish(prepared: Prepared, verify: bool, other_layout: Layout | None, deadli
     repository, before = side.repository, side.entry
     after: Entry = before
     if not prepared.current or side.incoming.packs:
-        after = repository.publish(before, side.incoming, prepared.snapshot, wanted_by(project), prepared.shared, deadline)
-    bridged = after if other_layout is None else repository.bridge(after, other_layout, deadline)
+        after = publish(repository, before, side.incoming, prepared.snapshot, wanted_by(project), prepared.shared, deadline)
+    bridged = after if other_layout is None else bridge(repository, after, other_layout, deadline)
     if verify:
         repository.verify_whole(bridged, deadline)
     repository.clean(deadline)
     action = _action(prepared, bridged != after)
     layout = (bridged.layout or Layout.BARE).value
+    method = prepared.transfer.method.value
     result = ProjectResult(
         volume=prepared.volume,
         project=project.name,
         action=action,
-        method=prepared.transfer.method.value,
+        method=method,
         seconds=round(prepared.seconds + time.monotonic() - started, 3),
         bytes=side.incoming.bytes,
         snapshot=prepared.snapshot.digest,
         refs=len(prepared.snapshot.refs),
         layout=layout,
-        warnings=prepared.warnings,
+        warnings=(*prepared.warnings, *side.incoming.warnings),
     )
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    held = Held(
-        project.url,
-        prepared.snapshot.digest,
-        len(prepared.snapshot.refs),
-        bridged.bytes,
-        layout,
-        prepared.transfer.method.value,
-        now,
-        side.objects,
-    )
-    return result, held
+    refs = len(prepared.snapshot.refs)
+    return result, Held(project.url, prepared.snapshot.digest, refs, bridged.bytes, layout, method, now, side.contents.inventory)
 
 
 def repository_on(held: HeldVolume, name: str, leftovers_age: float) -> Repository:

@@ -67,6 +67,11 @@ OUR_CONFIG: Mapping[str, str] = {
     "credential.helper": "",
 }
 
+FETCH = (
+    "fetch", "--stdin", "--no-write-fetch-head", "--no-tags", "--no-auto-maintenance", "--no-recurse-submodules", "--refmap=", "--progress",
+)  # fmt: skip
+"""git's words for a fetch of pinned ids, which come by standard input; `--` and the URL follow."""
+
 KEPT_SETTINGS: Mapping[str, str] = {
     "gc.auto": "0",
     "maintenance.auto": "false",

@@ -8,6 +8,7 @@ The Kubernetes side implements this in ``deployment``; ``rollout`` knows only th
 
 from __future__ import annotations
 
+import threading
 from contextlib import AbstractContextManager
 from typing import Protocol
 
@@ -55,6 +56,10 @@ class HeldVolume(Protocol):
         """Whether another pod has it mounted too, whose checkouts may borrow from its entries."""
 
     @property
+    def wanted(self) -> threading.Event | None:
+        """Set when a consumer's pod waits for the volume and cannot have it meanwhile; None where nobody looks."""
+
+    @property
     def held_seconds(self) -> float:
         """Seconds since it was taken."""
 
@@ -72,6 +77,9 @@ class Keeper(Protocol):
 
     def hold(self, volume: Volume, deadline: Deadline) -> AbstractContextManager[HeldVolume]:
         """Take a volume; released, whatever happens, when the context ends. Raises VolumeSkipped or DeploymentError."""
+
+    def capacity(self, volume: Volume) -> int:
+        """The volume's size in bytes, 0 where it is not known."""
 
     def recorded(self, volume: Volume) -> Record | None:
         """What is known of a volume."""

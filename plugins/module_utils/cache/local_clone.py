@@ -8,20 +8,17 @@ It is the user's own: git runs in it with the user's configuration. Nothing is w
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import threading
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..deadline import Deadline
-from ..errors import DeploymentError, InvalidOption
+from ..errors import InvalidOption
 from ..shell import Shell, checked
 from .model import Project, Ref, Snapshot
 from .projects import matches
 
-_ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1"}
+ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1"}
+"""git's environment in a repository of the user's own."""
 _REMOTE_HEADS = "refs/remotes/origin/"
 
 
@@ -39,7 +36,7 @@ def open_clone(shell: Shell, project: Project, deadline: Deadline) -> LocalClone
     path = project.path
     if not Path(path).is_dir():
         raise InvalidOption(f"`path` of project `{project.name}` is no directory: {path}.")
-    looked = shell.run(_git(path, "rev-parse", "--is-shallow-repository", "--is-bare-repository"), deadline=deadline, env=_ENVIRONMENT)
+    looked = shell.run(_git(path, "rev-parse", "--is-shallow-repository", "--is-bare-repository"), deadline=deadline, env=ENVIRONMENT)
     if looked.returncode:
         raise InvalidOption(
             f"`path` of project `{project.name}` is no git repository that git will read: {path}: {looked.stderr.strip()}",
@@ -52,17 +49,17 @@ def open_clone(shell: Shell, project: Project, deadline: Deadline) -> LocalClone
             "Run `git fetch --unshallow` in it.",
         )
     promisor = shell.run(
-        _git(path, "config", "--get-regexp", r"^(remote\..*\.promisor|extensions\.partialclone)$"), deadline=deadline, env=_ENVIRONMENT
+        _git(path, "config", "--get-regexp", r"^(remote\..*\.promisor|extensions\.partialclone)$"), deadline=deadline, env=ENVIRONMENT
     )
     if promisor.returncode == 0:
         raise InvalidOption(
             f"`path` of project `{project.name}` is a partial clone (--filter), so objects are missing: {path}.",
             f"Clone it again without a filter: git clone --mirror -- {project.url} DIRECTORY",
         )
-    object_format = shell.run(_git(path, "rev-parse", "--show-object-format"), deadline=deadline, env=_ENVIRONMENT).text()
+    object_format = shell.run(_git(path, "rev-parse", "--show-object-format"), deadline=deadline, env=ENVIRONMENT).text()
     if object_format not in ("sha1", ""):
         raise InvalidOption(f"`path` of project `{project.name}` has object format {object_format}; only sha1 can be cached.")
-    origin = shell.run(_git(path, "for-each-ref", "--count=1", _REMOTE_HEADS), deadline=deadline, env=_ENVIRONMENT)
+    origin = shell.run(_git(path, "for-each-ref", "--count=1", _REMOTE_HEADS), deadline=deadline, env=ENVIRONMENT)
     clone = LocalClone(path, mirror=bare == "true" or not origin.stdout)
     if not read_clone_snapshot(shell, clone, project, deadline).refs:
         raise InvalidOption(f"`path` of project `{project.name}` has no ref that matches {', '.join(project.refs)}: {path}.")
@@ -72,7 +69,7 @@ def open_clone(shell: Shell, project: Project, deadline: Deadline) -> LocalClone
 def read_clone_snapshot(shell: Shell, clone: LocalClone, project: Project, deadline: Deadline) -> Snapshot:
     """What the clone has, under upstream's names. Raises CommandFailed."""
     listed = checked(
-        shell, shell.run(_git(clone.path, "for-each-ref", "--format=%(objectname) %(refname)"), deadline=deadline, env=_ENVIRONMENT)
+        shell, shell.run(_git(clone.path, "for-each-ref", "--format=%(objectname) %(refname)"), deadline=deadline, env=ENVIRONMENT)
     )
     refs: dict[str, str] = {}
     for line in listed.text().splitlines():
@@ -81,7 +78,7 @@ def read_clone_snapshot(shell: Shell, clone: LocalClone, project: Project, deadl
         if upstream_name and matches(project.refs, upstream_name):
             refs[upstream_name] = value
     head_ref = "HEAD" if clone.mirror else f"{_REMOTE_HEADS}HEAD"
-    symbolic = shell.run(_git(clone.path, "symbolic-ref", "--quiet", head_ref), deadline=deadline, env=_ENVIRONMENT)
+    symbolic = shell.run(_git(clone.path, "symbolic-ref", "--quiet", head_ref), deadline=deadline, env=ENVIRONMENT)
     head = _upstream_name(symbolic.text(), clone.mirror) if symbolic.returncode == 0 else ""
     return Snapshot(tuple(sorted(Ref(name, value) for name, value in refs.items())), head if head in refs else "")
 
@@ -92,80 +89,6 @@ def _upstream_name(name: str, mirror: bool) -> str:
     if name.startswith(_REMOTE_HEADS) and name != f"{_REMOTE_HEADS}HEAD":
         return "refs/heads/" + name[len(_REMOTE_HEADS) :]
     return "" if name.startswith(("refs/heads/", "refs/remotes/")) else name
-
-
-@dataclass(frozen=True)
-class FinishedPacks:
-    """A directory with packs and their indexes, ready to be copied. ``bytes`` is their size together."""
-
-    directory: Path
-    bytes: int
-
-
-class PackMaker:
-    """Makes packs of a local clone in a scratch directory, each kind once however many volumes want it."""
-
-    def __init__(self, shell: Shell, clone: LocalClone, scratch: Path, threads: int = 0) -> None:
-        self._shell = shell
-        self._clone = clone
-        self._scratch = scratch
-        self._threads = threads
-        self._making = threading.Lock()
-
-    def known(self, ids: Iterable[str], deadline: Deadline) -> tuple[str, ...]:
-        """Those of ``ids`` that the clone has. A base that it lacks would stop pack-objects."""
-        wanted = sorted(set(ids))
-        if not wanted:
-            return ()
-        answer = checked(
-            self._shell,
-            self._shell.run(
-                _git(self._clone.path, "cat-file", "--batch-check=%(objectname)"),
-                deadline=deadline,
-                stdin="".join(f"{value}\n" for value in wanted).encode(),
-                env=_ENVIRONMENT,
-            ),
-        )
-        return tuple(line for line in answer.text().splitlines() if not line.endswith(" missing"))
-
-    def make(self, snapshot: Snapshot, base: Iterable[str], deadline: Deadline) -> FinishedPacks:
-        """Packs with all that ``snapshot`` needs and ``base`` (ids that the clone has) does not reach; never thin.
-
-        Raises DeploymentError where the clone lacks an object.
-        """
-        with self._making:
-            return self._made(snapshot, sorted(set(base)), deadline)
-
-    def _made(self, snapshot: Snapshot, negative: list[str], deadline: Deadline) -> FinishedPacks:
-        key = hashlib.sha256("\n".join([snapshot.digest, *negative]).encode()).hexdigest()[:24]
-        finished = self._scratch / key
-        if not finished.is_dir():
-            making = self._scratch / f"{key}.making"
-            shutil.rmtree(making, ignore_errors=True)
-            making.mkdir(parents=True)
-            revisions = [*snapshot.ids, "--not", *negative] if negative else list(snapshot.ids)
-            packed = self._shell.run(
-                _git(
-                    self._clone.path,
-                    "pack-objects",
-                    "--revs",
-                    "--delta-base-offset",
-                    "--quiet",
-                    f"--threads={self._threads}",
-                    "--non-empty",
-                    str(making / "pack"),
-                ),
-                deadline=deadline,
-                stdin="".join(f"{line}\n" for line in revisions).encode(),
-                env=_ENVIRONMENT,
-            )
-            if packed.returncode:
-                raise DeploymentError(
-                    f"No pack could be made of {self._clone.path}: {packed.stderr.strip()}",
-                    f"Check the clone: git -C {self._clone.path} fsck --connectivity-only",
-                )
-            making.rename(finished)
-        return FinishedPacks(finished, sum(file.stat().st_size for file in finished.iterdir()))
 
 
 def _git(path: str, *words: str) -> tuple[str, ...]:

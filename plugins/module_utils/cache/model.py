@@ -16,6 +16,7 @@ class Method(str, Enum):
     AUTO = "auto"
     GIT = "git"
     RSYNC = "rsync"
+    SEED = "seed"
 
 
 class Layout(str, Enum):

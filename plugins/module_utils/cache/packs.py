@@ -5,16 +5,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import DeploymentError
+from .record import Inventory
 
 PACK_NAME = re.compile(r"pack-[0-9a-f]{40}")
 
 
 class BadPack(DeploymentError):
-    """A pack or its index is not what its checksums say."""
+    """The pack named ``pack``, or its index, is not what its checksums say."""
+
+    def __init__(self, pack: str, message: str, remedy: str = "") -> None:
+        super().__init__(message, remedy)
+        self.pack = pack
 
 
 @dataclass(frozen=True)
@@ -35,16 +42,50 @@ def parse_checks(output: str, where: str) -> tuple[Pack, ...]:
     for line in output.splitlines():
         words = line.split()
         if len(words) != 7:
-            raise BadPack(f"A pack in {where} could not be read: {line!r}.", "Run again; the damaged pack is not used.")
+            raise BadPack(words[0] if words else "", f"A pack in {where} could not be read: {line!r}.", _REMEDY)
         name, size, pack_sum, pack_end, index_names, index_sum, index_end = words
         if pack_sum != pack_end:
-            raise BadPack(f"Pack {name} in {where} is damaged: its checksum is {pack_sum}, and it says {pack_end}.", _REMEDY)
+            raise BadPack(name, f"Pack {name} in {where} is damaged: its checksum is {pack_sum}, and it says {pack_end}.", _REMEDY)
         if index_names != pack_end:
-            raise BadPack(f"The index of pack {name} in {where} belongs to another pack ({index_names}).", _REMEDY)
+            raise BadPack(name, f"The index of pack {name} in {where} belongs to another pack ({index_names}).", _REMEDY)
         if index_sum != index_end:
-            raise BadPack(f"The index of pack {name} in {where} is damaged.", _REMEDY)
+            raise BadPack(name, f"The index of pack {name} in {where} is damaged.", _REMEDY)
         packs.append(Pack(name, int(size)))
     return tuple(packs)
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What all objects of an entry lie in: packs, each by the checksums of itself and its index, and loose objects by id.
+
+    Equal checksums mean the same objects. ``names`` maps a pack's checksums to its base name there.
+    """
+
+    packs: frozenset[str]
+    loose: frozenset[str]
+    names: Mapping[str, str]
+
+    def includes(self, other: Contents) -> bool:
+        """Whether all of the other's objects are here, as far as names can tell; False where only the ids can."""
+        return other.packs <= self.packs and other.loose <= self.loose
+
+    @property
+    def inventory(self) -> Inventory:
+        """The sum of it, for the record."""
+        lines = [*sorted(self.packs), *sorted(self.loose)]
+        return Inventory(len(self.packs), len(self.loose), hashlib.sha256("\n".join(lines).encode()).hexdigest())
+
+
+def parse_contents(output: str) -> Contents:
+    """What ``scripts.INVENTORY`` printed. A pack that its index does not belong to counts for nothing."""
+    names, loose = {}, set()
+    for line in output.splitlines():
+        words = line.split()
+        if words[:1] == ["pack"] and len(words) == 5 and words[1] == words[3]:
+            names[f"{words[1]} {words[2]}"] = words[4]
+        elif words[:1] == ["loose"] and len(words) == 2:
+            loose.add(words[1])
+    return Contents(frozenset(names), frozenset(loose), names)
 
 
 _REMEDY = "Run again: it is received anew. If it happens again, suspect the volume or the network."

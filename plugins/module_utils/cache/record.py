@@ -17,14 +17,18 @@ ANNOTATION = "packit.dev/repository-cache"
 LIMIT = 32 * 1024
 """Bytes. All annotations of an object share 256 KiB."""
 
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True)
-class Objects:
-    """Every object id of an entry, counted and summed up: equal sums mean equal sets."""
+class Inventory:
+    """What the objects of an entry lie in: the number of its packs and loose objects, and the SHA-256 of all their names.
 
-    count: int
+    A pack is named after its content, so equal sums mean equal sets of objects.
+    """
+
+    packs: int
+    loose: int
     sha256: str
 
 
@@ -39,7 +43,7 @@ class Held:
     layout: str
     method: str
     time: str
-    objects: Objects
+    inventory: Inventory
 
 
 @dataclass(frozen=True)
@@ -75,7 +79,7 @@ def parse(text: str | None, claim_uid: str, volume_name: str) -> Record | None:
         data = json.loads(text)
         if data["version"] != _VERSION or data["claim_uid"] != claim_uid or data["volume_name"] != volume_name:
             return None
-        projects = {str(name): Held(**{**item, "objects": Objects(**item["objects"])}) for name, item in data["projects"].items()}
+        projects = {str(name): Held(**{**item, "inventory": Inventory(**item["inventory"])}) for name, item in data["projects"].items()}
         return Record(claim_uid, volume_name, projects, tuple(data["absent"]))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None

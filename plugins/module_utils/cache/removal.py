@@ -13,7 +13,7 @@ from ..errors import Cancelled, DeploymentError
 from .fill import repository_on
 from .keeper import Keeper, VolumeSkipped
 from .model import Project
-from .pair import Options
+from .pair_options import Options
 from .plan import Action, PairPlan
 from .results import PairResult, ProjectResult
 from .side import Report, VolumeSide

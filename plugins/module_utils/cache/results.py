@@ -88,13 +88,13 @@ class PairResult:
 
 @dataclass(frozen=True)
 class Progress:
-    """One thing that happened, for the person who watches. ``project`` is empty where it is about the whole volume."""
+    """One thing that happened, for the person who watches.
 
-    volume: Volume
+    ``subject`` is the volume, or what else it is about (empty: the whole run); ``project`` is empty where it is about all of
+    them; ``detail`` is words, or the newest line of the program that works.
+    """
+
+    subject: str
     phase: str
     project: str = ""
     detail: str = ""
-
-    def __str__(self) -> str:
-        of = f" {self.project}" if self.project else ""
-        return f"{self.volume}{of}: {self.phase}{': ' + self.detail if self.detail else ''}"

@@ -11,9 +11,9 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from ..errors import Cancelled
 from .keeper import Keeper
-from .model import Project
-from .pair import Options, PairRun
-from .plan import PairPlan, Plan, State
+from .pair import PairRun
+from .pair_options import Options
+from .plan import PairPlan, Plan, State, Step
 from .removal import RemovalRun
 from .results import PairResult
 from .side import Report
@@ -28,7 +28,7 @@ def roll_out(
     plan: Plan,
     keeper: Keeper,
     book: SnapshotBook,
-    transfer: Callable[[Project], Transfer],
+    transfer: Callable[[Step], Transfer],
     options: Options,
     concurrency: int,
     report: Report,

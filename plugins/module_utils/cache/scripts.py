@@ -13,8 +13,9 @@ WORK = ".packit-deployment#work"
 """Our directory at the root of a volume while we work. `#` starts a URL's fragment, so no project can have this name."""
 
 # $1 root, $2 name, $3 age in minutes from which a lock counts as left behind, $4 our scratch directory, $5 our configuration
-# of git, which is left there for every later command.
-INSPECT = r"""
+# of git, which is left there for every later command. $4/view becomes our own git directory over the entry: its objects and
+# refs, and nothing else of it.
+_INSPECT = r"""
 mkdir -p -- "$4" && printf '%s' "$5" >"$4/gitconfig" || exit 3
 cd -- "$1" 2>/dev/null || { echo "kind noroot"; exit; }
 e=./$2
@@ -63,15 +64,29 @@ else
     if [ -L "$e/objects" ] && [ "$(readlink "$e/objects")" = .git/objects ]; then say bridge 1
     elif [ -e "$e/objects" ] || [ -L "$e/objects" ]; then say objects_taken 1; fi
 fi
+v=$4/view
+rm -rf -- "$v" && mkdir -p -- "$v" && cd -- "$v" || exit 3
+echo 'ref: refs/heads/packit-cache-view' >HEAD
+printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >config
+a=$1/${g#./}
+ln -s -- "$a/objects" objects && ln -s -- "$a/packed-refs" packed-refs && ln -s -- "$a/refs" refs || exit 3
+GIT_DIR=$v git for-each-ref --format='ref %(objectname) %(refname)' || say refs_broken 1
+cd -- "$1" || exit 3
 say kind repository
 [ ! -f "$g/config" ] || git config --file "$g/config" --no-includes --null --list 2>/dev/null || say config_broken 1
 """
 
-# $1 root, $2 name, $3 age in minutes, $4 our slot in the work directory. Prints what was removed.
-CLEAN = r"""
+# $1 root, $2 name, $3 age in minutes, $4 our slot in the work directory, $5 `keep` where packs that an earlier try received,
+# whole or in part, are of use. Prints what was removed.
+_CLEAN = r"""
 cd -- "$1" || exit 3
-rm -rf -- "./WORK/$4"
-[ ! -d ./WORK ] || find ./WORK -mindepth 1 -maxdepth 1 -mmin "+$3" -exec rm -rf -- {} +
+if [ "$5" = keep ] && [ -d "./WORK/$4/objects/pack" ]; then
+    find "./WORK/$4" -mindepth 1 -maxdepth 1 ! -name objects -exec rm -rf -- {} +
+    find "./WORK/$4/objects" -type f ! -path "*/pack/pack-*" -delete
+else
+    rm -rf -- "./WORK/$4"
+fi
+[ ! -d ./WORK ] || find ./WORK -mindepth 1 -maxdepth 1 ! -name "$4" -mmin "+$3" -exec rm -rf -- {} +
 rmdir ./WORK 2>/dev/null
 e=./$2
 [ ! -L "$e" ] && [ -d "$e" ] || exit 0
@@ -83,8 +98,20 @@ find "$g/refs" -name '*.lock' -type f -mmin "+$3" -print -delete
 exit 0
 """.replace("WORK", WORK)
 
-# Our own git directory over an entry: $1 the view, $2 the entry's git directory (empty: none yet), $3 the refs that it
-# shows: `all` of the entry's, or `ours`: refs/packit-cache alone, so that nothing else is touched.
+INSPECT = _INSPECT
+CLEAN = _CLEAN
+# $1 to $5 as INSPECT, $6 slot, $7 how to clean. What was removed, a line each, an empty line, then the facts: one process
+# instead of two, as each costs a filler's small share of a processor while the volume is held.
+TAKE = (
+    f"clean() ({_CLEAN})\ninspect() ({_INSPECT})\n"
+    + r"""
+clean "$1" "$2" "$3" "$6" "$7" | sed 's/^/removed /'
+inspect "$1" "$2" "$3" "$4" "$5"
+"""
+)
+
+# Our own git directory: $1 the view, $2 the entry's git directory, of whose refs it shows only refs/packit-cache, so that
+# nothing else is touched (empty: there is no entry yet).
 VIEW = r"""
 rm -rf -- "$1" && mkdir -p -- "$1" || exit 3
 cd -- "$1" || exit 3
@@ -93,34 +120,68 @@ printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >config
 if [ -z "$2" ]; then mkdir refs objects; exit; fi
 ln -s -- "$2/objects" objects
 ln -s -- "$2/packed-refs" packed-refs
-if [ "$3" = all ]; then
-    ln -s -- "$2/refs" refs
-else
-    mkdir -p -- refs "$2/refs/packit-cache" && ln -s -- "$2/refs/packit-cache" refs/packit-cache
-fi
+mkdir -p -- refs "$2/refs/packit-cache" && ln -s -- "$2/refs/packit-cache" refs/packit-cache
 """
 
-# $1 root, $2 slot: the quarantine of a project, empty or as an earlier attempt of this run left it.
+# $1 root, $2 slot, then base names: the quarantine of a project, empty but for what an earlier try received of these packs.
+# Prints the bytes that are free on the volume, and those that are received already.
 QUARANTINE = r"""
 umask 022
-mkdir -p -- "$1/WORK" && chmod 0700 -- "$1/WORK" && mkdir -p -- "$1/WORK/$2/objects/pack" "$1/WORK/$2/objects/info"
+w=$1/WORK q=$1/WORK/$2/objects
+mkdir -p -- "$w" && chmod 0700 -- "$w" && mkdir -p -- "$q/pack" "$q/info" || exit 3
+root=$1
+shift 2
+for f in "$q"/pack/*; do
+    [ -e "$f" ] || continue
+    b=${f##*/}
+    case " $* " in *" ${b%.*} "*) ;; *) rm -f -- "$f" ;; esac
+done
+echo "$(df -B1 --output=avail -- "$root" | tail -n 1) $(find "$q/pack" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }')"
 """.replace("WORK", WORK)
 
-# $1 a pack directory, $2 `whole` or `trailers` (the packs themselves are not read). For each pack: name, bytes of the pack,
-# SHA-1 of all but its last 20 bytes, those last 20 bytes, the pack checksum in the index, the SHA-1 of all but the index's
-# last 20 bytes, those last 20 bytes.
+# $1 a pack directory, $2 `whole`, `trailers` (the packs themselves are not read) or `stored` (whole, and on disk for long).
+# For each pack: name, bytes of the pack, SHA-1 of all but its last 20 bytes, those last 20 bytes, the pack checksum in the
+# index, the SHA-1 of all but the index's last 20 bytes, those last 20 bytes.
 CHECK_PACKS = r"""
 cd -- "$1" 2>/dev/null || exit 0
 hex() { od -An -v -tx1 | tr -d ' \n'; }
+set -- "$1" "$2" pack-*.pack
+[ -e "$3" ] || exit 0
+[ "$2" = stored ] || sync -- pack-* &  # the disk works while the processor does
 for p in pack-*.pack; do
     p=${p%.pack}
     [ -e "$p.pack" ] || continue
     printf '%s %s %s %s %s %s %s\n' "$p" "$(stat -c %s "$p.pack")" \
-        "$(if [ "$2" = whole ]; then head -c -20 "$p.pack" | sha1sum | cut -c1-40; else tail -c 20 "$p.pack" | hex; fi)" \
+        "$(if [ "$2" != trailers ]; then head -c -20 "$p.pack" | sha1sum | cut -c1-40; else tail -c 20 "$p.pack" | hex; fi)" \
         "$(tail -c 20 "$p.pack" | hex)" \
         "$(tail -c 40 "$p.idx" | head -c 20 | hex)" \
         "$(head -c -20 "$p.idx" | sha1sum | cut -c1-40)" "$(tail -c 20 "$p.idx" | hex)"
 done
+wait
+"""
+
+# $1 scratch, then object directories: what their objects lie in. For each pack `pack`, the checksums that its index has of the
+# pack and of itself, the checksum at the pack's own end, and its base name; for each loose object `loose` and its id.
+INVENTORY = r"""
+scratch=$1
+shift
+for d; do
+    [ -d "$d" ] || continue
+    if [ -d "$d/pack" ] && cd -- "$d/pack"; then
+        set --
+        for i in pack-*.pack; do
+            i=${i%.pack}
+            [ ! -e "$i.idx" ] || set -- "$@" "$i"
+        done
+        if [ $# -gt 0 ]; then
+            printf '%s.idx\0' "$@" | xargs -0 tail -q -c 40 -- | od -An -v -tx1 -w20 | tr -d ' ' | paste -d' ' - - >"$scratch/indexes"
+            printf '%s.pack\0' "$@" | xargs -0 tail -q -c 20 -- | od -An -v -tx1 -w20 | tr -d ' ' >"$scratch/packs"
+            printf '%s\n' "$@" | paste -d' ' "$scratch/indexes" "$scratch/packs" - | sed 's/^/pack /'
+        fi
+    fi
+    find "$d" -path "$d/[0-9a-f][0-9a-f]/*" -type f ! -name 'tmp_*' | sed 's#.*/\(..\)/\([0-9a-f]*\)$#loose \1\2#'
+done
+exit 0
 """
 
 # $1 the output, then object directories: every object id in them, sorted, once. Prints their number and SHA-256.
@@ -175,7 +236,7 @@ printf 'loose %s\n' "$(wc -l <"$scratch/loose-ids")"
 
 # $1 ids file, $2 directory: a pack of those objects there. Prints its name.
 PACK_LOOSE = r"""
-mkdir -p -- "$2" && git pack-objects --window=0 --quiet "$2/pack" <"$1"
+mkdir -p -- "$2" "$GIT_OBJECT_DIRECTORY/pack" && git pack-objects --window=0 --quiet "$2/pack" <"$1"
 """
 
 # $1 from, $2 to (pack directories), then base names: durable first, the index last. A pack that is there already must be
@@ -223,20 +284,25 @@ sync -- "$1" "$1/refs" || exit 1
 find "$1/refs" -type f -exec sync -- {} +
 """
 
-# $1 the new repository's directory, $2 the content of HEAD, $3 its configuration: its skeleton.
-SKELETON = r"""
+# $1 our slot, $2 the final name, $3 `replace` where something unusable is there, $4 the content of HEAD, $5 its configuration.
+# Refs come by standard input, `id name` lines in the order of names. Everything is on disk before the one rename, and what was
+# there before comes back where that fails. Nobody uses the new repository yet, so its refs are written as one file; every id
+# must be there.
+PUBLISH_NEW = r"""
 umask 022
-rm -rf -- "$1" && mkdir -p -- "$1/objects/pack" "$1/objects/info" "$1/refs/heads" "$1/refs/tags" || exit 3
-printf '%s\n' "$2" >"$1/HEAD"
-printf '%s' "$3" >"$1/config"
-"""
-
-# $1 the new repository, $2 its final name, $3 where an unusable entry goes first (empty: there is none, or an empty directory).
-RENAME = r"""
-GIT_DIR=$1 git pack-refs --all || exit 6
-find "$1" -exec sync -- {} + || exit 3
-if [ -n "$3" ]; then rm -rf -- "$3"; mv -T -- "$2" "$3" || exit 4; fi
-mv -T -- "$1" "$2" || { [ -z "$3" ] || mv -T -- "$3" "$2"; exit 5; }
+n=$1/new q=$1/objects/pack
+rm -rf -- "$n" "$1/old" && mkdir -p -- "$n/objects/pack" "$n/objects/info" "$n/refs/heads" "$n/refs/tags" || exit 3
+printf '%s\n' "$4" >"$n/HEAD" && printf '%s' "$5" >"$n/config" || exit 3
+for f in "$q"/pack-*; do
+    [ -e "$f" ] || continue
+    chmod 0444 "$f" && mv -f -- "$f" "$n/objects/pack/" || exit 4
+done
+{ echo '# pack-refs with: sorted'; cat; } >"$n/packed-refs" || exit 3
+missing=$(sed 1d "$n/packed-refs" | cut -d' ' -f1 | GIT_DIR=$n git cat-file --batch-check='%(objectname)' | grep -c ' missing$')
+[ "$missing" = 0 ] || { echo "$missing of the refs' objects are not there" >&2; exit 7; }
+find "$n" -exec sync -- {} + || exit 3
+if [ "$3" = replace ]; then mv -T -- "$2" "$1/old" || exit 4; fi
+mv -T -- "$n" "$2" || { [ "$3" != replace ] || mv -T -- "$1/old" "$2"; exit 5; }
 sync -- "${2%/*}"
 """
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
@@ -66,7 +65,7 @@ class VolumeSide:
 
     def tell(self, project: str, phase: str, detail: str = "") -> None:
         """Something happened."""
-        self._report(Progress(self.volume, phase, project, detail))
+        self._report(Progress(str(self.volume), phase, project, detail))
 
     @contextmanager
     def held(self, deadline: Deadline) -> Iterator[HeldVolume]:
@@ -115,11 +114,6 @@ class VolumeSide:
         """The project was removed, or was not there."""
         self._absent.add(project.name)
         self.settle(project, result)
-
-    def add_warning(self, project: Project, words: str) -> None:
-        """A warning in a result that is there already."""
-        result = self._results[project.name]
-        self._results[project.name] = replace(result, warnings=(*result.warnings, words))
 
     def _write(self, record: Record) -> None:
         self._keeper.record(self.volume, record, _writing(self.volume))

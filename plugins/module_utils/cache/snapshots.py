@@ -7,12 +7,20 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping
+from typing import TypeVar
 
 from ..errors import DeploymentError
+from .fetch_errors import SnapshotGone
 from .model import Project, Snapshot
+
+T = TypeVar("T")
 
 _RENEWALS = 5
 """An upstream that loses objects faster than a run can fetch them is not waited for."""
+
+
+class SnapshotRenewed(DeploymentError):
+    """The snapshot that was worked with is no longer the run's: the work starts again with the new one."""
 
 
 class SnapshotBook:
@@ -28,6 +36,24 @@ class SnapshotBook:
         """The snapshot to work with now."""
         with self._lock:
             return self._snapshots[project.name]
+
+    def with_current(self, project: Project, work: Callable[[Snapshot], T]) -> T:
+        """Do ``work`` with the current snapshot, and again with a new one where upstream has lost an object of it."""
+        while True:
+            snapshot = self.current(project)
+            try:
+                return work(snapshot)
+            except SnapshotGone:
+                self.renew(project, snapshot)
+
+    def once_with_current(self, project: Project, work: Callable[[Snapshot], T]) -> T:
+        """The same, once: SnapshotRenewed is raised where another party must have the new snapshot first."""
+        snapshot = self.current(project)
+        try:
+            return work(snapshot)
+        except SnapshotGone as error:
+            self.renew(project, snapshot)
+            raise SnapshotRenewed(error.message, error.remedy) from error
 
     def renew(self, project: Project, stale: Snapshot) -> Snapshot:
         """A newer one than ``stale``, read once however many pairs found it stale. Raises DeploymentError."""

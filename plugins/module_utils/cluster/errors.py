@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ..errors import DeploymentError
+from ..errors import DeploymentError, PlaceLost
 
 
 class ClusterError(DeploymentError):
@@ -48,8 +48,12 @@ class Invalid(ClusterError):
     """The API understood the object and found it wrong."""
 
 
-class ConnectionLost(ClusterError):
+class ConnectionLost(ClusterError, PlaceLost):
     """The connection to a process in a pod was lost, and could not be made again in time."""
+
+
+class PodLost(ClusterError, PlaceLost):
+    """A pod of ours was deleted or evicted by somebody else."""
 
 
 class VolumeBusy(ClusterError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime, timezone
 
@@ -16,8 +16,8 @@ from ..deadline import Deadline
 from ..errors import Cancelled, DeadlineExceeded, DeploymentError
 from .client import Client
 from .diagnosis import Diagnosis, explain
-from .errors import AlreadyExists, ClusterError, Conflict, FillerExists, NotFound, QuotaExceeded, Unreachable, VolumeBusy
-from .manifest import CONTAINER, HEARTBEAT, HEARTBEAT_LIMIT, JOBS, OWNER, FillerSpec, manifest
+from .errors import AlreadyExists, ClusterError, Conflict, FillerExists, NotFound, PodLost, QuotaExceeded, Unreachable, VolumeBusy
+from .manifest import CONTAINER, HEARTBEAT, HEARTBEAT_LIMIT, JOBS, OWNER, START_TIMEOUT, FillerSpec, manifest
 from .objects import Pod, parse_pod
 from .quota import Room
 from .shell import PodShell
@@ -50,12 +50,12 @@ class Filler:
     """
 
     def __init__(
-        self, client: Client, spec: FillerSpec, deadline: Deadline, room: Room | None = None, tell: Tell = lambda _words: None
+        self, client: Client, spec: FillerSpec, deadline: Deadline, rooms: Sequence[Room] = (), tell: Tell = lambda _words: None
     ) -> None:
         self._client = client
         self._spec = spec
         self._deadline = deadline
-        self._room = room
+        self._rooms = rooms
         self._tell = tell
         self._stack = ExitStack()
         self._pod: Pod | None = None
@@ -77,10 +77,10 @@ class Filler:
         return time.monotonic() - self._created
 
     def __enter__(self) -> Filler:
-        if self._room is not None:
-            self._stack.enter_context(self._room.place(self._deadline))
         ready = False
         try:
+            for room in self._rooms:
+                self._stack.enter_context(room.place(self._deadline))
             self._pod = self._until_ready(self._create())
             ready = True
         finally:
@@ -116,8 +116,8 @@ class Filler:
             try:
                 return parse_pod(self._client.create("Pod", self._spec.namespace, manifest(self._spec), self._deadline))
             except QuotaExceeded as error:
-                if self._room is not None:
-                    self._room.refused()
+                for room in self._rooms[:1]:
+                    room.refused()
                 pause = _QUOTA_PAUSES[min(attempt, len(_QUOTA_PAUSES) - 1)]
                 if pause >= self._deadline.left():
                     raise
@@ -142,7 +142,7 @@ class Filler:
             return None
         if owner(pod).get("run") == self._spec.owner.get("run") and not pod.deleting:
             return pod
-        if is_left_behind(pod, self._spec.wishes.start_timeout):
+        if is_left_behind(pod):
             self._tell(f"removes a filler that {describe_owner(pod)} left behind")
             remove_pod(self._client, pod, self._deadline)
             return None
@@ -151,7 +151,7 @@ class Filler:
         try:
             for change in self._client.watch("Pod", pod.namespace, pod.name, pod.resource_version, limit):
                 if change is None:
-                    if is_left_behind(pod, self._spec.wishes.start_timeout):
+                    if is_left_behind(pod):
                         remove_pod(self._client, pod, self._deadline)
                         return None
                     continue
@@ -176,9 +176,7 @@ class Filler:
             for change in self._client.watch("Pod", pod.namespace, pod.name, pod.resource_version, limit):
                 if change is not None:
                     if change.type == "DELETED":
-                        raise ClusterError(
-                            f"Pod {pod.namespace}/{pod.name} was deleted by somebody else while it was starting.", "Run again."
-                        )
+                        raise PodLost(f"Pod {pod.namespace}/{pod.name} was deleted by somebody else while it was starting.", "Run again.")
                     pod = self._pod = parse_pod(change.object)
                 if pod.ready:
                     return pod
@@ -200,7 +198,7 @@ class Filler:
         if found.busy:
             raise VolumeBusy(found.sentence, found.remedy)
         if must_fail or (found.fatal and grace_over):
-            raise ClusterError(found.sentence, found.remedy)
+            raise (PodLost if pod.deleting else ClusterError)(found.sentence, found.remedy)
         self._tell(found.sentence)
 
     def _remove(self) -> None:
@@ -270,8 +268,8 @@ def describe_owner(pod: Pod) -> str:
     return f"{by.get('user', 'somebody')} on {by.get('host', 'an unknown host')} (run {by.get('run', 'unknown')}){since}"
 
 
-def is_left_behind(pod: Pod, start_timeout: float, now: datetime | None = None) -> bool:
-    """Whether nobody is there for a filler any more: it has ended, or is still not running long after its run gave up.
+def is_left_behind(pod: Pod) -> bool:
+    """Whether nobody is there for a pod of ours any more: it has ended, or is still not running long after its run gave up.
 
     A running one without a heartbeat ends itself, so a running one is alive.
     """
@@ -281,8 +279,9 @@ def is_left_behind(pod: Pod, start_timeout: float, now: datetime | None = None) 
         return True
     if pod.phase == "Running" or pod.created is None:
         return False
-    age = ((now or datetime.now(timezone.utc)) - pod.created).total_seconds()
-    return age > start_timeout + SKEW
+    age = (datetime.now(timezone.utc) - pod.created).total_seconds()
+    allowed = owner(pod).get("start_timeout", "")
+    return age > (float(allowed) if allowed.isdecimal() else START_TIMEOUT) + SKEW
 
 
 __all__ = ["Cancelled", "Filler", "describe_owner", "is_left_behind", "owner", "remove_pod"]

@@ -15,6 +15,9 @@ from .objects import Pod
 _IDENTITY = ("runAsUser", "runAsGroup", "fsGroup", "supplementalGroups")
 _DEFAULT_TOLERATIONS = ("node.kubernetes.io/not-ready", "node.kubernetes.io/unreachable")
 
+SELECTED_NODE = "volume.kubernetes.io/selected-node"
+"""Annotation of a claim: the node that the scheduler chose for its first pod, where the class waits for one."""
+
 
 @dataclass(frozen=True)
 class Consumers:
@@ -35,6 +38,17 @@ def consumers(pods: Iterable[Pod], claim: str) -> Consumers:
     holding = sorted((pod for pod in using if pod.node), key=lambda pod: (pod.phase != "Running", pod.name))
     waiting = sorted((pod for pod in using if not pod.node), key=lambda pod: pod.name)
     return Consumers(holding[0] if holding else None, waiting[0] if waiting else None)
+
+
+def waits_elsewhere(pods: Iterable[Pod], claim: str, node: str) -> Pod | None:
+    """A consumer's pod that cannot start while a filler on ``node`` has the claim: it was placed on another node, or the claim
+    allows one pod only. One of the same node starts beside the filler."""
+    for pod in pods:
+        if claim not in pod.uses or LABEL in pod.labels or pod.deleting or pod.phase != "Pending":
+            continue
+        if (pod.node and pod.node != node) or "ReadWriteOncePod" in pod.conditions.get("PodScheduled", ("", "", ""))[2]:
+            return pod
+    return None
 
 
 def placement(used: Consumers) -> Placement:

@@ -15,7 +15,7 @@ from ..errors import Cancelled, DeadlineExceeded
 from ..shell import Completed, Progress
 from .agent import BEAT, Answers, message
 from .channels import STDERR, NotStarted
-from .errors import ClusterError, ConnectionLost, Forbidden, NotFound, Unauthorized
+from .errors import ClusterError, ConnectionLost, Forbidden, NotFound, PodLost, Unauthorized
 from .exec import ExecStream
 
 BEAT_EVERY = 10.0
@@ -113,7 +113,9 @@ class AgentLink(threading.Thread):
         while True:
             try:
                 return self._connect(deadline)
-            except (NotFound, Forbidden, Unauthorized):
+            except NotFound as error:
+                raise PodLost(f"The pod is gone (deleted, evicted, or its node drained): {error.message}", "Run again.") from error
+            except (Forbidden, Unauthorized):
                 raise
             except ClusterError as error:
                 pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]

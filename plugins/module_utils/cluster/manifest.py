@@ -12,12 +12,14 @@ from typing import Any
 
 from ..errors import InvalidOption
 from . import pid1
-from .objects import Object, exact_quantity, quantity
+from .objects import Claim, Object, exact_quantity, quantity
 
 LABEL = "packit.dev/repository-cache-filler"
-"""On every pod of ours, so that a later run finds what was left behind."""
+"""On every pod of ours, so that a later run finds what was left behind. Its value is the pod's purpose."""
+RUN = "packit.dev/run"
+"""Label: the run's id, by which a network policy knows the run's own pods."""
 OWNER = "packit.dev/owner"
-"""Annotation: run id, user and host of the run that made the pod, as JSON."""
+"""Annotation: run id, user and host of the run that made the pod, and the seconds that it may take to start, as JSON."""
 DEFAULT_IMAGE = "quay.io/packit/sandcastle"
 CONTAINER = "filler"
 SCRATCH = "/packit-scratch"
@@ -33,7 +35,6 @@ HEARTBEAT_LIMIT = 120
 START_TIMEOUT = 180
 """Seconds from a filler's creation until it must be Ready: scheduling, attaching, starting (its image is pulled before)."""
 
-_SCRATCH_LIMIT = "1Gi"
 _RESOURCES = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "256Mi"}}
 _SECURITY = {
     "allowPrivilegeEscalation": False,
@@ -146,7 +147,7 @@ def parse_wishes(raw: Mapping[str, Any]) -> Wishes:
 
 @dataclass(frozen=True)
 class FillerSpec:
-    """All that decides what a filler pod is. Times in seconds."""
+    """All that decides what a filler pod is. Times in seconds; ``purpose`` is ``filler``, ``seed``, ``image`` or ``refs``."""
 
     namespace: str
     name: str
@@ -159,6 +160,13 @@ class FillerSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     first_heartbeat: int = 60
     deadline: int = 1800
+    scratch_limit: str = "1Gi"
+    purpose: str = "filler"
+
+
+def copied_labels(claim: Claim) -> Mapping[str, str]:
+    """Those of a claim's labels that its fillers have too."""
+    return {key: value for key, value in claim.labels.items() if key.startswith(COPIED_LABELS)}
 
 
 def filler_name(claim_uid: str) -> str:
@@ -169,7 +177,8 @@ def filler_name(claim_uid: str) -> str:
 def manifest(spec: FillerSpec) -> Object:
     """The pod. Passes PodSecurity ``restricted`` unless the user's wishes say otherwise."""
     wishes = spec.wishes
-    annotations = {**wishes.annotations, OWNER: json.dumps(dict(spec.owner), sort_keys=True)}
+    by = {**spec.owner, "start_timeout": str(wishes.start_timeout)}
+    annotations = {**wishes.annotations, OWNER: json.dumps(by, sort_keys=True)}
     if spec.identity.openshift:
         annotations["openshift.io/required-scc"] = "restricted-v2"
     return {
@@ -178,7 +187,7 @@ def manifest(spec: FillerSpec) -> Object:
         "metadata": {
             "name": spec.name,
             "namespace": spec.namespace,
-            "labels": {**spec.labels, **wishes.labels, LABEL: "true"},
+            "labels": {**spec.labels, **wishes.labels, LABEL: spec.purpose, RUN: spec.owner["run"]},
             "annotations": annotations,
         },
         "spec": {
@@ -208,7 +217,7 @@ def manifest(spec: FillerSpec) -> Object:
                 }
             ],
             "volumes": [
-                {"name": "scratch", "emptyDir": {"sizeLimit": _SCRATCH_LIMIT}},
+                {"name": "scratch", "emptyDir": {"sizeLimit": spec.scratch_limit}},
                 *(
                     {"name": f"cache-{number}", "persistentVolumeClaim": {"claimName": mount.claim}}
                     for number, mount in enumerate(spec.mounts)

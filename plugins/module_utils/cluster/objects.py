@@ -42,6 +42,7 @@ class Pod:
     created: datetime | None
     deleting: bool
     node: str
+    address: str
     phase: str
     reason: str
     message: str
@@ -106,6 +107,7 @@ def parse_pod(data: Object) -> Pod:
         created=parse_time(meta.get("creationTimestamp")),
         deleting="deletionTimestamp" in meta,
         node=spec.get("nodeName", ""),
+        address=status.get("podIP", ""),
         phase=status.get("phase", ""),
         reason=status.get("reason", ""),
         message=status.get("message", ""),

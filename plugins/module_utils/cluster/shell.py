@@ -14,12 +14,12 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..deadline import Deadline
-from ..errors import Cancelled, DeadlineExceeded
+from ..errors import Cancelled, DeadlineExceeded, Interrupted
 from ..shell import STDERR_LIMIT, Completed, Progress, RsyncPeer
 from .agent import message, run_message, start_argv
 from .channels import STDERR, STDOUT, NotStarted
 from .client import Client
-from .errors import ClusterError, ConnectionLost
+from .errors import ClusterError, ConnectionLost, NotFound, PodLost
 from .exec import ExecStream, open_exec
 from .link import AgentLink
 from .rsync_peer import serve_rsync
@@ -84,7 +84,7 @@ class PodShell:
                     return replace(answer, argv=tuple(argv))
         except (DeadlineExceeded, Cancelled) as error:
             self._link.send(message("kill", job))
-            if isinstance(error, Cancelled):
+            if isinstance(error, (Cancelled, Interrupted)):
                 raise
             raise DeadlineExceeded(f"{' '.join(argv[:2])} in {self.where} did not end in time: {error}.") from error
         finally:
@@ -101,19 +101,22 @@ class PodShell:
 
     @contextmanager
     def rsync_peer(self, deadline: Deadline) -> Iterator[RsyncPeer]:
-        def opened(argv: Sequence[str]) -> ExecStream:
-            return open_exec(self._client, self._namespace, self._pod, self._container, argv, deadline)
-
-        with serve_rsync(opened, deadline) as peer:
+        with serve_rsync(lambda argv: self._open(argv, deadline), deadline) as peer:
             yield peer
 
     def _connect(self, deadline: Deadline) -> ExecStream:
         argv = start_argv(self._job_directory, self._heartbeat)
         return open_exec(self._client, self._namespace, self._pod, self._container, argv, deadline)
 
+    def _open(self, argv: Sequence[str], deadline: Deadline, stdin: bool = True) -> ExecStream:
+        try:
+            return open_exec(self._client, self._namespace, self._pod, self._container, argv, deadline, stdin=stdin)
+        except NotFound as error:
+            raise PodLost(f"The pod is gone (deleted, evicted, or its node drained): {error.message}", "Run again.") from error
+
     def _exec(self, argv: Sequence[str], deadline: Deadline, source: Path | None, take: Callable[[bytes], int]) -> Completed:
         """One exec of its own, streamed; a lost connection is an error, never a short file."""
-        stream = open_exec(self._client, self._namespace, self._pod, self._container, argv, deadline, stdin=source is not None)
+        stream = self._open(argv, deadline, stdin=source is not None)
         stderr = bytearray()
         ending = deadline
         file = source.open("rb") if source is not None else None

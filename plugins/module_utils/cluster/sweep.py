@@ -10,13 +10,13 @@ from collections.abc import Iterable
 from ..deadline import Deadline
 from .client import Client
 from .filler import is_left_behind, remove_pod
-from .manifest import LABEL, START_TIMEOUT
+from .manifest import LABEL
 from .objects import Pod
 
 
 def left_behind(pods: Iterable[Pod]) -> tuple[Pod, ...]:
     """Those of ``pods`` that are fillers nobody is there for. Pure."""
-    return tuple(pod for pod in pods if LABEL in pod.labels and is_left_behind(pod, START_TIMEOUT))
+    return tuple(pod for pod in pods if LABEL in pod.labels and is_left_behind(pod))
 
 
 def sweep(client: Client, pods: Iterable[Pod], deadline: Deadline) -> tuple[str, ...]:

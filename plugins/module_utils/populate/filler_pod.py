@@ -13,13 +13,13 @@ from ..cluster.errors import FillerExists, NotFound
 from ..cluster.filler import Filler, describe_owner, is_left_behind, owner, remove_pod
 from ..cluster.holders import consumers, identity, image, placement
 from ..cluster.manifest import (
-    COPIED_LABELS,
     DEFAULT_IMAGE,
     HEARTBEAT_LIMIT,
     START_TIMEOUT,
     FillerSpec,
     Mount,
     Placement,
+    copied_labels,
     filler_name,
     parse_wishes,
 )
@@ -94,9 +94,9 @@ def filler_pod(module: Any) -> None:
             wishes=wishes,
             identity=identity(used.any, claims[0].name, any("openshift.io/scc" in pod.annotations for pod in pods)),
             placement=Placement(params["node"], at.tolerations) if params["node"] else at,
-            labels={key: value for key, value in claims[0].labels.items() if key.startswith(COPIED_LABELS)},
+            labels=copied_labels(claims[0]),
         )
-        living = present is not None and not is_left_behind(present, wishes.start_timeout) and not present.deleting
+        living = present is not None and not is_left_behind(present) and not present.deleting
         if module.check_mode:
             module.exit_json(changed=not living, name=name, namespace=params["namespace"], node=present.node if present else "")
         if living and present is not None and owner(present).get("run") != OWNER:
@@ -114,7 +114,7 @@ def filler_pod(module: Any) -> None:
 def _absent(module: Any, client: Client, present: Pod | None, deadline: Deadline) -> None:
     if present is None:
         module.exit_json(changed=False)
-    elif owner(present).get("run") != OWNER and not is_left_behind(present, START_TIMEOUT):
+    elif owner(present).get("run") != OWNER and not is_left_behind(present):
         raise FillerExists(
             f"Pod {present.namespace}/{present.name} is the filler of {describe_owner(present)}, which is at work.",
             "Wait for that run to end.",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -30,6 +31,7 @@ class InPod:
     shared = True
     lock = Lock()
     warnings: tuple[str, ...] = ()
+    wanted: threading.Event | None = None
 
     def __init__(self, shell: PodShell, root: str, scratch: str, memory_bytes: int, cpus: float, tag: str) -> None:
         self.shell = shell

@@ -66,6 +66,7 @@ def info(module: Any) -> None:
                 in_use=params["in_use"],
                 timeout=params["timeout"],
                 concurrency=params["concurrency"],
+                node_concurrency=params["concurrency"],
                 owner=run_owner(),
                 openshift=openshift_namespaces(client, observed, reading),
                 partners={pair.sandbox: pair.worker for pair in observed.found.pairs},

@@ -8,8 +8,8 @@ from __future__ import annotations
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 
 from ..cache.keeper import VolumeSkipped
@@ -19,9 +19,9 @@ from ..cache.results import Lock, Progress
 from ..cluster.client import Client
 from ..cluster.errors import ClusterError, VolumeBusy
 from ..cluster.filler import Filler
-from ..cluster.holders import Consumers, consumers, identity, image, mounted_at, placement
+from ..cluster.holders import SELECTED_NODE, Consumers, consumers, identity, image, mounted_at, placement
+from ..cluster.lookout import looking_out
 from ..cluster.manifest import (
-    COPIED_LABELS,
     DEFAULT_IMAGE,
     SCRATCH,
     FillerSpec,
@@ -29,6 +29,7 @@ from ..cluster.manifest import (
     Mount,
     Placement,
     Wishes,
+    copied_labels,
     filler_name,
 )
 from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
@@ -56,6 +57,7 @@ class Settings:
     in_use: str
     timeout: int
     concurrency: int
+    node_concurrency: int
     owner: Mapping[str, str]
     openshift: frozenset[str] = frozenset()
     partners: Mapping[Volume, Volume] = field(default_factory=dict)
@@ -77,6 +79,7 @@ class _Held:
         self.tag = tag
         self.lock = Lock()
         self.warnings: tuple[str, ...] = ()
+        self.wanted: threading.Event | None = None
         self._started = started
 
     @property
@@ -98,9 +101,14 @@ class ClusterKeeper:
         self._lock = threading.Lock()
         # Apart for workers and sandboxes: a pair waits for its sandbox's place while it has its worker's.
         self._rooms = {(volume.namespace, volume.role): Room(settings.concurrency) for volume in claims}
+        self._nodes: dict[str, Room] = {}
         self._records = {volume: _parse(claim) for volume, claim in claims.items()}
         self._warm: dict[tuple[str, str, str], threading.Lock] = {}
         self._warmed: set[tuple[str, str, str]] = set()
+
+    def capacity(self, volume: Volume) -> int:
+        """The claim's capacity in bytes."""
+        return self._claims[volume].capacity
 
     def recorded(self, volume: Volume) -> Record | None:
         """What the claim's annotation says."""
@@ -138,13 +146,9 @@ class ClusterKeeper:
                 with self._inside(volume, used.holder) as inside:
                     yield inside
                 return
-            filler = Filler(
-                self._client,
-                self._spec(volume, used, deadline),
-                deadline,
-                self._rooms[volume.namespace, volume.role],
-                lambda words: self._tell(volume, words),
-            )
+            spec = self._spec(volume, used, deadline)
+            rooms = [self._rooms[volume.namespace, volume.role], *self._node_room(volume, used)]
+            filler = Filler(self._client, spec, deadline, rooms, lambda words: self._tell(volume, words))
             try:
                 entered = filler.__enter__()
             except VolumeBusy as error:
@@ -155,7 +159,7 @@ class ClusterKeeper:
                 continue
             held: _Held | None = None
             try:
-                with entered.shell() as shell:
+                with entered.shell() as shell, self._looking_out(volume, entered.pod) as wanted:
                     held = _Held(
                         shell,
                         self._settings.path,
@@ -166,6 +170,7 @@ class ClusterKeeper:
                         "",
                         time.monotonic() - filler.seconds,
                     )
+                    held.wanted = wanted
                     yield held
             finally:
                 worked = filler.seconds - filler.attach
@@ -174,6 +179,35 @@ class ClusterKeeper:
                     held.lock = Lock(round(filler.attach, 3), round(worked, 3), round(filler.release, 3))
                     held.warnings = (filler.stuck,) if filler.stuck else ()
             return
+
+    @contextmanager
+    def visit(self, volume: Volume, deadline: Deadline) -> Iterator[Shell]:
+        """A pod without volumes that is otherwise like the volume's filler: its image is pulled then, and the network tried."""
+        used = self._consumers(volume, deadline)
+        wanted = self._settings.image or image(used.any, volume.claim) or DEFAULT_IMAGE
+        with (
+            self._visitor(volume, wanted, placement(used), self._identity(volume, used, deadline), deadline) as filler,
+            filler.shell() as shell,
+        ):
+            yield shell
+
+    def _looking_out(self, volume: Volume, pod: Pod) -> AbstractContextManager[threading.Event | None]:
+        """Sandboxes' volumes are given back when a consumer waits; a worker's has its consumer on the same node."""
+        if volume.role is not Role.SANDBOX:
+            return nullcontext()
+        return looking_out(self._client, pod, volume.claim, lambda words: self._tell(volume, words))
+
+    def _node_room(self, volume: Volume, used: Consumers) -> Sequence[Room]:
+        """Volumes of one node share its disks and its network, so that not all of them are worked on at once.
+
+        The node is the holder's; else the one that the scheduler chose for the claim's first pod, where it says so.
+        """
+        node = used.holder.node if used.holder is not None else self._claims[volume].annotations.get(SELECTED_NODE, "")
+        if not node:
+            return ()
+        with self._lock:
+            # Apart for workers and sandboxes, as the rooms above.
+            return (self._nodes.setdefault(f"{volume.role.value} {node}", Room(self._settings.node_concurrency)),)
 
     @contextmanager
     def _inside(self, volume: Volume, pod: Pod) -> Iterator[_Held]:
@@ -202,9 +236,8 @@ class ClusterKeeper:
         own_image = image(used.any, volume.claim)
         wanted = settings.image or own_image or DEFAULT_IMAGE
         who = self._identity(volume, used, deadline)
-        labels = {key: value for key, value in claim.labels.items() if key.startswith(COPIED_LABELS)}
         if not (used.holder is not None and own_image == wanted) and settings.wishes.pull_policy != "Never":
-            self._warm_up(volume, wanted, at, who, labels, deadline)
+            self._warm_up(volume, wanted, at, who, deadline)
         return FillerSpec(
             namespace=volume.namespace,
             name=filler_name(claim.uid),
@@ -214,7 +247,7 @@ class ClusterKeeper:
             wishes=settings.wishes,
             identity=who,
             placement=at,
-            labels=labels,
+            labels=copied_labels(claim),
             # A worker's volume is held while its sandbox's is filled, so it has the time of both.
             deadline=settings.timeout * (2 if volume.role is Role.WORKER else 1) + 120,
         )
@@ -228,7 +261,7 @@ class ClusterKeeper:
             return Identity()
         return identity(self._consumers(partner, deadline).any, partner.claim, False)
 
-    def _warm_up(self, volume: Volume, wanted: str, at: Placement, who: Identity, labels: Mapping[str, str], deadline: Deadline) -> None:
+    def _warm_up(self, volume: Volume, wanted: str, at: Placement, who: Identity, deadline: Deadline) -> None:
         """Have the image pulled by a pod without volumes, before the volume is taken. Once for each namespace, image and node."""
         key = (volume.namespace, wanted, at.node)
         with self._lock:
@@ -237,23 +270,27 @@ class ClusterKeeper:
             if key in self._warmed:
                 return
             self._tell(volume, f"has the image {wanted} pulled")
-            spec = FillerSpec(
-                namespace=volume.namespace,
-                name=f"packit-cache-image-{uuid.uuid4().hex[:12]}",
-                mounts=(),
-                image=wanted,
-                owner=self._settings.owner,
-                # A large image takes its time, and nobody waits for a pod without volumes.
-                wishes=replace(self._settings.wishes, start_timeout=self._settings.timeout),
-                identity=who,
-                placement=at,
-                labels=labels,
-            )
-            with Filler(self._client, spec, deadline, self._rooms[volume.namespace, volume.role], lambda words: self._tell(volume, words)):
+            with self._visitor(volume, wanted, at, who, deadline):
                 self._warmed.add(key)
 
+    def _visitor(self, volume: Volume, wanted: str, at: Placement, who: Identity, deadline: Deadline) -> Filler:
+        spec = FillerSpec(
+            namespace=volume.namespace,
+            name=f"packit-cache-image-{uuid.uuid4().hex[:12]}",
+            mounts=(),
+            image=wanted,
+            owner=self._settings.owner,
+            # A large image takes its time, and nobody waits for a pod without volumes.
+            wishes=replace(self._settings.wishes, start_timeout=self._settings.timeout),
+            identity=who,
+            placement=at,
+            labels=copied_labels(self._claims[volume]),
+            purpose="image",
+        )
+        return Filler(self._client, spec, deadline, [self._rooms[volume.namespace, volume.role]], lambda words: self._tell(volume, words))
+
     def _tell(self, volume: Volume, words: str) -> None:
-        self._report(Progress(volume, words))
+        self._report(Progress(str(volume), words))
 
 
 def _parse(claim: Claim) -> Record | None:

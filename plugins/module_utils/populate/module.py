@@ -5,9 +5,7 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from ..cache.model import Volume
@@ -15,6 +13,7 @@ from ..cache.plan import Action, State
 from ..cluster.client import Client, connect
 from . import report
 from .options import ARGUMENT_SPEC, parse_options
+from .progress import writer
 from .run import Outcome, Populate
 from .signals import stopping_on_signals
 
@@ -24,8 +23,7 @@ def populate(module: Any) -> None:
     options = parse_options(module.params)
     client = connect(module)
     with stopping_on_signals() as stop:
-        tell = _progress(options.progress_file)
-        outcome = Populate(options, client, stop, lambda progress: tell(str(progress)), tell).run(module.check_mode)
+        outcome = Populate(options, client, stop, writer(options.progress_file)).run(module.check_mode)
     for words in (*outcome.notes, *report.warnings(outcome.results)):
         module.warn(words)
     answer = _answer(outcome, client, module.check_mode, options.state)
@@ -62,24 +60,6 @@ def _after(outcome: Outcome, check_mode: bool, state: State) -> Mapping[Volume, 
         gone = state is State.ABSENT or snapshot is None
         after.setdefault(volume, {})[name] = "" if gone or snapshot is None else f"{snapshot.digest[:12]} ({len(snapshot.refs)} refs)"
     return after
-
-
-def _progress(path: str) -> Callable[[str], None]:
-    """Appends lines to the progress file, if there is one; from any thread."""
-    lock = threading.Lock()
-    last: dict[str, str] = {}
-
-    def write(line: str) -> None:
-        if not path:
-            return
-        with lock:
-            if last.get("line") == line:
-                return
-            last["line"] = line
-            with Path(path).open("a", encoding="utf-8", errors="replace") as file:
-                file.write(line.replace("\n", " ") + "\n")
-
-    return write
 
 
 __all__ = ["ARGUMENT_SPEC", "populate"]

@@ -11,11 +11,13 @@ from pathlib import PurePosixPath
 from typing import Any
 
 from ..cache.model import Method, Pair, Project
-from ..cache.plan import State, choose_method
+from ..cache.plan import State
 from ..cache.projects import is_ssh, parse_method, parse_projects
 from ..cluster.manifest import Wishes, parse_wishes
 from ..errors import InvalidOption
+from .clones import DEFAULT_DIRECTORY
 from .pairs import listed_pairs
+from .seed_options import SeedOptions, parse_seed
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "projects": {
@@ -44,7 +46,10 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "method": {"type": "str", "default": "auto"},
     "image": {"type": "str", "default": ""},
     "filler": {"type": "dict", "default": {}},
+    "seed": {"type": "dict", "default": {}},
+    "clones": {"type": "path", "default": DEFAULT_DIRECTORY},
     "concurrency": {"type": "int", "default": 8},
+    "node_concurrency": {"type": "int", "default": 4},
     "timeout": {"type": "int", "default": 1800},
     "max_hold": {"type": "int", "default": 300},
     "in_use": {"type": "str", "choices": ["same_node", "holder", "wait", "skip"], "default": "same_node"},
@@ -77,7 +82,10 @@ class PopulateOptions:
     state: State
     place: Place
     image: str
+    seed: SeedOptions
+    clones: str
     concurrency: int
+    node_concurrency: int
     timeout: int
     max_hold: int
     in_use: str
@@ -96,7 +104,7 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         for project in projects:
             _check_method(project)
     place = parse_place(params)
-    for name, least in (("concurrency", 1), ("timeout", MINIMUM_HOLD), ("max_hold", MINIMUM_HOLD)):
+    for name, least in (("concurrency", 1), ("node_concurrency", 1), ("timeout", MINIMUM_HOLD), ("max_hold", MINIMUM_HOLD)):
         if params[name] < least:
             raise InvalidOption(f"{name} is {params[name]}, and must be at least {least}.")
     return PopulateOptions(
@@ -104,7 +112,10 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         state=state,
         place=place,
         image=params["image"],
+        seed=parse_seed(params["seed"]),
+        clones=params["clones"],
         concurrency=params["concurrency"],
+        node_concurrency=params["node_concurrency"],
         timeout=params["timeout"],
         max_hold=params["max_hold"],
         in_use=params["in_use"],
@@ -139,14 +150,14 @@ def parse_place(params: Mapping[str, Any]) -> Place:
 
 
 def _check_method(project: Project) -> None:
-    method, _why = choose_method(project)
-    if method is Method.RSYNC and not project.path:
+    if project.path and project.method not in (Method.AUTO, Method.RSYNC):
         raise InvalidOption(
-            f"Project `{project.name}` is to be copied by rsync, but has no `path`.",
-            f"Make a local clone and name it: git clone --mirror -- {project.url} DIRECTORY; path: DIRECTORY",
+            f"Project `{project.name}` has a `path`, which only method rsync uses, and method `{project.method.value}`.",
+            "Leave one of them out.",
         )
-    if method is Method.GIT and is_ssh(project.url):
+    if project.method in (Method.GIT, Method.SEED) and is_ssh(project.url):
         raise InvalidOption(
-            f"Project `{project.name}` has the URL {project.url}, which the method git cannot fetch in a pod: there is no ssh key there.",
-            "Use method rsync with a local clone as `path`, or an https URL.",
+            f"Project `{project.name}` has the URL {project.url}, which the method {project.method.value} cannot fetch in a pod: "
+            "there is no ssh key there.",
+            "Use method rsync, which fetches with the controller's keys, or an https URL.",
         )

@@ -11,6 +11,7 @@ from typing import Any
 from ..cache.fill import finish, prepare, repository_on, wanted_by
 from ..cache.model import Role, Volume
 from ..cache.projects import check_name, is_ssh, parse_project
+from ..cache.publication import is_current
 from ..cache.transfer.git import GitTransfer
 from ..cache.upstream import read_snapshot
 from ..cluster.client import connect
@@ -56,9 +57,9 @@ def pod_git(module: Any) -> None:
         with in_pod(client, params["namespace"], params["pod"], params["container"], str(path.parent), deadline) as held:
             if module.check_mode:
                 repository = repository_on(held, project.name, _LEFTOVERS)
-                current = repository.is_current(repository.inspect(deadline), snapshot, wanted_by(project), deadline)
+                current = is_current(repository.inspect(deadline), snapshot, wanted_by(project))
                 module.exit_json(changed=not current, snapshot=snapshot.digest, refs=len(snapshot.refs))
-            prepared = prepare(held, where, project, snapshot, GitTransfer(project.url), _LEFTOVERS, deadline, lambda _words: None)
+            prepared = prepare(held, where, project, snapshot, GitTransfer(project.url), _LEFTOVERS, deadline, lambda _phase, _line: None)
             result, known = finish(prepared, params["verify"], None, deadline)
     for words in result.warnings:
         module.warn(words)
@@ -70,5 +71,5 @@ def pod_git(module: Any) -> None:
         bytes=result.bytes,
         seconds=result.seconds,
         layout=result.layout,
-        objects=known.objects.count,
+        packs=known.inventory.packs,
     )

@@ -12,37 +12,42 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from ..cache.local_clone import LocalClone, PackMaker, open_clone, read_clone_snapshot
-from ..cache.model import Method, Pair, Project, Snapshot, Volume
-from ..cache.pair import Options
-from ..cache.plan import Action, Plan, State, Wanted, choose_method, make_plan
+from ..cache.local_clone import LocalClone, open_clone, read_clone_snapshot
+from ..cache.model import Pair, Project, Snapshot, Volume
+from ..cache.pair_options import Options
+from ..cache.plan import Action, Plan, State, Wanted, make_plan
+from ..cache.projects import is_ssh
 from ..cache.record import Record
 from ..cache.results import PairResult, Progress, ProjectResult, VolumeResult
 from ..cache.rollout import roll_out
 from ..cache.snapshots import SnapshotBook
-from ..cache.transfer import Transfer
-from ..cache.transfer.git import GitTransfer
-from ..cache.transfer.rsync import RsyncTransfer
 from ..cache.upstream import read_snapshot
 from ..cluster.access import CHANGE_RIGHTS, READ_RIGHTS
 from ..cluster.client import Client
+from ..cluster.errors import NotFound
 from ..cluster.filler import Filler
-from ..cluster.holders import identity
-from ..cluster.manifest import DEFAULT_IMAGE, FillerSpec
+from ..cluster.holders import consumers, identity, image, placement
+from ..cluster.manifest import DEFAULT_IMAGE, FillerSpec, Mount, Placement, copied_labels
+from ..cluster.objects import Claim, parse_claim
 from ..cluster.sweep import sweep
 from ..deadline import Deadline
+from ..errors import InvalidOption
 from ..local_shell import LocalShell
 from ..shell import Shell
 from .keeper import ClusterKeeper, Settings
 from .observe import Observed, observe, openshift_namespaces
 from .options import PopulateOptions
+from .seeds import KEPT, Seeds
+from .transfers import Transfers
 
 _READ_TIMEOUT = 120.0
 """Seconds for reading the cluster's state, and for reading one upstream's refs."""
 _UPSTREAMS_AT_ONCE = 8
+_SEED_DEADLINES = 4
+"""A seed pod serves the whole run; after so many times the time for one volume it ends in any case."""
 
 
 @dataclass(frozen=True)
@@ -65,13 +70,11 @@ class Populate:
         client: Client,
         stop: threading.Event,
         report: Callable[[Progress], None],
-        note: Callable[[str], None],
     ) -> None:
         self._options = options
         self._client = client
         self._stop = stop
         self._report = report
-        self._note = note
         self._local = LocalShell()
         self._clones: dict[str, LocalClone] = {}
 
@@ -87,6 +90,7 @@ class Populate:
         notes += [f"A filler pod that an earlier run left behind was removed: {name}." for name in swept]
         openshift = openshift_namespaces(self._client, observed, looking)
         snapshots = {} if options.state is State.ABSENT else self._snapshots(observed, openshift, check_mode)
+        owner = run_owner()
         settings = Settings(
             path=options.place.path,
             image=options.image,
@@ -94,36 +98,45 @@ class Populate:
             in_use=options.in_use,
             timeout=options.timeout,
             concurrency=options.concurrency,
-            owner=run_owner(),
+            node_concurrency=options.node_concurrency,
+            owner=owner,
             openshift=openshift,
             partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
         )
         keeper = ClusterKeeper(self._client, observed.claims, settings, self._stop, self._report)
         before = {volume: keeper.recorded(volume) for volume in observed.claims}
-        plan = make_plan(Wanted(options.state, options.projects, snapshots, options.verify), observed.found.pairs, before)
-        results: tuple[PairResult, ...] = ()
+        plan = make_plan(
+            Wanted(options.state, options.projects, snapshots, options.verify), observed.found.pairs, before, bool(options.seed.claim)
+        )
+        done = _Done()
         if not check_mode:
-            self._note(f"{sum(not pair.idle for pair in plan.pairs)} of {len(plan.pairs)} pairs of volumes have work to do")
-            results = self._carry_out(plan, keeper, snapshots)
+            busy = sum(not pair.idle for pair in plan.pairs)
+            self._report(Progress("", f"{busy} of {len(plan.pairs)} pairs of volumes have work to do"))
+            done = self._carry_out(plan, keeper, self._seed_spec(observed, openshift, owner), snapshots)
         lone = tuple(_lone(pair, options.projects) for pair in observed.found.lone_workers)
-        return Outcome(plan, before, snapshots, results + lone, tuple(notes))
+        return Outcome(plan, before, snapshots, done.results + lone, (*notes, *done.notes))
 
     def _snapshots(self, observed: Observed, openshift: frozenset[str], check_mode: bool) -> dict[str, Snapshot]:
         """One snapshot for each project, for the whole run."""
         projects = self._options.projects
         for project in projects:
-            if choose_method(project)[0] is Method.RSYNC:
+            if project.path:
                 self._clones[project.name] = open_clone(
                     self._local, project, Deadline(_READ_TIMEOUT, f"reading {project.path}", self._stop)
                 )
         remote = [project for project in projects if project.name not in self._clones]
-        if self._options.resolve_from == "pod" and remote and not check_mode:
+        # What only the controller can reach is read there in any case.
+        in_pod = (
+            [project for project in remote if not is_ssh(project.url)] if self._options.resolve_from == "pod" and not check_mode else []
+        )
+        read: dict[str, Snapshot] = {}
+        if in_pod:
             with self._resolver(observed, openshift) as filler, filler.shell() as shell:
-                read = {project.name: self._read(shell, project) for project in remote}
-        else:
-            with ThreadPoolExecutor(_UPSTREAMS_AT_ONCE, "upstream") as executor:
-                futures = {project.name: executor.submit(self._read, self._local, project) for project in remote}
-                read = {name: future.result() for name, future in futures.items()}
+                read = {project.name: self._read(shell, project) for project in in_pod}
+        with ThreadPoolExecutor(_UPSTREAMS_AT_ONCE, "upstream") as executor:
+            here = [project for project in remote if project.name not in read]
+            futures = {project.name: executor.submit(self._read, self._local, project) for project in here}
+            read.update({name: future.result() for name, future in futures.items()})
         for project in projects:
             if project.name in self._clones:
                 read[project.name] = read_clone_snapshot(
@@ -136,48 +149,99 @@ class Populate:
 
     def _resolver(self, observed: Observed, openshift: frozenset[str]) -> Filler:
         """A pod without volumes in the workers' namespace, in which upstream's refs are read."""
-        pair = observed.found.pairs[0] if observed.found.pairs else None
-        namespace = pair.worker.namespace if pair is not None else self._options.place.worker_namespace
-        worker = next((pod for pod in observed.pods if pair is not None and pair.worker.claim in pod.uses), None)
-        claim = pair.worker.claim if pair is not None else ""
-        spec = FillerSpec(
-            namespace=namespace,
-            name=f"packit-cache-refs-{uuid.uuid4().hex[:12]}",
-            mounts=(),
-            image=self._options.image or (worker.containers[0].image if worker is not None else DEFAULT_IMAGE),
-            owner=run_owner(),
-            wishes=self._options.place.wishes,
-            identity=identity(worker, claim, namespace in openshift),
-        )
+        spec = self._workers_spec(observed, openshift, run_owner(), "refs")
         return Filler(self._client, spec, Deadline(self._options.timeout, "reading upstream's refs in a pod", self._stop))
 
-    def _carry_out(self, plan: Plan, keeper: ClusterKeeper, snapshots: Mapping[str, Snapshot]) -> tuple[PairResult, ...]:
+    def _workers_spec(self, observed: Observed, openshift: frozenset[str], owner: Mapping[str, str], purpose: str) -> FillerSpec:
+        """A pod without cache volumes in the workers' namespace, with a worker's image and identity where there is one."""
+        pair = observed.found.pairs[0] if observed.found.pairs else None
+        namespace = pair.worker.namespace if pair is not None else self._options.place.worker_namespace
+        claim = pair.worker.claim if pair is not None else ""
+        used = consumers(observed.pods, claim)
+        at = placement(used)
+        return FillerSpec(
+            namespace=namespace,
+            name=f"packit-cache-{purpose}-{uuid.uuid4().hex[:12]}",
+            mounts=(),
+            image=self._options.image or image(used.any, claim) or DEFAULT_IMAGE,
+            owner=owner,
+            wishes=self._options.place.wishes,
+            identity=identity(used.any, claim, namespace in openshift),
+            placement=Placement("", at.tolerations, used.any.spec.get("nodeSelector") or {} if used.any is not None else {}),
+            labels=copied_labels(observed.claims[pair.worker]) if pair is not None else {},
+            purpose=purpose,
+        )
+
+    def _seed_spec(self, observed: Observed, openshift: frozenset[str], owner: Mapping[str, str]) -> FillerSpec:
         options = self._options
+        spec = self._workers_spec(observed, openshift, owner, "seed")
+        spec = replace(
+            spec,
+            wishes=options.seed.wishes(options.place.wishes, options.timeout),
+            scratch_limit=options.seed.size,
+            deadline=_SEED_DEADLINES * options.timeout,
+        )
+        if not options.seed.claim:
+            return spec
+        claim = self._seed_claim(spec.namespace)
+        # Named after the claim: two runs never work in it at once.
+        return replace(spec, name=f"packit-cache-seed-{claim.uid}", mounts=(Mount(claim.name, claim.uid, KEPT),), scratch_limit="1Gi")
+
+    def _seed_claim(self, namespace: str) -> Claim:
+        name = self._options.seed.claim
+        try:
+            deadline = Deadline(_READ_TIMEOUT, "reading the seed's claim", self._stop)
+            return parse_claim(self._client.get("PersistentVolumeClaim", namespace, name, deadline))
+        except NotFound as error:
+            raise InvalidOption(
+                f"The claim {namespace}/{name} for the seed pod does not exist.",
+                "Create it, or leave out `claim` of repository_cache_seed.",
+            ) from error
+
+    def _carry_out(self, plan: Plan, keeper: ClusterKeeper, seed: FillerSpec, snapshots: Mapping[str, Snapshot]) -> _Done:
+        options = self._options
+        pairs = [pair.pair for pair in plan.pairs if not pair.idle]
+        neighbours = {volume.namespace: volume for pair in pairs for volume in (pair.worker, pair.sandbox)}
+        known = [record for pair in plan.pairs for volume in pair.pair.volumes if (record := keeper.recorded(volume)) is not None]
+        sizes = {name: held.bytes for record in known for name, held in record.projects.items()}
         with tempfile.TemporaryDirectory(prefix="packit-deployment-") as directory:
             scratch = Path(directory)
-            makers = {
-                name: RsyncTransfer(PackMaker(self._local, clone, scratch / "packs" / name), self._local)
-                for name, clone in self._clones.items()
-            }
-            filling = {step.project.name for pair in plan.pairs for step in pair.steps if step.action in (Action.ADD, Action.LOOK)}
-            for name, maker in makers.items():
-                if name in filling:
-                    self._note(f"makes the packs of {name}")
-                    maker.prepare(snapshots[name], Deadline(options.timeout, f"making the packs of {name}", self._stop))
-
-            def transfer(project: Project) -> Transfer:
-                return makers[project.name] if project.name in makers else GitTransfer(project.url)
-
-            return roll_out(
-                plan,
-                keeper,
-                SnapshotBook(snapshots, lambda project: self._read(self._local, project)),
-                transfer,
-                Options(options.timeout, options.max_hold, options.verify, scratch, max(3600.0, 3.0 * options.timeout)),
-                options.concurrency,
-                self._report,
+            seeds = Seeds(
+                self._client,
+                seed,
+                options.seed,
+                tuple(neighbours.values()),
+                keeper.visit,
+                scratch,
                 self._stop,
+                lambda phase, line: self._report(Progress(f"seed pod {seed.namespace}/{seed.name}", phase, "", line)),
             )
+            transfers = Transfers(
+                self._clones, Path(options.clones), seeds, sizes, scratch, lambda phase, line: self._report(Progress("", phase, "", line))
+            )
+            try:
+                results = roll_out(
+                    plan,
+                    keeper,
+                    SnapshotBook(snapshots, lambda project: self._read(self._local, project)),
+                    transfers.of,
+                    Options(options.timeout, options.max_hold, options.verify, scratch, max(3600.0, 3.0 * options.timeout)),
+                    options.concurrency,
+                    self._report,
+                    self._stop,
+                )
+            finally:
+                seeds.close()
+                transfers.close()
+            return _Done(results, seeds.notes + transfers.notes)
+
+
+@dataclass(frozen=True)
+class _Done:
+    """What came of a plan, and what the user should know of how."""
+
+    results: tuple[PairResult, ...] = ()
+    notes: tuple[str, ...] = ()
 
 
 def _lone(pair: Pair, projects: tuple[Project, ...]) -> PairResult:

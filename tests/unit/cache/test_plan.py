@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import pytest
+
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Ref, Role, Snapshot, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Held, Objects, Record
+from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, Outlook, State, Wanted, choose_method, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Held, Inventory, Record
 
 PAIR = Pair(Volume("work", "w", Role.WORKER, "packit-worker-0"), Volume("sand", "s", Role.SANDBOX, "packit-worker-0"))
 PROJECT = Project("x", "https://example.org/x.git")
@@ -12,7 +14,7 @@ SNAPSHOT = Snapshot((Ref("refs/heads/main", "a" * 40),), "refs/heads/main")
 
 
 def held(snapshot: Snapshot = SNAPSHOT, url: str = PROJECT.url) -> Record:
-    return Record("u", "v").with_project("x", Held(url, snapshot.digest, 1, 1, "bare", "git", "t", Objects(1, "0")))
+    return Record("u", "v").with_project("x", Held(url, snapshot.digest, 1, 1, "bare", "git", "t", Inventory(1, 0, "0")))
 
 
 def plan_for(record: Record | None, *, state: State = State.PRESENT, verify: bool = False, project: Project = PROJECT):
@@ -54,11 +56,31 @@ def test_removal_knows_absent_from_unknown() -> None:
     assert plan_for(Record("u", "v"), state=State.ABSENT).pairs[0].worker[0].action is Action.LOOK
 
 
-def test_auto_is_rsync_with_a_local_clone_and_says_why() -> None:
-    step = plan_for(None, project=Project("x", PROJECT.url, path="/clones/x")).pairs[0].sandbox[0]
-    assert step.method is Method.RSYNC
-    assert step.why.endswith("rsync, as there is a local clone")
-    assert plan_for(None).pairs[0].sandbox[0].method is Method.GIT
+@pytest.mark.parametrize(
+    ("project", "has", "outlook", "method", "why"),
+    [
+        (Project("x", PROJECT.url, path="/clones/x"), None, Outlook(8), Method.RSYNC, "rsync, as there is a local clone"),
+        (Project("x", "git@example.org:a/x.git"), None, Outlook(8), Method.RSYNC, "rsync, as only the controller has a key for that URL"),
+        (PROJECT, True, Outlook(0, 10**9), Method.GIT, "git, as only the difference is fetched"),
+        (PROJECT, True, Outlook(0, 10**9, kept=True), Method.SEED, "seed, which kept the earlier snapshot"),
+        (PROJECT, None, Outlook(2, 10**6), Method.GIT, "git, as it is small"),
+        (PROJECT, None, Outlook(4, 10**6), Method.SEED, "seed, so that upstream is read once for 4 volumes"),
+        (PROJECT, None, Outlook(2), Method.SEED, "seed, so that nothing is indexed while a volume is held"),
+        (Project("x", PROJECT.url, method=Method.GIT), None, Outlook(8), Method.GIT, "git was asked for"),
+    ],
+)
+def test_auto_chooses_by_what_is_known_before_a_volume_is_taken_and_says_why(
+    project: Project, has: bool | None, outlook: Outlook, method: Method, why: str
+) -> None:
+    record = held() if has else None
+    assert choose_method(project, record.projects["x"] if record else None, outlook) == (method, why)
+
+
+def test_a_plan_says_how_each_volume_will_be_filled() -> None:
+    wanted = Wanted(State.PRESENT, (PROJECT,), {"x": SNAPSHOT})
+    sandbox, worker = make_plan(wanted, (PAIR,), {PAIR.worker: held(), PAIR.sandbox: None}).pairs[0].steps
+    assert (sandbox.action, sandbox.why) == (Action.LOOK, "nothing is known of the volume; git, as it is small")
+    assert (worker.action, worker.why) == (Action.NOTHING, "the claim says it is there, as upstream has it")
 
 
 def test_steps_come_sandbox_first() -> None:

@@ -118,7 +118,7 @@ def test_refs_that_are_no_full_patterns_are_refused(refs: object) -> None:
 
 
 def test_an_unknown_method_and_an_unknown_key_are_named() -> None:
-    with pytest.raises(InvalidOption, match=r"Unknown method `scp` of project `x`\. Known methods: auto, git, rsync\."):
+    with pytest.raises(InvalidOption, match=r"Unknown method `scp` of project `x`\. Known methods: auto, git, rsync, seed\."):
         parse_project({"url": "https://example.org/x.git", "method": "scp"})
     with pytest.raises(InvalidOption, match="Unknown key `branch` in a project"):
         parse_project({"url": "https://example.org/x.git", "branch": "main"})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import LIMIT, Held, Objects, Record, parse, render
+from ansible_collections.packit.deployment.plugins.module_utils.cache.record import LIMIT, Held, Inventory, Record, parse, render
 
-HELD = Held("https://example.org/x.git", "d" * 64, 3, 1000, "bare", "git", "2026-01-01T00:00:00Z", Objects(9, "e" * 64))
+HELD = Held("https://example.org/x.git", "d" * 64, 3, 1000, "bare", "git", "2026-01-01T00:00:00Z", Inventory(9, 0, "e" * 64))
 RECORD = Record("uid-1", "pv-1").with_project("x", HELD)
 
 

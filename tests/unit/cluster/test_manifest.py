@@ -140,11 +140,13 @@ def test_nobody_holds_it_and_the_consumers_own_placement_counts() -> None:
 def test_only_what_nobody_is_there_for_is_left_behind() -> None:
     now = datetime.now(timezone.utc)
     young, old = ((now - timedelta(seconds=age)).strftime("%Y-%m-%dT%H:%M:%SZ") for age in (10, 500))
-    assert is_left_behind(pod("a", "Failed", creationTimestamp=young), 180)
-    assert not is_left_behind(pod("a", "Running", creationTimestamp=old), 180)
-    assert not is_left_behind(pod("a", "Pending", creationTimestamp=young), 180)
-    assert is_left_behind(pod("a", "Pending", creationTimestamp=old), 180)
-    assert not is_left_behind(pod("a", "Pending", creationTimestamp=old, deletionTimestamp=old), 180)
+    assert is_left_behind(pod("a", "Failed", creationTimestamp=young))
+    assert not is_left_behind(pod("a", "Running", creationTimestamp=old))
+    assert not is_left_behind(pod("a", "Pending", creationTimestamp=young))
+    assert is_left_behind(pod("a", "Pending", creationTimestamp=old))
+    assert not is_left_behind(pod("a", "Pending", creationTimestamp=old, deletionTimestamp=old))
+    patient = {"packit.dev/owner": '{"run": "r", "start_timeout": "1800"}'}
+    assert not is_left_behind(pod("a", "Pending", creationTimestamp=old, annotations=patient))
 
 
 def test_rights_are_found_in_rules_and_shown_as_rules() -> None:

@@ -8,25 +8,31 @@ from __future__ import annotations
 from typing import Protocol
 
 from ...deadline import Deadline
-from ...errors import DeploymentError
 from ...shell import Progress
 from ..entry import Entry
 from ..model import Method, Snapshot
 from ..repository import Incoming, Repository
 
 
-class SnapshotGone(DeploymentError):
-    """Upstream has no longer an object that the snapshot names: a new snapshot is to be taken."""
-
-
 class Transfer(Protocol):
-    """One method."""
+    """One method, for one project on one volume."""
 
     @property
     def method(self) -> Method:
         """Its name in options and results."""
 
+    @property
+    def resumes(self) -> bool:
+        """Whether what was received before a cut is used by the next try."""
+
+    def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
+        """Do what is slow before a volume is taken. ``first``: a volume may have nothing yet.
+
+        Returns the bytes that a volume which has nothing will receive; 0 where that is not known. Raises SnapshotGone and
+        DeploymentError.
+        """
+
     def receive(
         self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
     ) -> Incoming:
-        """Bring what the entry lacks of the snapshot into the quarantine. Raises SnapshotGone and DeploymentError."""
+        """Bring what the entry lacks of the snapshot into the quarantine. Raises SnapshotGone, PlaceLost, DeploymentError."""

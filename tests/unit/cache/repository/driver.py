@@ -13,7 +13,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Pair, Project, Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import Options, PairRun
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import State, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import parse_project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Record
@@ -31,6 +32,7 @@ class Held:
     memory_bytes, cpus, shared, tag = 512 * 1024 * 1024, 1.0, False, ""
     lock, held_seconds = Lock(), 0.0
     warnings: tuple[str, ...] = ()
+    wanted = None
 
     def __init__(self, root: Path, scratch: Path) -> None:
         self.shell = LocalShell()
@@ -51,6 +53,9 @@ class LocalKeeper:
         root = self.directory / volume.role.value
         root.mkdir(exist_ok=True)
         yield Held(root, self.directory / f"scratch-{volume.role.value}")
+
+    def capacity(self, volume: Volume) -> int:
+        return 0
 
     def recorded(self, volume: Volume) -> Record | None:
         return self.records.get(volume)
@@ -85,7 +90,7 @@ def fill(directory: Path, url: str, verify: bool = False, max_hold: float = 60) 
     options = Options(timeout=60, max_hold=max_hold, verify=verify, scratch=scratch)
     book = SnapshotBook(snapshots, read)
     return PairRun(
-        plan.pairs[0], LocalKeeper(directory), book, lambda _project: GitTransfer(url), options, lambda _progress: None, threading.Event()
+        plan.pairs[0], LocalKeeper(directory), book, lambda _step: GitTransfer(url), options, lambda _progress: None, threading.Event()
     ).run()
 
 

@@ -54,12 +54,19 @@ def test_a_detached_head_is_kept(tmp_path: Path, upstream: GitServer) -> None:
     assert (tmp_path / "worker/one/HEAD").read_text().strip() == detached
 
 
-def test_a_fill_that_took_longer_than_a_sandbox_may_be_held_is_refused_with_the_figures(tmp_path: Path, upstream: GitServer) -> None:
+def test_a_slow_upstream_is_waited_for_by_the_worker_and_never_by_a_held_sandbox(tmp_path: Path, upstream: GitServer) -> None:
     upstream.stall = 2
-    result = fill(tmp_path, upstream.url("one.git"), max_hold=6)
+    result = fill(tmp_path, upstream.url("one.git"), max_hold=6.5)  # 1.5 seconds of work fit in that
+    assert [volume.projects[0].action for volume in (result.sandbox, result.worker)] == [Action.ADD, Action.ADD]
+    assert result.worker.projects[0].seconds > 2 > result.sandbox.projects[0].seconds
+    assert upstream.fetches == 1
+
+
+def test_a_copy_that_took_longer_than_a_sandbox_may_be_held_is_refused_with_the_figures(tmp_path: Path, upstream: GitServer) -> None:
+    result = fill(tmp_path, upstream.url("one.git"), max_hold=5)
     assert result.sandbox.projects[0].action is Action.FAILED
-    assert "on the worker's volume; a sandbox's volume may be held for 6." in result.sandbox.projects[0].error
-    assert "Use method rsync with a local clone" in result.sandbox.projects[0].remedy
+    assert "from the worker's volume took 0 seconds, and a sandbox's volume may be held for 5." in result.sandbox.projects[0].error
+    assert "Use method seed, or rsync with a local clone" in result.sandbox.projects[0].remedy
     assert result.sandbox.locks == ()
     assert result.worker.projects[0].action is Action.BLOCKED
     assert not (tmp_path / "worker/one").exists()

@@ -1,0 +1,73 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why a fetch from upstream failed, in words; and the two reasons that the run itself can do something about."""
+
+from __future__ import annotations
+
+import re
+
+from ..errors import DeploymentError
+from ..shell import Completed
+from .projects import redacted
+
+
+class SnapshotGone(DeploymentError):
+    """Upstream has no longer an object that the snapshot names: a new snapshot is to be taken."""
+
+
+class OutOfReach(DeploymentError):
+    """Upstream cannot be read from this place, but may be from the controller: no way there, no credentials, no trust."""
+
+
+# git's own two messages (upload-pack.c), and only these, for an object that was forced or collected away.
+_GONE = re.compile(r"upload-pack: not our ref [0-9a-f]{40}|Server does not allow request for unadvertised object [0-9a-f]{40}")
+
+_OUT_OF_REACH = (
+    (r"could not resolve host", "Check the host name. If the cluster has no way out to it, use method rsync."),
+    (
+        r"connection refused|failed to connect|couldn't connect|timed out|no route to host|network is unreachable",
+        "The cluster cannot reach upstream. Use method rsync, or open the network.",
+    ),
+    (
+        r"could not read username|authentication failed|returned error: 40[13]",
+        "Upstream wants credentials, which never go into a pod. Use method rsync, which reads upstream on the controller.",
+    ),
+    (r"certificate", "The image does not know upstream's certificate authority. Use an image that does, or method rsync."),
+    (r"transport '.*' not allowed", "A pod fetches by https, http and git only. Use method rsync."),
+)
+_MEANINGS = (
+    (r"returned error: 404|not found|does not exist", "Check the URL."),
+    (r"operation too slow|speed limit", "Upstream sent nothing for a minute. Run again, or use method rsync."),
+    (r"no space left|disk quota exceeded", "Grow the volume, or take projects off it (repository_cache_state: absent)."),
+    (
+        r"out of memory|cannot allocate|signal 9|index-pack died",
+        "Raise repository_cache_filler.resources.limits.memory, or use method rsync.",
+    ),
+)
+
+
+def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentError:
+    """The error for a ``git fetch`` that ended with another code than 0. Pure."""
+    shown = redacted(url)
+    if _GONE.search(completed.stderr):
+        return SnapshotGone(f"{shown} no longer has an object of the snapshot.", "Run again.")
+    lines = [line.strip() for line in re.split(r"[\r\n]+", completed.stderr) if line.strip() and "%" not in line]
+    said = " | ".join(lines[-3:]) or "git printed nothing"
+    if completed.returncode == 127:
+        return DeploymentError(f"There is no git in {where}.", "Use an image with git (repository_cache_image).")
+    if completed.returncode == 137:
+        return DeploymentError(
+            f"git was killed in {where}, probably for want of memory: {said}",
+            "Raise repository_cache_filler.resources.limits.memory, or use method rsync.",
+        )
+    lowered = completed.stderr.lower()
+    text = f"Fetching {shown} in {where} failed: {said}."
+    for pattern, remedy in _OUT_OF_REACH:
+        if re.search(pattern, lowered):
+            return OutOfReach(text, remedy)
+    remedy = next((words for pattern, words in _MEANINGS if re.search(pattern, lowered)), _BY_HAND)
+    return DeploymentError(text, remedy)
+
+
+_BY_HAND = "Try `git ls-remote` with this URL by hand in the same place."

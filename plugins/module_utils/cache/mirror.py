@@ -1,0 +1,112 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A bare repository of our own into which one upstream's snapshots are fetched: in the seed pod, or on the controller.
+
+No consumer ever sees it. It is the place from which finished packs are made.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+
+from ..deadline import Deadline
+from ..errors import PlaceLost
+from ..shell import Progress, Shell, checked
+from .fetch_errors import explained_fetch
+from .git import FETCH, Limits, configuration, environment
+from .model import Project, Snapshot
+from .pack_maker import PackMaker
+
+# $1 the repository, $2 our configuration of git (empty: the user's own counts), $3 the file for it.
+_OPEN = r"""
+umask 022
+[ -z "$3" ] || { mkdir -p -- "${3%/*}" && printf '%s' "$2" >"$3"; } || exit 3
+[ -e "$1/HEAD" ] || { mkdir -p -- "$1" && git init --quiet --bare "$1"; } || exit 4
+rm -f -- "$1"/objects/pack/tmp_* "$1"/objects/pack/.tmp-* "$1"/*.lock
+"""
+
+# $1 the repository: its refs become those that come by standard input, as `create NAME ID` lines.
+_REFS = r"""
+cd -- "$1" && git for-each-ref --format='delete %(refname)' | git update-ref --no-deref --stdin && git update-ref --no-deref --stdin
+"""
+
+_ON_CONTROLLER = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20"}
+
+
+class Mirror:
+    """The repository at ``path`` behind a shell that nobody else uses; finished packs go below the directory ``packs``.
+
+    With ``limits`` git runs in a pod, with our configuration alone, kept in ``configuration_file``; without, on the
+    controller, where the user's credential helpers, keys and proxies count.
+    """
+
+    def __init__(self, shell: Shell, path: str, packs: str, configuration_file: str, limits: Limits | None) -> None:
+        self._shell = shell
+        self._path = path
+        self._packs = packs
+        self._configuration_file = configuration_file
+        self._limits = limits
+        self._shells = threading.Lock()
+
+    @property
+    def environment(self) -> Mapping[str, str]:
+        """git's environment here."""
+        return _ON_CONTROLLER if self._limits is None else environment(self._configuration_file)
+
+    def fetch(self, project: Project, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None) -> None:
+        """Bring the snapshot here; only what is missing is asked of upstream. Raises SnapshotGone, OutOfReach, DeploymentError.
+
+        git proves that nothing is missing behind the ids before it ends with code 0.
+        """
+        with self._shells:
+            self._fetch(project, snapshot, deadline, progress)
+
+    def _fetch(self, project: Project, snapshot: Snapshot, deadline: Deadline, progress: Progress | None) -> None:
+        limits = self._limits
+        settings = ("", "") if limits is None else (configuration(limits), self._configuration_file)
+        self._script(_OPEN, (self._path, *settings), deadline)
+        ids = "".join(f"{value}\n" for value in snapshot.ids).encode()
+        fetched = self._shell.run(
+            ("git", "-C", self._path, *(() if limits is not None else _WRITING), *FETCH, "--", project.url),
+            deadline=deadline,
+            stdin=ids,
+            env=self.environment,
+            progress=progress,
+        )
+        if fetched.returncode:
+            raise explained_fetch(project.url, self._shell.where, fetched)
+        refs = "".join(f"create {ref.name} {ref.id}\n" for ref in snapshot.refs).encode()
+        self._script(_REFS, (self._path,), deadline, refs)
+
+    def alive(self, deadline: Deadline) -> bool:
+        """Whether processes can be run where it is."""
+        with self._shells:
+            try:
+                return self._shell.run(("true",), deadline=deadline).returncode == 0
+            except PlaceLost:
+                return False
+
+    def maker(self) -> PackMaker:
+        """Makes packs of it."""
+        threads = self._limits.threads if self._limits is not None else 0
+        return PackMaker(self._shell, self._path, self._packs, self.environment, whole=True, threads=threads, lock=self._shells)
+
+    def _script(self, text: str, arguments: tuple[str, ...], deadline: Deadline, stdin: bytes = b"") -> None:
+        argv = ("sh", "-c", text, "packit-cache", *arguments)
+        checked(self._shell, self._shell.run(argv, deadline=deadline, stdin=stdin, env=self.environment))
+
+
+_WRITING = (
+    "-c", "gc.auto=0",
+    "-c", "maintenance.auto=false",
+    "-c", "fetch.unpackLimit=1",
+    "-c", "transfer.unpackLimit=1",
+    "-c", "fetch.writeCommitGraph=false",
+    "-c", "pack.writeReverseIndex=false",
+    "-c", "protocol.version=2",
+    "-c", "core.hooksPath=/dev/null",
+    "-c", "http.lowSpeedLimit=1000",
+    "-c", "http.lowSpeedTime=60",
+)  # fmt: skip

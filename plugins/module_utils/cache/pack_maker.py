@@ -1,0 +1,133 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finished packs: made of a complete repository outside of every lock, and copied to volumes as they are.
+
+A full pack is for volumes that have nothing; a delta pack for those that have an earlier snapshot. Neither is thin, so
+nothing is indexed on a volume.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from ..deadline import Deadline
+from ..errors import DeploymentError
+from ..shell import Shell, checked
+from .model import Snapshot
+
+# $1 the repository, $2 the directory for the packs, $3 threads, $4 `full` where all of the repository may be taken as it is.
+# Revisions come by standard input. Made under another name and renamed, so that a directory that is there is complete.
+# Prints the packs: name, and bytes of pack and index together.
+_MAKE = r"""
+umask 022
+if [ ! -d "$2" ]; then
+    rm -rf -- "$2.making" && mkdir -p -- "$2.making" || exit 3
+    if [ "$4" = full ] && [ "$(find "$1/objects" -type f ! -path '*/info/*' | sed 's/.*\.//' | sort | tr '\n' ' ')" = "idx pack " ]; then
+        cat >/dev/null
+        ln -- "$1"/objects/pack/pack-* "$2.making" 2>/dev/null || cp -- "$1"/objects/pack/pack-* "$2.making" || exit 4
+    else
+        git -C "$1" -c core.fsmonitor=false -c gc.auto=0 pack-objects --revs --delta-base-offset --quiet --non-empty --threads="$3" \
+            "$2.making/pack" >/dev/null || exit 5
+    fi
+    rm -f -- "$2.making"/*.rev "$2.making"/*.mtimes
+    mv -T -- "$2.making" "$2" || exit 6
+fi
+cd -- "$2" || exit 7
+for p in pack-*.pack; do
+    [ -e "$p" ] || continue
+    p=${p%.pack}
+    set -- $(stat -c %s "$p.pack" "$p.idx")
+    echo "$p $(($1 + $2))"
+done
+"""
+
+
+@dataclass(frozen=True)
+class FinishedPacks:
+    """Packs with their indexes in a directory of the place where they were made; ``bytes`` is their size together.
+
+    ``complete``: nothing is missing behind the snapshot's ids; else it is a delta to what the volume has.
+    """
+
+    directory: str
+    names: tuple[str, ...]
+    bytes: int
+    complete: bool
+
+
+class PackMaker:
+    """Makes packs of a repository behind a shell, each kind once however many volumes want it. Safe for threads.
+
+    ``whole`` tells that all of the repository is upstream's and may be handed out as it is, where it is a single pack.
+    ``lock`` is the shell's, where others use that as well.
+    """
+
+    def __init__(
+        self,
+        shell: Shell,
+        repository: str,
+        scratch: str,
+        environment: Mapping[str, str],
+        *,
+        whole: bool,
+        threads: int = 0,
+        lock: threading.Lock | None = None,
+    ) -> None:
+        self._shell = shell
+        self._repository = repository
+        self._scratch = scratch
+        self._environment = environment
+        self._whole = whole
+        self._threads = threads
+        self._making = lock if lock is not None else threading.Lock()
+        self._made: dict[str, FinishedPacks] = {}
+
+    def known(self, ids: Iterable[str], deadline: Deadline) -> tuple[str, ...]:
+        """Those of ``ids`` that the repository has. A base that it lacks would stop pack-objects."""
+        wanted = sorted(set(ids))
+        if not wanted:
+            return ()
+        with self._making:
+            answer = checked(
+                self._shell,
+                self._shell.run(
+                    ("git", "-C", self._repository, "cat-file", "--batch-check=%(objectname)"),
+                    deadline=deadline,
+                    stdin="".join(f"{value}\n" for value in wanted).encode(),
+                    env=self._environment,
+                ),
+            )
+        return tuple(line for line in answer.text().splitlines() if not line.endswith(" missing"))
+
+    def make(self, snapshot: Snapshot, base: Iterable[str], deadline: Deadline) -> FinishedPacks:
+        """Packs with all that ``snapshot`` needs and ``base`` (ids that the repository has) does not reach.
+
+        Raises DeploymentError where the repository lacks an object.
+        """
+        negative = sorted(set(base))
+        key = hashlib.sha256("\n".join([snapshot.digest, *negative]).encode()).hexdigest()[:24]
+        with self._making:
+            if key not in self._made:
+                self._made[key] = self._make(snapshot, negative, f"{self._scratch}/{key}", deadline)
+            return self._made[key]
+
+    def _make(self, snapshot: Snapshot, negative: list[str], directory: str, deadline: Deadline) -> FinishedPacks:
+        revisions = [*snapshot.ids, *(f"^{value}" for value in negative)]
+        how = "full" if self._whole and not negative else "packed"
+        made = self._shell.run(
+            ("sh", "-c", _MAKE, "packit-cache", self._repository, directory, str(self._threads), how),
+            deadline=deadline,
+            stdin="".join(f"{line}\n" for line in revisions).encode(),
+            env=self._environment,
+        )
+        if made.returncode:
+            raise DeploymentError(
+                f"No pack could be made of {self._repository} in {self._shell.where}: {made.stderr.strip()[-300:] or 'git printed nothing'}.",
+                f"Check it: git -C {self._repository} fsck --connectivity-only",
+            )
+        packs = [line.split() for line in made.text().splitlines()]
+        return FinishedPacks(directory, tuple(name for name, _size in packs), sum(int(size) for _name, size in packs), not negative)

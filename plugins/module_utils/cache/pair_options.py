@@ -1,0 +1,23 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How pairs of volumes are worked on."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a pair is worked on. ``timeout`` (one volume in all) and ``max_hold`` (a sandbox's volume at a time) are seconds;
+    ``leftovers_age`` is the age in seconds from which temporary files of others count as left behind; ``tries`` is how often
+    a project that lost its connection is gone on with."""
+
+    timeout: float
+    max_hold: float
+    verify: bool
+    scratch: Path
+    leftovers_age: float = 3600.0
+    tries: int = 3

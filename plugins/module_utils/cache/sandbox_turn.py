@@ -1,0 +1,192 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One turn of a sandbox's volume: held for a short while, for as many projects as fit; the rest is a later turn."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+from ..deadline import Deadline
+from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
+from .fill import Prepared, finish, prepare, repository_on, with_side
+from .keeper import HeldVolume, VolumeSkipped
+from .model import Method, Project, Volume
+from .objects import bring_missing
+from .pair_options import Options
+from .plan import Action
+from .side import VolumeSide
+from .snapshots import SnapshotBook, SnapshotRenewed
+from .transfer import Transfer
+from .transfer.from_worker import FromWorker
+
+RELEASE_RESERVE = 5.0
+"""Seconds of the longest hold that are kept for ending the work and deleting the pod."""
+CLEANING_SECONDS = 30.0
+
+
+class TooLong(DeploymentError):
+    """A project cannot be brought to a sandbox's volume within the longest hold."""
+
+
+class SandboxTurn:
+    """Takes turns on one sandbox's volume. ``prepared`` is what the worker has received, by project, filled by the pair."""
+
+    def __init__(
+        self,
+        side: VolumeSide,
+        prepared: Mapping[str, Prepared],
+        transfers: Mapping[tuple[Volume, str], Transfer],
+        book: SnapshotBook,
+        options: Options,
+    ) -> None:
+        self._side = side
+        self._prepared = prepared
+        self._transfers = transfers
+        self._book = book
+        self._options = options
+        self._lost: Counter[str] = Counter()
+
+    def take(self, pending: Sequence[Project], deadline: Deadline) -> list[Project]:
+        """Hold the volume once, for as many projects as fit; returns those for a later turn."""
+        chosen: dict[str, Transfer] = {}
+        needed = []
+        for project in pending:
+            if self._proved(project):
+                self._side.end([project], Action.NOTHING)
+            elif self._side.open(project):
+                try:
+                    chosen[project.name] = self._transfer(project, deadline)
+                except Cancelled:
+                    raise
+                except DeploymentError as error:
+                    self._side.end([project], Action.FAILED, error)
+                    continue
+                needed.append(project)
+        if not needed:
+            return []
+        later: list[Project] = []
+        try:
+            with self._side.held(deadline) as held:
+                seconds = self._options.max_hold - held.held_seconds - RELEASE_RESERVE
+                limit = deadline.within(seconds, "the longest hold of a sandbox's volume", held.wanted)
+                try:
+                    later = self._fill(held, needed, chosen, limit)
+                finally:
+                    self._side.write_record()
+        except Cancelled:
+            raise
+        except VolumeSkipped as error:
+            self._side.end(needed, Action.SKIPPED, error)
+            return []
+        except PlaceLost as error:  # before anything was done
+            return [project for project in needed if self._goes_on(project, error)]
+        except DeploymentError as error:
+            self._side.end(needed, Action.FAILED, error)
+            return []
+        return later
+
+    def _transfer(self, project: Project, deadline: Deadline) -> Transfer:
+        """What brings the project here; what the worker has fetched from upstream is not fetched again."""
+        transfer = self._transfers[self._side.volume, project.name]
+        worker = self._prepared.get(project.name)
+        if transfer.method is not Method.GIT or worker is None:
+            return transfer
+        relay = FromWorker(worker.side, self._options.scratch / f"from-{self._side.volume.claim}" / project.name)
+        started = time.monotonic()
+        size = relay.prepare(worker.snapshot, deadline, first=True)
+        # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
+        seconds, budget = time.monotonic() - started, self._options.max_hold - RELEASE_RESERVE
+        if seconds > budget:
+            raise TooLong(
+                f"Copying {project.name} ({size / 1e6:.0f} MB) from the worker's volume took {seconds:.0f} seconds, and a sandbox's volume may "
+                f"be held for {self._options.max_hold:.0f}.",
+                "Use method seed, or rsync with a local clone, or raise repository_cache_max_hold.",
+            )
+        return relay
+
+    def _fill(self, held: HeldVolume, needed: Sequence[Project], chosen: Mapping[str, Transfer], limit: Deadline) -> list[Project]:
+        later: list[Project] = []
+        for number, project in enumerate(needed):
+            transfer = chosen[project.name]
+            try:
+                self._fill_one(held, project, transfer, limit)
+            except Cancelled:
+                raise
+            except SnapshotRenewed:
+                later.append(project)
+            except Interrupted as error:
+                self._side.tell("", "is given back", error.message)
+                return [*later, *needed[number:]]
+            except DeadlineExceeded as error:
+                if number == 0 and not transfer.resumes:
+                    self._side.end([project], Action.FAILED, self._too_long(project, error))
+                    return [*later, *needed[1:]]
+                return [*later, *needed[number:]]
+            except PlaceLost as error:
+                left = needed[number:] if self._goes_on(project, error) else needed[number + 1 :]
+                return [*later, *left]
+            except DeploymentError as error:
+                self._side.end([project], Action.FAILED, error)
+                self._clean(held, project)
+        return later
+
+    def _goes_on(self, project: Project, error: PlaceLost) -> bool:
+        """Whether a project whose filler, or where its packs came from, was lost has another try in a later turn."""
+        self._lost[project.name] += 1
+        if self._lost[project.name] >= self._options.tries:
+            self._side.end([project], Action.FAILED, error)
+            return False
+        self._side.tell(project.name, "goes on in a later turn", error.message)
+        return True
+
+    def _fill_one(self, held: HeldVolume, project: Project, transfer: Transfer, limit: Deadline) -> None:
+        """One project on the sandbox's volume: received, completed with what the worker has, published, verified."""
+        side, worker = self._side, self._prepared.get(project.name)
+        if worker is not None and worker.snapshot != self._book.current(project):
+            raise SnapshotRenewed("Another pair has taken a new snapshot since, which the worker's volume receives first.")
+        mine = self._book.once_with_current(
+            project,
+            lambda snapshot: prepare(
+                held,
+                side.volume,
+                project,
+                snapshot,
+                transfer,
+                self._options.leftovers_age,
+                limit,
+                lambda phase, line: side.tell(project.name, phase, line),
+            ),
+        )
+        layout = None
+        if worker is not None:
+            mine = with_side(mine, bring_missing(worker.side, mine.side, self._options.scratch, limit))
+            layout = worker.layout
+        if not mine.side.entry.usable:
+            side.forget(project)
+        side.tell(project.name, "publishes")
+        side.done(project, *finish(mine, self._options.verify, layout, limit))
+
+    def _clean(self, held: HeldVolume, project: Project) -> None:
+        """Remove what was received in vain. What cannot be removed now is removed at the next take."""
+        try:
+            repository = repository_on(held, project.name, self._options.leftovers_age)
+            repository.clean(Deadline(CLEANING_SECONDS, "cleaning up"))
+        except DeploymentError as error:
+            self._side.tell(project.name, "could not be cleaned up", error.message)
+
+    def _too_long(self, project: Project, error: DeadlineExceeded) -> DeploymentError:
+        return TooLong(
+            f"{project.name} could not be brought to the volume while it was held: {error}",
+            "Use method seed, or rsync with a local clone, or raise repository_cache_max_hold or repository_cache_timeout.",
+        )
+
+    def _proved(self, project: Project) -> bool:
+        """Whether the sandbox's claim says that it holds the snapshot and exactly the worker's objects: it is not taken then."""
+        prepared, record = self._prepared.get(project.name), self._side.recorded()
+        held = None if record is None else record.projects.get(project.name)
+        if self._side.steps[project.name].action is not Action.NOTHING or prepared is None or held is None:
+            return False
+        return held.snapshot == prepared.snapshot.digest and held.inventory == prepared.side.contents.inventory

@@ -1,0 +1,43 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the controller through the API server: the real rsync at both ends, with the volume's Shell as its remote shell."""
+
+from __future__ import annotations
+
+from ...deadline import Deadline
+from ...shell import Progress, Shell
+from ..pack_maker import FinishedPacks
+from ..repository import Repository
+from .rsync import CONNECTION_LOST, IDLE_TIMEOUT, RESUMING, explained
+
+_TRIES, _PAUSE = 4, 2.0
+"""How often an rsync whose connection was lost is started, and the seconds between."""
+
+
+class ExecCourier:
+    """Copies packs that lie on this machine."""
+
+    def __init__(self, local: Shell) -> None:
+        self._local = local
+
+    def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
+        """Nothing can be done before."""
+
+    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
+        """See ``Courier``."""
+        for attempt in range(_TRIES):
+            if attempt:
+                deadline.sleep(_PAUSE)
+            with repository.shell.rsync_peer(deadline) as peer:
+                argv = ["rsync", "-s", "--recursive", *RESUMING, f"--timeout={IDLE_TIMEOUT}", "--info=progress2", "--outbuf=L"]
+                if peer.rsh:
+                    argv.append(f"--rsh={' '.join(peer.rsh)}")
+                argv += ["--", f"{packs.directory}/", f"{peer.prefix}{repository.pack_directory}/"]
+                completed = self._local.run(
+                    ("sh", "-c", 'exec "$@" >&2', "rsync", *argv), deadline=deadline, env=peer.env, progress=progress
+                )
+            if completed.returncode not in CONNECTION_LOST:
+                break
+        if completed.returncode:
+            raise explained(completed, repository.shell.where)

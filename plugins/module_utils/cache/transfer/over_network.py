@@ -1,0 +1,136 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From the seed pod over the pod network: each filler's rsync asks the seed's rsync daemon, with the run's secret."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from ...deadline import Deadline
+from ...shell import Progress, Shell, checked
+from ..pack_maker import FinishedPacks
+from ..repository import Repository
+from .rsync import CONNECTION_LOST, IDLE_TIMEOUT, RESUMING, explained
+
+PORT = 8730
+"""The daemon's. Every pod has an address of its own, so one number does for all."""
+USER, MODULE = "filler", "packs"
+CONNECT_TIMEOUT = 10
+_TRIES, _PAUSE = 3, 1.0
+PROBE = "probe"
+"""An empty file that is served: whoever can copy it can copy packs."""
+
+# The daemon reads nothing but what is served, knows one user, and listens on the pod's own address. $1 scratch, $2 served
+# directory, $3 address, $4 port. The secret comes by standard input, into a file that only this user can read.
+_SERVE = (
+    r"""
+umask 077
+mkdir -p -- "$1" "$2" && cat >"$1/secret" || exit 3
+if [ -s "$1/rsyncd.pid" ] && kill -0 "$(cat "$1/rsyncd.pid")" 2>/dev/null; then exit 0; fi
+rm -f -- "$1/rsyncd.pid"
+: >"$2/PROBE"
+cat >"$1/rsyncd.conf" <<CONFIGURATION
+address = $3
+port = $4
+use chroot = no
+pid file = $1/rsyncd.pid
+lock file = $1/rsyncd.lock
+log file = $1/rsyncd.log
+[MODULE]
+path = $2
+read only = yes
+list = no
+auth users = USER
+secrets file = $1/secret
+CONFIGURATION
+[ "$(id -u)" != 0 ] || printf 'uid = 0\ngid = 0\n' >>"$1/rsyncd.conf"  # it would become nobody, who can read nothing of ours
+rsync --daemon --config="$1/rsyncd.conf" || exit $?
+for i in 1 2 3 4 5 6 7 8 9 10; do
+    [ -s "$1/rsyncd.pid" ] && exit 0
+    sleep 0.1
+done
+cat "$1/rsyncd.log" >&2
+exit 4
+""".replace("PROBE", PROBE)
+    .replace("MODULE", MODULE)
+    .replace("USER", USER)
+)
+
+# $1 a file for the secret, which comes by standard input; then the argv. Progress goes where it can be read while it runs.
+_WITH_SECRET = r"""
+umask 077
+secret=$1
+shift
+mkdir -p -- "${secret%/*}" && cat >"$secret" || exit 3
+umask 022
+"$@" >&2
+code=$?
+rm -f -- "$secret"
+exit $code
+"""
+
+
+@dataclass(frozen=True)
+class Route:
+    """Where a seed serves its packs, and the run's secret."""
+
+    address: str
+    served: str
+    secret: str = field(repr=False)
+    port: int = PORT
+
+    def url(self, path: str) -> str:
+        """A file or directory below what is served."""
+        host = f"[{self.address}]" if ":" in self.address else self.address
+        return f"rsync://{USER}@{host}:{self.port}/{MODULE}/{path}"
+
+
+def serve(shell: Shell, scratch: str, route: Route, deadline: Deadline) -> None:
+    """Start the seed's daemon, unless it runs. Raises CommandFailed with the daemon's own words."""
+    argv = ("sh", "-c", _SERVE, "packit-seed", scratch, route.served, route.address, str(route.port))
+    checked(
+        shell,
+        shell.run(argv, deadline=deadline, stdin=f"{USER}:{route.secret}\n".encode()),
+        "Use an image with rsync (repository_cache_image).",
+    )
+
+
+def probe(shell: Shell, scratch: str, route: Route, deadline: Deadline) -> str:
+    """Try to copy the probe to this place: empty where that went well, else why not."""
+    argv = (f"--contimeout={CONNECT_TIMEOUT}", f"--timeout={CONNECT_TIMEOUT}", "--", route.url(PROBE), f"{scratch}/")
+    completed = shell.run(_with_secret(scratch, argv), deadline=deadline, stdin=route.secret.encode())
+    return "" if completed.returncode == 0 else explained(completed, shell.where).message
+
+
+class NetworkCourier:
+    """Copies packs that lie in a seed to a volume, on the filler's own initiative."""
+
+    def __init__(self, route: Route) -> None:
+        self._route = route
+
+    def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
+        """Nothing can be done before."""
+
+    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
+        """See ``Courier``."""
+        url = self._route.url(packs.directory.removeprefix(self._route.served).strip("/"))
+        argv = (
+            "--recursive", *RESUMING, f"--timeout={IDLE_TIMEOUT}", f"--contimeout={CONNECT_TIMEOUT}",
+            "--info=progress2", "--outbuf=L", "--", f"{url}/", f"{repository.pack_directory}/",
+        )  # fmt: skip
+        for attempt in range(_TRIES):
+            if attempt:
+                deadline.sleep(_PAUSE)
+            completed = repository.shell.run(
+                _with_secret(repository.scratch, argv), deadline=deadline, stdin=self._route.secret.encode(), progress=progress
+            )
+            if completed.returncode not in CONNECTION_LOST:
+                break
+        if completed.returncode:
+            raise explained(completed, repository.shell.where)
+
+
+def _with_secret(scratch: str, argv: tuple[str, ...]) -> tuple[str, ...]:
+    secret = f"{scratch}/secret"
+    return ("sh", "-c", _WITH_SECRET, "packit-cache", secret, "rsync", f"--password-file={secret}", *argv)

@@ -1,0 +1,65 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A network policy for the time of a run: its fillers may reach its seed pod, and nobody else may by it. Pure but for ``allowed``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ..deadline import Deadline
+from .client import Client
+from .errors import NotFound
+from .manifest import LABEL, RUN
+from .objects import Object
+
+_REMOVAL_SECONDS = 30.0
+
+
+def policies(run: str, seed_namespace: str, filler_namespace: str, port: int) -> tuple[tuple[str, Object], ...]:
+    """(namespace, policy): into the run's seed pods from its fillers, and out of its fillers to its seed pods."""
+    seeds = {"matchLabels": {LABEL: "seed", RUN: run}}
+    fillers = {
+        "matchExpressions": [
+            {"key": LABEL, "operator": "In", "values": ["filler", "image"]},
+            {"key": RUN, "operator": "In", "values": [run]},
+        ]
+    }
+    ports = [{"protocol": "TCP", "port": port}]
+
+    def peer(namespace: str, pods: Object) -> Object:
+        return {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}}, "podSelector": pods}
+
+    into = {"podSelector": seeds, "policyTypes": ["Ingress"], "ingress": [{"from": [peer(filler_namespace, fillers)], "ports": ports}]}
+    out = {"podSelector": fillers, "policyTypes": ["Egress"], "egress": [{"to": [peer(seed_namespace, seeds)], "ports": ports}]}
+    return (
+        (seed_namespace, _policy(f"packit-cache-seed-{run}", run, into)),
+        (filler_namespace, _policy(f"packit-cache-filler-{run}", run, out)),
+    )
+
+
+def _policy(name: str, run: str, spec: Object) -> Object:
+    return {
+        "apiVersion": "networking.k8s.io/v1",
+        "kind": "NetworkPolicy",
+        "metadata": {"name": name, "labels": {RUN: run, LABEL: "policy"}},
+        "spec": spec,
+    }
+
+
+@contextmanager
+def allowed(client: Client, run: str, seed_namespace: str, filler_namespace: str, port: int, deadline: Deadline) -> Iterator[None]:
+    """The policies are there while the context is open. Raises Forbidden where the user may not make them."""
+    made: list[tuple[str, Object]] = []
+    try:
+        for namespace, body in policies(run, seed_namespace, filler_namespace, port):
+            made.append((namespace, client.create("NetworkPolicy", namespace, body, deadline)))
+        yield
+    finally:
+        closing = Deadline(_REMOVAL_SECONDS, "removing the run's network policies")
+        for namespace, body in made:
+            try:
+                client.delete("NetworkPolicy", namespace, body["metadata"]["name"], body["metadata"]["uid"], closing)
+            except NotFound:
+                continue

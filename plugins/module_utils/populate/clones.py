@@ -1,0 +1,108 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Method rsync on the controller: the user's own clones, and clones that the runs keep for themselves."""
+
+from __future__ import annotations
+
+import fcntl
+import hashlib
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..cache.fill import Tell
+from ..cache.local_clone import ENVIRONMENT, LocalClone
+from ..cache.mirror import Mirror
+from ..cache.model import Project, Snapshot
+from ..cache.pack_maker import PackMaker
+from ..deadline import Deadline
+from ..errors import DeploymentError, PlaceLost
+from ..local_shell import LocalShell
+
+DEFAULT_DIRECTORY = "~/.cache/packit-deployment/clones"
+_LOCK_PAUSE = 0.5
+
+
+class GivenClone:
+    """A clone that the user named; see ``cache.transfer.packs.PackSource``. Nothing is written into it."""
+
+    def __init__(self, local: LocalShell, clone: LocalClone, scratch: Path) -> None:
+        self._maker = PackMaker(local, clone.path, str(scratch), ENVIRONMENT, whole=False)
+
+    def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
+        """See ``PackSource``."""
+        return self._maker
+
+    def maker(self, snapshot: Snapshot) -> PackMaker:
+        """See ``PackSource``."""
+        return self._maker
+
+    def lost(self) -> None:
+        """See ``PackSource``: this machine is not lost."""
+
+
+class KeptClone:
+    """A clone that the runs of this user keep, fetched into with the user's own credentials; see ``PackSource``.
+
+    It stays for the next run, which fetches only what is new. A lock file keeps two runs from fetching at once.
+    """
+
+    def __init__(self, local: LocalShell, project: Project, directory: Path, tell: Tell) -> None:
+        key = hashlib.sha256(project.url.encode()).hexdigest()[:12]
+        self._place = directory.expanduser() / f"{project.name}-{key}"
+        self._project = project
+        self._local = local
+        self._tell = tell
+        self._making = threading.Lock()
+        self._packs: tempfile.TemporaryDirectory[str] | None = None
+        self._makers: dict[str, PackMaker] = {}
+
+    def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
+        """See ``PackSource``."""
+        with self._making:
+            if snapshot.digest not in self._makers:
+                with self._locked(deadline):
+                    if self._packs is None:
+                        self._packs = tempfile.TemporaryDirectory(prefix="packs-", dir=self._place)
+                    mirror = Mirror(self._local, str(self._place / "repository.git"), self._packs.name, "", None)
+                    mirror.fetch(
+                        self._project, snapshot, deadline, lambda line: self._tell(f"fetches {self._project.name} on this machine", line)
+                    )
+                    self._makers[snapshot.digest] = mirror.maker()
+            return self._makers[snapshot.digest]
+
+    def maker(self, snapshot: Snapshot) -> PackMaker:
+        """See ``PackSource``."""
+        found = self._makers.get(snapshot.digest)
+        if found is None:
+            raise PlaceLost(f"The controller's clone of {self._project.name} does not have this snapshot yet.", "Run again.")
+        return found
+
+    def lost(self) -> None:
+        """See ``PackSource``: this machine is not lost."""
+
+    def close(self) -> None:
+        """Remove the packs that were made; the clone stays."""
+        if self._packs is not None:
+            self._packs.cleanup()
+
+    @contextmanager
+    def _locked(self, deadline: Deadline) -> Iterator[None]:
+        try:
+            self._place.mkdir(parents=True, exist_ok=True, mode=0o700)
+            file = (self._place / "lock").open("w")
+        except OSError as error:
+            raise DeploymentError(
+                f"The clone of {self._project.name} cannot be kept in {self._place}: {error.strerror}.", "Set repository_cache_clones."
+            ) from error
+        with file:
+            while True:
+                try:
+                    fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                    break
+                except BlockingIOError:
+                    deadline.sleep(_LOCK_PAUSE)
+            yield

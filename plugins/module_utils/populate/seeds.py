@@ -1,0 +1,273 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The run's seed pod: what it fetched, what it made of it, and how its packs reach each volume."""
+
+from __future__ import annotations
+
+import secrets
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..cache.fill import Tell
+from ..cache.git import Limits
+from ..cache.mirror import Mirror
+from ..cache.model import Project, Snapshot, Volume
+from ..cache.pack_maker import FinishedPacks, PackMaker
+from ..cache.repository import Repository
+from ..cache.space import size
+from ..cache.transfer.over_network import NetworkCourier, Route, probe, serve
+from ..cache.transfer.packs import Courier
+from ..cache.transfer.relay import RelayCourier
+from ..cluster.client import Client
+from ..cluster.errors import ClusterError
+from ..cluster.manifest import SCRATCH, FillerSpec
+from ..cluster.network_policy import allowed
+from ..cluster.objects import Pod
+from ..cluster.service_pod import ServicePod
+from ..deadline import Deadline
+from ..errors import DeploymentError, PlaceLost
+from ..local_shell import LocalShell
+from ..shell import Progress, Shell
+from .seed_options import SeedOptions
+
+KEPT = "/packit-seed"
+"""Where a claim that keeps the scratch between runs is mounted."""
+_FAILURES = 2
+"""Copies over the network that may fail from a living seed before a namespace's packs go through the API server."""
+_PAUSE = 1.0
+_POLICY_SECONDS = 15.0
+"""Seconds until a new network policy must be in force."""
+
+Visit = Callable[[Volume, Deadline], AbstractContextManager[Shell]]
+"""A pod without volumes that is otherwise like a volume's filler, for a while."""
+
+
+@dataclass(frozen=True)
+class _Life:
+    """One seed pod, and all that is gone with it. ``makers`` by project and snapshot."""
+
+    pod: Pod
+    route: Route
+    relay: RelayCourier
+    mirrors: dict[str, Mirror]
+    makers: dict[tuple[str, str], PackMaker]
+
+
+class Seeds:
+    """Made when the first project is to be seeded. Safe for threads; close it at the end.
+
+    ``neighbours``: a volume of each namespace whose fillers are to reach the seed.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        spec: FillerSpec,
+        options: SeedOptions,
+        neighbours: Sequence[Volume],
+        visit: Visit,
+        scratch: Path,
+        stop: threading.Event,
+        tell: Tell,
+    ) -> None:
+        self._client = client
+        self._spec = spec
+        self._options = options
+        self._neighbours = neighbours
+        self._visit = visit
+        self._scratch = scratch
+        self._tell = tell
+        self._pod = ServicePod(client, spec, stop, lambda words: tell(words, ""))
+        self._secret = secrets.token_urlsafe(32)
+        self._slow = threading.Lock()
+        self._stack = ExitStack()
+        self._life: _Life | None = None
+        self._detours: dict[str, str] = {}
+        self._failed: Counter[str] = Counter()
+        self._reasons: dict[str, str] = {}
+        self._probed = False
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know at the end."""
+        return tuple(
+            f"Pods of {namespace} cannot reach the seed pod, so its packs went through the API server, which is slower: {why}"
+            for namespace, why in sorted(self._detours.items())
+        )
+
+    def ready(self, project: Project, snapshot: Snapshot, known_size: int, deadline: Deadline) -> PackMaker:
+        """What makes the project's packs, once the snapshot is in the seed. Slow at first, so before any lock.
+
+        ``known_size`` in bytes, 0 where nobody knows. Raises SnapshotGone, OutOfReach, PlaceLost, DeploymentError.
+        """
+        with self._slow:
+            while True:  # until there is an answer, or `_living` says that it has been lost too often
+                life = self._living(deadline)
+                key = (project.name, snapshot.digest)
+                try:
+                    if key not in life.makers:
+                        life.makers[key] = self._fetched(life, project, snapshot, known_size, deadline)
+                    return life.makers[key]
+                except PlaceLost as error:
+                    self._tell(f"fetches {project.name} again", error.message)
+                    life.mirrors.pop(project.name, None)
+                    self._pod.suspect()
+                    deadline.sleep(_PAUSE)
+
+    def maker(self, project: Project, snapshot: Snapshot) -> PackMaker:
+        """The same, at once. Raises PlaceLost."""
+        life = self._life
+        if life is None or (project.name, snapshot.digest) not in life.makers:
+            raise PlaceLost(f"The seed pod does not have this snapshot of {project.name} (any more).", "Run again.")
+        return life.makers[project.name, snapshot.digest]
+
+    def lost(self) -> None:
+        """Something was not to be had of the seed."""
+        self._pod.suspect()
+
+    def courier(self, namespace: str) -> Courier:
+        """The way that is open to a namespace's fillers now."""
+        life = self._life
+        if life is None:
+            raise PlaceLost("The seed pod is gone.", "Run again.")
+        return life.relay if namespace in self._detours else NetworkCourier(life.route)
+
+    def refused(self, namespace: str, why: str) -> None:
+        """A copy over the network failed, from a seed that may be alive: ``ready`` looks, and decides."""
+        self._failed[namespace] += 1
+        self._reasons[namespace] = why
+
+    def close(self) -> None:
+        """Remove the pod and what was made for it."""
+        self._stack.close()
+        self._pod.close()
+
+    def _living(self, deadline: Deadline) -> _Life:
+        suspected = self._pod.suspected
+        pod, shell = self._pod.ready(deadline)
+        if self._life is not None and self._life.pod.uid == pod.uid:
+            if suspected:
+                self._forget_dead(self._life, deadline)
+                for namespace, times in self._failed.items():
+                    if times >= _FAILURES:
+                        self._detours.setdefault(namespace, self._reasons[namespace])
+            return self._life
+        self._failed.clear()
+        directory = KEPT if self._options.claim else f"{SCRATCH}/seed"
+        route = Route(pod.address, f"{directory}/packs", self._secret)
+        serve(shell, f"{SCRATCH}/rsyncd", route, deadline)
+        relay = RelayCourier(self._pod.shell(), LocalShell(), self._scratch / f"seed-{pod.uid}")
+        self._life = _Life(pod, route, relay, {}, {})
+        if not self._probed:
+            self._probed = True
+            for volume in self._neighbours:
+                self._probe(volume, route, deadline)
+        return self._life
+
+    def _forget_dead(self, life: _Life, deadline: Deadline) -> None:
+        """The pod lives; connections into it that do not are made again, where their work is found done."""
+        for name, mirror in list(life.mirrors.items()):
+            if not mirror.alive(deadline):
+                del life.mirrors[name]
+                for key in [key for key in life.makers if key[0] == name]:
+                    del life.makers[key]
+
+    def _fetched(self, life: _Life, project: Project, snapshot: Snapshot, known_size: int, deadline: Deadline) -> PackMaker:
+        self._check_size(project, known_size)
+        if project.name not in life.mirrors:
+            life.mirrors[project.name] = self._mirror(project)
+        self._tell(f"fetches {project.name}", "")
+        life.mirrors[project.name].fetch(project, snapshot, deadline, self._telling(project))
+        return life.mirrors[project.name].maker()
+
+    def _mirror(self, project: Project) -> Mirror:
+        directory = KEPT if self._options.claim else f"{SCRATCH}/seed"
+        limits = Limits(self._spec.wishes.memory_bytes, self._spec.wishes.cpus)
+        return Mirror(
+            self._pod.shell(),
+            f"{directory}/repositories/{project.name}.git",
+            f"{directory}/packs/{project.name}",
+            f"{SCRATCH}/gitconfig-{project.name}",
+            limits,
+        )
+
+    def _probe(self, volume: Volume, route: Route, deadline: Deadline) -> None:
+        """Find out, from a pod without volumes, whether the fillers of a namespace can reach the seed."""
+        with self._visit(volume, deadline) as shell:
+            refused = probe(shell, SCRATCH, route, deadline)
+            if refused and self._options.network_policy:
+                refused = self._with_policy(volume.namespace, shell, route, deadline)
+        if refused:
+            self._tell(f"cannot be reached from {volume.namespace}, so packs go through the API server", refused)
+            self._detours[volume.namespace] = refused
+
+    def _with_policy(self, namespace: str, shell: Shell, route: Route, deadline: Deadline) -> str:
+        """Make the run's network policies, and look until they are in force; why not, where they are not."""
+        try:
+            run = self._spec.owner["run"]
+            self._stack.enter_context(allowed(self._client, run, self._spec.namespace, namespace, route.port, deadline))
+        except ClusterError as error:
+            return error.message
+        limit = deadline.within(_POLICY_SECONDS, "the network policy")
+        while refused := probe(shell, SCRATCH, route, deadline):
+            if limit.left() < 2.0:
+                break
+            limit.sleep(1.0)
+        return refused
+
+    def _check_size(self, project: Project, known: int) -> None:
+        # The pack is there once: what is served are links to it.
+        if known > self._options.bytes and not self._options.claim:
+            raise DeploymentError(
+                f"{project.name} needs {size(known)} of the seed pod's scratch, which has {size(self._options.bytes)} in all.",
+                "Raise repository_cache_seed.size, or use method rsync.",
+            )
+
+    def _telling(self, project: Project) -> Progress:
+        return lambda line: self._tell(f"fetches {project.name}", line)
+
+
+class SeedSource:
+    """One project's packs, made by the seed; see ``cache.transfer.packs.PackSource``."""
+
+    def __init__(self, seeds: Seeds, project: Project, known_size: int) -> None:
+        self._seeds = seeds
+        self._project = project
+        self._known_size = known_size
+
+    def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
+        """See ``PackSource``."""
+        return self._seeds.ready(self._project, snapshot, self._known_size, deadline)
+
+    def maker(self, snapshot: Snapshot) -> PackMaker:
+        """See ``PackSource``."""
+        return self._seeds.maker(self._project, snapshot)
+
+    def lost(self) -> None:
+        """See ``PackSource``."""
+        self._seeds.lost()
+
+
+class SeedCourier:
+    """Brings packs from the seed to volumes of one namespace; see ``cache.transfer.packs.Courier``."""
+
+    def __init__(self, seeds: Seeds, namespace: str) -> None:
+        self._seeds = seeds
+        self._namespace = namespace
+
+    def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
+        """See ``Courier``."""
+        self._seeds.courier(self._namespace).prepare(packs, deadline)
+
+    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
+        """See ``Courier``."""
+        try:
+            self._seeds.courier(self._namespace).copy(packs, repository, deadline, progress)
+        except PlaceLost as error:
+            self._seeds.refused(self._namespace, error.message)
+            raise

@@ -1,0 +1,149 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which transfer brings each project to each volume, as the plan says; and what `auto` does when the plan's way is closed."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..cache.entry import Entry
+from ..cache.fetch_errors import OutOfReach
+from ..cache.fill import Tell
+from ..cache.local_clone import LocalClone
+from ..cache.model import Method, Project, Snapshot
+from ..cache.plan import Step
+from ..cache.repository import Incoming, Repository
+from ..cache.transfer import Transfer
+from ..cache.transfer.git import GitTransfer
+from ..cache.transfer.over_exec import ExecCourier
+from ..cache.transfer.packs import PackTransfer
+from ..deadline import Deadline
+from ..local_shell import LocalShell
+from ..shell import Progress
+from .clones import GivenClone, KeptClone
+from .seeds import SeedCourier, Seeds, SeedSource
+
+
+class Transfers:
+    """Makes the transfers of one run. ``sizes`` in bytes, of projects whose size some record tells."""
+
+    def __init__(
+        self,
+        clones: Mapping[str, LocalClone],
+        clone_directory: Path,
+        seeds: Seeds,
+        sizes: Mapping[str, int],
+        scratch: Path,
+        tell: Tell,
+    ) -> None:
+        self._local = LocalShell()
+        self._clone_directory = clone_directory
+        self._seeds = seeds
+        self._sizes = sizes
+        self._tell = tell
+        self._given = {name: GivenClone(self._local, clone, scratch / "packs" / name) for name, clone in clones.items()}
+        self._kept: dict[str, KeptClone] = {}
+        self._closed: dict[str, str] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should know at the end."""
+        return tuple(
+            f"The cluster cannot read the upstream of {name}, so the controller did, and rsync brought it: {why}"
+            for name, why in sorted(self._closed.items())
+        )
+
+    def of(self, step: Step) -> Transfer:
+        """The transfer of a step."""
+        project = step.project
+        if step.method is Method.RSYNC:
+            return self._by_rsync(project)
+        by_pod: Transfer
+        if step.method is Method.SEED:
+            source = SeedSource(self._seeds, project, self._sizes.get(project.name, 0))
+            by_pod = PackTransfer(Method.SEED, source, SeedCourier(self._seeds, step.volume.namespace))
+        else:
+            by_pod = GitTransfer(project.url)
+        return by_pod if project.method is not Method.AUTO else _WithFallback(self, by_pod, project)
+
+    def close(self) -> None:
+        """Remove what was made on this machine for the run alone."""
+        for clone in self._kept.values():
+            clone.close()
+
+    def closed(self, project: Project) -> bool:
+        """Whether the cluster cannot read the project's upstream."""
+        with self._lock:
+            return project.name in self._closed
+
+    def close_way(self, project: Project, error: OutOfReach) -> None:
+        """The cluster cannot read the project's upstream: from now on the controller does."""
+        with self._lock:
+            if project.name not in self._closed:
+                self._closed[project.name] = error.message
+                self._tell(f"{project.name} goes by rsync, as the cluster cannot read its upstream", error.message)
+
+    def fallback(self, project: Project) -> Transfer:
+        """What is left then."""
+        return self._by_rsync(project)
+
+    def _by_rsync(self, project: Project) -> Transfer:
+        with self._lock:
+            given = self._given.get(project.name)
+            if given is None and project.name not in self._kept:
+                self._kept[project.name] = KeptClone(self._local, project, self._clone_directory, self._tell)
+            source = given if given is not None else self._kept[project.name]
+        return PackTransfer(Method.RSYNC, source, ExecCourier(self._local))
+
+
+class _WithFallback:
+    """A transfer that `auto` chose: where the cluster cannot read upstream, the controller does."""
+
+    def __init__(self, transfers: Transfers, first: Transfer, project: Project) -> None:
+        self._transfers = transfers
+        self._first = first
+        self._project = project
+        self._second: Transfer | None = None
+
+    @property
+    def _present(self) -> Transfer:
+        if self._second is None and self._transfers.closed(self._project):
+            self._second = self._transfers.fallback(self._project)
+        return self._second if self._second is not None else self._first
+
+    @property
+    def method(self) -> Method:
+        """The method in use now."""
+        return self._present.method
+
+    @property
+    def resumes(self) -> bool:
+        """See ``Transfer``."""
+        return self._present.resumes
+
+    def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
+        """See ``Transfer``."""
+        try:
+            return self._present.prepare(snapshot, deadline, first)
+        except OutOfReach as error:
+            if self._second is not None:
+                raise
+            self._transfers.close_way(self._project, error)
+            return self._present.prepare(snapshot, deadline, first)
+
+    def receive(
+        self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
+    ) -> Incoming:
+        """See ``Transfer``."""
+        try:
+            return self._present.receive(repository, entry, snapshot, deadline, progress)
+        except OutOfReach as error:
+            if self._second is not None:
+                raise
+            self._transfers.close_way(self._project, error)
+            self._present.prepare(snapshot, deadline, first=not entry.usable)
+            return self._present.receive(repository, entry, snapshot, deadline, progress)

@@ -1,0 +1,298 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Method seed, and what auto chooses: upstream is read once, volumes get the same finished packs, and what is lost is made good."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.clusters.base import until
+from tests.repositories import make
+
+from .harness import SAND, WORK, Scene, own
+from .test_life import finish
+
+SEED = "packit.dev/repository-cache-filler=seed"
+
+
+def packs(entry: Path) -> set[str]:
+    return {path.name for path in (entry / "objects/pack").iterdir()}
+
+
+def upstream_bytes(repository: Path) -> int:
+    return sum(path.stat().st_size for path in repository.rglob("*") if path.is_file())
+
+
+def seed_pods(scene: Scene) -> list[str]:
+    return scene.cluster.pods(WORK, SEED)
+
+
+def delete_first(scene: Scene, namespace: str, find: object, what: str) -> str:
+    """Delete the first pod that ``find`` finds, without waiting."""
+    until(lambda: bool(find()), what, 60)  # type: ignore[operator]
+    name: str = find()[0]  # type: ignore[operator]
+    scene.cluster.core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
+    return name
+
+
+def test_upstream_is_read_once_and_all_volumes_have_the_same_packs(scene: Scene) -> None:
+    scene.deploy(4, nodes=("node1", "node2"))
+    upstream = make.make_large(scene.server.root / "one.git", 20, commits=60)
+    done = scene.succeed(method="seed")
+    assert scene.server.fetches == 1
+    assert scene.server.sent < 1.05 * upstream_bytes(upstream)
+    assert done.project(scene.sandbox_claim(3), "one")["method"] == "seed"
+    held = [packs(volume(number) / "one") for number in range(4) for volume in (scene.worker, scene.sandbox)]
+    assert len({tuple(sorted(names)) for names in held}) == 1 and len(held[0]) == 2
+    scene.check(volumes=1)
+    assert scene.succeed(method="seed").result["changed"] is False
+    assert scene.fillers() == []
+
+
+def test_auto_says_in_the_plan_what_it_chose_and_why(scene: Scene) -> None:
+    scene.deploy(2)
+    upstream = scene.repository(commits=20)
+    planned = scene.succeed(method="auto", arguments=("--check",))
+    assert "nothing is known of the volume; seed, so that upstream is read once for 4 volumes" in planned.text
+    first = scene.succeed(method="auto")
+    assert first.project(scene.worker_claim(), "one")["method"] == "seed"
+    make.commit(upstream, "main", 2)
+    planned = scene.succeed(method="auto", arguments=("--check",))
+    assert "upstream has moved; git, as only the difference is fetched" in planned.text
+    second = scene.succeed(method="auto")
+    assert second.project(scene.sandbox_claim(1), "one")["method"] == "git"
+    scene.check()
+
+
+def test_a_kept_scratch_fetches_and_sends_only_the_difference(scene: Scene) -> None:
+    scene.deploy(1)
+    scene.cluster.claim(WORK, "seed-scratch")
+    upstream = make.make_large(scene.server.root / "one.git", 10, commits=100)
+    first = scene.succeed(method="auto", seed={"claim": "seed-scratch"})
+    assert first.project(scene.worker_claim(), "one")["method"] == "seed"
+    sent = scene.server.sent
+    make.commit(upstream, "main", 3)
+    second = scene.succeed(method="auto", seed={"claim": "seed-scratch"})
+    assert second.project(scene.sandbox_claim(), "one")["method"] == "seed"
+    assert second.project(scene.sandbox_claim(), "one")["bytes"] < 200_000
+    assert scene.server.sent - sent < 200_000
+    assert packs(scene.worker() / "one") == packs(scene.sandbox() / "one")
+    scene.check()
+
+
+def test_a_seed_pod_that_is_killed_during_its_clone_is_made_again(scene: Scene) -> None:
+    scene.deploy(1)
+    scene.repository(commits=20)
+    scene.server.stall = 4
+    process = scene.start(method="seed")
+    until(lambda: scene.server.fetches > 0, "the seed's clone")
+    delete_first(scene, WORK, lambda: seed_pods(scene), "the seed pod")
+    scene.server.stall = 0
+    done = finish(process)
+    assert done.code == 0, done.output[-3000:]
+    scene.check()
+
+
+def test_a_seed_pod_that_is_killed_while_fillers_read_is_made_again(scene: Scene) -> None:
+    scene.deploy(2)
+    make.make_large(scene.server.root / "one.git", 60, commits=60)
+    process = scene.start(method="seed")
+    fillers = "packit.dev/repository-cache-filler=filler"
+    until(lambda: bool(scene.cluster.pods(WORK, fillers)), "a filler", 60)
+    delete_first(scene, WORK, lambda: seed_pods(scene), "the seed pod")
+    done = finish(process, 200)
+    assert done.code == 0, done.output[-3000:]
+    scene.check()
+
+
+def test_a_filler_that_is_killed_in_the_middle_is_gone_on_with(scene: Scene) -> None:
+    scene.deploy(1)
+    make.make_large(scene.server.root / "one.git", 60, commits=60)
+    process = scene.start(method="seed")
+    fillers = "packit.dev/repository-cache-filler=filler"
+    delete_first(scene, SAND, lambda: scene.cluster.pods(SAND, fillers), "the sandbox's filler")
+    done = finish(process, 200)
+    assert done.code == 0, done.output[-3000:]
+    scene.check()
+
+
+@pytest.mark.real  # pods of the embedded cluster have no network of their own
+@pytest.mark.parametrize("policy", [False, True])
+def test_where_the_network_is_blocked_packs_go_through_the_api_server_and_the_result_says_so(scene: Scene, policy: bool) -> None:
+    scene.deploy(1)
+    scene.repository(commits=20)
+    with scene.cluster.blocked_network(WORK):
+        done = scene.succeed(method="seed", seed={"network_policy": policy})
+    assert f"Pods of {SAND} cannot reach the seed pod, so its packs went through the API server, which is slower" in done.text
+    assert scene.server.fetches == 1
+    assert scene.cluster.network_policies(WORK) == scene.cluster.network_policies(SAND) == []
+    scene.check()
+
+
+def test_a_scratch_that_is_known_to_be_too_small_is_named_before_the_clone(scene: Scene) -> None:
+    scene.deploy(2)
+    make.make_large(scene.server.root / "one.git", 300, commits=30)
+    scene.succeed(method="git", select="[?worker.pod=='packit-worker-0']", filler={"resources": {"limits": {"memory": "512Mi"}}})
+    fetches = scene.server.fetches
+    done = scene.run(method="seed", seed={"size": "256Mi"})
+    assert done.code != 0
+    assert "of the seed pod's scratch, which has 268 MB in all." in done.text
+    assert "Raise repository_cache_seed.size, or use method rsync." in done.text
+    assert scene.server.fetches == fetches
+    assert scene.fillers() == []
+
+
+def test_a_volume_that_is_too_small_is_refused_with_the_figures_and_nothing_is_written(scene: Scene) -> None:
+    scene.deploy(1, sandbox_size="32M")
+    make.make_large(scene.server.root / "one.git", 40, commits=30)
+    done = scene.run(method="seed")
+    assert done.code != 0
+    assert "more on the volume, which has" in done.text
+    assert "Grow the claim by at least" in done.text
+    assert not (scene.sandbox() / "one").exists()
+    assert not list(scene.sandbox().rglob("*.pack"))
+    assert done.actions()[scene.worker_claim()] == {"one": "blocked"}
+    assert scene.fillers() == []
+
+
+def test_a_known_volume_that_is_too_small_is_not_even_taken(scene: Scene) -> None:
+    scene.deploy(1, size="64M")
+    scene.repository("small")
+    scene.succeed("small")
+    make.make_large(scene.server.root / "one.git", 80, commits=30)
+    done = scene.run("small", "one", method="seed")
+    assert done.code != 0
+    assert "It was not taken." in done.text
+    assert all(volume["locks"] == [] for volume in done.result["volumes"])
+    scene.check("small")
+
+
+def test_a_pack_that_was_damaged_on_its_way_is_named_and_copied_again(scene: Scene) -> None:
+    scene.deploy(1)
+    make.make_large(scene.server.root / "one.git", 10, commits=30)
+    scene.succeed(method="seed")
+    name = next(path.stem for path in (scene.worker() / "one/objects/pack").glob("*.pack"))
+    good = (scene.sandbox() / f"one/objects/pack/{name}.pack").read_bytes()
+    scene.succeed(method="seed", state="absent")
+    quarantine = scene.sandbox() / ".packit-deployment#work/one/objects/pack"
+    quarantine.mkdir(parents=True)
+    damaged = bytearray(good[: len(good) // 2])  # what a cut transfer left, with one bit flipped
+    damaged[1000] ^= 1
+    (quarantine / f"{name}.pack").write_bytes(damaged)
+    own(scene.sandbox() / ".packit-deployment#work", scene.sandbox())
+    done = scene.succeed(method="seed")
+    assert f"pack {name} of one arrived damaged and was copied again" in done.text
+    scene.check()
+
+
+def test_an_upstream_that_stalls_ends_at_the_deadline_with_no_volume_held(scene: Scene) -> None:
+    scene.deploy(1)
+    scene.repository(commits=5)
+    scene.server.stall = 300
+    started = time.monotonic()
+    done = scene.run(method="seed", wait=120, timeout=30)
+    assert done.code != 0
+    assert "took longer than 30 seconds" in done.text
+    assert time.monotonic() - started < 90
+    assert all(volume["locks"] == [] for volume in done.result["volumes"])
+    assert scene.fillers() == []
+
+
+def test_an_upstream_that_loses_an_object_between_the_refs_and_the_seeds_fetch(scene: Scene) -> None:
+    scene.deploy(2)
+    upstream = scene.repository(commits=10, tags=())
+    moved: list[tuple[str, str]] = []
+
+    def move() -> None:
+        if not moved:
+            moved.append(make.force_push(upstream, "main"))
+            make.forget_unreachable(upstream)
+
+    scene.server.before_fetch = move
+    scene.succeed(method="seed")
+    assert moved
+    assert moved[0][1] in (scene.sandbox(1) / "one/packed-refs").read_text()
+    scene.check()
+
+
+def test_only_the_runs_fillers_get_in(scene: Scene) -> None:
+    """A pod that presents another secret is refused by the seed's daemon."""
+    scene.deploy(1)
+    scene.repository(commits=10)
+    scene.server.stall = 6
+    process = scene.start(method="seed")
+    until(lambda: scene.server.fetches > 0, "the seed's clone")
+    pod = scene.cluster.core.read_namespaced_pod(seed_pods(scene)[0], WORK)
+    script = 'echo wrong >/tmp/x && chmod 600 /tmp/x && rsync --password-file=/tmp/x "$1" /tmp/ 2>&1; echo "code $?"'
+    url = f"rsync://filler@{pod.status.pod_ip}:8730/packs/probe"
+    said = scene.cluster.execute(WORK, scene.pods[0], ["sh", "-c", script, "x", url])
+    assert "auth failed" in said and "code 5" in said, said
+    assert finish(process).code == 0
+    scene.check()
+
+
+def test_a_project_that_only_the_controller_can_reach_goes_by_rsync_and_its_clone_is_kept(scene: Scene) -> None:
+    scene.deploy(1)
+    upstream = scene.repository(commits=30)
+    clones = scene.directory / "clones"
+    first = scene.succeed(method="rsync", clones=str(clones))
+    assert first.project(scene.worker_claim(), "one")["method"] == "rsync"
+    scene.check()
+    sent = scene.server.sent
+    make.commit(upstream, "main", 2)
+    second = scene.succeed(method="rsync", clones=str(clones))
+    assert second.project(scene.sandbox_claim(), "one")["bytes"] < first.project(scene.sandbox_claim(), "one")["bytes"]
+    assert 0 < scene.server.sent - sent < 50_000
+    assert [path.name for path in clones.glob("one-*/packs-*")] == []
+    scene.check()
+
+
+def test_auto_goes_by_rsync_where_the_cluster_cannot_read_upstream(scene: Scene) -> None:
+    """Upstream wants a password, which the controller has and no pod gets."""
+    scene.deploy(1)
+    scene.repository(commits=10)
+    scene.server.password = "pw-of-the-controller"
+    helper = scene.directory / "gitconfig"
+    helper.write_text(f'[credential]\n\thelper = "!f() {{ echo username=user; echo password={scene.server.password}; }}; f"\n')
+    done = scene.succeed(method="auto", clones=str(scene.directory / "clones"), environment={"GIT_CONFIG_GLOBAL": str(helper)})
+    assert done.project(scene.sandbox_claim(), "one")["method"] == "rsync"
+    assert "The cluster cannot read the upstream of one, so the controller did, and rsync brought it" in done.text
+    assert scene.server.password not in done.output
+    scene.server.password = ""
+    scene.check()
+
+
+@pytest.mark.embedded
+def test_connections_that_are_cut_cost_no_more_than_time(scene: Scene) -> None:
+    scene.deploy(1)
+    scene.repository(commits=50)
+    for namespace in (WORK, SAND):
+        scene.cluster.fault("drop_connection", namespace=namespace, after_bytes=8_000, times=3)
+    scene.succeed(method="seed")
+    scene.check()
+
+
+def test_volumes_of_one_node_are_worked_on_a_few_at_a_time(scene: Scene) -> None:
+    scene.deploy(3)
+    scene.repository(commits=5)
+    most, done = [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.05):
+            pods = scene.cluster.pods(WORK, "packit.dev/repository-cache-filler=filler")
+            most[0] = max(most[0], len(pods))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        scene.succeed(node_concurrency=1)
+    finally:
+        done.set()
+        watcher.join()
+    assert most[0] == 1
+    scene.check()

@@ -1,0 +1,67 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a failed fetch means: recorded words of git, and what follows from them."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import OutOfReach, SnapshotGone, explained_fetch
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
+
+URL = "https://example.org/x.git"
+
+
+def error(stderr: str, code: int = 128) -> Exception:
+    return explained_fetch(URL, "pod w/seed", Completed(("git", "fetch"), code, b"", stderr))
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        f"fatal: remote error: upload-pack: not our ref {'a' * 40}",
+        f"error: Server does not allow request for unadvertised object {'a' * 40}",
+    ],
+)
+def test_only_gits_two_messages_mean_that_the_snapshot_is_stale(words: str) -> None:
+    assert isinstance(error(words), SnapshotGone)
+    assert not isinstance(error("fatal: remote error: not our ref"), SnapshotGone)
+
+
+@pytest.mark.parametrize(
+    ("words", "remedy"),
+    [
+        ("fatal: unable to access 'https://example.org/x.git/': Could not resolve host: example.org", "Check the host name."),
+        (
+            "fatal: unable to access 'https://example.org/x.git/': Failed to connect to example.org port 443",
+            "The cluster cannot reach upstream.",
+        ),
+        ("fatal: could not read Username for 'https://example.org': terminal prompts disabled", "Upstream wants credentials"),
+        ("server certificate verification failed. CAfile: none", "The image does not know upstream's certificate authority."),
+    ],
+)
+def test_what_the_controller_may_still_be_able_to_read_is_told_apart(words: str, remedy: str) -> None:
+    found = error(words)
+    assert isinstance(found, OutOfReach)
+    assert found.remedy.startswith(remedy)
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "remedy"),
+    [
+        ("fatal: repository 'https://example.org/x.git/' not found", 128, "Check the URL."),
+        ("fatal: write error: No space left on device", 128, "Grow the volume"),
+        ("", 137, "Raise repository_cache_filler.resources.limits.memory"),
+        ("sh: git: command not found", 127, "Use an image with git"),
+        ("fatal: something new", 128, "Try `git ls-remote` with this URL by hand in the same place."),
+    ],
+)
+def test_other_failures_say_what_to_do(words: str, code: int, remedy: str) -> None:
+    found = error(words, code)
+    assert not isinstance(found, (OutOfReach, SnapshotGone))
+    assert remedy in str(found)
+
+
+def test_progress_is_no_reason() -> None:
+    assert "Receiving" not in str(error("Receiving objects:  10% (1/10)\rfatal: the remote end hung up unexpectedly"))

@@ -1,0 +1,151 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A sandbox's volume is held in turns: what does not fit, is interrupted or loses its connection goes on in a later one."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache import pair
+from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Entry
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
+from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Incoming, Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult, Progress
+from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError, PlaceLost
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Progress as Line
+from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import Held, LocalKeeper, project_of
+from ansible_collections.packit.deployment.tests.upstream.server import GitServer
+
+
+class Stumbling:
+    """A transfer that fails on the sandbox's volume as often as it is told to, and can go on."""
+
+    method = Method.SEED
+    resumes = True
+
+    def __init__(self, url: str, failures: list[Exception], resumes: bool = True) -> None:
+        self._git = GitTransfer(url)
+        self._failures = failures
+        self.resumes = resumes
+        self.prepared = 0
+
+    def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
+        self.prepared += 1
+        return 0
+
+    def receive(
+        self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Line | None = None
+    ) -> Incoming:
+        deadline.left()
+        if repository.root.endswith("sandbox") and self._failures:
+            raise self._failures.pop(0)
+        return self._git.receive(repository, entry, snapshot, deadline, progress)
+
+
+class CountingKeeper(LocalKeeper):
+    """Counts how often each volume was held; ``wanted`` is set in the first holds of the sandbox's."""
+
+    def __init__(self, directory: Path, interrupted: int = 0) -> None:
+        super().__init__(directory)
+        self.holds: list[str] = []
+        self._interrupted = interrupted
+
+    @contextmanager
+    def hold(self, volume: Volume, deadline: Deadline) -> Iterator[Held]:
+        self.holds.append(volume.role.value)
+        with super().hold(volume, deadline) as held:
+            if volume.role is Role.SANDBOX:
+                held.wanted = threading.Event()  # type: ignore[assignment]
+                if self._interrupted:
+                    self._interrupted -= 1
+                    held.wanted.set()  # type: ignore[attr-defined]
+            yield held
+
+
+Run = Callable[..., tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]]
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
+    monkeypatch.setattr(pair, "_TURN_PAUSE", 0.01)
+    (tmp_path / "upstream").mkdir()
+    make.make(tmp_path / "upstream" / "one.git", commits=5)
+    with GitServer(tmp_path / "upstream") as server:
+        url = server.url("one.git")
+
+        def go(
+            failures: list[Exception], interrupted: int = 0, resumes: bool = True
+        ) -> tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]:
+            project = project_of(url)
+            volumes = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
+            snapshots = {"one": read_snapshot(LocalShell(), project, Deadline(30, "this test"))}
+            plan = make_plan(Wanted(State.PRESENT, (project,), snapshots), (volumes,), {})
+            keeper, transfer, told = CountingKeeper(tmp_path, interrupted), Stumbling(url, failures, resumes), []
+            (tmp_path / "scratch").mkdir()
+            options = Options(timeout=60, max_hold=60, verify=False, scratch=tmp_path / "scratch")
+            book = SnapshotBook(snapshots, lambda _project: snapshots["one"])
+            result = PairRun(plan.pairs[0], keeper, book, lambda _step: transfer, options, told.append, threading.Event()).run()
+            return result, keeper, transfer, told
+
+        yield go
+
+
+def actions(result: PairResult) -> list[Action]:
+    return [volume.projects[0].action for volume in (result.sandbox, result.worker)]
+
+
+def test_what_does_not_fit_in_a_hold_goes_on_in_the_next(run: Run) -> None:
+    result, keeper, transfer, _told = run([DeadlineExceeded("the longest hold"), DeadlineExceeded("the longest hold")])
+    assert actions(result) == [Action.ADD, Action.ADD]
+    assert keeper.holds == ["worker", "sandbox", "sandbox", "sandbox"]
+    assert transfer.prepared > 2  # again before each turn, while the volume is free
+    assert len(result.sandbox.locks) == 3
+
+
+def test_what_cannot_go_on_is_refused_instead(run: Run) -> None:
+    result, keeper, _transfer, _told = run([DeadlineExceeded("the longest hold")], resumes=False)
+    assert actions(result) == [Action.FAILED, Action.BLOCKED]
+    assert "could not be brought to the volume while it was held: the longest hold" in result.sandbox.projects[0].error
+    assert "Use method seed" in result.sandbox.projects[0].remedy
+    assert keeper.holds == ["worker", "sandbox"]
+
+
+def test_a_consumer_that_waits_gets_the_volume_and_the_work_goes_on_later(run: Run) -> None:
+    result, keeper, _transfer, told = run([], interrupted=2)
+    assert actions(result) == [Action.ADD, Action.ADD]
+    assert keeper.holds == ["worker", "sandbox", "sandbox", "sandbox"]
+    assert [progress.detail for progress in told if progress.phase == "is given back"] == ["a consumer's pod waits for the volume"] * 2
+
+
+def test_a_lost_place_is_tried_again_but_not_for_ever(run: Run) -> None:
+    result, keeper, _transfer, _told = run([PlaceLost("gone")] * 2)
+    assert actions(result) == [Action.ADD, Action.ADD]
+    assert keeper.holds.count("sandbox") == 3
+
+
+def test_a_place_that_is_lost_each_time_is_a_failure_of_that_pair(run: Run) -> None:
+    result, keeper, _transfer, _told = run([PlaceLost("the pod is gone", "Run again.")] * 9)
+    assert actions(result) == [Action.FAILED, Action.BLOCKED]
+    assert result.sandbox.projects[0].error == "the pod is gone"
+    assert keeper.holds.count("sandbox") == 3
+
+
+def test_another_failure_is_not_tried_again(run: Run) -> None:
+    result, keeper, _transfer, _told = run([DeploymentError("no")])
+    assert actions(result) == [Action.FAILED, Action.BLOCKED]
+    assert keeper.holds.count("sandbox") == 1

@@ -1,0 +1,224 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Finished packs from a seed over a real rsync daemon, and from this machine: what is cut goes on, what is damaged is copied again."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import time
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks, PackMaker
+from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import BadPack
+from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import NetworkCourier, Route, probe, serve
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.packs import Courier, PackTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, PlaceLost
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import project_of
+from ansible_collections.packit.deployment.tests.upstream.server import GitServer
+
+PORT = 18730
+
+
+class Place:
+    """A seed and a volume, both directories of this machine."""
+
+    def __init__(self, directory: Path, url: str) -> None:
+        self.shell = LocalShell()
+        self.directory = directory
+        self.project = project_of(url)
+        self.snapshot = read_snapshot(self.shell, self.project, self.deadline())
+        served = directory / "seed" / "packs"
+        self.route = Route("127.77.0.1", str(served), "the secret", PORT)
+        self.daemon = directory / "rsyncd"
+        self.mirror = Mirror(self.shell, str(directory / "seed/one.git"), str(served / "one"), str(directory / "seed/config"), Limits())
+        self.root = directory / "volume"
+        self.root.mkdir()
+        self.repository = Repository(self.shell, str(self.root), "one", str(directory / "scratch"), Limits())
+
+    def deadline(self) -> Deadline:
+        return Deadline(60, "this test")
+
+    def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
+        self.mirror.fetch(self.project, snapshot, deadline)
+        return self.mirror.maker()
+
+    def maker(self, snapshot: Snapshot) -> PackMaker:
+        return self.mirror.maker()
+
+    def lost(self) -> None:
+        return
+
+    def serve(self) -> None:
+        serve(self.shell, str(self.daemon), self.route, self.deadline())
+
+    def stop(self) -> None:
+        file = self.daemon / "rsyncd.pid"
+        if file.exists():
+            os.kill(int(file.read_text()), signal.SIGTERM)
+
+    def received(self) -> int:
+        """Bytes that the daemon has sent of packs, by its log, the file lists apart."""
+        sent = re.findall(r"sent (\d+) bytes", (self.daemon / "rsyncd.log").read_text())
+        return sum(map(int, sent))
+
+    def bring(self, courier: Courier) -> tuple[str, ...]:
+        """Receive the snapshot; the warnings."""
+        transfer = PackTransfer(Method.SEED, self, courier)
+        transfer.prepare(self.snapshot, self.deadline(), first=True)
+        entry, _removed = self.repository.take(self.deadline(), keep_received=True)
+        return transfer.receive(self.repository, entry, self.snapshot, self.deadline()).warnings
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    (tmp_path / "upstream").mkdir()
+    make.make_large(tmp_path / "upstream" / "one.git", 8, commits=40)
+    with GitServer(tmp_path / "upstream") as server:
+        found = Place(tmp_path, server.url("one.git"))
+        try:
+            yield found
+        finally:
+            found.stop()
+
+
+def finished(place: Place) -> FinishedPacks:
+    place.ready(place.snapshot, place.deadline())
+    return place.maker(place.snapshot).make(place.snapshot, (), place.deadline())
+
+
+def partial(place: Place, packs: FinishedPacks, share: float, flip: bool = False) -> None:
+    """What a transfer that was cut off has left of the pack."""
+    place.repository.quarantine(place.deadline())
+    data = bytearray((Path(packs.directory) / f"{packs.names[0]}.pack").read_bytes())
+    if flip:
+        data[5000] ^= 1
+    (Path(place.repository.pack_directory) / f"{packs.names[0]}.pack").write_bytes(data[: int(len(data) * share)])
+
+
+def test_a_fresh_clone_is_handed_out_as_the_pack_that_it_is(place: Place) -> None:
+    packs = finished(place)
+    assert packs.complete
+    assert [f"{name}.pack" for name in packs.names] == [
+        path.name for path in (place.directory / "seed/one.git/objects/pack").glob("*.pack")
+    ]
+
+
+def test_packs_arrive_over_the_network_and_through_an_exec(place: Place) -> None:
+    place.serve()
+    assert place.bring(NetworkCourier(place.route)) == ()
+    names = {path.name for path in Path(place.repository.pack_directory).iterdir()}
+    assert len(names) == 2
+    place.repository.clean(place.deadline())
+    assert place.bring(ExecCourier(place.shell)) == ()
+    assert {path.name for path in Path(place.repository.pack_directory).iterdir()} == names
+
+
+def test_a_copy_that_was_cut_at_a_half_copies_no_more_than_the_rest(place: Place) -> None:
+    packs = finished(place)
+    partial(place, packs, 0.5)
+    place.serve()
+    place.bring(NetworkCourier(place.route))
+    assert 0 < place.received() <= 0.6 * packs.bytes
+
+
+def test_a_bit_that_flipped_is_found_named_and_repaired_by_a_new_copy_of_that_pack(place: Place) -> None:
+    packs = finished(place)
+    partial(place, packs, 0.7, flip=True)
+    place.serve()
+    assert place.bring(NetworkCourier(place.route)) == (f"pack {packs.names[0]} of one arrived damaged and was copied again",)
+
+
+def test_a_pack_that_arrives_damaged_each_time_is_an_error(place: Place) -> None:
+    packs = finished(place)
+    file = Path(packs.directory) / f"{packs.names[0]}.pack"
+    data = bytearray(file.read_bytes())
+    data[5000] ^= 1
+    file.unlink()  # the repository of the seed has the same file by another link
+    file.write_bytes(data)
+    place.serve()
+    with pytest.raises(BadPack, match=f"Pack {packs.names[0]} in this machine is damaged"):
+        place.bring(NetworkCourier(place.route))
+
+
+def test_packs_of_another_snapshot_in_the_quarantine_are_not_kept(place: Place) -> None:
+    place.repository.quarantine(place.deadline())
+    stranger = Path(place.repository.pack_directory) / f"pack-{'a' * 40}.pack"
+    stranger.write_bytes(b"x")
+    place.serve()
+    place.bring(NetworkCourier(place.route))
+    assert not stranger.exists()
+
+
+def test_a_wrong_secret_is_refused_and_the_right_one_leaves_no_file(place: Place) -> None:
+    place.serve()
+    scratch = str(place.directory / "scratch")
+    assert probe(place.shell, scratch, place.route, place.deadline()) == ""
+    assert not (place.directory / "scratch/secret").exists()
+    refused = probe(place.shell, scratch, replace(place.route, secret="another"), place.deadline())
+    assert "auth failed on module packs" in refused
+    assert "another" not in refused
+    assert "the secret" not in repr(place.route)
+
+
+def test_nothing_but_what_is_served_can_be_read(place: Place) -> None:
+    place.serve()
+    argv = ("rsync", "rsync://127.77.0.1:18730/")
+    assert place.shell.run(argv, deadline=place.deadline()).stdout == b""
+    script = (
+        'umask 077; echo "the secret" >"$1"; rsync --password-file="$1" "rsync://filler@127.77.0.1:18730/packs/../../rsyncd/secret" "$2"'
+    )
+    stolen = place.directory / "stolen"
+    done = place.shell.run(("sh", "-c", script, "x", str(place.directory / "pw"), str(stolen)), deadline=place.deadline())
+    assert done.returncode != 0 and not stolen.exists()
+
+
+def test_a_seed_that_is_gone_is_lost_not_failed(place: Place) -> None:
+    started = time.monotonic()
+    with pytest.raises(PlaceLost):
+        place.bring(NetworkCourier(place.route))
+    assert time.monotonic() - started < 30
+
+
+def test_a_volume_without_room_is_refused_before_a_byte_is_copied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    place.serve()
+    script = place.directory / "bin" / "df"
+    script.parent.mkdir()
+    script.write_text("#!/bin/sh\nprintf 'Avail\\n1000000\\n'\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    with pytest.raises(DeploymentError, match=r"one needs 10 MB more on the volume, which has 1 MB free \(seen in this machine\)"):
+        place.bring(NetworkCourier(place.route))
+    assert list(Path(place.repository.pack_directory).iterdir()) == []
+
+
+def test_a_delta_is_made_against_what_the_volume_has(place: Place) -> None:
+    place.serve()
+    place.bring(NetworkCourier(place.route))
+    upstream = place.directory / "upstream/one.git"
+    old = place.snapshot
+    make.commit(upstream, "main", 2)
+    place.snapshot = read_snapshot(place.shell, place.project, place.deadline())
+    place.ready(place.snapshot, place.deadline())
+    maker = place.maker(place.snapshot)
+    unknown = "f" * 40
+    base = maker.known([*old.ids, unknown], place.deadline())
+    assert set(base) == set(old.ids)  # an id that the seed lacks would stop git
+    delta = maker.make(place.snapshot, base, place.deadline())
+    assert not delta.complete and 0 < delta.bytes < 100_000
+    assert maker.make(place.snapshot, place.snapshot.ids, place.deadline()).names == ()

@@ -1,0 +1,69 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who waits for a held volume, and which network is opened for a run."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.holders import waits_elsewhere
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import LABEL, RUN
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.network_policy import policies
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
+
+
+def pod(node: str, phase: str = "Pending", claim: str = "c", scheduled: str = "", **meta: Any) -> Any:
+    conditions = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": scheduled}] if scheduled else []
+    return parse_pod(
+        {
+            "metadata": {"name": "consumer", "namespace": "ns", **meta},
+            "spec": {"nodeName": node, "containers": [], "volumes": [{"name": "v", "persistentVolumeClaim": {"claimName": claim}}]},
+            "status": {"phase": phase, "conditions": conditions},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    "waiting",
+    [
+        pod("n2"),
+        pod(
+            "",
+            scheduled="0/2 nodes are available: 1 node has pod using PersistentVolumeClaim with the same name and ReadWriteOncePod access mode.",
+        ),
+    ],
+)
+def test_a_pod_that_cannot_start_beside_the_filler_is_made_way_for(waiting: Any) -> None:
+    assert waits_elsewhere([waiting], "c", "n1") is waiting
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        pod("n1"),  # the same node: it starts beside the filler
+        pod("", scheduled="0/2 nodes are available: 2 Insufficient memory."),  # not for want of the volume
+        pod("n2", phase="Running"),
+        pod("n2", claim="another"),
+        pod("n2", labels={LABEL: "filler"}),
+        pod("n2", deletionTimestamp="2026-01-01T00:00:00Z"),
+    ],
+)
+def test_others_are_not(other: Any) -> None:
+    assert waits_elsewhere([other], "c", "n1") is None
+
+
+def test_a_policy_opens_one_port_of_the_runs_seed_to_the_runs_fillers_and_nothing_else() -> None:
+    (into_namespace, into), (out_namespace, out) = policies("run1", "work", "sand", 8730)
+    assert (into_namespace, out_namespace) == ("work", "sand")
+    assert into["spec"]["podSelector"] == {"matchLabels": {LABEL: "seed", RUN: "run1"}}
+    (rule,) = into["spec"]["ingress"]
+    assert rule["ports"] == [{"protocol": "TCP", "port": 8730}]
+    (peer,) = rule["from"]
+    assert peer["namespaceSelector"]["matchLabels"] == {"kubernetes.io/metadata.name": "sand"}
+    assert {"key": RUN, "operator": "In", "values": ["run1"]} in peer["podSelector"]["matchExpressions"]
+    (rule,) = out["spec"]["egress"]
+    assert rule["to"][0]["podSelector"] == {"matchLabels": {LABEL: "seed", RUN: "run1"}}
+    assert into["metadata"]["labels"][RUN] == out["metadata"]["labels"][RUN] == "run1"

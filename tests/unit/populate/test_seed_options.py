@@ -1,0 +1,49 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The seed pod's options: good defaults, and wrong values named."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_options import parse_seed
+
+
+def test_the_scratch_has_requests_and_limits_of_ephemeral_storage() -> None:
+    resources = parse_seed({"size": "2Gi"}).wishes(Wishes(), 600).all_resources
+    assert resources["requests"]["ephemeral-storage"] == "1Gi"
+    assert int(resources["limits"]["ephemeral-storage"]) == 2 * 2**30 + 256 * 2**20
+
+
+def test_with_a_claim_nothing_is_asked_of_the_nodes_own_storage() -> None:
+    resources = parse_seed({"claim": "kept"}).wishes(Wishes(), 600).all_resources
+    assert all("ephemeral-storage" not in kind for kind in resources.values())
+
+
+def test_the_users_resources_count_and_the_image_has_time_to_be_pulled() -> None:
+    wishes = parse_seed({"resources": {"limits": {"memory": "2Gi"}}}).wishes(Wishes(start_timeout=180), 1800)
+    assert wishes.memory_bytes == 2 * 2**30
+    assert wishes.start_timeout == 1800
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"colour": "red"}, "Unknown key `colour` in the seed's options. Known keys: claim, count, network_policy, resources, size."),
+        ({"size": 4}, "`size` in the seed's options is no str: 4."),
+        ({"size": "4Gb"}, "In the seed's options, `4Gb` is no Kubernetes quantity."),
+        ({"size": "1Mi"}, "`size` of the seed's scratch is `1Mi`, which is too small for any repository."),
+        ({"count": 99}, "`count` in the seed's options is 99. Use 1 to 8, or 0 to have it decided."),
+        ({"count": True}, "`count` in the seed's options is no int: True."),
+        ({"resources": {"limits": {"memory": "lots"}}}, "`lots` is no Kubernetes quantity"),
+    ],
+)
+def test_wrong_values_are_named(raw: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidOption) as refused:
+        parse_seed(raw)
+    assert words in str(refused.value)
