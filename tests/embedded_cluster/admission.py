@@ -145,10 +145,8 @@ def _quota(store: Store, namespace: str, quota: Json, pod: Json) -> None:
     }
     over = [key for key, most in hard.items() if used[key] + asked[key] > quantity(most)]
     if over:
-        shown = [
-            ",".join(f"{key}={_shown(key, values[key])}" for key in over)
-            for values in (asked, used, {key: quantity(hard[key]) for key in over})
-        ]
+        shown = [",".join(f"{key}={_shown(key, values[key])}" for key in over) for values in (asked, used)]
+        shown.append(",".join(f"{key}={hard[key]}" for key in over))
         raise forbidden(
             "pods", pod["metadata"]["name"], f"exceeded quota: {name}, requested: {shown[0]}, used: {shown[1]}, limited: {shown[2]}"
         )

@@ -100,6 +100,7 @@ class Scene:
         arguments: tuple[str, ...] = (),
         variables: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
+        stderr: int = subprocess.STDOUT,
         **more: Any,
     ) -> subprocess.Popen[str]:
         """Start the playbook as a user would."""
@@ -118,7 +119,7 @@ class Scene:
         }
         argv = [str(Path(sys.executable).parent / "ansible-playbook"), str(PLAYBOOK), "-e", f"@{path}", "-vv", *arguments]
         return subprocess.Popen(
-            argv, env=settings, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=self.directory, start_new_session=True
+            argv, env=settings, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=self.directory, start_new_session=True
         )
 
     def run(self, *names: str, wait: float = 300, **more: Any) -> Run:

@@ -63,8 +63,8 @@ def test_a_full_volume_is_named_and_serves_as_before(scene: Scene) -> None:
     make.make_large(scene.server.root / "big.git", 30, commits=30)
     done = scene.run("one", "big")
     assert done.code != 0
-    assert "No space left on device" in done.text
-    assert "Grow the volume, or take projects off it" in done.text
+    assert "big needs 3" in done.text and "more on the volume, which has" in done.text
+    assert "Grow the claim by at least" in done.text
     assert done.actions()[scene.worker_claim()]["big"] == "blocked"
     assert not (scene.sandbox() / "big").exists()
     scene.check("one")

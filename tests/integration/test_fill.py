@@ -107,7 +107,7 @@ def test_check_mode_and_diff_make_no_pod_and_change_nothing(scene: Scene) -> Non
     scene.repository()
     planned = scene.succeed(arguments=("--check", "--diff"))
     assert planned.result["changed"] is True
-    assert "(nothing is known of the volume; git, from upstream)" in planned.text
+    assert "(nothing is known of the volume; git was asked for)" in planned.text
     assert "+one: " in planned.text
     assert not (scene.sandbox() / "one").exists()
     assert "packit.dev/repository-cache" not in scene.cluster.annotations(SAND, scene.sandbox_claim())

@@ -54,6 +54,18 @@ def test_upstream_is_read_once_and_all_volumes_have_the_same_packs(scene: Scene)
     assert scene.fillers() == []
 
 
+def test_several_seeds_serve_and_upstream_is_still_read_once(scene: Scene) -> None:
+    scene.deploy(2)
+    scene.repository(commits=20)
+    process = scene.start(method="seed", seed={"count": 2})
+    until(lambda: len(seed_pods(scene)) == 2, "the second seed pod", 60)
+    done = finish(process)
+    assert done.code == 0, done.output[-3000:]
+    assert "is left out" not in done.text
+    assert scene.server.fetches == 1
+    scene.check()
+
+
 def test_auto_says_in_the_plan_what_it_chose_and_why(scene: Scene) -> None:
     scene.deploy(2)
     upstream = scene.repository(commits=20)
@@ -144,6 +156,18 @@ def test_a_scratch_that_is_known_to_be_too_small_is_named_before_the_clone(scene
     assert "of the seed pod's scratch, which has 268 MB in all." in done.text
     assert "Raise repository_cache_seed.size, or use method rsync." in done.text
     assert scene.server.fetches == fetches
+    assert scene.fillers() == []
+
+
+def test_a_quota_that_is_too_small_for_the_seeds_scratch_is_named_and_not_waited_for(scene: Scene) -> None:
+    scene.deploy(1)
+    scene.repository()
+    scene.cluster.quota(WORK, "storage", {"limits.ephemeral-storage": "1Gi"})
+    scene.cluster.limit_range(WORK, "defaults", [{"type": "Container", "default": {"ephemeral-storage": "64Mi"}}])
+    done = scene.run(method="seed", wait=60)
+    assert done.code != 0
+    assert f"of limits.ephemeral-storage, and a quota of namespace {WORK} allows 1Gi in all" in done.text
+    assert "Raise the quota, or ask for less (resources in repository_cache_seed)." in done.text
     assert scene.fillers() == []
 
 

@@ -60,13 +60,12 @@ def parse_project(raw: Mapping[str, object], method: Method = Method.AUTO) -> Pr
     given = raw.get("name")
     name = _text(raw, "name") if given is not None else name_from_path(path_in_url)
     check_name(name, url)
-    return Project(
-        name=name,
-        url=url,
-        refs=check_refs(raw.get("refs"), name),
-        method=parse_method(_text(raw, "method"), name) if raw.get("method") else method,
-        path=_check_path(_text(raw, "path"), name),
-    )
+    path = _check_path(_text(raw, "path"), name)
+    if raw.get("method"):
+        method = parse_method(_text(raw, "method"), name)
+    elif path:
+        method = Method.AUTO  # a clone that is named is used, whatever the method of the others
+    return Project(name=name, url=url, refs=check_refs(raw.get("refs"), name), method=method, path=path)
 
 
 def check_url(url: str) -> str:

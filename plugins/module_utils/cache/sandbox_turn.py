@@ -69,13 +69,13 @@ class SandboxTurn:
             return []
         later: list[Project] = []
         try:
-            with self._side.held(deadline) as held:
-                seconds = self._options.max_hold - held.held_seconds - RELEASE_RESERVE
-                limit = deadline.within(seconds, "the longest hold of a sandbox's volume", held.wanted)
-                try:
+            try:
+                with self._side.held(deadline) as held:
+                    seconds = self._options.max_hold - held.held_seconds - RELEASE_RESERVE
+                    limit = deadline.within(seconds, "the longest hold of a sandbox's volume", held.wanted)
                     later = self._fill(held, needed, chosen, limit)
-                finally:
-                    self._side.write_record()
+            finally:
+                self._side.write_record()  # when the volume is free again: nobody waits for that
         except Cancelled:
             raise
         except VolumeSkipped as error:

@@ -19,7 +19,7 @@ from .diagnosis import Diagnosis, explain
 from .errors import AlreadyExists, ClusterError, Conflict, FillerExists, NotFound, PodLost, QuotaExceeded, Unreachable, VolumeBusy
 from .manifest import CONTAINER, HEARTBEAT, HEARTBEAT_LIMIT, JOBS, OWNER, START_TIMEOUT, FillerSpec, manifest
 from .objects import Pod, parse_pod
-from .quota import Room
+from .quota import Room, never_fits
 from .shell import PodShell
 
 UNSCHEDULABLE_GRACE = 5.0
@@ -116,6 +116,7 @@ class Filler:
             try:
                 return parse_pod(self._client.create("Pod", self._spec.namespace, manifest(self._spec), self._deadline))
             except QuotaExceeded as error:
+                self._refuse_what_never_fits(error)
                 for room in self._rooms[:1]:
                     room.refused()
                 pause = _QUOTA_PAUSES[min(attempt, len(_QUOTA_PAUSES) - 1)]
@@ -133,6 +134,17 @@ class Filler:
                 if attempt > 3:
                     raise
             attempt += 1
+
+    def _refuse_what_never_fits(self, error: QuotaExceeded) -> None:
+        found = never_fits(error.message)
+        if found is not None:
+            resource, requested, limited = found
+            option = "repository_cache_seed" if self._spec.purpose == "seed" else "repository_cache_filler"
+            raise QuotaExceeded(
+                f"The {self._spec.purpose} pod asks for {requested} of {resource}, and a quota of namespace {self._spec.namespace} allows "
+                f"{limited} in all: {error.message}",
+                f"Raise the quota, or ask for less (resources in {option}).",
+            ) from error
 
     def _other_filler(self) -> Pod | None:
         """A pod of our name is there: ours after a lost answer (returned), or another's: waited for until it is gone."""

@@ -70,6 +70,7 @@ def info(module: Any) -> None:
                 owner=run_owner(),
                 openshift=openshift_namespaces(client, observed, reading),
                 partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
+                pods=observed.pods,
             )
             keeper = ClusterKeeper(client, observed.claims, settings, stop, lambda _progress: None)
             inside = _look(keeper, list(observed.claims), params, stop)

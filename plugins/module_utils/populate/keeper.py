@@ -62,6 +62,8 @@ class Settings:
     openshift: frozenset[str] = frozenset()
     partners: Mapping[Volume, Volume] = field(default_factory=dict)
     """Sandbox's volume → its worker's, whose consumer tells as whom to run where the sandbox's has none."""
+    pods: Sequence[Pod] = ()
+    """As they were when the run began: enough to tell as whom the workers run."""
 
 
 class _Held:
@@ -186,7 +188,7 @@ class ClusterKeeper:
         used = self._consumers(volume, deadline)
         wanted = self._settings.image or image(used.any, volume.claim) or DEFAULT_IMAGE
         with (
-            self._visitor(volume, wanted, placement(used), self._identity(volume, used, deadline), deadline) as filler,
+            self._visitor(volume, wanted, placement(used), self._identity(volume, used), deadline) as filler,
             filler.shell() as shell,
         ):
             yield shell
@@ -235,7 +237,7 @@ class ClusterKeeper:
         at = placement(used)
         own_image = image(used.any, volume.claim)
         wanted = settings.image or own_image or DEFAULT_IMAGE
-        who = self._identity(volume, used, deadline)
+        who = self._identity(volume, used)
         if not (used.holder is not None and own_image == wanted) and settings.wishes.pull_policy != "Never":
             self._warm_up(volume, wanted, at, who, deadline)
         return FillerSpec(
@@ -252,14 +254,15 @@ class ClusterKeeper:
             deadline=settings.timeout * (2 if volume.role is Role.WORKER else 1) + 120,
         )
 
-    def _identity(self, volume: Volume, used: Consumers, deadline: Deadline) -> Identity:
+    def _identity(self, volume: Volume, used: Consumers) -> Identity:
         openshift = volume.namespace in self._settings.openshift
         if openshift or used.any is not None:
             return identity(used.any, volume.claim, openshift)
         partner = self._settings.partners.get(volume)
         if partner is None:
             return Identity()
-        return identity(self._consumers(partner, deadline).any, partner.claim, False)
+        pods = [pod for pod in self._settings.pods if pod.namespace == partner.namespace]
+        return identity(consumers(pods, partner.claim).any, partner.claim, False)
 
     def _warm_up(self, volume: Volume, wanted: str, at: Placement, who: Identity, deadline: Deadline) -> None:
         """Have the image pulled by a pod without volumes, before the volume is taken. Once for each namespace, image and node."""

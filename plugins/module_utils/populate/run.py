@@ -16,7 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..cache.local_clone import LocalClone, open_clone, read_clone_snapshot
-from ..cache.model import Pair, Project, Snapshot, Volume
+from ..cache.model import Method, Pair, Project, Snapshot, Volume
 from ..cache.pair_options import Options
 from ..cache.plan import Action, Plan, State, Wanted, make_plan
 from ..cache.projects import is_ssh
@@ -40,6 +40,7 @@ from ..shell import Shell
 from .keeper import ClusterKeeper, Settings
 from .observe import Observed, observe, openshift_namespaces
 from .options import PopulateOptions
+from .seed_replicas import replicas_for
 from .seeds import KEPT, Seeds
 from .transfers import Transfers
 
@@ -102,6 +103,7 @@ class Populate:
             owner=owner,
             openshift=openshift,
             partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
+            pods=observed.pods,
         )
         keeper = ClusterKeeper(self._client, observed.claims, settings, self._stop, self._report)
         before = {volume: keeper.recorded(volume) for volume in observed.claims}
@@ -211,6 +213,7 @@ class Populate:
                 seed,
                 options.seed,
                 tuple(neighbours.values()),
+                replicas_for(_seeded_in_full(plan), options.seed.count),
                 keeper.visit,
                 scratch,
                 self._stop,
@@ -242,6 +245,12 @@ class _Done:
 
     results: tuple[PairResult, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def _seeded_in_full(plan: Plan) -> int:
+    """Volumes to which a seed may have to bring all of a project."""
+    full = (Action.ADD, Action.LOOK)
+    return len({step.volume for pair in plan.pairs for step in pair.steps if step.method is Method.SEED and step.action in full})
 
 
 def _lone(pair: Pair, projects: tuple[Project, ...]) -> PairResult:

@@ -21,7 +21,6 @@ from ..cache.pack_maker import FinishedPacks, PackMaker
 from ..cache.repository import Repository
 from ..cache.space import size
 from ..cache.transfer.over_network import NetworkCourier, Route, probe, serve
-from ..cache.transfer.packs import Courier
 from ..cache.transfer.relay import RelayCourier
 from ..cluster.client import Client
 from ..cluster.errors import ClusterError
@@ -34,6 +33,7 @@ from ..errors import DeploymentError, PlaceLost
 from ..local_shell import LocalShell
 from ..shell import Progress, Shell
 from .seed_options import SeedOptions
+from .seed_replicas import Replicas
 
 KEPT = "/packit-seed"
 """Where a claim that keeps the scratch between runs is mounted."""
@@ -61,7 +61,7 @@ class _Life:
 class Seeds:
     """Made when the first project is to be seeded. Safe for threads; close it at the end.
 
-    ``neighbours``: a volume of each namespace whose fillers are to reach the seed.
+    ``neighbours``: a volume of each namespace whose fillers are to reach the seed; ``replicas``: seed pods beside the first.
     """
 
     def __init__(
@@ -70,6 +70,7 @@ class Seeds:
         spec: FillerSpec,
         options: SeedOptions,
         neighbours: Sequence[Volume],
+        replicas: int,
         visit: Visit,
         scratch: Path,
         stop: threading.Event,
@@ -84,6 +85,7 @@ class Seeds:
         self._tell = tell
         self._pod = ServicePod(client, spec, stop, lambda words: tell(words, ""))
         self._secret = secrets.token_urlsafe(32)
+        self._replicas = Replicas(client, spec, replicas, stop, tell)
         self._slow = threading.Lock()
         self._stack = ExitStack()
         self._life: _Life | None = None
@@ -130,14 +132,29 @@ class Seeds:
         """Something was not to be had of the seed."""
         self._pod.suspect()
 
-    def courier(self, namespace: str) -> Courier:
-        """The way that is open to a namespace's fillers now."""
-        life = self._life
-        if life is None:
-            raise PlaceLost("The seed pod is gone.", "Run again.")
-        return life.relay if namespace in self._detours else NetworkCourier(life.route)
+    def prepare_copies(self, namespace: str, packs: FinishedPacks, deadline: Deadline) -> None:
+        """Do what can be done for a namespace's volumes before one is taken."""
+        life = self._living_or_lost()
+        if namespace in self._detours:
+            life.relay.prepare(packs, deadline)
+        else:
+            self._replicas.spread(packs, life.route, deadline)
 
-    def refused(self, namespace: str, why: str) -> None:
+    def copy(self, namespace: str, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
+        """Copy packs by the way that is open to a namespace's fillers now. Raises PlaceLost, DeploymentError."""
+        life = self._living_or_lost()
+        if namespace in self._detours:
+            life.relay.copy(packs, repository, deadline, progress)
+            return
+        with self._replicas.route(packs, life.route) as route:
+            try:
+                NetworkCourier(route).copy(packs, repository, deadline, progress)
+            except PlaceLost as error:
+                if not self._replicas.drop(route):
+                    self._refused(namespace, error.message)
+                raise
+
+    def _refused(self, namespace: str, why: str) -> None:
         """A copy over the network failed, from a seed that may be alive: ``ready`` looks, and decides."""
         self._failed[namespace] += 1
         self._reasons[namespace] = why
@@ -145,7 +162,13 @@ class Seeds:
     def close(self) -> None:
         """Remove the pod and what was made for it."""
         self._stack.close()
+        self._replicas.close()
         self._pod.close()
+
+    def _living_or_lost(self) -> _Life:
+        if self._life is None:
+            raise PlaceLost("The seed pod is gone.", "Run again.")
+        return self._life
 
     def _living(self, deadline: Deadline) -> _Life:
         suspected = self._pod.suspected
@@ -160,7 +183,7 @@ class Seeds:
         self._failed.clear()
         directory = KEPT if self._options.claim else f"{SCRATCH}/seed"
         route = Route(pod.address, f"{directory}/packs", self._secret)
-        serve(shell, f"{SCRATCH}/rsyncd", route, deadline)
+        serve(shell, f"{SCRATCH}/rsyncd", route.served, route, deadline)
         relay = RelayCourier(self._pod.shell(), LocalShell(), self._scratch / f"seed-{pod.uid}")
         self._life = _Life(pod, route, relay, {}, {})
         if not self._probed:
@@ -230,44 +253,3 @@ class Seeds:
 
     def _telling(self, project: Project) -> Progress:
         return lambda line: self._tell(f"fetches {project.name}", line)
-
-
-class SeedSource:
-    """One project's packs, made by the seed; see ``cache.transfer.packs.PackSource``."""
-
-    def __init__(self, seeds: Seeds, project: Project, known_size: int) -> None:
-        self._seeds = seeds
-        self._project = project
-        self._known_size = known_size
-
-    def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
-        """See ``PackSource``."""
-        return self._seeds.ready(self._project, snapshot, self._known_size, deadline)
-
-    def maker(self, snapshot: Snapshot) -> PackMaker:
-        """See ``PackSource``."""
-        return self._seeds.maker(self._project, snapshot)
-
-    def lost(self) -> None:
-        """See ``PackSource``."""
-        self._seeds.lost()
-
-
-class SeedCourier:
-    """Brings packs from the seed to volumes of one namespace; see ``cache.transfer.packs.Courier``."""
-
-    def __init__(self, seeds: Seeds, namespace: str) -> None:
-        self._seeds = seeds
-        self._namespace = namespace
-
-    def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
-        """See ``Courier``."""
-        self._seeds.courier(self._namespace).prepare(packs, deadline)
-
-    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
-        """See ``Courier``."""
-        try:
-            self._seeds.courier(self._namespace).copy(packs, repository, deadline, progress)
-        except PlaceLost as error:
-            self._seeds.refused(self._namespace, error.message)
-            raise

@@ -24,7 +24,8 @@ from ..deadline import Deadline
 from ..local_shell import LocalShell
 from ..shell import Progress
 from .clones import GivenClone, KeptClone
-from .seeds import SeedCourier, Seeds, SeedSource
+from .seed_transfer import SeedCourier, SeedSource
+from .seeds import Seeds
 
 
 class Transfers:

@@ -124,6 +124,12 @@ def test_an_unknown_method_and_an_unknown_key_are_named() -> None:
         parse_project({"url": "https://example.org/x.git", "branch": "main"})
 
 
+def test_a_clone_that_is_named_is_used_whatever_the_method_of_the_others() -> None:
+    raw = {"url": "https://example.org/x.git", "path": "/clones/x.git"}
+    assert parse_project(raw, Method.GIT).method is Method.AUTO
+    assert parse_project({**raw, "method": "rsync"}, Method.GIT).method is Method.RSYNC
+
+
 def test_no_projects_at_all_is_an_error() -> None:
     with pytest.raises(InvalidOption, match="repository_cache_projects is empty"):
         parse_projects([])

@@ -73,7 +73,8 @@ exit $code
 
 @dataclass(frozen=True)
 class Route:
-    """Where a seed serves its packs, and the run's secret."""
+    """Where a seed serves its packs, and the run's secret. ``served`` is the first seed's directory of packs, by which they are
+    named; others may have it elsewhere."""
 
     address: str
     served: str
@@ -86,9 +87,9 @@ class Route:
         return f"rsync://{USER}@{host}:{self.port}/{MODULE}/{path}"
 
 
-def serve(shell: Shell, scratch: str, route: Route, deadline: Deadline) -> None:
-    """Start the seed's daemon, unless it runs. Raises CommandFailed with the daemon's own words."""
-    argv = ("sh", "-c", _SERVE, "packit-seed", scratch, route.served, route.address, str(route.port))
+def serve(shell: Shell, scratch: str, directory: str, route: Route, deadline: Deadline) -> None:
+    """Start a seed's daemon over ``directory``, unless it runs. Raises CommandFailed with the daemon's own words."""
+    argv = ("sh", "-c", _SERVE, "packit-seed", scratch, directory, route.address, str(route.port))
     checked(
         shell,
         shell.run(argv, deadline=deadline, stdin=f"{USER}:{route.secret}\n".encode()),
@@ -114,21 +115,26 @@ class NetworkCourier:
 
     def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
         """See ``Courier``."""
-        url = self._route.url(packs.directory.removeprefix(self._route.served).strip("/"))
-        argv = (
-            "--recursive", *RESUMING, f"--timeout={IDLE_TIMEOUT}", f"--contimeout={CONNECT_TIMEOUT}",
-            "--info=progress2", "--outbuf=L", "--", f"{url}/", f"{repository.pack_directory}/",
-        )  # fmt: skip
-        for attempt in range(_TRIES):
-            if attempt:
-                deadline.sleep(_PAUSE)
-            completed = repository.shell.run(
-                _with_secret(repository.scratch, argv), deadline=deadline, stdin=self._route.secret.encode(), progress=progress
-            )
-            if completed.returncode not in CONNECTION_LOST:
-                break
-        if completed.returncode:
-            raise explained(completed, repository.shell.where)
+        copy_packs(repository.shell, repository.scratch, self._route, packs, repository.pack_directory, deadline, progress)
+
+
+def copy_packs(
+    shell: Shell, scratch: str, route: Route, packs: FinishedPacks, to: str, deadline: Deadline, progress: Progress | None = None
+) -> None:
+    """Have a place copy packs that a seed serves into its directory ``to``. Raises PlaceLost, DeploymentError."""
+    url = route.url(packs.directory.removeprefix(route.served).strip("/"))
+    argv = (
+        "--recursive", *RESUMING, f"--timeout={IDLE_TIMEOUT}", f"--contimeout={CONNECT_TIMEOUT}",
+        "--info=progress2", "--outbuf=L", "--", f"{url}/", f"{to}/",
+    )  # fmt: skip
+    for attempt in range(_TRIES):
+        if attempt:
+            deadline.sleep(_PAUSE)
+        completed = shell.run(_with_secret(scratch, argv), deadline=deadline, stdin=route.secret.encode(), progress=progress)
+        if completed.returncode not in CONNECTION_LOST:
+            break
+    if completed.returncode:
+        raise explained(completed, shell.where)
 
 
 def _with_secret(scratch: str, argv: tuple[str, ...]) -> tuple[str, ...]:

@@ -65,7 +65,7 @@ class Place:
         return
 
     def serve(self) -> None:
-        serve(self.shell, str(self.daemon), self.route, self.deadline())
+        serve(self.shell, str(self.daemon), self.route.served, self.route, self.deadline())
 
     def stop(self) -> None:
         file = self.daemon / "rsyncd.pid"

@@ -1,0 +1,119 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""More seed pods for many volumes: they copy from the first one, so that upstream is still read once."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+from ..cache.fill import Tell
+from ..cache.pack_maker import FinishedPacks
+from ..cache.transfer.over_network import Route, copy_packs, serve
+from ..cluster.client import Client
+from ..cluster.manifest import SCRATCH, FillerSpec
+from ..cluster.service_pod import ServicePod
+from ..deadline import Deadline
+from ..errors import Cancelled, DeploymentError
+from ..shell import checked
+
+VOLUMES_OF_ONE = 8
+"""Volumes that one seed serves before another pays."""
+_MOST = 4
+_SERVED = f"{SCRATCH}/seed/packs"
+
+
+def replicas_for(volumes: int, wanted: int) -> int:
+    """How many more seeds than the first a run makes for ``volumes`` that receive all of a project; ``wanted`` 0: decide. Pure."""
+    if wanted:
+        return wanted - 1
+    return max(0, min(_MOST, -(-volumes // VOLUMES_OF_ONE)) - 1)
+
+
+@dataclass
+class _Source:
+    """A seed, the directories of packs that it has, and how many volumes copy from it now."""
+
+    route: Route
+    has: set[str] = field(default_factory=set)
+    busy: int = 0
+
+
+class Replicas:
+    """The other seeds of a run. Safe for threads; close it at the end. One that fails is left out: the first one has all."""
+
+    def __init__(self, client: Client, spec: FillerSpec, number: int, stop: threading.Event, tell: Tell) -> None:
+        self._pods = [
+            ServicePod(client, replace(spec, name=f"{spec.name}-replica-{index}"[:253], mounts=()), stop, _quiet(tell, index))
+            for index in range(number)
+        ]
+        self._tell = tell
+        self._lock = threading.Lock()
+        self._spreading = threading.Lock()
+        self._sources: dict[int, _Source] = {}
+        self._first: _Source | None = None
+
+    def spread(self, packs: FinishedPacks, first: Route, deadline: Deadline) -> None:
+        """Have every replica copy packs that the first seed serves. Slow, so before any lock."""
+        with self._spreading:
+            with self._lock:
+                if self._first is None or self._first.route != first:
+                    self._first = _Source(first)
+            pending = [
+                index for index in range(len(self._pods)) if index not in self._sources or packs.directory not in self._sources[index].has
+            ]
+            if pending:
+                with ThreadPoolExecutor(len(pending), "replica") as executor:
+                    list(executor.map(lambda index: self._copy(index, packs, first, deadline), pending))
+
+    @contextmanager
+    def route(self, packs: FinishedPacks, first: Route) -> Iterator[Route]:
+        """Where to copy packs from: of the seeds that have them the one that is least busy."""
+        with self._lock:
+            if self._first is None or self._first.route != first:
+                self._first = _Source(first)
+            sources: Sequence[_Source] = [self._first, *(source for source in self._sources.values() if packs.directory in source.has)]
+            chosen = min(sources, key=lambda source: source.busy)
+            chosen.busy += 1
+        try:
+            yield chosen.route
+        finally:
+            with self._lock:
+                chosen.busy -= 1
+
+    def drop(self, route: Route) -> bool:
+        """A replica could not be reached: it is used no more. False where it was the first seed."""
+        with self._lock:
+            gone = [index for index, source in self._sources.items() if source.route == route]
+            for index in gone:
+                self._sources[index].has.clear()
+        return bool(gone)
+
+    def close(self) -> None:
+        """Remove the pods."""
+        for pod in self._pods:
+            pod.close()
+
+    def _copy(self, index: int, packs: FinishedPacks, first: Route, deadline: Deadline) -> None:
+        try:
+            pod, shell = self._pods[index].ready(deadline)
+            route = replace(first, address=pod.address)
+            to = f"{_SERVED}/{packs.directory.removeprefix(first.served).strip('/')}"
+            checked(shell, shell.run(("mkdir", "-p", "--", to), deadline=deadline))
+            copy_packs(shell, SCRATCH, first, packs, to, deadline)
+            serve(shell, f"{SCRATCH}/rsyncd", _SERVED, route, deadline)
+        except Cancelled:
+            raise
+        except DeploymentError as error:
+            self._tell(f"replica {index + 1} is left out", error.message)
+            return
+        with self._lock:
+            self._sources.setdefault(index, _Source(route)).has.add(packs.directory)
+
+
+def _quiet(tell: Tell, index: int) -> Callable[[str], None]:
+    return lambda words: tell(f"replica {index + 1} {words}", "")

@@ -1,0 +1,57 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a person sees while it happens, and what a program reads."""
+
+from __future__ import annotations
+
+import os
+import pty
+import subprocess
+import threading
+
+from tests.repositories import make
+
+from .harness import SAND, Scene
+
+
+def test_progress_is_on_standard_error_so_that_standard_output_stays_the_callbacks(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository(commits=10)
+    process = scene.start(method="seed", stderr=subprocess.PIPE)
+    stdout, stderr = process.communicate(timeout=200)
+    assert process.returncode == 0, stdout + stderr
+    sandbox = f"{SAND}/{scene.sandbox_claim()}"
+    for words in (f"{sandbox} one: receives by seed", f"{sandbox} one: publishes", f"{sandbox}: released: held for"):
+        assert f"  {words}" in stderr
+        assert f"  {words}" not in stdout
+    assert "%" not in stderr.replace("100%", "")  # no terminal: changes of phase, no figures
+    table = stdout[stdout.index("VOLUME") :]
+    assert "PROJECT" in table and "seed" in table and "add" in table
+
+
+def test_on_a_terminal_there_are_figures_and_every_line_is_whole(scene: Scene) -> None:
+    scene.deploy()
+    make.make_large(scene.server.root / "one.git", 120, commits=100)
+    ours, theirs = pty.openpty()
+    shown: list[bytes] = []
+
+    def read() -> None:
+        try:
+            while data := os.read(ours, 4096):
+                shown.append(data)
+        except OSError:
+            return  # the other end is closed
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    process = scene.start(method="seed", stderr=theirs)
+    process.communicate(timeout=200)
+    os.close(theirs)
+    reader.join()
+    os.close(ours)
+    lines = b"".join(shown).decode().replace("\r\n", "\n").splitlines()
+    assert process.returncode == 0
+    figures = [line for line in lines if " %" in line]
+    assert figures and all("MB/s" in line or "objects" in line or "deltas" in line for line in figures), lines
+    assert any(line.strip().startswith("seed pod ") and "fetches one" in line for line in lines)

@@ -1,0 +1,31 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many seeds a run makes, and which of them a volume copies from."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import Route
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_replicas import Replicas, replicas_for
+
+
+@pytest.mark.parametrize(
+    ("volumes", "wanted", "more"), [(0, 0, 0), (2, 0, 0), (8, 0, 0), (9, 0, 1), (32, 0, 3), (200, 0, 3), (200, 1, 0), (2, 3, 2)]
+)
+def test_more_than_eight_volumes_get_more_than_one_seed_unless_the_user_says_how_many(volumes: int, wanted: int, more: int) -> None:
+    assert replicas_for(volumes, wanted) == more
+
+
+def test_without_replicas_all_copy_from_the_first() -> None:
+    spec = FillerSpec("ns", "seed", (), "image", {"run": "r"})
+    replicas = Replicas(None, spec, 0, threading.Event(), lambda _phase, _line: None)  # type: ignore[arg-type]
+    first, packs = Route("10.0.0.1", "/served", "s"), FinishedPacks("/served/one/abc", ("pack-x",), 1, True)
+    with replicas.route(packs, first) as route, replicas.route(packs, first) as other:
+        assert route == other == first
+    assert replicas.drop(first) is False
