@@ -25,6 +25,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.populate.progres
 
 _INTERVAL = 0.5
 """Seconds between two looks at the file."""
+_LIVE = sys.stderr.isatty()
+"""Whether somebody watches. Asked when this is imported, by the strategy: the worker that runs it has no streams of its own."""
 
 
 class ActionModule(ActionBase):
@@ -58,7 +60,7 @@ class ActionModule(ActionBase):
 
 
 def _show(path: Path, stop: threading.Event) -> None:
-    display, lines = Display(), Lines(live=sys.stderr.isatty())
+    display, lines = Display(), Lines(live=_LIVE)
     with path.open(encoding="utf-8", errors="replace") as file:
         rest = ""
         while True:

@@ -15,7 +15,7 @@ from tests.clusters.base import until
 from tests.repositories import make
 
 from .harness import SAND, WORK, Scene, own
-from .test_life import finish
+from .test_life import finish, kill_tree
 
 SEED = "packit.dev/repository-cache-filler=seed"
 
@@ -38,6 +38,15 @@ def delete_first(scene: Scene, namespace: str, find: object, what: str) -> str:
     name: str = find()[0]  # type: ignore[operator]
     scene.cluster.core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
     return name
+
+
+def received(volume: Path) -> int:
+    """Bytes of packs in a volume's quarantines."""
+    quarantine = volume / ".packit-deployment#work"
+    try:
+        return sum(path.stat().st_size for path in quarantine.glob("*/objects/pack/pack-*"))
+    except FileNotFoundError:
+        return 0  # it has just been published
 
 
 def test_upstream_is_read_once_and_all_volumes_have_the_same_packs(scene: Scene) -> None:
@@ -110,26 +119,39 @@ def test_a_seed_pod_that_is_killed_during_its_clone_is_made_again(scene: Scene) 
     scene.check()
 
 
-def test_a_seed_pod_that_is_killed_while_fillers_read_is_made_again(scene: Scene) -> None:
-    scene.deploy(2)
-    make.make_large(scene.server.root / "one.git", 60, commits=60)
+def test_a_seed_pod_that_is_killed_while_eight_fillers_read_is_made_again(scene: Scene) -> None:
+    scene.deploy(4)
+    make.make_large(scene.server.root / "one.git", 40, commits=60)
     process = scene.start(method="seed")
-    fillers = "packit.dev/repository-cache-filler=filler"
-    until(lambda: bool(scene.cluster.pods(WORK, fillers)), "a filler", 60)
+    until(lambda: any(received(scene.worker(number)) for number in range(4)), "bytes on a volume", 60)
     delete_first(scene, WORK, lambda: seed_pods(scene), "the seed pod")
     done = finish(process, 200)
     assert done.code == 0, done.output[-3000:]
-    scene.check()
+    scene.check(volumes=2)
 
 
 def test_a_filler_that_is_killed_in_the_middle_is_gone_on_with(scene: Scene) -> None:
     scene.deploy(1)
     make.make_large(scene.server.root / "one.git", 60, commits=60)
     process = scene.start(method="seed")
+    until(lambda: received(scene.sandbox()) > 0, "bytes on the sandbox's volume", 60)
     fillers = "packit.dev/repository-cache-filler=filler"
     delete_first(scene, SAND, lambda: scene.cluster.pods(SAND, fillers), "the sandbox's filler")
     done = finish(process, 200)
     assert done.code == 0, done.output[-3000:]
+    assert len(done.result["volumes"][0]["locks"]) == 2
+    scene.check()
+
+
+def test_a_run_that_was_killed_in_the_middle_is_gone_on_with_by_the_next(scene: Scene) -> None:
+    scene.deploy(1)
+    make.make_large(scene.server.root / "one.git", 60, commits=60)
+    process = scene.start(method="seed", filler={"heartbeat": 12})
+    until(lambda: received(scene.sandbox()) > 0, "bytes on the sandbox's volume", 60)
+    kill_tree(process.pid)
+    process.communicate()
+    done = scene.succeed(method="seed", filler={"heartbeat": 12})
+    assert done.actions()[scene.sandbox_claim()] == {"one": "add"}
     scene.check()
 
 
@@ -156,6 +178,16 @@ def test_a_scratch_that_is_known_to_be_too_small_is_named_before_the_clone(scene
     assert "of the seed pod's scratch, which has 268 MB in all." in done.text
     assert "Raise repository_cache_seed.size, or use method rsync." in done.text
     assert scene.server.fetches == fetches
+    assert scene.fillers() == []
+
+
+def test_a_scratch_that_turns_out_to_be_too_small_is_named_and_no_volume_is_taken(scene: Scene) -> None:
+    scene.deploy(1)
+    make.make_large(scene.server.root / "one.git", 300, commits=30)
+    done = scene.run(method="seed", seed={"size": "256Mi"})
+    assert done.code != 0
+    assert "Raise repository_cache_seed.size" in done.text
+    assert all(volume["locks"] == [] for volume in done.result["volumes"])
     assert scene.fillers() == []
 
 

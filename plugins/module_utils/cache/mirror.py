@@ -80,6 +80,12 @@ class Mirror:
         refs = "".join(f"create {ref.name} {ref.id}\n" for ref in snapshot.refs).encode()
         self._script(_REFS, (self._path,), deadline, refs)
 
+    def bytes(self, deadline: Deadline) -> int:
+        """The size of the repository; finished packs that are links to its own cost nothing more."""
+        with self._shells:
+            measured = self._shell.run(("du", "-sb", "--", self._path), deadline=deadline)
+            return int(checked(self._shell, measured).text().split()[0])
+
     def alive(self, deadline: Deadline) -> bool:
         """Whether processes can be run where it is."""
         with self._shells:

@@ -187,10 +187,10 @@ class ClusterKeeper:
         """A pod without volumes that is otherwise like the volume's filler: its image is pulled then, and the network tried."""
         used = self._consumers(volume, deadline)
         wanted = self._settings.image or image(used.any, volume.claim) or DEFAULT_IMAGE
-        with (
-            self._visitor(volume, wanted, placement(used), self._identity(volume, used), deadline) as filler,
-            filler.shell() as shell,
-        ):
+        at = placement(used)
+        with self._visitor(volume, wanted, at, self._identity(volume, used), deadline) as filler, filler.shell() as shell:
+            with self._lock:
+                self._warmed.add((volume.namespace, wanted, at.node))
             yield shell
 
     def _looking_out(self, volume: Volume, pod: Pod) -> AbstractContextManager[threading.Event | None]:

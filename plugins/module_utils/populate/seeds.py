@@ -205,8 +205,10 @@ class Seeds:
         if project.name not in life.mirrors:
             life.mirrors[project.name] = self._mirror(project)
         self._tell(f"fetches {project.name}", "")
-        life.mirrors[project.name].fetch(project, snapshot, deadline, self._telling(project))
-        return life.mirrors[project.name].maker()
+        mirror = life.mirrors[project.name]
+        mirror.fetch(project, snapshot, deadline, self._telling(project))
+        self._check_size(project, mirror.bytes(deadline))  # before the kubelet looks, which would evict the pod
+        return mirror.maker()
 
     def _mirror(self, project: Project) -> Mirror:
         directory = KEPT if self._options.claim else f"{SCRATCH}/seed"
