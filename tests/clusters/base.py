@@ -223,6 +223,10 @@ class TestCluster(ABC):
         """The names of all our pods that are there."""
         return [name for namespace in namespaces for name in self.pods(namespace, "packit.dev/repository-cache-filler")]
 
+    def phase(self, namespace: str, name: str) -> str:
+        """A pod's phase."""
+        return str(self.core.read_namespaced_pod(name, namespace).status.phase)
+
     def network_policies(self, namespace: str) -> list[str]:
         """The names of a namespace's network policies."""
         policies = client.NetworkingV1Api(self.api).list_namespaced_network_policy(namespace).items

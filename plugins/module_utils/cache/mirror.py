@@ -80,8 +80,8 @@ class Mirror:
         refs = "".join(f"create {ref.name} {ref.id}\n" for ref in snapshot.refs).encode()
         self._script(_REFS, (self._path,), deadline, refs)
 
-    def bytes(self, deadline: Deadline) -> int:
-        """The size of the repository; finished packs that are links to its own cost nothing more."""
+    def size(self, deadline: Deadline) -> int:
+        """The repository's size in bytes; finished packs that are links to its own cost nothing more."""
         with self._shells:
             measured = self._shell.run(("du", "-sb", "--", self._path), deadline=deadline)
             return int(checked(self._shell, measured).text().split()[0])

@@ -30,8 +30,8 @@ from ..cluster.client import Client
 from ..cluster.errors import NotFound
 from ..cluster.filler import Filler
 from ..cluster.holders import consumers, identity, image, placement
-from ..cluster.manifest import DEFAULT_IMAGE, FillerSpec, Mount, Placement, copied_labels
-from ..cluster.objects import Claim, parse_claim
+from ..cluster.manifest import DEFAULT_IMAGE, LABEL, FillerSpec, Mount, Placement, copied_labels
+from ..cluster.objects import Claim, parse_claim, parse_pod
 from ..cluster.sweep import sweep
 from ..deadline import Deadline
 from ..errors import InvalidOption
@@ -115,8 +115,19 @@ class Populate:
             busy = sum(not pair.idle for pair in plan.pairs)
             self._report(Progress("", f"{busy} of {len(plan.pairs)} pairs of volumes have work to do"))
             done = self._carry_out(plan, keeper, self._seed_spec(observed, openshift, owner), snapshots)
+            notes += self._swept_at_the_end(observed)
         lone = tuple(_lone(pair, options.projects) for pair in observed.found.lone_workers)
         return Outcome(plan, before, snapshots, done.results + lone, (*notes, *done.notes))
+
+    def _swept_at_the_end(self, observed: Observed) -> list[str]:
+        """Pods of a run that was killed may have been alive when this one began, and have ended since."""
+        left = [pod for pod in observed.pods if LABEL in pod.labels and not pod.ended]
+        if not left:
+            return []
+        closing = Deadline(_READ_TIMEOUT, "removing what an earlier run left behind", self._stop)
+        namespaces = sorted({pod.namespace for pod in left})
+        present = [parse_pod(item) for namespace in namespaces for item in self._client.list("Pod", namespace, closing, labels=LABEL)]
+        return [f"A pod that an earlier run left behind was removed: {name}." for name in sweep(self._client, present, closing)]
 
     def _snapshots(self, observed: Observed, openshift: frozenset[str], check_mode: bool) -> dict[str, Snapshot]:
         """One snapshot for each project, for the whole run."""

@@ -207,7 +207,7 @@ class Seeds:
         self._tell(f"fetches {project.name}", "")
         mirror = life.mirrors[project.name]
         mirror.fetch(project, snapshot, deadline, self._telling(project))
-        self._check_size(project, mirror.bytes(deadline))  # before the kubelet looks, which would evict the pod
+        self._check_size(project, mirror.size(deadline))  # before the kubelet looks, which would evict the pod
         return mirror.maker()
 
     def _mirror(self, project: Project) -> Mirror:
