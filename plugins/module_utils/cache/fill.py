@@ -89,10 +89,11 @@ def finish(prepared: Prepared, verify: bool, other_layout: Layout | None, deadli
     after: Entry = before
     if not prepared.current or side.incoming.packs:
         after = publish(repository, before, side.incoming, prepared.snapshot, wanted_by(project), prepared.shared, deadline)
+    else:
+        repository.clean(deadline)
     bridged = after if other_layout is None else bridge(repository, after, other_layout, deadline)
     if verify:
         repository.verify_whole(bridged, deadline)
-    repository.clean(deadline)
     action = _action(prepared, bridged != after)
     layout = (bridged.layout or Layout.BARE).value
     method = prepared.transfer.method.value

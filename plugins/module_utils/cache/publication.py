@@ -36,13 +36,14 @@ def publish(
     """
     if entry.usable:
         _publish_into(repository, entry, incoming, snapshot, patterns, deadline)
+        repository.clean(deadline)
+        published = repository.glance(deadline)
     else:
         check_usable(repository, entry, shared)
         how = "replace" if entry.occupied else "new"
         lines = "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
         arguments = (repository.work, repository.path, how, _head_line(snapshot), _kept_configuration())
-        repository.script(scripts.PUBLISH_NEW, arguments, deadline, lines.encode("utf-8", "surrogateescape"))
-    published = repository.glance(deadline)
+        published = repository.look(scripts.PUBLISH_NEW, arguments, deadline, lines.encode("utf-8", "surrogateescape"))
     if not published.usable:
         raise Incomplete(
             f"{repository.path} in {repository.shell.where} cannot be used after it was published: {published.reason}.", "Run again."

@@ -109,7 +109,11 @@ class Repository:
 
     def glance(self, deadline: Deadline) -> Entry:
         """What is there; its refs are listed, their objects not looked for."""
-        completed = self.script(scripts.INSPECT, self._inspected(), deadline)
+        return self.look(scripts.INSPECT, (), deadline)
+
+    def look(self, text: str, more: Sequence[str], deadline: Deadline, stdin: bytes = b"") -> Entry:
+        """The entry, by a script that takes INSPECT's arguments and ``more``. Raises CommandFailed."""
+        completed = self.script(text, (*self._inspected(), *more), deadline, stdin)
         return parse_entry(completed.stdout, self.root, self.name)
 
     def _inspected(self) -> tuple[str, ...]:

@@ -288,11 +288,11 @@ sync -- "$1" "$1/refs" || exit 1
 find "$1/refs" -type f -exec sync -- {} +
 """
 
-# $1 our slot, $2 the final name, $3 `replace` where something unusable is there, $4 the content of HEAD, $5 its configuration.
+# $1 our slot (gone afterwards), $2 the final name, $3 `replace` where something unusable is there, $4 the content of HEAD, $5 its configuration.
 # Refs come by standard input, `id name` lines in the order of names. Everything is on disk before the one rename, and what was
 # there before comes back where that fails. Nobody uses the new repository yet, so its refs are written as one file; every id
 # must be there.
-PUBLISH_NEW = r"""
+_PUBLISH_NEW = r"""
 umask 022
 n=$1/new q=$1/objects/pack
 rm -rf -- "$n" "$1/old" && mkdir -p -- "$n/objects/pack" "$n/objects/info" "$n/refs/heads" "$n/refs/tags" || exit 3
@@ -308,7 +308,18 @@ find "$n" -exec sync -- {} + || exit 3
 if [ "$3" = replace ]; then mv -T -- "$2" "$1/old" || exit 4; fi
 mv -T -- "$n" "$2" || { [ "$3" != replace ] || mv -T -- "$1/old" "$2"; exit 5; }
 sync -- "${2%/*}"
+rm -rf -- "$1"
+rmdir -- "${1%/*}" 2>/dev/null
+exit 0
 """
+# $1 to $5 as INSPECT, then those of the above: published, and looked at in the same process.
+PUBLISH_NEW = (
+    f"inspect() ({_INSPECT})\npublish() ({_PUBLISH_NEW})\n"
+    + r"""
+publish "$6" "$7" "$8" "$9" "${10}" >&2 || exit $?
+inspect "$1" "$2" "$3" "$4" "$5"
+"""
+)
 
 # $1 the entry, $2 `bare` or `non-bare` (what it is): adds the other layout's path to its objects.
 BRIDGE = r"""

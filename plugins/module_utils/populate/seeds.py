@@ -9,6 +9,7 @@ import secrets
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -92,7 +93,8 @@ class Seeds:
         self._detours: dict[str, str] = {}
         self._failed: Counter[str] = Counter()
         self._reasons: dict[str, str] = {}
-        self._probed = False
+        self._executor = ThreadPoolExecutor(max(1, len(neighbours)), "probe")
+        self._probes: list[Future[None]] = []
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -114,6 +116,8 @@ class Seeds:
                 try:
                     if key not in life.makers:
                         life.makers[key] = self._fetched(life, project, snapshot, known_size, deadline)
+                    for probed in self._probes:
+                        probed.result()
                     return life.makers[key]
                 except PlaceLost as error:
                     self._tell(f"fetches {project.name} again", error.message)
@@ -161,6 +165,7 @@ class Seeds:
 
     def close(self) -> None:
         """Remove the pod and what was made for it."""
+        self._executor.shutdown()
         self._stack.close()
         self._replicas.close()
         self._pod.close()
@@ -186,10 +191,8 @@ class Seeds:
         serve(shell, f"{SCRATCH}/rsyncd", route.served, route, deadline)
         relay = RelayCourier(self._pod.shell(), LocalShell(), self._scratch / f"seed-{pod.uid}")
         self._life = _Life(pod, route, relay, {}, {})
-        if not self._probed:
-            self._probed = True
-            for volume in self._neighbours:
-                self._probe(volume, route, deadline)
+        if not self._probes:  # beside the first fetch
+            self._probes = [self._executor.submit(self._probe, volume, route, deadline) for volume in self._neighbours]
         return self._life
 
     def _forget_dead(self, life: _Life, deadline: Deadline) -> None:
