@@ -1,0 +1,113 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The edit of the service's configuration: our keys, and every other byte as it was. PyYAML, as in the service, is the judge."""
+
+from __future__ import annotations
+
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.document import add, lacking, remove
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import KEYS, Wanted
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.nodes import parse
+
+WANTED = Wanted("/repository-cache", "SANDCASTLE_REPOSITORY_CACHE_VOLUME", True)
+ENTRY = {"path": "/repository-cache", "pvc_from_env": "SANDCASTLE_REPOSITORY_CACHE_VOLUME", "read_only": True}
+BLOCK = (
+    "repository_cache: /repository-cache\n"
+    "add_repositories_to_repository_cache: false\n"
+    "command_handler_pvc_volume_specs:\n"
+    "  - path: /repository-cache\n"
+    "    pvc_from_env: SANDCASTLE_REPOSITORY_CACHE_VOLUME\n"
+    "    read_only: true\n"
+)
+
+
+def added(text: str, wanted: Wanted = WANTED) -> str:
+    """The text with our keys in it."""
+    return add(parse("file", text), wanted)
+
+
+def removed(text: str, wanted: Wanted = WANTED) -> str:
+    """The text without them."""
+    return remove(parse("file", text), wanted)
+
+
+def check_edit(text: str) -> str:
+    """Edit, edit again, take out: what must be so for every document without the cache's keys."""
+    before, edited = yaml.safe_load(text), added(text)
+    after = yaml.safe_load(edited)
+    assert after["repository_cache"] == "/repository-cache"
+    assert after["add_repositories_to_repository_cache"] is False
+    foreign = before.get("command_handler_pvc_volume_specs", [])
+    assert after["command_handler_pvc_volume_specs"] == [*foreign, ENTRY]
+    assert {key: value for key, value in after.items() if key not in KEYS} == {
+        key: value for key, value in before.items() if key not in KEYS
+    }
+    assert added(edited) == edited
+    assert lacking(parse("file", edited), WANTED) == ()
+    assert removed(edited) == text
+    return edited
+
+
+VALUES = st.sampled_from(
+    [
+        "1", "text", "'single # quoted'", '"double: \\"quoted\\""', "&anchor value", "[1, {a: b}]", "{user: &u me, again: *u}",
+        "|\n  block\n   of text\n", ">-\n  folded\n  text\n\n", "|+\n  kept\n\n\n", "plain over\n  two lines", "\n  - one\n  # between\n  - two",
+        "\n- without\n- indent", "\n  deep:\n    deeper: yes", "# only a comment", "é ü", "!!str 12", "~", "[\n  a,  # one\n  b,\n]",
+    ]
+)  # fmt: skip
+FOREIGN = st.sampled_from(
+    [
+        "",
+        "command_handler_pvc_volume_specs: []\n",
+        "command_handler_pvc_volume_specs: [ ]  # none\n",
+        "command_handler_pvc_volume_specs: [{path: /x, pvc: a}]\n",
+        "command_handler_pvc_volume_specs: [\n  {path: /x, pvc: a},  # one\n  {path: /y, pvc: b},\n]\n",
+        "command_handler_pvc_volume_specs:\n  - path: /x  # a comment\n    pvc: a\n",
+        "command_handler_pvc_volume_specs: # a comment\n- pvc: a\n  path: /x\n- {path: /y, pvc: b}\n# the end\n",
+        "command_handler_pvc_volume_specs:\n    -   path: /x\n        pvc: a\n        # about nothing\n\n    # more\n",
+        "\"command_handler_pvc_volume_specs\":\n  -\n    path: '/x'\n    pvc: \"a\"\n",
+    ]
+)
+COMMENTS = st.sampled_from(["", "# a comment\n", "\n", "\n\n  # indented\n", "   \n"])
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> str:
+    """A document of the service, without the cache's keys, written as people and templates write."""
+    keys = draw(st.lists(st.tuples(COMMENTS, VALUES, st.sampled_from(["", "  # said"])), min_size=1, max_size=5))
+    written = []
+    for number, (comment, value, said) in enumerate(keys):
+        tail = said if "\n" not in value and not value.startswith("#") else ""
+        written.append(f"{comment}key{number}: {value}{tail}\n".replace("&anchor", f"&anchor{number}").replace("*u", f"*u{number}").replace("&u", f"&u{number}"))
+    written.insert(draw(st.integers(0, len(written))), draw(FOREIGN))
+    text = draw(st.sampled_from(["", "---\n", "# first\n---\n", "%YAML 1.1\n---\n"])) + "".join(written)
+    text += draw(st.sampled_from(["", "# the last word\n", "\n\n", "...\n", "...\n# after\n"]))
+    if draw(st.booleans()):
+        text = text.rstrip("\n") if not text.endswith(("...\n", "# after\n")) else text
+    if draw(st.booleans()):
+        text = text.replace("\n", "\r\n")
+    return draw(st.sampled_from(["", "\ufeff"])) + text
+
+
+@settings(max_examples=400, deadline=None)
+@given(documents())
+def test_edit_then_remove_gives_the_original_bytes(text: str) -> None:
+    check_edit(text)
+
+
+@settings(max_examples=200, deadline=None)
+@given(documents())
+def test_an_untouched_document_is_written_back_byte_for_byte(text: str) -> None:
+    assert removed(text) == text
+    edited = added(text)
+    assert added(edited) == edited
+
+
+def test_the_lines_are_written_as_people_write_them() -> None:
+    assert added("deployment: prod\n") == "deployment: prod\n" + BLOCK
