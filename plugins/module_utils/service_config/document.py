@@ -10,22 +10,12 @@ says anything else about another key.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass
 
 from ..errors import InvalidOption
 from .checks import is_own, scalar
 from .model import ADD, CACHE, FALSE, KEYS, TRUE, VOLUMES, Wanted, entry_flow, entry_lines, lines
 from .nodes import Document, Kind, Node, meaning, parse
-
-
-@dataclass(frozen=True, order=True)
-class Span:
-    """A part of the text, and what stands there instead."""
-
-    start: int
-    end: int
-    text: str = ""
+from .spans import Span, after_line, apply, at_end, column, joined, lines_of, newline
 
 
 def lacking(document: Document, wanted: Wanted) -> tuple[str, ...]:
@@ -52,9 +42,9 @@ def add(document: Document, wanted: Wanted) -> str:
         spans = [span for name in missing if name not in absent for span in _corrected(document, name, wanted)]
         # At the end, as people would. Where the end of the text belongs to a value (a block scalar), before the first key.
         for place in (_at_end, _at_start):
-            edited = _apply(document.text, [*spans, *([place(document, lines(wanted, absent))] if absent else [])])
+            edited = apply(document.text, [*spans, *([place(document, lines(wanted, absent))] if absent else [])])
             after = _parsed(document, edited)
-            if after is not None and not lacking(after, wanted) and _others(after, wanted) == _others(document, wanted):
+            if after is not None and not lacking(after, wanted) and others(after, wanted) == others(document, wanted):
                 return edited
     raise InvalidOption(
         f"{document.source} cannot be edited without changing more than the cache's keys.",
@@ -68,10 +58,10 @@ def remove(document: Document, wanted: Wanted) -> str:
     ours = cache is None or cache[1].meant.value == wanted.path
     spans = []
     if cache is not None and ours:
-        spans.append(_lines_of(document.text, cache[0].start, cache[1].end))
+        spans.append(lines_of(document.text, cache[0].start, cache[1].end))
     pair = document.root.get(ADD)
     if pair is not None and pair[1].meant.value in FALSE and ours:
-        spans.append(_lines_of(document.text, pair[0].start, pair[1].end))
+        spans.append(lines_of(document.text, pair[0].start, pair[1].end))
     own = _own(document, wanted)
     if volumes is not None and own:
         spans += _without(document, volumes, own)
@@ -79,9 +69,9 @@ def remove(document: Document, wanted: Wanted) -> str:
         return document.text
     if all(key.value in KEYS for key, _value in document.root.pairs):
         raise InvalidOption(f"{document.source} has nothing but the cache's keys in it.", "Delete it, if the service is not to have it.")
-    edited = _apply(document.text, _joined(document.text, spans))
+    edited = apply(document.text, joined(document.text, spans))
     after = _parsed(document, edited) if not document.root.flow else None
-    if after is None or _others(after, wanted) != _others(document, wanted) or _own(after, wanted):
+    if after is None or others(after, wanted) != others(document, wanted) or _own(after, wanted):
         raise InvalidOption(
             f"{document.source} cannot be edited without changing more than the cache's keys.",
             f"Take {', '.join(KEYS[:2])} and the item for {wanted.path} of {VOLUMES} out by hand.",
@@ -101,7 +91,7 @@ def _differing(item: Node, wanted: Wanted) -> tuple[str, ...]:
     return (*differing, *(("read_only",) if is_read_only is not wanted.read_only else ()))
 
 
-def _others(document: Document, wanted: Wanted) -> object:
+def others(document: Document, wanted: Wanted) -> object:
     """What the document says of everything that is not ours."""
     volumes = document.root.get(VOLUMES)
     foreign = [meaning(item) for item in volumes[1].meant.items if not is_own(item.meant, wanted)] if volumes is not None else []
@@ -131,7 +121,7 @@ def _corrected(document: Document, name: str, wanted: Wanted) -> list[Span]:
     if volumes.flow:
         after = volumes.items[-1].end if volumes.items else document.text.index("[", volumes.start) + 1
         return [Span(after, after, f"{', ' if volumes.items else ''}{entry_flow(wanted)}")]
-    return [_after_line(document.text, volumes.end, entry_lines(wanted, _column(document.text, volumes.start)))]
+    return [after_line(document.text, volumes.end, entry_lines(wanted, column(document.text, volumes.start)))]
 
 
 def _corrected_item(document: Document, item: Node, wanted: Wanted) -> list[Span]:
@@ -151,8 +141,8 @@ def _corrected_item(document: Document, item: Node, wanted: Wanted) -> list[Span
     if added and item.flow:
         spans.append(Span(item.pairs[-1][1].end, item.pairs[-1][1].end, "".join(f", {words}" for words in added)))
     elif added:
-        indent = " " * _column(document.text, item.start)
-        spans.append(_after_line(document.text, item.end, [indent + words for words in added]))
+        indent = " " * column(document.text, item.start)
+        spans.append(after_line(document.text, item.end, [indent + words for words in added]))
     return spans
 
 
@@ -172,12 +162,12 @@ def _without(document: Document, volumes: tuple[Node, Node], own: list[Node]) ->
     if listed.kind is Kind.ALIAS:
         return []
     if not listed.flow and len(own) == len(listed.items):
-        return [_lines_of(document.text, key.start, listed.end)]
+        return [lines_of(document.text, key.start, listed.end)]
     spans = []
     for item in own:
         number = listed.items.index(item)
         if not listed.flow:
-            spans.append(_lines_of(document.text, _dash(document.text, item.start), item.end))
+            spans.append(lines_of(document.text, _dash(document.text, item.start), item.end))
         elif number:
             spans.append(Span(listed.items[number - 1].end, item.end))
         elif len(listed.items) > 1:
@@ -189,64 +179,16 @@ def _without(document: Document, volumes: tuple[Node, Node], own: list[Node]) ->
 
 
 def _at_end(document: Document, added: list[str]) -> Span:
-    indent = " " * _column(document.text, document.root.start)
-    newline = _newline(document.text)
-    block = newline.join(indent + line for line in added)
-    ended = document.text[: document.end].endswith(("\n", "\r"))
-    return Span(document.end, document.end, block + newline if ended else newline + block)
+    indent = " " * column(document.text, document.root.start)
+    return at_end(document.text, document.end, [indent + line for line in added])
 
 
 def _at_start(document: Document, added: list[str]) -> Span:
-    start = document.root.start
-    column, newline = _column(document.text, start), _newline(document.text)
-    return Span(start - column, start - column, "".join(" " * column + line + newline for line in added))
-
-
-def _after_line(text: str, position: int, added: list[str]) -> Span:
-    """Lines after the line of a position."""
-    newline = _newline(text)
-    found = re.compile(r"\r\n|\r|\n").search(text, position)
-    if found is None:
-        return Span(len(text), len(text), "".join(newline + line for line in added))
-    return Span(found.end(), found.end(), "".join(line + newline for line in added))
-
-
-def _lines_of(text: str, start: int, end: int) -> Span:
-    """The whole lines of a part of the text."""
-    found = re.compile(r"\r\n|\r|\n").search(text, end)
-    return Span(start - _column(text, start), found.end() if found is not None else len(text))
+    indent, line_end = column(document.text, document.root.start), newline(document.text)
+    start = document.root.start - indent
+    return Span(start, start, "".join(" " * indent + line + line_end for line in added))
 
 
 def _dash(text: str, start: int) -> int:
     """Where the dash of an item of a block list is."""
-    return [found.start() for found in re.finditer(r"(?:\A\ufeff?|[\n\r]) *-(?=\s)", text[:start])][-1] + 1
-
-
-def _joined(text: str, spans: Iterable[Span]) -> list[Span]:
-    """Neighbours as one. Where the last line goes and had no line end, the line before loses its own."""
-    joined: list[Span] = []
-    for span in sorted(spans):
-        if joined and joined[-1].end == span.start:
-            joined[-1] = Span(joined[-1].start, span.end)
-        else:
-            joined.append(span)
-    last = joined[-1]
-    if last.end == len(text) and not text.endswith(("\n", "\r")):
-        before = re.compile(r"(?:\r\n|\r|\n)\Z").search(text[: last.start])
-        joined[-1] = Span(before.start() if before is not None else last.start, last.end)
-    return joined
-
-
-def _apply(text: str, spans: Iterable[Span]) -> str:
-    for span in sorted(spans, reverse=True):
-        text = text[: span.start] + span.text + text[span.end :]
-    return text
-
-
-def _column(text: str, position: int) -> int:
-    return position - max(text.rfind("\n", 0, position), text.rfind("\r", 0, position), 0 if text[:1] == "\ufeff" else -1) - 1
-
-
-def _newline(text: str) -> str:
-    found = re.search(r"\r\n|\r|\n", text)
-    return found.group() if found is not None else "\n"
+    return [found.start() for found in re.finditer(r"[\n\r] *-(?=\s)", text[:start])][-1] + 1

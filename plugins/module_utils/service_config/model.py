@@ -19,6 +19,8 @@ from ..errors import InvalidOption
 CACHE = "repository_cache"
 ADD = "add_repositories_to_repository_cache"
 VOLUMES = "command_handler_pvc_volume_specs"
+VARIABLE = "SANDCASTLE_REPOSITORY_CACHE_VOLUME"
+"""The variable with the claim of a worker's sandboxes, which the service's own start-up script exports."""
 SANDBOX_NAMESPACE = "command_handler_k8s_namespace"
 KEYS = (CACHE, ADD, VOLUMES)
 """The keys that are ours, in the order in which they are written."""
@@ -55,9 +57,7 @@ def parse_wanted(path: str, pvc_from_env: str, read_only: bool) -> Wanted:
             "The service compares paths as texts, and mounts nothing where they differ. The usual one is /repository-cache.",
         )
     if not _VARIABLE.fullmatch(pvc_from_env):
-        raise InvalidOption(
-            f"`{pvc_from_env}` is no name of an environment variable.", "The worker's own is SANDCASTLE_REPOSITORY_CACHE_VOLUME."
-        )
+        raise InvalidOption(f"`{pvc_from_env}` is no name of an environment variable.", f"The service's own is {VARIABLE}.")
     return Wanted(path, pvc_from_env, read_only)
 
 

@@ -99,7 +99,9 @@ def parse(source: str, text: str) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark is not None else ""
-        raise InvalidOption(f"{source}{line}: this is no valid YAML: {_unquoted(error.problem or 'it cannot be read')}.", _REPAIR) from error
+        raise InvalidOption(
+            f"{source}{line}: this is no valid YAML: {_unquoted(error.problem or 'it cannot be read')}.", _REPAIR
+        ) from error
     except YAMLError as error:
         raise InvalidOption(f"{source}: this is no valid YAML: it has a character that YAML does not allow.", _REPAIR) from error
     names = [type(event).__name__ for event in events]

@@ -5,12 +5,10 @@
 
 from __future__ import annotations
 
-import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.document import add, lacking, remove
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import KEYS, Wanted
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.nodes import parse
@@ -71,7 +69,7 @@ FOREIGN = st.sampled_from(
         "command_handler_pvc_volume_specs:\n  - path: /x  # a comment\n    pvc: a\n",
         "command_handler_pvc_volume_specs: # a comment\n- pvc: a\n  path: /x\n- {path: /y, pvc: b}\n# the end\n",
         "command_handler_pvc_volume_specs:\n    -   path: /x\n        pvc: a\n        # about nothing\n\n    # more\n",
-        "\"command_handler_pvc_volume_specs\":\n  -\n    path: '/x'\n    pvc: \"a\"\n",
+        '"command_handler_pvc_volume_specs":\n  -\n    path: \'/x\'\n    pvc: "a"\n',
     ]
 )
 COMMENTS = st.sampled_from(["", "# a comment\n", "\n", "\n\n  # indented\n", "   \n"])
@@ -84,7 +82,8 @@ def documents(draw: st.DrawFn) -> str:
     written = []
     for number, (comment, value, said) in enumerate(keys):
         tail = said if "\n" not in value and not value.startswith("#") else ""
-        written.append(f"{comment}key{number}: {value}{tail}\n".replace("&anchor", f"&anchor{number}").replace("*u", f"*u{number}").replace("&u", f"&u{number}"))
+        text = f"{comment}key{number}: {value}{tail}\n"
+        written.append(re.sub(r"(?<=[ {])([&*])(anchor|u)\b", rf"\1\2{number}", text))
     written.insert(draw(st.integers(0, len(written))), draw(FOREIGN))
     text = draw(st.sampled_from(["", "---\n", "# first\n---\n", "%YAML 1.1\n---\n"])) + "".join(written)
     text += draw(st.sampled_from(["", "# the last word\n", "\n\n", "...\n", "...\n# after\n"]))
