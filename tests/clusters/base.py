@@ -141,6 +141,14 @@ class TestCluster(ABC):
             until(lambda: all(self.is_ready(namespace, pod) for pod in pods), f"workers of {namespace}")
         return pods
 
+    def deployment(self, namespace: str, name: str, *, replicas: int = 1, **meta: Any) -> None:
+        """A Deployment of pods that do nothing; ``meta`` is more of its metadata."""
+        container = {"name": name, "image": self.image, "imagePullPolicy": "Never", "command": PID1, "securityContext": SECURITY}
+        spec = {"terminationGracePeriodSeconds": 1, "securityContext": {"runAsUser": USER}, "containers": [container]}
+        template = {"metadata": {"labels": {"component": name}}, "spec": spec}
+        body = {"replicas": replicas, "selector": {"matchLabels": {"component": name}}, "template": template}
+        self.apps.create_namespaced_deployment(namespace, {"metadata": {"name": name, **meta}, "spec": body})
+
     def sandboxes(self, namespace: str, pods: Iterable[str], *, size: str = "1G", nodes: Iterable[str] = ("node1",)) -> list[str]:
         """The claims for the sandboxes of these worker pods."""
         spread = list(nodes)

@@ -71,6 +71,8 @@ class RealCluster(TestCluster):
 
     def _empty(self, name: str) -> None:
         core, rbac = self.core, client.RbacAuthorizationV1Api(self.api)
+        self.apps.delete_collection_namespaced_deployment(name)
+        self.apps.delete_collection_namespaced_replica_set(name)
         self.apps.delete_collection_namespaced_stateful_set(name)
         core.delete_collection_namespaced_pod(name, grace_period_seconds=0)
         until(lambda: not self.apps.list_namespaced_stateful_set(name).items and not self.pods(name), f"the pods of {name}")
