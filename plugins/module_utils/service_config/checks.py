@@ -59,7 +59,7 @@ def check(document: Document, wanted: Wanted) -> tuple[str, ...]:
 def is_own(item: Node, wanted: Wanted) -> bool:
     """Whether an item of the volumes is the cache's: by its path, however it is spelt, or by its variable."""
     path = scalar(item, "path")
-    return (bool(path) and posixpath.normpath("/" + path) == wanted.path) or scalar(item, "pvc_from_env") == wanted.pvc_from_env
+    return (bool(path) and posixpath.normpath("/" + path.lstrip("/")) == wanted.path) or scalar(item, "pvc_from_env") == wanted.pvc_from_env
 
 
 def scalar(item: Node, name: str) -> str:

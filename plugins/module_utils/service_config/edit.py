@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import dataclass
 from enum import Enum
 
-from ..errors import DeploymentError, InvalidOption
+from ..errors import InvalidOption
 from . import document, jinja_source, nodes
 from .checks import check
 from .model import CACHE, SANDBOX_NAMESPACE, Wanted, lines
@@ -63,11 +62,3 @@ def edit(source: str, data: bytes, state: State, wanted: Wanted) -> Edit:
 def created(wanted: Wanted) -> Edit:
     """A new text, of the cache's keys only."""
     return Edit("", "---\n" + "".join(f"{line}\n" for line in lines(wanted)))
-
-
-def require_parser() -> None:
-    """Raises DeploymentError where the YAML parser is missing."""
-    if nodes.YAML is None:
-        raise DeploymentError(
-            f"Missing for the interpreter {sys.executable}: ruamel.yaml.", f"Install it there: {sys.executable} -m pip install ruamel.yaml"
-        )

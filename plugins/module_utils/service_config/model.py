@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 
 from ..errors import InvalidOption
 
@@ -51,7 +50,7 @@ class Wanted:
 
 def parse_wanted(path: str, pvc_from_env: str, read_only: bool) -> Wanted:
     """Checked. Raises InvalidOption."""
-    if not _PATH.fullmatch(path) or {".", ".."} & set(PurePosixPath(path).parts):
+    if not _PATH.fullmatch(path) or {".", ".."} & set(path.split("/")):
         raise InvalidOption(
             f"The path `{path}` is no absolute path of a directory, of letters, digits and `._-`, without a slash at its end.",
             "The service compares paths as texts, and mounts nothing where they differ. The usual one is /repository-cache.",

@@ -13,8 +13,9 @@ from ..cluster.workloads import Workload
 from ..deadline import Deadline
 from ..errors import DeploymentError, InvalidOption
 from . import deployed, local_file
-from .edit import Edit, State, created, edit, require_parser
+from .edit import Edit, State, created, edit
 from .model import lines
+from .nodes import require_parser
 from .options import ARGUMENT_SPEC, ConfigOptions, parse_options
 from .secret import ConfigSecret, Content
 from .visible import diff

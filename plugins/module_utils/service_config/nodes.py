@@ -10,12 +10,13 @@ stream says where things are, aliases included, and everything that is not edite
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
-from ..errors import InvalidOption
+from ..errors import DeploymentError, InvalidOption
 
 try:
     from ruamel.yaml import YAML
@@ -26,7 +27,7 @@ except ImportError:  # told by the module, with the interpreter's name
     class YAMLError(Exception):  # type: ignore[no-redef]
         """Only a name for `except`, as the package is missing."""
 
-    class MarkedYAMLError(YAMLError):  # type: ignore[no-redef]
+    class MarkedYAMLError(YAMLError):  # type: ignore[no-redef,misc]
         """Only a name for `except`, as the package is missing."""
 
 
@@ -67,6 +68,14 @@ class Node:
     def get(self, name: str) -> tuple[Node, Node] | None:
         """The pair of that key in a mapping."""
         return next((pair for pair in self.pairs if pair[0].kind is Kind.SCALAR and pair[0].value == name), None)
+
+
+def require_parser() -> None:
+    """Raises DeploymentError where the YAML parser is missing."""
+    if YAML is None:
+        raise DeploymentError(
+            f"Missing for the interpreter {sys.executable}: ruamel.yaml.", f"Install it there: {sys.executable} -m pip install ruamel.yaml"
+        )
 
 
 @dataclass(frozen=True)
@@ -222,5 +231,6 @@ def meaning(node: Node) -> object:
 
 
 def _unquoted(problem: str) -> str:
-    """A parser's words without what they quote of the text."""
-    return re.sub(r"'.*'|\".*\"|`.*`", "…", problem)
+    """A parser's words without what they quote of the text: single characters and the names of tokens may stay."""
+    harmless = re.sub(r"'[^']'|'<[a-z ]+>'", "", problem)
+    return problem if not re.search(r"['\"`]", harmless) else re.sub(r"'.*'|\".*\"|`.*`", "…", problem)

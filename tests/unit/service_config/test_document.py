@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import re
+
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -83,7 +85,7 @@ def documents(draw: st.DrawFn) -> str:
     for number, (comment, value, said) in enumerate(keys):
         tail = said if "\n" not in value and not value.startswith("#") else ""
         text = f"{comment}key{number}: {value}{tail}\n"
-        written.append(re.sub(r"(?<=[ {])([&*])(anchor|u)\b", rf"\1\2{number}", text))
+        written.append(re.sub(r"(?<=[ {])([&*])(anchor|u)\b", rf"\g<1>\g<2>{number}", text))
     written.insert(draw(st.integers(0, len(written))), draw(FOREIGN))
     text = draw(st.sampled_from(["", "---\n", "# first\n---\n", "%YAML 1.1\n---\n"])) + "".join(written)
     text += draw(st.sampled_from(["", "# the last word\n", "\n\n", "...\n", "...\n# after\n"]))
