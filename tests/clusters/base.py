@@ -213,6 +213,7 @@ class TestCluster(ABC):
                     for rule in role["rules"]:
                         if drop[1] in rule["resources"]:
                             rule["verbs"] = [verb for verb in rule["verbs"] if verb != drop[0]]
+                    role["rules"] = [rule for rule in role["rules"] if rule["verbs"]]
                 rbac.create_namespaced_role(space, role)
                 name = role["metadata"]["name"]
                 binding = {

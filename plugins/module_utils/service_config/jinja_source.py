@@ -28,7 +28,10 @@ def add(source: str, text: str, wanted: Wanted) -> tuple[str, tuple[str, ...]]:
         line = text.count("\n", 0, found.start()) + 1
         raise _refused(f"{source}, line {line}: `{found.group(1)}` is set by a Jinja expression, which is not edited.", wanted)
     worlds = _worlds(source, text, wanted)
-    warnings = check(worlds[0], wanted)
+    try:
+        warnings = check(worlds[0], wanted)
+    except InvalidOption as error:
+        raise _refused(error.message, wanted) from error
     missing = [name for name in KEYS if any(name in document.lacking(world, wanted) for world in worlds)]
     if not missing:
         return text, warnings

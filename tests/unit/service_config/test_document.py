@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.document import add, lacking, remove
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import KEYS, Wanted
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.nodes import parse
@@ -25,6 +27,9 @@ BLOCK = (
     "    pvc_from_env: SANDCASTLE_REPOSITORY_CACHE_VOLUME\n"
     "    read_only: true\n"
 )
+LIST = "command_handler_pvc_volume_specs:\n"
+FLOW = "command_handler_pvc_volume_specs:"
+ENV = "pvc_from_env: SANDCASTLE_REPOSITORY_CACHE_VOLUME"
 
 
 def added(text: str, wanted: Wanted = WANTED) -> str:
@@ -112,3 +117,67 @@ def test_an_untouched_document_is_written_back_byte_for_byte(text: str) -> None:
 
 def test_the_lines_are_written_as_people_write_them() -> None:
     assert added("deployment: prod\n") == "deployment: prod\n" + BLOCK
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("repository_cache: /old # why\n", "repository_cache: /repository-cache # why\n"),
+        ("repository_cache: '/old'\n", "repository_cache: /repository-cache\n"),
+        ("repository_cache:  # not yet\n", "repository_cache: /repository-cache  # not yet\n"),
+        ("repository_cache: &c /old\n", "repository_cache: &c /repository-cache\n"),
+        ("add_repositories_to_repository_cache: yes\n", "add_repositories_to_repository_cache: false\n"),
+        ("add_repositories_to_repository_cache: no\n", "add_repositories_to_repository_cache: no\n"),
+        (
+            f"{LIST}  - path: /repository-cache\n    pvc: a # one\n",
+            f"{LIST}  - path: /repository-cache\n    {ENV} # one\n    read_only: true\n",
+        ),
+        (f"{LIST}- {ENV}\n  path: /old\n  read_only: no\n", f"{LIST}- {ENV}\n  path: /repository-cache\n  read_only: true\n"),
+        (f"{LIST}- read_only: on\n  path: /repository-cache\n  {ENV}\n",) * 2,
+        (f"{FLOW} [{{path: /repository-cache, {ENV}}}] # x\n", f"{FLOW} [{{path: /repository-cache, {ENV}, read_only: true}}] # x\n"),
+        (
+            f"{FLOW} [\n  {{path: /x, pvc: a}},\n]\n",
+            f"{FLOW} [\n  {{path: /x, pvc: a}}, {{path: /repository-cache, {ENV}, read_only: true}},\n]\n",
+        ),
+    ],
+)
+def test_what_is_there_is_corrected_in_its_place(before: str, after: str) -> None:
+    edited = added(f"deployment: prod\n{before}")
+    assert edited.startswith(f"deployment: prod\n{after}")
+    assert lacking(parse("file", edited), WANTED) == ()
+    assert added(edited) == edited
+    assert yaml.safe_load(edited)["deployment"] == "prod"
+
+
+def test_read_only_off_is_written_and_taken_back() -> None:
+    edited = added("deployment: prod\n", Wanted("/repository-cache", "SANDCASTLE_REPOSITORY_CACHE_VOLUME", False))
+    assert edited == "deployment: prod\n" + BLOCK.replace("read_only: true", "read_only: false")
+    assert added(edited) == "deployment: prod\n" + BLOCK
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{deployment: prod}\n",
+        "deployment: prod\nrepository_cache: &c /old\nserver_name: *c\n",
+        "deployment: &s []\ncommand_handler_pvc_volume_specs: *s\n",
+        "deployment: &i {path: /repository-cache, pvc: a}\ncommand_handler_pvc_volume_specs: [*i]\n",
+    ],
+)
+def test_an_edit_that_would_change_another_keys_value_is_refused_with_the_lines(text: str) -> None:
+    with pytest.raises(InvalidOption, match="cannot be edited without changing more than the cache's keys") as caught:
+        added(text)
+    assert caught.value.remedy.startswith("Put these lines into it by hand:\n")
+
+
+def test_a_block_scalar_that_the_end_of_the_text_belongs_to_stays_as_it_is() -> None:
+    text = "deployment: prod\nfas_password: |\n  kept without a line end"
+    assert check_edit(text) == BLOCK + text
+
+
+def test_the_one_item_of_a_list_goes_with_its_key_and_another_stays() -> None:
+    assert removed("a: 1\n" + BLOCK + "  - path: /x\n    pvc: a\n") == f"a: 1\n{LIST}  - path: /x\n    pvc: a\n"
+    assert removed("a: 1\n" + BLOCK + "b: 2\n") == "a: 1\nb: 2\n"
+    assert (
+        removed(f"a: 1\n{FLOW} [{{path: /repository-cache, pvc: a}}, {{path: /x, pvc: b}}]\n") == f"a: 1\n{FLOW} [{{path: /x, pvc: b}}]\n"
+    )
