@@ -119,7 +119,7 @@ def test_nothing_to_do_takes_six_requests_at_most(scene: Scene) -> None:
     put(scene.cluster, CONFIG + ADDED)
     done = config(scene)
     assert done["changed"] is False and done["requests"] <= 6, done
-    assert done["must_restart"] == [] and not done.get("warnings")
+    assert done["must_restart"] == [] and done["misfits"] == []
     if scene.cluster.name == "embedded":
         scene.cluster.requests(clear=True)  # type: ignore[attr-defined]
         config(scene)
@@ -257,7 +257,9 @@ def test_workers_that_may_not_be_looked_at_are_no_reason_to_stop(scene: Scene) -
     prepare(scene, drop=("list", "statefulsets"))
     done = config(scene)
     assert done["changed"] is True and read(scene.cluster) == CONFIG + ADDED
-    assert any("Workloads could not be looked at, so nothing is known of workers and restarts." in words for words in done["warnings"])
+    assert done["misfits"][0].startswith(
+        "Workloads could not be looked at, so nothing is known of workers and restarts. The API refused to"
+    )
 
 
 def test_those_that_read_it_are_restarted_when_asked_and_no_others(scene: Scene) -> None:
@@ -289,13 +291,23 @@ def test_a_restart_that_hangs_is_explained_and_says_that_the_configuration_was_c
 
 def test_a_deployment_that_does_not_fit_is_told(scene: Scene) -> None:
     prepare(scene, command="")
-    scene.cluster.core.delete_namespaced_persistent_volume_claim(f"sandcastle-repository-cache-{scene.pods[1]}", SAND)
     put(scene.cluster, CONFIG.replace(SAND, "elsewhere"))
-    warnings = " ".join(config(scene, read_only=False)["warnings"])
-    assert f"StatefulSet packit-worker does not set {VARIABLE}" in warnings
-    assert f"has its sandboxes in namespace elsewhere, and sandbox_namespace is {SAND}" in warnings
-    assert "read_only is off: sandboxes run strangers' commands" in warnings
+    done = play(scene, service_config_read_only=False)
+    assert done.code == 0, done.output
+    assert f"StatefulSet packit-worker does not set {VARIABLE}" in done.text
+    assert f"has its sandboxes in namespace elsewhere, and sandbox_namespace is {SAND}" in done.text
+    assert "read_only is off: sandboxes run strangers' commands" in done.text
     assert "read_only: false" in read(scene.cluster)
+
+
+def test_a_claim_that_a_worker_looks_up_in_vain_is_told(scene: Scene) -> None:
+    prepare(scene)
+    assert config(scene, check=True)["misfits"] == []
+    claim = f"sandcastle-repository-cache-{scene.pods[1]}"
+    scene.cluster.core.delete_namespaced_persistent_volume_claim(claim, SAND)
+    words = f"Worker {scene.pods[1]} looks up the claim {SAND}/{claim}, which does not exist: its sandboxes do not start."
+    for options in ({}, {"sandbox_namespace": ""}):  # the configuration names the namespace too
+        assert [item.startswith(words) for item in config(scene, check=True, **options)["misfits"]] == [True]
 
 
 def test_a_path_unlike_that_of_the_cache_and_wrong_options_are_refused(scene: Scene) -> None:
