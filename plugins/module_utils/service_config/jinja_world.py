@@ -34,7 +34,7 @@ def render(text: str, truth: bool) -> str:
     try:
         return str(environment.from_string(text).render())
     except (TemplateError, TypeError, ValueError) as error:  # the two are what filters make of a value that is not there
-        raise CannotRender(type(error).__name__) from error
+        raise CannotRender(type(error).__name__) from None  # a template's traceback quotes the template
 
 
 class _Passing(dict[str, Any]):
