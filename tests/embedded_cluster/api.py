@@ -23,6 +23,7 @@ from .selectors import matches_fields, matches_labels
 from .status import ApiError, not_found
 from .store import Json, Store, merge, now, other_uid
 from .streams import serve_exec
+from .validation import check_workload
 
 _CLAIM = BY_KIND["PersistentVolumeClaim"]
 _ANSWERED_WITH_OBJECT = ("PersistentVolumeClaim", "PersistentVolume", "ResourceQuota", "ServiceAccount", "StorageClass")
@@ -108,6 +109,7 @@ class Api:
             precondition = body.get("metadata", {}).get("resourceVersion")
             body = merge(present, body)
             body["metadata"]["resourceVersion"] = precondition
+        check_workload(resource, present, body)
         if "dryRun" in query:
             return merge(present, body)  # type: ignore[no-any-return]
         return self._store.replace(resource, namespace, name, body)
@@ -136,6 +138,8 @@ class Api:
             if self._store.peek(POD, namespace, body["metadata"]["name"]) is None:
                 admit_pod(self._store, namespace, body)
             body["status"] = {"phase": "Pending", "conditions": []}
+        elif resource.group == "apps":
+            check_workload(resource, None, body)
         elif resource is _CLAIM:
             body["status"] = {"phase": "Pending"}
         elif resource.kind == "ResourceQuota":
