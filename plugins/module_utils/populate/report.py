@@ -12,6 +12,7 @@ from ..cache.model import Volume
 from ..cache.plan import Action, Plan
 from ..cache.record import Record
 from ..cache.results import PairResult, ProjectResult, VolumeResult
+from ..cache.space import size
 
 
 def volume_facts(result: VolumeResult) -> dict[str, object]:
@@ -69,7 +70,7 @@ def summary(results: Iterable[PairResult]) -> list[str]:
     for result in _volumes(results):
         held = f"{sum(lock.seconds for lock in result.locks):.1f} s" if result.locks else "-"
         rows += [
-            (str(result.volume), project.project, project.action.value, project.method or "-", _size(project.bytes), held)
+            (str(result.volume), project.project, project.action.value, project.method or "-", size(project.bytes), held)
             for project in result.projects
         ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
@@ -126,11 +127,3 @@ def _volumes(results: Iterable[PairResult]) -> Sequence[VolumeResult]:
 
 def _named(volume: Volume) -> dict[str, object]:
     return {"namespace": volume.namespace, "claim": volume.claim, "role": volume.role.value, "serves": volume.serves}
-
-
-def _size(number: float) -> str:
-    for unit in ("B", "kB", "MB"):
-        if number < 1000:
-            return f"{number:.0f} {unit}"
-        number /= 1000
-    return f"{number:.1f} GB"
