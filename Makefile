@@ -20,8 +20,8 @@ demo: prerequisites $(VENV)/demo-installed
 test: lint sanity units pytest
 
 pytest: prerequisites $(VENV)/dev-installed
-	@echo "== pytest: unit tests, and scenarios on the embedded cluster"
-	@$(RUN) $(BIN)/python -m pytest tests/unit tests/integration $(PYTEST_ARGS)
+	@echo "== pytest: scenarios, each on one of four embedded clusters"
+	@$(RUN) $(BIN)/python -m pytest tests/integration -n 4 $(PYTEST_ARGS)
 
 units: prerequisites $(VENV)/dev-installed
 	@echo "== ansible-test units"

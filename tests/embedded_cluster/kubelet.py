@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import shutil
+import socket
 from pathlib import Path
 
 from .container import Container, ContainerSpec
@@ -34,7 +35,8 @@ class Kubelet:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._ends: set[asyncio.Task[None]] = set()
         # Every pod has an address of its own, as on a pod network; all of 127/8 is this machine's.
-        self._addresses = (f"127.88.{number // 250 % 250}.{number % 250 + 1}" for number in itertools.count())
+        self._network, network = _own_network()
+        self._addresses = (f"{network}.{number // 250 % 250}.{number % 250 + 1}" for number in itertools.count())
         store.hooks.append(self._seen)
 
     def container(self, pod: Json) -> Container | None:
@@ -80,6 +82,7 @@ class Kubelet:
         for task in [*self._tasks.values(), *self._ends]:
             task.cancel()
         await asyncio.gather(*self._tasks.values(), *self._ends, return_exceptions=True)
+        self._network.close()
 
     async def _live(self, pod: Json) -> None:
         """A pod's life, until its process has ended."""
@@ -304,3 +307,17 @@ class Kubelet:
             "count": 1, "firstTimestamp": now(), "lastTimestamp": now(), "source": {"component": "embedded"},
         }  # fmt: skip
         self._store.create(BY_KIND["Event"], meta["namespace"], body)
+
+
+def _own_network() -> tuple[socket.socket, str]:
+    """The first two numbers of addresses that no other embedded cluster of this machine uses while the socket is open."""
+    for second in range(64, 255):
+        claim = socket.socket()
+        try:
+            claim.bind((f"127.{second}.255.254", 8730))
+            claim.listen()
+        except OSError:
+            claim.close()
+            continue
+        return claim, f"127.{second}"
+    raise RuntimeError("There is no network left for an embedded cluster's pods: too many of them run on this machine.")

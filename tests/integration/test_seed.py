@@ -176,12 +176,12 @@ def test_where_the_network_is_blocked_packs_go_through_the_api_server_and_the_re
 
 def test_a_scratch_that_is_known_to_be_too_small_is_named_before_the_clone(scene: Scene) -> None:
     scene.deploy(2)
-    make.make_large(scene.server.root / "one.git", 300, commits=30)
-    scene.succeed(method="git", select="[?worker.pod=='packit-worker-0']", filler={"resources": {"limits": {"memory": "512Mi"}}})
+    make.make_large(scene.server.root / "one.git", 20, commits=30)
+    scene.succeed(method="git", select="[?worker.pod=='packit-worker-0']")
     fetches = scene.server.fetches
-    done = scene.run(method="seed", seed={"size": "256Mi"})
+    done = scene.run(method="seed", seed={"size": "16Mi"})
     assert done.code != 0
-    assert "of the seed pod's scratch, which has 268 MB in all." in done.text
+    assert "of the seed pod's scratch, which has 17 MB in all." in done.text
     assert "Raise repository_cache_seed.size, or use method rsync." in done.text
     assert scene.server.fetches == fetches
     assert scene.fillers() == []
@@ -189,8 +189,8 @@ def test_a_scratch_that_is_known_to_be_too_small_is_named_before_the_clone(scene
 
 def test_a_scratch_that_turns_out_to_be_too_small_is_named_and_no_volume_is_taken(scene: Scene) -> None:
     scene.deploy(1)
-    make.make_large(scene.server.root / "one.git", 300, commits=30)
-    done = scene.run(method="seed", seed={"size": "256Mi"})
+    make.make_large(scene.server.root / "one.git", 20, commits=30)
+    done = scene.run(method="seed", seed={"size": "16Mi"})
     assert done.code != 0
     assert "Raise repository_cache_seed.size" in done.text
     assert all(volume["locks"] == [] for volume in done.result["volumes"])

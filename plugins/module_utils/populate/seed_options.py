@@ -21,6 +21,7 @@ _RESOURCES = {
 }
 _MARGIN = 256 * 1024 * 1024
 """Bytes of ephemeral storage beside the scratch: logs, and the pod's other files."""
+_LEAST = 16 * 1024 * 1024
 _KINDS: Mapping[str, type] = {"size": str, "claim": str, "resources": dict, "network_policy": bool, "count": int}
 
 
@@ -60,7 +61,7 @@ def parse_seed(raw: Mapping[str, Any]) -> SeedOptions:
             raise InvalidOption(f"`{key}` in the seed's options is no {_KINDS[key].__name__}: {value!r}.")
     options = SeedOptions(**dict(raw))
     try:
-        too_small = options.bytes < _MARGIN
+        too_small = options.bytes < _LEAST
     except ValueError as error:
         raise InvalidOption(f"In the seed's options, {error}.", "For example 4Gi.") from error
     if too_small:
