@@ -118,7 +118,10 @@ class ClusterKeeper:
             return self._records[volume]
 
     def empty_record(self, volume: Volume, deadline: Deadline) -> Record:
-        """A record for the claim as it is now: bound, after its first pod."""
+        """A record for the claim, which is bound by now, after its first pod."""
+        known = self._claims[volume]
+        if known.volume_name:
+            return Record(known.uid, known.volume_name)
         claim = parse_claim(self._client.get("PersistentVolumeClaim", volume.namespace, volume.claim, deadline))
         with self._lock:
             self._claims[volume] = claim
