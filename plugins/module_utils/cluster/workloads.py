@@ -180,7 +180,8 @@ def restart(client: Client, workload: Workload, deadline: Deadline) -> Workload:
 def rolled_out(workload: Workload) -> bool:
     """Whether every pod is there, Ready, and as the present template says, and no other is left. Pure.
 
-    The same conditions as ``kubectl rollout status``; and pods that are being scaled away must be gone.
+    The same conditions as ``kubectl rollout status``; and pods that are being scaled away must be gone (a Deployment's: on
+    their way out).
     """
     state, wanted = workload.rollout, workload.replicas
     if state.observed_generation < workload.generation or state.pods != wanted or state.ready < wanted:
