@@ -80,6 +80,7 @@ class RealCluster(TestCluster):
         core.delete_collection_namespaced_resource_quota(name)
         core.delete_collection_namespaced_limit_range(name)
         core.delete_collection_namespaced_config_map(name, field_selector="metadata.name!=kube-root-ca.crt")
+        core.delete_collection_namespaced_secret(name)
         core.delete_collection_namespaced_event(name)
         rbac.delete_collection_namespaced_role_binding(name)
         rbac.delete_collection_namespaced_role(name)
