@@ -128,6 +128,11 @@ commands:
   returned: always, unless something is wrong with the options or the annotations
   type: list
   elements: str
+unreached:
+  description: The namespaces whose pods do not get the tolerations, because you may not annotate them or the cluster does not heed it.
+  returned: always, unless something is wrong with the options or the annotations
+  type: list
+  elements: str
 requests:
   description: Requests that were sent to the API.
   returned: always, unless something is wrong with the options or the annotations

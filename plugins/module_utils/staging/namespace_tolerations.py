@@ -28,6 +28,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "forbidden": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
     "timeout": {"type": "int", "default": 60},
 }
+_SANDBOXES = "Sandbox pods, which the service makes, cannot be reached that way."
 _TRIES = 5
 """How often a change is decided anew because somebody else changed the namespace at the same time."""
 
@@ -51,6 +52,11 @@ class Outcome:
         """Whether somebody else has to make the change. What pods get all the same, from the cluster, is not amiss."""
         return bool(self.denied) and not (self.proof is not None and self.proof.works)
 
+    @property
+    def unreached(self) -> bool:
+        """Whether pods do not get the tolerations from their namespace."""
+        return self.unmet or (self.proof is not None and self.proof.works is False)
+
 
 def namespace_tolerations(module: Any) -> None:
     """Run with a module's parameters and exit it."""
@@ -72,6 +78,7 @@ def namespace_tolerations(module: Any) -> None:
         "changed": any(outcome.changed for outcome in outcomes),
         "namespaces": [_facts(outcome) for outcome in outcomes],
         "commands": [outcome.decision.command for outcome in outcomes if outcome.unmet],
+        "unreached": [outcome.decision.space.name for outcome in outcomes if outcome.unreached],
         "requests": client.requests,
         "diff": [item for outcome in outcomes if outcome.changed for item in _diff(outcome.decision)],
     }
@@ -130,7 +137,7 @@ def _denied_message(denied: Sequence[Outcome]) -> str:
     commands = "\n".join(outcome.decision.command for outcome in denied)
     return (
         f"You may not annotate namespace {names}: {denied[0].denied} A cluster administrator can, with these commands; or put the "
-        f"tolerations on the pod templates (staging_tolerations_via: templates, or auto).\n{commands}"
+        f"tolerations on the pod templates (staging_tolerations_via: templates, or auto). {_SANDBOXES}\n{commands}"
     )
 
 
@@ -150,8 +157,7 @@ def _proof_warnings(outcome: Outcome) -> tuple[str, ...]:
         words = ", ".join(str(item) for item in proof.lacking)
         found.append(
             f"Namespace {name} has the tolerations, but its pods do not get them ({words}): the admission plugin PodTolerationRestriction "
-            "is off in this cluster. Put them on the pod templates (staging_tolerations_via: templates, or auto). Sandbox pods, "
-            "which the service makes, cannot be reached that way."
+            f"is off in this cluster. Put them on the pod templates (staging_tolerations_via: templates, or auto). {_SANDBOXES}"
         )
     return tuple(found)
 
