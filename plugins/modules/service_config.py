@@ -124,6 +124,11 @@ lines:
   type: list
   elements: str
   sample: ["repository_cache: /repository-cache", "add_repositories_to_repository_cache: false"]
+misfits:
+  description: What of the deployment does not fit the configuration, with what to do; each is a warning too.
+  returned: for a Secret
+  type: list
+  elements: str
 must_restart:
   description: The workloads that see the change only when they start anew.
   returned: for a Secret

@@ -70,6 +70,7 @@ def prepare(scene: Scene, roles: tuple[str, ...] = ROLES, drop: tuple[str, str] 
     pod.containers[0].command = ["sh", "-c", command + PID1[2]]
     pod.volumes = [{"name": "packit-config", "secret": {"secretName": "packit-config"}}]
     workers.spec.replicas = 2
+    workers.metadata.resource_version = None  # whatever its controller writes meanwhile
     cluster.apps.replace_namespaced_stateful_set("packit-worker", WORK, workers)
     cluster.deployment(WORK, "dashboard", replicas=1)
     write(cluster, CONFIG)
@@ -114,12 +115,22 @@ def test_the_role_puts_the_keys_in_and_a_second_run_changes_nothing(scene: Scene
         assert "s3cret" not in done.output and "czNjcmV0" not in done.output
 
 
+def test_a_broken_file_is_refused_without_a_word_of_it_even_with_tracebacks(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(scene)
+    monkeypatch.setenv("ANSIBLE_DISPLAY_TRACEBACK", "always")
+    put(scene.cluster, CONFIG + "gitlab_token_secret: [s3cret-4\n")
+    done = play(scene)
+    assert done.code != 0
+    assert f"Secret {WORK}/packit-config, key {KEY}, line 8: this is no valid YAML: expected" in done.text
+    assert "s3cret" not in done.output
+
+
 def test_nothing_to_do_takes_six_requests_at_most(scene: Scene) -> None:
     prepare(scene)
     put(scene.cluster, CONFIG + ADDED)
     done = config(scene)
     assert done["changed"] is False and done["requests"] <= 6, done
-    assert done["must_restart"] == [] and not done.get("warnings")
+    assert done["must_restart"] == [] and done["misfits"] == []
     if scene.cluster.name == "embedded":
         scene.cluster.requests(clear=True)  # type: ignore[attr-defined]
         config(scene)
@@ -257,7 +268,9 @@ def test_workers_that_may_not_be_looked_at_are_no_reason_to_stop(scene: Scene) -
     prepare(scene, drop=("list", "statefulsets"))
     done = config(scene)
     assert done["changed"] is True and read(scene.cluster) == CONFIG + ADDED
-    assert any("Workloads could not be looked at, so nothing is known of workers and restarts." in words for words in done["warnings"])
+    assert done["misfits"][0].startswith(
+        "Workloads could not be looked at, so nothing is known of workers and restarts. The API refused to"
+    )
 
 
 def test_those_that_read_it_are_restarted_when_asked_and_no_others(scene: Scene) -> None:
@@ -279,6 +292,7 @@ def test_a_restart_that_hangs_is_explained_and_says_that_the_configuration_was_c
     prepare(scene, roles=(*ROLES, "service-config-restart"))
     workers = scene.cluster.apps.read_namespaced_stateful_set("packit-worker", WORK)
     workers.spec.template.spec.containers[0].image = "missing.test/nothing:1"
+    workers.metadata.resource_version = None  # whatever its controller writes meanwhile
     scene.cluster.apps.replace_namespaced_stateful_set("packit-worker", WORK, workers)
     done = config(scene, restart=True, timeout=60)
     assert done["changed"] is True and done["restarted"] == [], done
@@ -289,13 +303,23 @@ def test_a_restart_that_hangs_is_explained_and_says_that_the_configuration_was_c
 
 def test_a_deployment_that_does_not_fit_is_told(scene: Scene) -> None:
     prepare(scene, command="")
-    scene.cluster.core.delete_namespaced_persistent_volume_claim(f"sandcastle-repository-cache-{scene.pods[1]}", SAND)
     put(scene.cluster, CONFIG.replace(SAND, "elsewhere"))
-    warnings = " ".join(config(scene, read_only=False)["warnings"])
-    assert f"StatefulSet packit-worker does not set {VARIABLE}" in warnings
-    assert f"has its sandboxes in namespace elsewhere, and sandbox_namespace is {SAND}" in warnings
-    assert "read_only is off: sandboxes run strangers' commands" in warnings
+    done = play(scene, service_config_read_only=False)
+    assert done.code == 0, done.output
+    assert f"StatefulSet packit-worker does not set {VARIABLE}" in done.text
+    assert f"has its sandboxes in namespace elsewhere, and sandbox_namespace is {SAND}" in done.text
+    assert "read_only is off: sandboxes run strangers' commands" in done.text
     assert "read_only: false" in read(scene.cluster)
+
+
+def test_a_claim_that_a_worker_looks_up_in_vain_is_told(scene: Scene) -> None:
+    prepare(scene)
+    assert config(scene, check=True)["misfits"] == []
+    claim = f"sandcastle-repository-cache-{scene.pods[1]}"
+    scene.cluster.core.delete_namespaced_persistent_volume_claim(claim, SAND)
+    words = f"Worker {scene.pods[1]} looks up the claim {SAND}/{claim}, which does not exist: its sandboxes do not start."
+    for options in ({}, {"sandbox_namespace": ""}):  # the configuration names the namespace too
+        assert [item.startswith(words) for item in config(scene, check=True, **options)["misfits"]] == [True]
 
 
 def test_a_path_unlike_that_of_the_cache_and_wrong_options_are_refused(scene: Scene) -> None:

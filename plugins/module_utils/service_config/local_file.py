@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 from ..errors import InvalidOption
 
@@ -23,15 +24,28 @@ def read(path: str) -> bytes | None:
         raise InvalidOption(f"{path} cannot be read: {error.strerror}.") from error
 
 
-def write(module: Any, path: str, data: bytes, *, backup: bool) -> str:
-    """Replace it, with its owner and mode. Returns the name of the backup, empty where none was asked for."""
-    target = os.path.realpath(path)
-    saved = str(module.backup_local(target)) if backup and Path(target).exists() else ""
+def write(path: str, data: bytes, *, backup: bool) -> str:
+    """Replace it, with its mode and owner; a new one is only its owner's. Returns the backup's name, empty where none was asked for.
+
+    Raises InvalidOption where it cannot be written; it is as it was then.
+    """
+    target = Path(path).resolve()
+    saved = ""
     try:
-        handle, name = tempfile.mkstemp(dir=module.tmpdir)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        module.atomic_move(name, target)
+        handle, name = tempfile.mkstemp(dir=target.parent, prefix=".packit-")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+            if target.exists():
+                there = target.stat()
+                shutil.copystat(target, name)
+                os.chown(name, there.st_uid, there.st_gid)
+                saved = f"{target}.{datetime.now():%Y-%m-%d@%H:%M:%S}~" if backup else ""
+            if saved:
+                shutil.copy2(target, saved)
+            Path(name).replace(target)
+        finally:
+            Path(name).unlink(missing_ok=True)
     except OSError as error:
         raise InvalidOption(f"{path} cannot be written: {error.strerror}.") from error
     return saved

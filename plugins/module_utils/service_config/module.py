@@ -45,7 +45,7 @@ def _file(module: Any, options: ConfigOptions) -> None:
     made = _edit(options, options.file, data)
     backup = ""
     if made.changed and not module.check_mode:
-        backup = local_file.write(module, options.file, made.after.encode(), backup=options.backup)
+        backup = local_file.write(options.file, made.after.encode(), backup=options.backup)
     _exit(module, options, options.file, made, backup_file=backup)
 
 
@@ -54,7 +54,7 @@ def _secret(module: Any, options: ConfigOptions) -> None:
     deadline = Deadline(_TIMEOUT, f"editing {place}")
     around = deployed.look(client, place.namespace, deadline)
     readers = around.readers(place)
-    misfits: tuple[str, ...] = ()
+    misfits: tuple[str, ...] = (around.blind,) if around.blind else ()
 
     def make(content: Content) -> Edit:
         """Everything that can fail is asked before something is written."""
@@ -90,6 +90,7 @@ def _secret(module: Any, options: ConfigOptions) -> None:
         made,
         failure,
         backup=written.backup,
+        misfits=list(misfits),
         must_restart=[] if options.restart else names,
         restarted=names if options.restart and not failure else [],
         requests=client.requests,
