@@ -155,7 +155,7 @@ def test_an_annotation_that_stops_every_pod_is_found_and_repaired(staged: Scene)
     assert annotations(cluster) == {DEFAULTS: broken} and annotations(cluster, SAND) == {}
     done = play(staged, tolerations=[STAGE], repair=True)
     assert done.code == 0, done.output
-    assert "It was taken away; it was:" in done.text
+    assert "It is taken away; it was:" in done.text
     assert annotations(cluster) == {DEFAULTS: WRITTEN}
     until(lambda: available(cluster) == 1, "a pod after the repair")
 
