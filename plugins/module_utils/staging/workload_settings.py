@@ -78,6 +78,7 @@ def workload_settings(module: Any) -> None:
     module.exit_json(
         changed=bool(done),
         workloads=[_facts(change, params["restart"]) for change in changes],
+        summary=[_summary(change, params["restart"]) for change in changes],
         requests=client.requests,
         diff=[_diff(change, params["restart"]) for change in done],
     )
@@ -235,6 +236,14 @@ def _facts(change: Change, restart: bool) -> dict[str, Any]:
         "fields": [{"path": item.path, "before": item.before, "after": item.after} for item in made],
         "pending": [{"path": item.path, "before": item.before, "after": item.after} for item in pending],
     }
+
+
+def _summary(change: Change, restart: bool) -> str:
+    """What became of a workload, in a line."""
+    made = [str(item) for item in change.fields if restart or not item.in_template]
+    waiting = [str(item) for item in change.fields if item.in_template and not restart]
+    words = [*made, *(f"{item} (waits for staging_restart)" for item in waiting)]
+    return f"{change.workload.named}: {'; '.join(words) or 'as wanted'}"
 
 
 def _diff(change: Change, restart: bool) -> dict[str, str]:
