@@ -314,9 +314,7 @@ def test_fewer_workers_leave_their_claims_and_say_so(staged: Scene) -> None:
     assert "-spec.replicas: 2 +spec.replicas: 1" in planned["printed"]
     done = settings(staged, sizes=sizes)
     assert done["changed"] is True
-    said = (
-        f"StatefulSet {WORK}/packit-worker has 1 replicas instead of 2. Claims that stay: packit-worker-repository-cache-packit-worker-1."
-    )
+    said = f"StatefulSet {WORK}/packit-worker goes from 2 replicas to 1. Claims that stay: packit-worker-repository-cache-packit-worker-1."
     assert said in done["printed"]
     assert cluster.pods(WORK) == ["packit-worker-0"]
     claims = [item.metadata.name for item in cluster.core.list_namespaced_persistent_volume_claim(WORK).items]

@@ -203,9 +203,7 @@ def _scaled_down(changes: Sequence[Change]) -> tuple[str, ...]:
         gone = [f"{workload.name}-{number}" for number in range(change.replicas, workload.replicas)]
         claims = [f"{template}-{pod}" for pod in gone for template in workload.claim_templates]
         if claims and not workload.deletes_claims:
-            found.append(
-                f"{workload} has {change.replicas} replicas instead of {workload.replicas}. Claims that stay: {', '.join(claims)}."
-            )
+            found.append(f"{workload} goes from {workload.replicas} replicas to {change.replicas}. Claims that stay: {', '.join(claims)}.")
     return tuple(found)
 
 
