@@ -23,6 +23,7 @@ class OutOfReach(DeploymentError):
 # git's own two messages (upload-pack.c), and only these, for an object that was forced or collected away.
 _GONE = re.compile(r"upload-pack: not our ref [0-9a-f]{40}|Server does not allow request for unadvertised object [0-9a-f]{40}")
 
+_MORE_MEMORY = "Raise resources.limits.memory in repository_cache_filler (for a seed pod in repository_cache_seed), or use method rsync."
 _OUT_OF_REACH = (
     (r"could not resolve host", "Check the host name. If the cluster has no way out to it, use method rsync."),
     (
@@ -42,7 +43,7 @@ _MEANINGS = (
     (r"no space left|disk quota exceeded", "Grow the volume, or take projects off it (repository_cache_state: absent)."),
     (
         r"out of memory|cannot allocate|signal 9|index-pack died",
-        "Raise repository_cache_filler.resources.limits.memory, or use method rsync.",
+        _MORE_MEMORY,
     ),
 )
 
@@ -59,7 +60,7 @@ def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentErr
     if completed.returncode == 137:
         return DeploymentError(
             f"git was killed in {where}, probably for want of memory: {said}",
-            "Raise repository_cache_filler.resources.limits.memory, or use method rsync.",
+            _MORE_MEMORY,
         )
     lowered = completed.stderr.lower()
     text = f"Fetching {shown} in {where} failed: {said}."

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What the cache needs of the place where volumes are: to hold one for a while, and to write down what is on it.
 
-The Kubernetes side implements this in ``deployment``; ``rollout`` knows only these.
+The Kubernetes side implements this in ``populate``; ``rollout`` knows only these.
 """
 
 from __future__ import annotations

@@ -12,20 +12,19 @@ published.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError, PlaceLost
 from .fill import Prepared, finish, prepare
 from .keeper import HeldVolume, Keeper, VolumeSkipped
-from .model import Project, Snapshot
+from .model import Project, Snapshot, Volume
 from .pair_options import Options
 from .plan import Action, PairPlan, Step
-from .repository import Repository
 from .results import PairResult
-from .sandbox_turn import CLEANING_SECONDS, SandboxTurn
-from .side import Report, VolumeSide
+from .sandbox_turn import SandboxTurn
+from .side import CLEANING_SECONDS, Report, VolumeSide
 from .snapshots import SnapshotBook
 from .space import check_capacity
 from .transfer import Transfer
@@ -33,6 +32,10 @@ from .transfer import Transfer
 _TURN_PAUSE = 2.0
 """Seconds between two turns of a sandbox's volume, in which its consumers can have it."""
 _FIRST = (Action.ADD, Action.LOOK, Action.REPLACE)
+
+
+class _WorkerLost(DeploymentError):
+    """The place where the worker's volume was held is gone."""
 
 
 class PairRun:
@@ -56,7 +59,10 @@ class PairRun:
         self._sandbox = VolumeSide(plan.pair.sandbox, plan.sandbox, keeper, report)
         self._worker = VolumeSide(plan.pair.worker, plan.worker, keeper, report)
         self._prepared: dict[str, Prepared] = {}
-        self._transfers = {(step.volume, step.project.name): transfer(step) for step in plan.steps if not plan.idle}
+        self._transfers: Mapping[tuple[Volume, str], Transfer] = {
+            (step.volume, step.project.name): transfer(step) for step in plan.steps if not plan.idle
+        }
+        self._turn = SandboxTurn(self._sandbox, self._prepared, self._transfers, self._book, self._options)
 
     def run(self) -> PairResult:
         """Do it. What fails is in the result; only Cancelled is raised."""
@@ -65,14 +71,24 @@ class PairRun:
         for side in (self._sandbox, self._worker):
             side.end([project for project in projects if project not in pending], Action.NOTHING)
         pending = self._ready(pending)
-        if pending:
+        for attempt in range(self._options.tries):
+            if not pending:
+                break
             try:
                 with ExitStack() as stack:
                     self._rounds(self._take_worker(stack, pending), pending)
+                break
             except Cancelled:
                 raise
-            except DeploymentError as error:  # the worker's volume could not be released or written down
+            except _WorkerLost as error:
+                if attempt + 1 == self._options.tries:
+                    self._worker.end(pending, Action.FAILED, error)
+                self._worker.tell("", "is taken again", error.message)
+                self._prepared.clear()
+                pending = self._ready([project for project in pending if self._worker.open(project)])
+            except DeploymentError as error:  # the worker's volume could not be released
                 self._worker.end(pending, Action.FAILED, error)
+                break
         return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result())
 
     def _has_work(self, project: Project) -> bool:
@@ -102,8 +118,8 @@ class PairRun:
             return
         transfer = self._transfers[side.volume, project.name]
         needs = self._book.with_current(project, lambda snapshot: transfer.prepare(snapshot, deadline, step.action in _FIRST))
-        if record is not None and project.name not in record.projects:
-            used = sum(held.bytes for held in record.projects.values())
+        if record is None or project.name not in record.projects:
+            used = 0 if record is None else sum(held.bytes for held in record.projects.values())
             check_capacity(project.name, needs, self._keeper.capacity(side.volume), used)
 
     def _take_worker(self, stack: ExitStack, pending: Sequence[Project]) -> HeldVolume | None:
@@ -122,19 +138,20 @@ class PairRun:
 
     def _rounds(self, worker: HeldVolume | None, pending: list[Project]) -> None:
         deadline = Deadline(self._options.timeout, f"volume {self._sandbox.volume}", self._stop)
-        turn = SandboxTurn(self._sandbox, self._prepared, self._transfers, self._book, self._options)
         try:
             while True:
                 if worker is not None:
                     for project in pending:
                         self._prepare_worker(worker, project)
-                later = turn.take(pending, deadline)
+                later = self._turn.take(pending, deadline)
                 for project in pending:
                     if project not in later:
                         self._finish_worker(project)
                 if not later:
                     return
                 deadline.sleep(_TURN_PAUSE)
+                if worker is not None:
+                    self._require_there(worker)
                 pending = self._ready(later)  # a seed that was lost is made anew while no sandbox's volume is held
         finally:
             if worker is not None:
@@ -145,14 +162,7 @@ class PairRun:
         """Remove the quarantines of projects that were not published; where a later run goes on with them they stay."""
         for prepared in self._prepared.values():
             if not self._worker.published(prepared.project) and not prepared.transfer.resumes:
-                self._clean(prepared.project, prepared.side.repository)
-
-    def _clean(self, project: Project, repository: Repository) -> None:
-        """Remove what was received in vain. What cannot be removed now is removed at the next take."""
-        try:
-            repository.clean(Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
-        except DeploymentError as error:
-            self._worker.tell(project.name, "could not be cleaned up", error.message)
+                self._worker.clean(prepared.project, prepared.side.repository, self._stop)
 
     def _prepare_worker(self, worker: HeldVolume, project: Project) -> None:
         side, done = self._worker, self._prepared.get(project.name)
@@ -169,6 +179,7 @@ class PairRun:
             except Cancelled:
                 raise
             except PlaceLost as error:
+                self._require_there(worker)
                 if attempt + 1 == self._options.tries or not transfer.resumes:
                     side.end([project], Action.FAILED, error)
                     return
@@ -177,6 +188,13 @@ class PairRun:
             except DeploymentError as error:
                 side.end([project], Action.FAILED, error)
                 return
+
+    def _require_there(self, worker: HeldVolume) -> None:
+        """Raises _WorkerLost where processes can no longer be run on the worker's volume."""
+        try:
+            worker.shell.run(("true",), deadline=Deadline(CLEANING_SECONDS, "looking after the worker's filler", self._stop))
+        except PlaceLost as error:
+            raise _WorkerLost(error.message, error.remedy) from error
 
     def _receive_on_worker(
         self, worker: HeldVolume, project: Project, snapshot: Snapshot, transfer: Transfer, deadline: Deadline
@@ -207,6 +225,10 @@ class PairRun:
             )
             side.end([project], blocked, words)
             return
+        if not self._turn.proves(project, prepared):
+            words = DeploymentError("What it has received since its filler was lost is not all in its sandbox's volume.", "Run again.")
+            side.end([project], Action.FAILED, words)
+            return
         deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)
         try:
             if not prepared.side.entry.usable:
@@ -214,6 +236,8 @@ class PairRun:
             result, held = finish(prepared, self._options.verify, None, deadline)
         except Cancelled:
             raise
+        except PlaceLost as error:
+            raise _WorkerLost(error.message, error.remedy) from error
         except DeploymentError as error:
             side.end([project], Action.FAILED, error)
             return

@@ -112,7 +112,7 @@ SMALL = 16_000_000
 """Bytes up to which a seed pod costs one pair more time than it saves."""
 
 
-def choose_method(project: Project, held: Held | None = None, outlook: Outlook | None = None) -> tuple[Method, str]:
+def choose_method(project: Project, held: Held | None, outlook: Outlook) -> tuple[Method, str]:
     """The method for a project on a volume that has ``held`` of it, and why, in half a sentence."""
     if project.method is not Method.AUTO:
         return project.method, f"{project.method.value} was asked for"
@@ -120,7 +120,7 @@ def choose_method(project: Project, held: Held | None = None, outlook: Outlook |
         return Method.RSYNC, "rsync, as there is a local clone"
     if is_ssh(project.url):
         return Method.RSYNC, "rsync, as only the controller has a key for that URL"
-    if outlook is None or (held is not None and not outlook.kept):
+    if held is not None and not outlook.kept:
         return Method.GIT, "git, as only the difference is fetched"
     if held is not None:
         return Method.SEED, "seed, which kept the earlier snapshot"

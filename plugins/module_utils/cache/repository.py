@@ -169,7 +169,7 @@ class Repository:
         """What is in the quarantine, its checksums checked. Raises BadPack.
 
         ``just_indexed``: git itself has computed the packs' checksums over the bytes as they came in, a moment ago; they are
-        not read a second time. It is a seventh of the lock of a first fill.
+        not read a second time.
         """
         how = "trailers" if just_indexed else "whole"
         return Incoming(f"{self.work}/objects", self._check(self.pack_directory, how, deadline), connected, warnings)

@@ -15,6 +15,7 @@ from .fill import Prepared, finish, prepare, repository_on, with_side
 from .keeper import HeldVolume, VolumeSkipped
 from .model import Method, Project, Volume
 from .objects import bring_missing
+from .packs import Contents
 from .pair_options import Options
 from .plan import Action
 from .side import VolumeSide
@@ -24,7 +25,6 @@ from .transfer.from_worker import FromWorker
 
 RELEASE_RESERVE = 5.0
 """Seconds of the longest hold that are kept for ending the work and deleting the pod."""
-CLEANING_SECONDS = 30.0
 
 
 class TooLong(DeploymentError):
@@ -48,6 +48,7 @@ class SandboxTurn:
         self._book = book
         self._options = options
         self._lost: Counter[str] = Counter()
+        self._proofs: dict[str, tuple[Prepared | None, Contents]] = {}
 
     def take(self, pending: Sequence[Project], deadline: Deadline) -> list[Project]:
         """Hold the volume once, for as many projects as fit; returns those for a later turn."""
@@ -55,6 +56,8 @@ class SandboxTurn:
         needed = []
         for project in pending:
             if self._proved(project):
+                worker = self._prepared[project.name]
+                self._proofs[project.name] = (worker, worker.side.contents)
                 self._side.end([project], Action.NOTHING)
             elif self._side.open(project):
                 try:
@@ -87,6 +90,11 @@ class SandboxTurn:
             self._side.end(needed, Action.FAILED, error)
             return []
         return later
+
+    def proves(self, project: Project, worker: Prepared) -> bool:
+        """Whether the sandbox's volume was seen to have all that the worker's has received."""
+        compared, contents = self._proofs.get(project.name, (None, None))
+        return compared is worker or (contents is not None and contents.includes(worker.side.contents))
 
     def _transfer(self, project: Project, deadline: Deadline) -> Transfer:
         """What brings the project here; what the worker has fetched from upstream is not fetched again."""
@@ -130,7 +138,7 @@ class SandboxTurn:
                 return [*later, *left]
             except DeploymentError as error:
                 self._side.end([project], Action.FAILED, error)
-                self._clean(held, project)
+                self._side.clean(project, repository_on(held, project.name, self._options.leftovers_age), limit.stop)
         return later
 
     def _goes_on(self, project: Project, error: PlaceLost) -> bool:
@@ -168,14 +176,7 @@ class SandboxTurn:
             side.forget(project)
         side.tell(project.name, "publishes")
         side.done(project, *finish(mine, self._options.verify, layout, limit))
-
-    def _clean(self, held: HeldVolume, project: Project) -> None:
-        """Remove what was received in vain. What cannot be removed now is removed at the next take."""
-        try:
-            repository = repository_on(held, project.name, self._options.leftovers_age)
-            repository.clean(Deadline(CLEANING_SECONDS, "cleaning up"))
-        except DeploymentError as error:
-            self._side.tell(project.name, "could not be cleaned up", error.message)
+        self._proofs[project.name] = (worker, mine.side.contents)
 
     def _too_long(self, project: Project, error: DeadlineExceeded) -> DeploymentError:
         return TooLong(

@@ -136,7 +136,11 @@ for f in "$q"/pack/*; do
     b=${f##*/}
     case " $* " in *" ${b%.*} "*) ;; *) rm -f -- "$f" ;; esac
 done
-echo "$(df -B1 --output=avail -- "$root" | tail -n 1) $(find "$q/pack" -type f -printf '%s\n' | awk '{ n += $1 } END { print n + 0 }')"
+n=0
+for f in "$q"/pack/*; do
+    [ ! -f "$f" ] || n=$((n + $(stat -c %s "$f")))
+done
+echo "$(df -B1 --output=avail -- "$root" | tail -n 1) $n"
 """.replace("WORK", WORK)
 
 # $1 a pack directory, $2 `whole`, `trailers` (the packs themselves are not read) or `stored` (whole, and on disk for long).
@@ -255,7 +259,7 @@ for p; do
 done
 for p; do
     if [ -e "$to/$p.idx" ]; then
-        cmp -s -- "$from/$p.pack" "$to/$p.pack" || { echo "$p is there with other content" >&2; exit 5; }
+        [ "$(sha1sum <"$from/$p.pack")" = "$(sha1sum <"$to/$p.pack")" ] || { echo "$p is there with other content" >&2; exit 5; }
         continue
     fi
     mv -f -- "$from/$p.pack" "$to/$p.pack" && mv -f -- "$from/$p.idx" "$to/$p.idx" || exit 6

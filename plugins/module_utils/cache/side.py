@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -14,11 +15,14 @@ from .keeper import HeldVolume, Keeper
 from .model import Project, Volume
 from .plan import Action, Step
 from .record import Held, Record
+from .repository import Repository
 from .results import Lock, Progress, ProjectResult, VolumeResult
 
 Report = Callable[[Progress], None]
 """Called with everything that happens."""
 
+CLEANING_SECONDS = 30.0
+_DONE = {Action.ADD: "added", Action.UPDATE: "updated", Action.REPLACE: "replaced", Action.REMOVE: "removed"}
 RECORD_TIMEOUT = 60.0
 """Seconds for writing a record."""
 
@@ -55,7 +59,7 @@ class VolumeSide:
         if self.open(project):
             self._results[project.name] = result
             if result.action is not Action.NOTHING:
-                self.tell(project.name, result.action.value, result.error)
+                self.tell(project.name, _DONE.get(result.action, result.action.value), result.error)
 
     def end(self, projects: Iterable[Project], action: Action, error: DeploymentError | None = None) -> None:
         """One result for all of these that have none yet."""
@@ -70,7 +74,7 @@ class VolumeSide:
     @contextmanager
     def held(self, deadline: Deadline) -> Iterator[HeldVolume]:
         """Hold the volume; its lock and warnings are in the result, also when the work fails."""
-        self.tell("", "is next")
+        self.tell("", "is taken")
         held: HeldVolume | None = None
         try:
             with self._keeper.hold(self.volume, deadline) as held:
@@ -97,9 +101,16 @@ class VolumeSide:
             self._write(record.forget_project(project.name))
 
     def write_record(self) -> None:
-        """Write down what the volume now holds; of what failed, nothing is known. Raises DeploymentError."""
+        """Write down what the volume now holds; of what failed, nothing is known.
+
+        What is there is there, so a record that cannot be written is a warning: the next run looks inside.
+        """
         before = self._keeper.recorded(self.volume)
-        record = before or self._keeper.empty_record(self.volume, _writing(self.volume))
+        try:
+            record = before or self._keeper.empty_record(self.volume, _writing(self.volume))
+        except DeploymentError as error:
+            self._warnings.append(f"its claim could not be read, so the next run looks inside: {error.message}")
+            return
         for name, held in self._held.items():
             record = record.with_project(name, held)
         for name, result in self._results.items():
@@ -107,8 +118,19 @@ class VolumeSide:
                 record = record.forget_project(name)
             elif result.action is Action.REMOVE or (result.action is Action.NOTHING and name in self._absent):
                 record = record.without_project(name)
-        if record != before:
+        if record == before:
+            return
+        try:
             self._write(record)
+        except DeploymentError as error:
+            self._warnings.append(f"what it holds could not be written on its claim, so the next run looks inside: {error.message}")
+
+    def clean(self, project: Project, repository: Repository, stop: threading.Event) -> None:
+        """Remove what was received in vain. What cannot be removed now is removed at the next take."""
+        try:
+            repository.clean(Deadline(CLEANING_SECONDS, "cleaning up", stop))
+        except DeploymentError as error:
+            self.tell(project.name, "could not be cleaned up", error.message)
 
     def gone(self, project: Project, result: ProjectResult) -> None:
         """The project was removed, or was not there."""

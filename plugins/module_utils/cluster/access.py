@@ -42,6 +42,9 @@ CHANGE_RIGHTS = (
 )
 """What a run needs that fills volumes. Events and logs are only for explanations, so they are not required."""
 
+POLICY_RIGHTS = tuple(Right("networkpolicies", verb, "networking.k8s.io") for verb in ("create", "delete"))
+"""What repository_cache_seed: {network_policy: true} needs beside."""
+
 
 def missing(client: Client, namespace: str, wanted: Sequence[Right], deadline: Deadline) -> tuple[Right, ...]:
     """Those of ``wanted`` that we do not have in a namespace. One request, more where the server cannot list all rules."""

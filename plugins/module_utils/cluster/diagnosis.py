@@ -16,6 +16,7 @@ from enum import Enum
 from ..deadline import Deadline
 from .client import Client
 from .errors import ClusterError, NotFound
+from .manifest import LABEL
 from .objects import Event, Pod, parse_event, parse_pod
 
 _EVENTS = 3
@@ -49,6 +50,19 @@ class Observed:
     events: Sequence[Event] = ()
     log: str = ""
     blind: Sequence[str] = ()
+
+
+_PURPOSES = {"seed": "seed pod", "image": "pod that has the image pulled", "refs": "pod that reads upstream's refs"}
+
+
+def purpose_of(pod: Pod) -> str:
+    """What a pod of ours is called within a sentence."""
+    return _PURPOSES.get(pod.labels.get(LABEL, ""), "filler")
+
+
+def option_of(pod: Pod) -> str:
+    """The option that says what a pod of ours asks for."""
+    return "repository_cache_seed" if pod.labels.get(LABEL) == "seed" else "repository_cache_filler"
 
 
 def look(client: Client, pod: Pod, deadline: Deadline) -> Observed:
@@ -104,14 +118,16 @@ def _ended(observed: Observed) -> Diagnosis | None:
         return Diagnosis(f"{where} was ended at its active deadline", "Raise repository_cache_timeout.", fatal=True)
     if pod.reason == "Evicted":
         return Diagnosis(
-            f"{where} was evicted: {pod.message}", "Run again; give the filler larger requests if it happens again.", fatal=True
+            f"{where} was evicted: {pod.message}",
+            f"Run again; raise resources.requests in {option_of(pod)} if it happens again.",
+            fatal=True,
         )
     for container in pod.containers:
         if container.terminated == "OOMKilled" or container.exit_code == 137:
             limit = _memory(pod)
             return Diagnosis(
                 f"{where} was killed, probably for want of memory (its limit is {limit})",
-                "Raise repository_cache_filler.resources.limits.memory.",
+                f"Raise resources.limits.memory in {option_of(pod)}.",
                 fatal=True,
             )
         if container.exit_code is not None:
@@ -198,7 +214,7 @@ _UNSCHEDULABLE = (
     _Unschedulable(
         "Insufficient",
         "The node has not enough room for {whose}'s requests.",
-        "Make repository_cache_filler.resources.requests smaller, or use repository_cache_in_use: holder.",
+        "Make resources.requests in {option} smaller, or use repository_cache_in_use: holder.",
         "Make its requests or the number of replicas smaller.",
     ),
     _Unschedulable(
@@ -228,11 +244,11 @@ def _scheduling(pod: Pod, whose: Whose) -> Diagnosis | None:
     if status != "False" or reason not in ("Unschedulable", "SchedulerError"):
         return None
     filler = whose is Whose.FILLER
-    subject = "The filler" if filler else f"Pod {pod.namespace}/{pod.name}"
+    subject = f"The {purpose_of(pod)}" if filler else f"Pod {pod.namespace}/{pod.name}"
     for cause in _UNSCHEDULABLE:
         if cause.part in message:
             meaning = cause.meaning.format(whose=whose.value)
-            remedy = cause.remedy if filler else cause.workload_remedy
+            remedy = cause.remedy.replace("{option}", option_of(pod)) if filler else cause.workload_remedy
             return Diagnosis(f"{subject} cannot be placed. {meaning} The scheduler says: {message}", remedy, cause.fatal and filler)
     return Diagnosis(f"{subject} cannot be placed. The scheduler says: {message}", "See the nodes.", False)
 

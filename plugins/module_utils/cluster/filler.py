@@ -13,7 +13,7 @@ from contextlib import ExitStack
 from datetime import datetime, timezone
 
 from ..deadline import Deadline
-from ..errors import Cancelled, DeadlineExceeded, DeploymentError
+from ..errors import DeadlineExceeded, DeploymentError
 from .client import Client
 from .diagnosis import Diagnosis, explain
 from .errors import AlreadyExists, ClusterError, Conflict, FillerExists, NotFound, PodLost, QuotaExceeded, Unreachable, VolumeBusy
@@ -294,6 +294,3 @@ def is_left_behind(pod: Pod) -> bool:
     age = (datetime.now(timezone.utc) - pod.created).total_seconds()
     allowed = owner(pod).get("start_timeout", "")
     return age > (float(allowed) if allowed.isdecimal() else START_TIMEOUT) + SKEW
-
-
-__all__ = ["Cancelled", "Filler", "describe_owner", "is_left_behind", "owner", "remove_pod"]

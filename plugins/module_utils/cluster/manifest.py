@@ -32,6 +32,10 @@ COPIED_LABELS = "paas.redhat.com/"
 
 HEARTBEAT_LIMIT = 120
 """Seconds without a sign of life after which a filler ends itself."""
+FIRST_HEARTBEAT = 60
+"""Seconds within which a controller must come to a pod that has started, or it ends before it touches anything."""
+LEAST_HEARTBEAT = 12
+"""Seconds: a beat comes every 10."""
 START_TIMEOUT = 180
 """Seconds from a filler's creation until it must be Ready: scheduling, attaching, starting (its image is pulled before)."""
 
@@ -114,7 +118,7 @@ class Wishes:
         return exact_quantity(self.all_resources["limits"]["cpu"])
 
 
-_KINDS: Mapping[str, type | tuple[type, ...]] = {
+_KINDS: Mapping[str, type] = {
     "labels": dict, "annotations": dict, "resources": dict, "pod_security_context": dict, "security_context": dict,
     "tolerations": list, "node_selector": dict, "pull_policy": str, "image_pull_secrets": list, "service_account": str,
     "active_deadline": int, "start_timeout": int,
@@ -122,14 +126,26 @@ _KINDS: Mapping[str, type | tuple[type, ...]] = {
 }  # fmt: skip
 
 
+def whole_number(value: Any) -> Any:
+    """A number that a template has made a text of; anything else as it is."""
+    return int(value) if isinstance(value, str) and value.isdecimal() else value
+
+
 def parse_wishes(raw: Mapping[str, Any]) -> Wishes:
     """The user's wishes, checked. Raises InvalidOption, naming the key."""
+    raw = {key: whole_number(value) if _KINDS.get(key) is int else value for key, value in raw.items()}
     for key, value in raw.items():
         if key not in _KINDS:
             raise InvalidOption(f"Unknown key `{key}` in the filler's options.", f"Known keys: {', '.join(sorted(_KINDS))}.")
         if not isinstance(value, _KINDS[key]):
-            raise InvalidOption(f"`{key}` in the filler's options is no {_KINDS[key]}: {value!r}.")
-    wishes = Wishes(**dict(raw.items()))
+            raise InvalidOption(f"`{key}` in the filler's options is no {_KINDS[key].__name__}: {value!r}.")
+    wishes = Wishes(**raw)
+    if wishes.heartbeat and wishes.heartbeat < LEAST_HEARTBEAT:
+        raise InvalidOption(
+            f"`heartbeat` in the filler's options is {wishes.heartbeat}.", f"Use at least {LEAST_HEARTBEAT}, or 0 to switch it off."
+        )
+    if wishes.start_timeout < 1 or wishes.active_deadline < 0:
+        raise InvalidOption("`start_timeout` and `active_deadline` in the filler's options are seconds, and cannot be negative.")
     if wishes.pull_policy not in ("Always", "IfNotPresent", "Never"):
         raise InvalidOption(f"`pull_policy` of the filler is `{wishes.pull_policy}`.", "Use Always, IfNotPresent or Never.")
     unknown = sorted(set(wishes.resources) - {"requests", "limits"})
@@ -158,7 +174,6 @@ class FillerSpec:
     identity: Identity = field(default_factory=Identity)
     placement: Placement = field(default_factory=Placement)
     labels: Mapping[str, str] = field(default_factory=dict)
-    first_heartbeat: int = 60
     deadline: int = 1800
     scratch_limit: str = "1Gi"
     purpose: str = "filler"
@@ -205,7 +220,7 @@ def manifest(spec: FillerSpec) -> Object:
                     "name": CONTAINER,
                     "image": spec.image,
                     "imagePullPolicy": wishes.pull_policy,
-                    "command": pid1.argv(HEARTBEAT, wishes.heartbeat, spec.first_heartbeat),
+                    "command": pid1.argv(HEARTBEAT, wishes.heartbeat, FIRST_HEARTBEAT),
                     "workingDir": "/",
                     "env": [{"name": "HOME", "value": HOME}, {"name": "TMPDIR", "value": SCRATCH}],
                     "resources": wishes.all_resources,

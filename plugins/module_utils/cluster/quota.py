@@ -36,18 +36,13 @@ def _amounts(text: str) -> dict[str, str]:
 
 
 class Room:
-    """How many fillers there may be at once in one namespace. Starts at the user's number; each refusal by the quota
+    """How many fillers there may be at once, in one namespace or on one node. Starts at the user's number; each refusal by the quota
     lowers it to what fits beside one consumer's pod. Safe for threads."""
 
     def __init__(self, most: int) -> None:
         self._most = most
         self._inside = 0
         self._changed = threading.Condition()
-
-    @property
-    def most(self) -> int:
-        """The present limit."""
-        return self._most
 
     @contextmanager
     def place(self, deadline: Deadline) -> Iterator[None]:

@@ -17,7 +17,7 @@ from ..cache.model import Role, Volume
 from ..cache.record import ANNOTATION, Record, parse, render
 from ..cache.results import Lock, Progress
 from ..cluster.client import Client
-from ..cluster.errors import ClusterError, VolumeBusy
+from ..cluster.errors import VolumeBusy
 from ..cluster.filler import Filler
 from ..cluster.holders import SELECTED_NODE, Consumers, consumers, identity, image, mounted_at, placement
 from ..cluster.lookout import looking_out
@@ -38,7 +38,6 @@ from ..cluster.shell import PodShell
 from ..deadline import Deadline
 from ..shell import Shell
 
-IN_USE = ("same_node", "holder", "wait", "skip")
 _LOOK_EVERY = 2.0
 """Seconds between two looks at a volume that is waited for."""
 _BUSY_PAUSE = 5.0
@@ -49,7 +48,7 @@ _HOLDER_LIMITS = (256 * 1024 * 1024, 1.0)
 
 @dataclass(frozen=True)
 class Settings:
-    """How volumes are held. ``timeout`` is seconds for one volume; ``identities`` are of namespaces on OpenShift."""
+    """How volumes are held. ``timeout`` is seconds for one volume; ``openshift`` are the namespaces whose user ids OpenShift assigns."""
 
     path: str
     image: str
@@ -190,7 +189,7 @@ class ClusterKeeper:
         """A pod without volumes that is otherwise like the volume's filler: its image is pulled then, and the network tried."""
         used = self._consumers(volume, deadline)
         wanted = self._settings.image or image(used.any, volume.claim) or DEFAULT_IMAGE
-        at = placement(used)
+        at = replace(placement(used), node="")  # any node will do: nothing is mounted
         with self._visitor(volume, wanted, at, self._identity(volume, used), deadline) as filler, filler.shell() as shell:
             with self._lock:
                 self._warmed.add((volume.namespace, wanted, at.node))
@@ -301,6 +300,3 @@ class ClusterKeeper:
 
 def _parse(claim: Claim) -> Record | None:
     return parse(claim.annotations.get(ANNOTATION), claim.uid, claim.volume_name)
-
-
-__all__ = ["IN_USE", "ClusterError", "ClusterKeeper", "Settings"]

@@ -10,7 +10,7 @@ import socket
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from ..cache.results import PairResult, Progress, ProjectResult, VolumeResult
 from ..cache.rollout import roll_out
 from ..cache.snapshots import SnapshotBook
 from ..cache.upstream import read_snapshot
-from ..cluster.access import CHANGE_RIGHTS, READ_RIGHTS
+from ..cluster.access import CHANGE_RIGHTS, POLICY_RIGHTS, READ_RIGHTS, Right
 from ..cluster.client import Client
 from ..cluster.errors import NotFound
 from ..cluster.filler import Filler
@@ -83,7 +83,7 @@ class Populate:
         """Do it, or in check mode tell what would be done. Raises DeploymentError where nothing can be done at all."""
         options = self._options
         looking = Deadline(_READ_TIMEOUT, "reading the cluster's state", self._stop)
-        observed = observe(self._client, options.place, READ_RIGHTS if check_mode else CHANGE_RIGHTS, looking)
+        observed = observe(self._client, options.place, self._rights(check_mode), looking)
         notes = [f"Claim {volume} belongs to no worker: its worker is gone, or has no cache." for volume in observed.found.orphans]
         if options.resolve_from == "pod" and check_mode:
             notes.append("Check mode makes no pod, so upstream's refs were read on the controller.")
@@ -111,13 +111,19 @@ class Populate:
             Wanted(options.state, options.projects, snapshots, options.verify), observed.found.pairs, before, bool(options.seed.claim)
         )
         done = _Done()
+        seed = self._seed_spec(observed, openshift, owner)
         if not check_mode:
             busy = sum(not pair.idle for pair in plan.pairs)
             self._report(Progress("", f"{busy} of {len(plan.pairs)} pairs of volumes have work to do"))
-            done = self._carry_out(plan, keeper, self._seed_spec(observed, openshift, owner), snapshots)
+            done = self._carry_out(plan, keeper, seed, snapshots)
             notes += self._swept_at_the_end(observed)
         lone = tuple(_lone(pair, options.projects) for pair in observed.found.lone_workers)
         return Outcome(plan, before, snapshots, done.results + lone, (*notes, *done.notes))
+
+    def _rights(self, check_mode: bool) -> Sequence[Right]:
+        if check_mode:
+            return READ_RIGHTS
+        return (*CHANGE_RIGHTS, *(POLICY_RIGHTS if self._options.seed.network_policy else ()))
 
     def _swept_at_the_end(self, observed: Observed) -> list[str]:
         """Pods of a run that was killed may have been alive when this one began, and have ended since."""
@@ -198,7 +204,7 @@ class Populate:
             return spec
         claim = self._seed_claim(spec.namespace)
         # Named after the claim: two runs never work in it at once.
-        return replace(spec, name=f"packit-cache-seed-{claim.uid}", mounts=(Mount(claim.name, claim.uid, KEPT),), scratch_limit="1Gi")
+        return replace(spec, name=f"packit-cache-seed-{claim.uid}", mounts=(Mount(claim.name, claim.uid, KEPT),))
 
     def _seed_claim(self, namespace: str) -> Claim:
         name = self._options.seed.claim

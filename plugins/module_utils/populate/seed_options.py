@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
-from ..cluster.manifest import Wishes, parse_wishes
+from ..cluster.manifest import Wishes, parse_wishes, whole_number
 from ..cluster.objects import quantity
 from ..errors import InvalidOption
 
@@ -27,7 +27,8 @@ _KINDS: Mapping[str, type] = {"size": str, "claim": str, "resources": dict, "net
 
 @dataclass(frozen=True)
 class SeedOptions:
-    """``size`` is a quantity for the scratch; ``claim`` keeps it between runs instead; ``count`` 0 lets the run decide."""
+    """``size`` is a quantity for the scratch of each seed pod; ``claim`` is the first one's instead, kept between runs; ``count`` 0
+    lets the run decide."""
 
     size: str = DEFAULT_SIZE
     claim: str = ""
@@ -54,12 +55,13 @@ class SeedOptions:
 
 def parse_seed(raw: Mapping[str, Any]) -> SeedOptions:
     """The options. Raises InvalidOption, naming the key."""
+    raw = {key: whole_number(value) if _KINDS.get(key) is int else value for key, value in raw.items()}
     for key, value in raw.items():
         if key not in _KINDS:
             raise InvalidOption(f"Unknown key `{key}` in the seed's options.", f"Known keys: {', '.join(sorted(_KINDS))}.")
         if not isinstance(value, _KINDS[key]) or (isinstance(value, bool) and _KINDS[key] is int):
             raise InvalidOption(f"`{key}` in the seed's options is no {_KINDS[key].__name__}: {value!r}.")
-    options = SeedOptions(**dict(raw))
+    options = SeedOptions(**raw)
     try:
         too_small = options.bytes < _LEAST
     except ValueError as error:

@@ -30,7 +30,7 @@ from ..cluster.network_policy import allowed
 from ..cluster.objects import Pod
 from ..cluster.service_pod import ServicePod
 from ..deadline import Deadline
-from ..errors import DeploymentError, PlaceLost
+from ..errors import Cancelled, DeploymentError, PlaceLost
 from ..local_shell import LocalShell
 from ..shell import Progress, Shell
 from .seed_options import SeedOptions
@@ -225,11 +225,19 @@ class Seeds:
         )
 
     def _probe(self, volume: Volume, route: Route, deadline: Deadline) -> None:
-        """Find out, from a pod without volumes, whether the fillers of a namespace can reach the seed."""
-        with self._visit(volume, deadline) as shell:
-            refused = probe(shell, SCRATCH, route, deadline)
-            if refused and self._options.network_policy:
-                refused = self._with_policy(volume.namespace, shell, route, deadline)
+        """Find out, from a pod without volumes, whether the fillers of a namespace can reach the seed.
+
+        Where that cannot be tried, the way that is always open is taken.
+        """
+        try:
+            with self._visit(volume, deadline) as shell:
+                refused = probe(shell, SCRATCH, route, deadline)
+                if refused and self._options.network_policy:
+                    refused = self._with_policy(volume.namespace, shell, route, deadline)
+        except Cancelled:
+            raise
+        except DeploymentError as error:
+            refused = f"it could not be tried: {error.message}"
         if refused:
             self._tell(f"cannot be reached from {volume.namespace}, so packs go through the API server", refused)
             self._detours[volume.namespace] = refused

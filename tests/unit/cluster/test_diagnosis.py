@@ -30,7 +30,7 @@ def container(state: dict[str, Any], phase: str = "Pending", **status: Any) -> A
     ("message", "words", "remedy"),
     [
         ('0/2 nodes are available: persistentvolumeclaim "x" not found.', "A claim is missing.", "Create the claim"),
-        ("0/2 nodes are available: 2 Insufficient memory.", "not enough room", "resources.requests smaller"),
+        ("0/2 nodes are available: 2 Insufficient memory.", "not enough room", "resources.requests in repository_cache_filler smaller"),
         ("0/2 nodes are available: 1 node(s) had untolerated taint {a: b}.", "A taint of the node", "tolerations"),
         ("0/2 nodes are available: 1 node(s) were unschedulable.", "cordoned", "Uncordon"),
         ("0/2 nodes are available: 2 node(s) had volume node affinity conflict.", "another zone", "node_selector"),
@@ -66,7 +66,7 @@ def test_a_root_image() -> None:
 def test_killed_for_memory_names_the_limit_to_raise() -> None:
     found = judge(Observed(container({"terminated": {"reason": "OOMKilled", "exitCode": 137}}, "Failed")))
     assert "its limit is 256Mi" in found.sentence
-    assert found.remedy == "Raise repository_cache_filler.resources.limits.memory."
+    assert found.remedy == "Raise resources.limits.memory in repository_cache_filler."
 
 
 def test_its_own_last_words_are_shown() -> None:
