@@ -161,13 +161,14 @@ class Client:
         query = [("dryRun", "All")] * dry_run
         return self._send("post", _path(kind, namespace), deadline, f"create {kind} in {namespace}", query=query, body=body, tries=1)
 
-    def patch(self, kind: str, namespace: str, name: str, body: Object, deadline: Deadline) -> Object:
-        """Change an object by a JSON merge patch."""
+    def patch(self, kind: str, namespace: str, name: str, body: Object, deadline: Deadline, *, dry_run: bool = False) -> Object:
+        """Change an object by a JSON merge patch. ``dry_run``: the server admits and answers as if, and keeps nothing."""
         return self._send(
             "patch",
             f"{_path(kind, namespace)}/{name}",
             deadline,
             f"patch {kind} {namespace}/{name}",
+            query=[("dryRun", "All")] * dry_run,
             body=body,
             content_type="application/merge-patch+json",
         )
