@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 import subprocess
 import time
@@ -156,6 +157,14 @@ class TestCluster(ABC):
             until(lambda: all(self.is_ready(namespace, pod) for pod in pods), f"workers of {namespace}")
         return pods
 
+    def deployment(self, namespace: str, name: str, *, replicas: int = 1, **meta: Any) -> None:
+        """A Deployment of pods that do nothing; ``meta`` is more of its metadata."""
+        container = {"name": name, "image": self.image, "imagePullPolicy": "Never", "command": PID1, "securityContext": SECURITY}
+        spec = {"terminationGracePeriodSeconds": 1, "securityContext": {"runAsUser": USER}, "containers": [container]}
+        template = {"metadata": {"labels": {"component": name}}, "spec": spec}
+        body = {"replicas": replicas, "selector": {"matchLabels": {"component": name}}, "template": template}
+        self.apps.create_namespaced_deployment(namespace, {"metadata": {"name": name, **meta}, "spec": body})
+
     def sandboxes(self, namespace: str, pods: Iterable[str], *, size: str = "1G", nodes: Iterable[str] = ("node1",)) -> list[str]:
         """The claims for the sandboxes of these worker pods."""
         spread = list(nodes)
@@ -200,27 +209,34 @@ class TestCluster(ABC):
         conditions = self.core.read_namespaced_pod(name, namespace).status.conditions or []
         return any(item.type == "Ready" and item.status == "True" for item in conditions)
 
-    def deployer(self, namespaces: Iterable[str], directory: Path, drop: tuple[str, str] | None = None) -> Path:
-        """A kubeconfig for a ServiceAccount with exactly the Role of docs/rbac.yml there; ``drop`` takes away (verb, resource)."""
+    def deployer(
+        self,
+        namespaces: Iterable[str],
+        directory: Path,
+        drop: tuple[str, str] | None = None,
+        roles: Iterable[str] = ("repository-cache",),
+    ) -> Path:
+        """A kubeconfig for a ServiceAccount with exactly these Roles of docs/rbac.yml there; ``drop`` takes away (verb, resource)."""
         spaces = list(namespaces)
         account = "deployer"
         self.core.create_namespaced_service_account(spaces[0], {"metadata": {"name": account}})
         rbac = client.RbacAuthorizationV1Api(self.api)
+        wanted = [role for role in yaml.safe_load_all(RBAC.read_text()) if role["metadata"]["name"] in roles]
         for space in spaces:
-            for role in yaml.safe_load_all(RBAC.read_text()):
+            for role in copy.deepcopy(wanted):
                 if drop is not None:
                     for rule in role["rules"]:
                         if drop[1] in rule["resources"]:
                             rule["verbs"] = [verb for verb in rule["verbs"] if verb != drop[0]]
                     role["rules"] = [rule for rule in role["rules"] if rule["verbs"]]
                 rbac.create_namespaced_role(space, role)
-            subject = {"kind": "ServiceAccount", "name": account, "namespace": spaces[0]}
-            binding = {
-                "metadata": {"name": account},
-                "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "repository-cache"},
-                "subjects": [subject],
-            }
-            rbac.create_namespaced_role_binding(space, binding)
+                name = role["metadata"]["name"]
+                binding = {
+                    "metadata": {"name": name},
+                    "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
+                    "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": spaces[0]}],
+                }
+                rbac.create_namespaced_role_binding(space, binding)
         token = self.core.create_namespaced_service_account_token(account, spaces[0], {"spec": {"expirationSeconds": 7200}}).status.token
         admin = yaml.safe_load(self.kubeconfig.read_text())
         admin["users"] = [{"name": account, "user": {"token": token}}]

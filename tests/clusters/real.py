@@ -76,6 +76,8 @@ class RealCluster(TestCluster):
 
     def _empty(self, name: str) -> None:
         core, rbac = self.core, client.RbacAuthorizationV1Api(self.api)
+        self.apps.delete_collection_namespaced_deployment(name)
+        self.apps.delete_collection_namespaced_replica_set(name)
         self.apps.delete_collection_namespaced_stateful_set(name)
         core.delete_collection_namespaced_pod(name, grace_period_seconds=0)
         until(lambda: not self.apps.list_namespaced_stateful_set(name).items and not self.pods(name), f"the pods of {name}")
@@ -83,6 +85,7 @@ class RealCluster(TestCluster):
         core.delete_collection_namespaced_resource_quota(name)
         core.delete_collection_namespaced_limit_range(name)
         core.delete_collection_namespaced_config_map(name, field_selector="metadata.name!=kube-root-ca.crt")
+        core.delete_collection_namespaced_secret(name)
         core.delete_collection_namespaced_event(name)
         rbac.delete_collection_namespaced_role_binding(name)
         rbac.delete_collection_namespaced_role(name)

@@ -24,6 +24,7 @@ from .selectors import matches_fields, matches_labels
 from .status import ApiError, not_found
 from .store import Json, Store, merge, now, other_uid
 from .streams import serve_exec
+from .validation import check_workload
 
 _CLAIM = BY_KIND["PersistentVolumeClaim"]
 _ANSWERED_WITH_OBJECT = ("PersistentVolumeClaim", "PersistentVolume", "ResourceQuota", "ServiceAccount", "StorageClass")
@@ -111,6 +112,7 @@ class Api:
             body["metadata"]["resourceVersion"] = precondition
         if resource is _CLAIM:
             admit_claim(self._store, namespace, present, body)
+        check_workload(resource, present, body)
         if "dryRun" in query:
             return merge(present, body)  # type: ignore[no-any-return]
         return self._store.replace(resource, namespace, name, body)
@@ -139,6 +141,8 @@ class Api:
             if self._store.peek(POD, namespace, body["metadata"]["name"]) is None:
                 admit_pod(self._store, namespace, body)
             body["status"] = {"phase": "Pending", "conditions": []}
+        elif resource.group == "apps":
+            check_workload(resource, None, body)
         elif resource is _CLAIM:
             if self._store.peek(_CLAIM, namespace, body["metadata"].get("name", "")) is None:
                 admit_claim(self._store, namespace, None, body)

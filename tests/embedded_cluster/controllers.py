@@ -1,17 +1,19 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""StatefulSets and Deployments, simply: pods and claims as the templates say; and what goes with a namespace."""
+"""StatefulSets and Deployments: pods and claims as the templates say; and what goes with a namespace."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
 
+from .admission import admit_pod
 from .kubelet import POD, Kubelet
 from .resources import BY_KIND, RESOURCES
+from .rollouts import step
 from .status import ApiError
-from .store import Change, Json, Store
+from .store import Change, Json, Store, now
 from .volumes import Volumes
 
 _CLAIM = BY_KIND["PersistentVolumeClaim"]
@@ -54,31 +56,19 @@ class Controllers:
             await asyncio.sleep(0.02)
 
     def _keep(self, owner: Json) -> None:
-        meta, spec = owner["metadata"], owner["spec"]
-        namespace, wanted = meta["namespace"], spec.get("replicas", 1)
-        ordinal = owner["kind"] == "StatefulSet"
-        names = [f"{meta['name']}-{number}" if ordinal else f"{meta['name']}-{meta['uid'][:8]}-{number}" for number in range(wanted)]
-        present = {pod["metadata"]["name"]: pod for pod in self._store.list(POD, namespace) if _owned(pod, meta["uid"])}
-        for name, pod in present.items():
-            if name not in names and "deletionTimestamp" not in pod["metadata"]:
-                self._kubelet.delete(pod, 1)
-        for name in names:
-            if name not in present and self._store.peek(POD, namespace, name) is None:
-                self._make(owner, name)
-        ready = sum(
-            any(item["type"] == "Ready" and item["status"] == "True" for item in (pod.get("status") or {}).get("conditions") or [])
-            for pod in present.values()
-        )
+        meta, namespace = owner["metadata"], owner["metadata"]["namespace"]
+        found = step(owner, [pod for pod in self._store.list(POD, namespace) if _owned(pod, meta["uid"])])
+        for pod in found.delete:
+            self._kubelet.delete(pod, pod["spec"].get("terminationGracePeriodSeconds", 30))
+        refusals = [self._make(owner, name, labels) for name, labels in found.create if self._store.peek(POD, namespace, name) is None]
+        refused = next((why for why in refusals if why), "")
+        if refused and owner["kind"] == "Deployment":
+            failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": refused}
+            found.status["conditions"].append(failure)
+        self._store.change(BY_KIND[owner["kind"]], namespace, meta["name"], lambda item: item.update({"status": found.status}))
 
-        def status(item: Json) -> None:
-            item["status"] = {
-                "replicas": len(present), "readyReplicas": ready, "currentReplicas": len(present), "updatedReplicas": len(present),
-                "availableReplicas": ready, "observedGeneration": item["metadata"].get("generation", 1),
-            }  # fmt: skip
-
-        self._store.change(BY_KIND[owner["kind"]], namespace, meta["name"], status)
-
-    def _make(self, owner: Json, name: str) -> None:
+    def _make(self, owner: Json, name: str, labels: dict[str, str]) -> str:
+        """A pod, with its claims. Why it was refused, or empty."""
         meta, namespace = owner["metadata"], owner["metadata"]["namespace"]
         pod = copy.deepcopy(owner["spec"]["template"])
         for template in owner["spec"].get("volumeClaimTemplates") or []:
@@ -99,6 +89,7 @@ class Controllers:
         pod.setdefault("metadata", {}).update(
             {
                 "name": name,
+                "labels": {**(pod["metadata"].get("labels") or {}), **labels},
                 "ownerReferences": [
                     {"apiVersion": "apps/v1", "kind": owner["kind"], "name": meta["name"], "uid": meta["uid"], "controller": True}
                 ],
@@ -106,9 +97,26 @@ class Controllers:
         )
         pod["status"] = {"phase": "Pending"}
         try:
+            admit_pod(self._store, namespace, pod)
             self._store.create(POD, namespace, pod)
-        except ApiError:
+        except ApiError as error:
+            why = str(error.body["message"])
+            self._tell(owner, f"create Pod {name} in {owner['kind']} {meta['name']} failed error: {why}")
+            return why
+        return ""
+
+    def _tell(self, owner: Json, message: str) -> None:
+        """A warning about a workload, once for the same words."""
+        meta = owner["metadata"]
+        told = self._store.list(BY_KIND["Event"], meta["namespace"], fields=f"involvedObject.uid={meta['uid']}")
+        if any(item["message"] == message for item in told):
             return
+        reference = {"kind": owner["kind"], "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]}
+        body = {
+            "metadata": {"generateName": f"{meta['name']}."}, "involvedObject": reference, "type": "Warning", "reason": "FailedCreate",
+            "message": message, "count": 1, "firstTimestamp": now(), "lastTimestamp": now(), "source": {"component": "embedded"},
+        }  # fmt: skip
+        self._store.create(BY_KIND["Event"], meta["namespace"], body)
 
     def _empty(self, namespace: str) -> None:
         left = False

@@ -76,6 +76,8 @@ class Store:
         if (resource.plural, namespace, name) in self._objects:
             raise ApiError(409, f'{resource.qualified} "{name}" already exists', "AlreadyExists")
         meta.update({"uid": str(uuid.uuid4()), "creationTimestamp": now()})
+        if resource.group == "apps":
+            meta["generation"] = 1
         if resource.namespaced:
             meta["namespace"] = namespace
         body["apiVersion"], body["kind"] = resource.api_version, resource.kind
@@ -95,6 +97,8 @@ class Store:
         for key in ("uid", "creationTimestamp", "namespace", "name", "deletionTimestamp"):
             if key in present["metadata"]:
                 meta[key] = present["metadata"][key]
+        if resource.group == "apps":
+            meta["generation"] = present["metadata"]["generation"] + (present["spec"] != body["spec"])
         body["apiVersion"], body["kind"] = resource.api_version, resource.kind
         meta.pop("resourceVersion", None)
         before = {**present, "metadata": {key: value for key, value in present["metadata"].items() if key != "resourceVersion"}}

@@ -16,10 +16,15 @@ from .errors import Forbidden
 
 @dataclass(frozen=True, order=True)
 class Right:
-    """A verb on a resource (``pods/exec``) of the core API group."""
+    """A verb on a resource (``pods/exec``), of the core API group unless said otherwise, for the object of that name or for all."""
 
     resource: str
     verb: str
+    group: str = ""
+    name: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.verb} {self.resource}{f' ({self.name})' if self.name else ''}"
 
 
 READ_RIGHTS = (Right("persistentvolumeclaims", "list"), Right("pods", "list"))
@@ -49,13 +54,14 @@ def missing(client: Client, namespace: str, wanted: Sequence[Right], deadline: D
 
 
 def granted(right: Right, rules: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether one of the rules gives the right for any object of its kind. Pure."""
+    """Whether one of the rules gives the right, for any object of its kind or for the one that it names. Pure."""
     sub = right.resource.partition("/")[2]
     for rule in rules:
         resources = rule.get("resources") or []
+        names = rule.get("resourceNames") or []
         if (
-            not rule.get("resourceNames")
-            and ({"*", ""} & set(rule.get("apiGroups") or []))
+            (not names or right.name in names)
+            and ({"*", right.group} & set(rule.get("apiGroups") or []))
             and ({"*", right.verb} & set(rule.get("verbs") or []))
             and (right.resource in resources or "*" in resources or (sub and f"*/{sub}" in resources))
         ):
@@ -72,19 +78,22 @@ def require(client: Client, namespaces: Iterable[str], wanted: Sequence[Right], 
             problems.append((namespace, lacking))
     if not problems:
         return
-    words = "; ".join(
-        f"in namespace {namespace}: {', '.join(f'{right.verb} {right.resource}' for right in lacking)}" for namespace, lacking in problems
-    )
+    words = "; ".join(f"in namespace {namespace}: {', '.join(str(right) for right in lacking)}" for namespace, lacking in problems)
     rules = "\n".join(f"# Role in {namespace}\n{role_rules(lacking)}" for namespace, lacking in problems)
     raise Forbidden(f"Rights are missing {words}.", f"Add these rules to the Role (docs/rbac.yml has the whole of it):\n{rules}")
 
 
 def role_rules(rights: Iterable[Right]) -> str:
     """The rules of a Role that grant these rights, as YAML. Pure."""
-    verbs: dict[str, list[str]] = {}
+    verbs: dict[tuple[str, str, str], list[str]] = {}
     for right in rights:
-        verbs.setdefault(right.resource, []).append(right.verb)
-    return "\n".join(f'- apiGroups: [""]\n  resources: ["{resource}"]\n  verbs: {_flow(names)}' for resource, names in verbs.items())
+        verbs.setdefault((right.group, right.resource, right.name), []).append(right.verb)
+    return "\n".join(
+        f'- apiGroups: ["{group}"]\n  resources: ["{resource}"]\n'
+        + (f'  resourceNames: ["{name}"]\n' if name else "")
+        + f"  verbs: {_flow(names)}"
+        for (group, resource, name), names in verbs.items()
+    )
 
 
 def _flow(names: Sequence[str]) -> str:
@@ -93,7 +102,9 @@ def _flow(names: Sequence[str]) -> str:
 
 def _allowed(client: Client, namespace: str, right: Right, deadline: Deadline) -> bool:
     resource, _slash, sub = right.resource.partition("/")
-    attributes = {"namespace": namespace, "verb": right.verb, "resource": resource, **({"subresource": sub} if sub else {})}
+    attributes = {"namespace": namespace, "verb": right.verb, "group": right.group, "resource": resource}
+    attributes |= {"subresource": sub} if sub else {}
+    attributes |= {"name": right.name} if right.name else {}
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectAccessReview", "spec": {"resourceAttributes": attributes}}
     status = client.create("SelfSubjectAccessReview", namespace, body, deadline).get("status") or {}
     return bool(status.get("allowed"))

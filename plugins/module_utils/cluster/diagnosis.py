@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 
 from ..deadline import Deadline
 from .client import Client
@@ -19,6 +20,15 @@ from .objects import Event, Pod, parse_event, parse_pod
 
 _EVENTS = 3
 """Warnings shown of one object, the newest."""
+_IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
+_CONFIG_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+
+
+class Whose(Enum):
+    """Whose pod it is: what to do about it differs. The value is what the pod is called within a sentence."""
+
+    FILLER = "the filler"
+    WORKLOAD = "the pod"
 
 
 @dataclass(frozen=True)
@@ -70,9 +80,12 @@ def explain(client: Client, pod: Pod, deadline: Deadline) -> Diagnosis:
     return judge(look(client, pod, deadline))
 
 
-def judge(observed: Observed) -> Diagnosis:
+def judge(observed: Observed, whose: Whose = Whose.FILLER) -> Diagnosis:
     """What is wrong with a pod that is not Ready."""
-    found = _ended(observed) or _container(observed.pod) or _volume(observed) or _scheduling(observed.pod)
+    if whose is Whose.FILLER:
+        found = _ended(observed) or _container(observed.pod) or _volume(observed) or _scheduling(observed.pod, whose)
+    else:
+        found = _workload_container(observed.pod) or _scheduling(observed.pod, whose)
     if found is None:
         found = Diagnosis(f"Pod {observed.pod.namespace}/{observed.pod.name} is {observed.pod.phase or 'not started'}")
     said = "; ".join(f"{event.reason}: {event.message}" for event in observed.events[-_EVENTS:] if event.message not in found.sentence)
@@ -110,7 +123,7 @@ def _ended(observed: Observed) -> Diagnosis | None:
 def _container(pod: Pod) -> Diagnosis | None:
     for container in pod.containers:
         message = " ".join(container.waiting_message.split())
-        if container.waiting in ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull"):
+        if container.waiting in _IMAGE_REASONS:
             return Diagnosis(
                 f"The image {container.image} cannot be pulled ({container.waiting}): {message}",
                 "Check repository_cache_image, and image_pull_secrets in repository_cache_filler.",
@@ -122,7 +135,7 @@ def _container(pod: Pod) -> Diagnosis | None:
                 "Set repository_cache_filler: {pod_security_context: {runAsUser: …, fsGroup: …}} to the ids of the volume's consumers.",
                 fatal=True,
             )
-        if container.waiting in ("CreateContainerConfigError", "CreateContainerError", "RunContainerError"):
+        if container.waiting in _CONFIG_REASONS:
             return Diagnosis(f"The container cannot be made ({container.waiting}): {message}", fatal=True)
     return None
 
@@ -141,44 +154,104 @@ def _volume(observed: Observed) -> Diagnosis | None:
     return None
 
 
-# Parts of the scheduler's messages (kubernetes pkg/scheduler/framework/plugins), with what they mean for a filler.
+@dataclass(frozen=True)
+class _Unschedulable:
+    """A part of the scheduler's messages (kubernetes pkg/scheduler/framework/plugins), what it means, and what to do.
+
+    ``fatal`` is for a filler, which is not worth waiting for; a workload's pod may well get its node later.
+    """
+
+    part: str
+    meaning: str
+    remedy: str
+    workload_remedy: str
+    fatal: bool = True
+
+
 _UNSCHEDULABLE = (
-    ('persistentvolumeclaim "', "A claim is missing.", "Create the claim, or leave this pair out (repository_cache_select).", True),
-    (
+    _Unschedulable(
+        'persistentvolumeclaim "',
+        "A claim is missing.",
+        "Create the claim, or leave this pair out (repository_cache_select).",
+        "Create the claim.",
+    ),
+    _Unschedulable(
         "unbound immediate PersistentVolumeClaims",
         "A claim is not bound to a volume.",
         "See the claim's events: the storage class may not provision.",
-        False,
+        "See the claim's events: the storage class may not provision.",
+        fatal=False,
     ),
-    ("being deleted", "The claim is being deleted.", "Wait until it is gone, or leave this pair out.", True),
-    ("ReadWriteOncePod", "The claim allows only one pod, and another one has it.", "Use repository_cache_in_use: holder, or wait.", True),
-    ("Too many pods", "The node has no place for another pod.", "Use repository_cache_in_use: holder.", True),
-    (
+    _Unschedulable(
+        "being deleted",
+        "The claim is being deleted.",
+        "Wait until it is gone, or leave this pair out.",
+        "Wait until it is gone, and delete the pod.",
+    ),
+    _Unschedulable(
+        "ReadWriteOncePod",
+        "The claim allows only one pod, and another one has it.",
+        "Use repository_cache_in_use: holder, or wait.",
+        "Remove the other pod.",
+    ),
+    _Unschedulable("Too many pods", "The node has no place for another pod.", "Use repository_cache_in_use: holder.", "Free a node."),
+    _Unschedulable(
         "Insufficient",
-        "The node has not enough room for the filler's requests.",
+        "The node has not enough room for {whose}'s requests.",
         "Make repository_cache_filler.resources.requests smaller, or use repository_cache_in_use: holder.",
-        True,
+        "Make its requests or the number of replicas smaller.",
     ),
-    ("untolerated taint", "A taint of the node keeps the filler away.", "Add a toleration to repository_cache_filler.tolerations.", True),
-    ("unschedulable", "The node is cordoned.", "Uncordon it, or use repository_cache_in_use: holder.", True),
-    (
+    _Unschedulable(
+        "untolerated taint",
+        "A taint of the node keeps {whose} away.",
+        "Add a toleration to repository_cache_filler.tolerations.",
+        "Tolerate it (staging_tolerations), or choose other nodes.",
+    ),
+    _Unschedulable("unschedulable", "The node is cordoned.", "Uncordon it, or use repository_cache_in_use: holder.", "Uncordon it."),
+    _Unschedulable(
         "volume node affinity conflict",
-        "The volume is in another zone or on another node than the filler may use.",
+        "The volume is in another zone or on another node than {whose} may use.",
         "Check node_selector in repository_cache_filler.",
-        True,
+        "Its volume stays where it is: take the node selector away, or start with a new claim.",
     ),
-    ("node affinity/selector", "No node matches the filler's node selector.", "Check node_selector in repository_cache_filler.", True),
+    _Unschedulable(
+        "node affinity/selector",
+        "No node matches {whose}'s node selector.",
+        "Check node_selector in repository_cache_filler.",
+        "Check its node selector (staging_node_selector).",
+    ),
 )
 
 
-def _scheduling(pod: Pod) -> Diagnosis | None:
+def _scheduling(pod: Pod, whose: Whose) -> Diagnosis | None:
     status, reason, message = pod.conditions.get("PodScheduled", ("", "", ""))
     if status != "False" or reason not in ("Unschedulable", "SchedulerError"):
         return None
-    for part, meaning, remedy, fatal in _UNSCHEDULABLE:
-        if part in message:
-            return Diagnosis(f"The filler cannot be placed. {meaning} The scheduler says: {message}", remedy, fatal)
-    return Diagnosis(f"The filler cannot be placed. The scheduler says: {message}", "See the nodes.", False)
+    filler = whose is Whose.FILLER
+    subject = "The filler" if filler else f"Pod {pod.namespace}/{pod.name}"
+    for cause in _UNSCHEDULABLE:
+        if cause.part in message:
+            meaning = cause.meaning.format(whose=whose.value)
+            remedy = cause.remedy if filler else cause.workload_remedy
+            return Diagnosis(f"{subject} cannot be placed. {meaning} The scheduler says: {message}", remedy, cause.fatal and filler)
+    return Diagnosis(f"{subject} cannot be placed. The scheduler says: {message}", "See the nodes.", False)
+
+
+def _workload_container(pod: Pod) -> Diagnosis | None:
+    """A container of a workload's pod that does not start or does not stay. Its log is not shown: it is not ours."""
+    where = f"Pod {pod.namespace}/{pod.name}"
+    for container in pod.containers:
+        message = " ".join(container.waiting_message.split())
+        if container.waiting in _IMAGE_REASONS:
+            words = f"{where}: the image {container.image} cannot be pulled ({container.waiting}): {message}"
+            return Diagnosis(words, "Check the image's name and the credentials for its registry.", fatal=True)
+        if container.waiting == "CrashLoopBackOff":
+            words = f"{where}: container {container.name} ends again and again: {message}"
+            return Diagnosis(words, f"See its log: kubectl logs --previous -n {pod.namespace} {pod.name} -c {container.name}")
+        if container.waiting in _CONFIG_REASONS:
+            words = f"{where}: container {container.name} cannot be made ({container.waiting}): {message}"
+            return Diagnosis(words, "Correct the template.", fatal=True)
+    return None
 
 
 def _memory(pod: Pod) -> str:

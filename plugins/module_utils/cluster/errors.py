@@ -58,3 +58,7 @@ class VolumeBusy(ClusterError):
 
 class FillerExists(ClusterError):
     """Another run's live filler holds this volume."""
+
+
+class RolloutStuck(ClusterError):
+    """The pods of a StatefulSet or Deployment do not come to what its template says."""

@@ -1,0 +1,97 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the service would stop at or stumble over, in the keys of the repository cache: refused with line and remedy. Pure."""
+
+from __future__ import annotations
+
+import posixpath
+
+from ..errors import InvalidOption
+from .model import ADD, CACHE, FALSE, FIELDS, TRUE, VOLUMES, Wanted
+from .nodes import Document, Kind, Node
+
+_STOPS = "The service does not start with it."
+
+
+def check(document: Document, wanted: Wanted) -> tuple[str, ...]:
+    """Refuses what is wrong with our own keys and entries; returns warnings of other entries. Raises InvalidOption."""
+    for name in (CACHE, ADD):
+        pair = document.root.get(name)
+        if pair is not None and pair[1].meant.kind is not Kind.SCALAR:
+            kind = "text" if name == CACHE else "true or false"
+            raise InvalidOption(
+                f"{document.at(pair[0])}: `{name}` is a {pair[1].meant.kind.value}, and must be {kind}. {_STOPS}", _correct(name)
+            )
+    pair = document.root.get(ADD)
+    if pair is not None and pair[1].meant.value not in (*TRUE, *FALSE):
+        raise InvalidOption(f"{document.at(pair[0])}: `{ADD}` is neither true nor false. {_STOPS}", _correct(ADD))
+    volumes = document.root.get(VOLUMES)
+    if volumes is None:
+        return ()
+    if volumes[1].meant.kind is not Kind.SEQUENCE:
+        raise InvalidOption(f"{document.at(volumes[0])}: `{VOLUMES}` is no list. {_STOPS}", "Make it a list (`[]`), or take it out.")
+    warnings = []
+    seen: dict[str, Node] = {}
+    cache: Node | None = None
+    for item in volumes[1].meant.items:
+        if item.meant.kind is not Kind.MAPPING:
+            raise InvalidOption(f"{document.at(item)}: an item of `{VOLUMES}` is no mapping. {_STOPS}", "Make it {path: …, pvc: …}.")
+        wrong = _wrong(item.meant)
+        own = is_own(item.meant, wanted)
+        path = scalar(item.meant, "path")
+        other = cache if own and cache is not None else seen.get(path)
+        if other is not None:
+            whose = "the cache" if own else f"the path {path}"
+            wrong = (f"there is {whose} once more: line {document.line(other.start)} has it already", "Take one of them out.")
+        seen[path] = item
+        cache = item if own else cache
+        if wrong is None:
+            continue
+        problem, remedy = wrong
+        words = f"{document.at(item)}: in this item of `{VOLUMES}` {problem}."
+        if own:
+            raise InvalidOption(f"{words} It shows only when the first sandbox starts.", remedy)
+        warnings.append(f"{words} It is not the cache's, so it stays as it is. {remedy}")
+    return tuple(warnings)
+
+
+def is_own(item: Node, wanted: Wanted) -> bool:
+    """Whether an item of the volumes is the cache's: by its path, however it is spelt, or by its variable."""
+    path = scalar(item, "path")
+    return (bool(path) and posixpath.normpath("/" + path.lstrip("/")) == wanted.path) or scalar(item, "pvc_from_env") == wanted.pvc_from_env
+
+
+def scalar(item: Node, name: str) -> str:
+    """The text of a field; empty where there is none."""
+    pair = item.get(name)
+    return pair[1].meant.value if pair is not None and pair[1].meant.kind is Kind.SCALAR else ""
+
+
+def _wrong(item: Node) -> tuple[str, str] | None:
+    """What is wrong with an item, and what to do."""
+    for key, value in item.pairs:
+        if key.value not in FIELDS:
+            return f"the field `{key.value}` is unknown", f"Known fields: {', '.join(FIELDS)}."
+        if value.meant.kind is not Kind.SCALAR or not value.meant.value:
+            return f"`{key.value}` is no single value", "Give it one, or take it out."
+    path = scalar(item, "path")
+    if not path:
+        return "there is no `path`", "Add the absolute path at which the volume is mounted."
+    if not path.startswith("/"):
+        return f"the path `{path}` is relative", "Make it absolute."
+    if path != "/" and path.endswith("/"):
+        return f"the path `{path}` ends with a slash, so it never equals `{CACHE}`", "Take the slash away."
+    given = [name for name in ("pvc", "pvc_from_env") if scalar(item, name)]
+    if len(given) == 2:
+        return "there are both `pvc` and `pvc_from_env`", "Keep `pvc_from_env`: each worker has a claim of its own."
+    if not given and not scalar(item, "volume_name"):
+        return "there is neither `pvc` nor `pvc_from_env`", "Add `pvc_from_env`: each worker has a claim of its own."
+    read_only = item.get("read_only")
+    if read_only is not None and (not read_only[1].meant.plain or read_only[1].meant.value not in (*TRUE, *FALSE)):
+        return "`read_only` is neither true nor false", "Write true or false, without quotes."
+    return None
+
+
+def _correct(name: str) -> str:
+    return f"Correct that line, or take `{name}` out of the file."

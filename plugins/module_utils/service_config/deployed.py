@@ -1,0 +1,72 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is deployed beside the configuration: workers and claims that must fit it, and the workloads that read it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from ..cluster.access import Right, require
+from ..cluster.client import Client
+from ..cluster.errors import Forbidden
+from ..cluster.workloads import Workload, list_workloads, restart, wait_for_rollout
+from ..deadline import Deadline
+from .consistency import findings, mentions, worker
+from .model import Wanted
+from .secret import Place
+
+_WORKLOADS = (("statefulsets", "StatefulSet"), ("deployments", "Deployment"))
+
+
+@dataclass(frozen=True)
+class Deployed:
+    """The workloads of the service's namespace; ``blind`` says why they are not known."""
+
+    workloads: tuple[Workload, ...]
+    blind: str = ""
+
+    def readers(self, place: Place) -> tuple[Workload, ...]:
+        """Those that read the Secret, and so must be restarted to see a change."""
+        return tuple(item for item in self.workloads if mentions(item.template, place.secret))
+
+
+def look(client: Client, namespace: str, deadline: Deadline) -> Deployed:
+    """Two requests. What may not be read is said, and is no error: it is needed only for warnings."""
+    try:
+        return Deployed(list_workloads(client, namespace, deadline))
+    except Forbidden as error:
+        return Deployed((), f"Workloads could not be looked at, so nothing is known of workers and restarts. {error}")
+
+
+def misfits(client: Client, deployed: Deployed, wanted: Wanted, sandbox_namespace: str, deadline: Deadline) -> tuple[str, ...]:
+    """What of the deployment does not fit the configuration. One request."""
+    if deployed.blind:
+        return (deployed.blind,)
+    stateful = [item for item in deployed.workloads if item.kind == "StatefulSet"]
+    workers = [found for item in stateful if (found := worker(item.name, item.replicas, item.template, wanted)) is not None]
+    if not sandbox_namespace:
+        words = "The sandboxes' namespace is not known, so their claims were not looked at. Set sandbox_namespace."
+        return (*findings(wanted, workers, "", None), words)
+    try:
+        claims = {item["metadata"]["name"] for item in client.list("PersistentVolumeClaim", sandbox_namespace, deadline)}
+    except Forbidden as error:
+        return (*findings(wanted, workers, "", None), f"The sandboxes' claims could not be looked at. {error}")
+    return tuple(findings(wanted, workers, sandbox_namespace, claims))
+
+
+def require_restart(client: Client, namespace: str, readers: Sequence[Workload], deadline: Deadline) -> None:
+    """Raises Forbidden where we may not restart them, or not see how it goes."""
+    kinds = {item.kind for item in readers}
+    rights = [Right(plural, verb, group="apps") for plural, kind in _WORKLOADS if kind in kinds for verb in ("get", "patch")]
+    require(client, [namespace], [*rights, Right("pods", "list")], deadline)
+
+
+def restart_all(client: Client, readers: Sequence[Workload], seconds: float) -> list[str]:
+    """Restart one after the other, each when the last is up again. Returns what was told meanwhile. Raises RolloutStuck."""
+    told: list[str] = []
+    for item in readers:
+        deadline = Deadline(seconds, f"the restart of {item}")
+        wait_for_rollout(client, restart(client, item, deadline), deadline, told.append)
+    return told

@@ -1,0 +1,236 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A YAML document as a tree that knows where in the text each value is written. Pure.
+
+The text itself is never written by a YAML library: that would touch quoting, comments and line ends. ruamel.yaml's event
+stream says where things are, aliases included, and everything that is not edited stays byte for byte.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+from ..errors import DeploymentError, InvalidOption
+
+try:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import MarkedYAMLError, YAMLError
+except ImportError:  # told by the module, with the interpreter's name
+    YAML = None
+
+    class YAMLError(Exception):  # type: ignore[no-redef]
+        """Only a name for `except`, as the package is missing."""
+
+    class MarkedYAMLError(YAMLError):  # type: ignore[no-redef,misc]
+        """Only a name for `except`, as the package is missing."""
+
+
+_STANDARD_TAG = "tag:yaml.org,2002:"
+
+
+class Kind(Enum):
+    """What a node is."""
+
+    SCALAR = "scalar"
+    SEQUENCE = "list"
+    MAPPING = "mapping"
+    ALIAS = "alias"
+
+
+@dataclass(frozen=True)
+class Node:
+    """One value. ``start`` and ``end`` are positions in the text; blanks and comments after the value are not in it.
+
+    ``value`` is a scalar's text. An alias has the node that it stands for in ``items``.
+    """
+
+    kind: Kind
+    start: int
+    end: int
+    value: str = ""
+    plain: bool = True
+    flow: bool = False
+    tag: str = ""
+    items: tuple[Node, ...] = ()
+    pairs: tuple[tuple[Node, Node], ...] = ()
+
+    @property
+    def meant(self) -> Node:
+        """The node itself, or what an alias stands for."""
+        return self.items[0] if self.kind is Kind.ALIAS else self
+
+    def get(self, name: str) -> tuple[Node, Node] | None:
+        """The pair of that key in a mapping."""
+        return next((pair for pair in self.pairs if pair[0].kind is Kind.SCALAR and pair[0].value == name), None)
+
+
+def require_parser() -> None:
+    """Raises DeploymentError where the YAML parser is missing."""
+    if YAML is None:
+        raise DeploymentError(
+            f"Missing for the interpreter {sys.executable}: ruamel.yaml.", f"Install it there: {sys.executable} -m pip install ruamel.yaml"
+        )
+
+
+@dataclass(frozen=True)
+class Document:
+    """A text, the mapping that it holds, and where something can be added to its end."""
+
+    source: str
+    text: str
+    root: Node
+    end: int
+
+    def line(self, position: int) -> int:
+        """The number of the line of a position, from 1."""
+        return len(re.findall(r"\r\n|\r|\n", self.text[:position])) + 1
+
+    def at(self, node: Node) -> str:
+        """Where a node is, for messages."""
+        return f"{self.source}, line {self.line(node.start)}"
+
+
+def parse(source: str, text: str) -> Document:
+    """The document. Raises InvalidOption with the line, for what the service's own loader refuses and for duplicate keys.
+
+    Messages never quote the text: there are credentials in it.
+    """
+    parser = YAML(typ="safe", pure=True)
+    parser.version = (1, 1)  # as PyYAML, with which the service reads it
+    try:
+        events = list(parser.parse(text))
+    except MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        raise InvalidOption(
+            f"{source}{line}: this is no valid YAML: {_unquoted(error.problem or 'it cannot be read')}.", _REPAIR
+        ) from error
+    except YAMLError as error:
+        raise InvalidOption(f"{source}: this is no valid YAML: it has a character that YAML does not allow.", _REPAIR) from error
+    names = [type(event).__name__ for event in events]
+    if names.count("DocumentStartEvent") > 1:
+        second = [event for event in events if type(event).__name__ == "DocumentStartEvent"][1]
+        where = f"{source}, line {second.start_mark.line + 1}"
+        raise InvalidOption(f"{where}: a second document begins, and the service reads only one.", "Take it out.")
+    if "DocumentStartEvent" not in names:
+        raise InvalidOption(f"{source} is empty.", "The service needs at least the key `deployment`.")
+    builder = _Builder(source, text, events)
+    root = builder.root()
+    if root.kind is not Kind.MAPPING:
+        raise InvalidOption(
+            f"{source}: its top level is a {root.kind.value} and no mapping.", "The service's configuration is a mapping of its keys."
+        )
+    ending = events[names.index("DocumentEndEvent")]
+    explicit = ending.start_mark.index != ending.end_mark.index
+    document = Document(source, text, root, ending.start_mark.index if explicit else len(text))
+    _check(document, root)
+    return document
+
+
+_REPAIR = "Repair it first: the service does not start with it either."
+
+
+class _Builder:
+    """Makes the tree of the events of one document."""
+
+    def __init__(self, source: str, text: str, events: list[Any]) -> None:
+        self._source = source
+        self._text = text
+        self._events = iter(events)
+        self._anchors: dict[str, Node] = {}
+
+    def root(self) -> Node:
+        """The document's value."""
+        for event in self._events:
+            if type(event).__name__ == "DocumentStartEvent":
+                break
+        return self._node(next(self._events))
+
+    def _node(self, event: Any) -> Node:
+        name, start, end = type(event).__name__, event.start_mark.index, event.end_mark.index
+        where = f"{self._source}, line {event.start_mark.line + 1}"
+        tag = str(getattr(event, "tag", None) or "")
+        if name == "AliasEvent":
+            if event.anchor not in self._anchors:
+                raise InvalidOption(f"{where}: this is no valid YAML: an alias stands for an anchor that is not there.", _REPAIR)
+            return Node(Kind.ALIAS, start, end, items=(self._anchors[event.anchor],))
+        if name == "ScalarEvent":
+            if event.style in ("|", ">"):
+                end = start + len(self._text[start:end].rstrip())
+            node = Node(Kind.SCALAR, start, end, value=event.value, plain=event.style in (None, ""), tag=tag)
+        elif name == "SequenceStartEvent":
+            items = []
+            for inner in self._until("SequenceEndEvent"):
+                items.append(self._node(inner))
+            node = Node(Kind.SEQUENCE, start, self._end(event, items, end), flow=bool(event.flow_style), tag=tag, items=tuple(items))
+        else:
+            pairs = []
+            for inner in self._until("MappingEndEvent"):
+                key = self._node(inner)
+                value = self._node(next(self._events))
+                if value.kind is Kind.SCALAR and value.start == value.end:
+                    value = Node(Kind.SCALAR, key.end, key.end, tag=value.tag)  # nothing is written; the parser's place is later
+                pairs.append((key, value))
+            children = [node for pair in pairs for node in pair]
+            node = Node(Kind.MAPPING, start, self._end(event, children, end), flow=bool(event.flow_style), tag=tag, pairs=tuple(pairs))
+        if event.anchor:
+            if event.anchor in self._anchors:
+                raise InvalidOption(f"{where}: this anchor is there already, further up; the service's loader stops.", _REPAIR)
+            self._anchors[event.anchor] = node
+        return node
+
+    def _until(self, name: str) -> Iterator[Any]:
+        for event in self._events:
+            if type(event).__name__ == name:
+                self._last = event
+                return
+            yield event
+
+    def _end(self, event: Any, children: list[Node], start: int) -> int:
+        if event.flow_style:
+            return int(self._last.end_mark.index)
+        return max((child.end for child in children), default=start)
+
+
+def _check(document: Document, node: Node) -> None:
+    """Duplicate keys, and tags that the service's loader does not know."""
+    if node.tag and not node.tag.startswith(_STANDARD_TAG) and node.tag != "!":
+        raise InvalidOption(
+            f"{document.at(node)}: the service's loader does not know this tag, and stops.", "Take the tag (`!…`) out of that line."
+        )
+    seen: dict[str, Node] = {}
+    for key, value in node.pairs:
+        if key.kind is Kind.SCALAR:
+            if key.value in seen:
+                raise InvalidOption(
+                    f"{document.at(key)}: the key `{key.value}` is there already in line {document.line(seen[key.value].start)}; "
+                    "the service would silently use the last.",
+                    "Take one of them out.",
+                )
+            seen[key.value] = key
+        _check(document, key)
+        _check(document, value)
+    for item in node.items if node.kind is Kind.SEQUENCE else ():
+        _check(document, item)
+
+
+def meaning(node: Node) -> object:
+    """What a node says, however it is written: equal for equal data."""
+    node = node.meant
+    if node.kind is Kind.SCALAR:
+        return (node.tag, node.plain, node.value)
+    if node.kind is Kind.SEQUENCE:
+        return ("list", tuple(meaning(item) for item in node.items))
+    return ("mapping", tuple((meaning(key), meaning(value)) for key, value in node.pairs))
+
+
+def _unquoted(problem: str) -> str:
+    """A parser's words without what they quote of the text: single characters and the names of tokens may stay."""
+    harmless = re.sub(r"'[^']'|'<[a-z ]+>'", "", problem)
+    return problem if not re.search(r"['\"`]", harmless) else re.sub(r"'.*'|\".*\"|`.*`", "…", problem)

@@ -1,0 +1,115 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is refused and warned of: in which words, with which line, and never with a credential."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import State, edit
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import VARIABLE, parse_wanted
+
+WANTED = parse_wanted("/repository-cache", VARIABLE, True)
+SOURCE = "Secret packit/packit-config, key packit-service.yaml"
+VOLUMES = "deployment: prod\ncommand_handler_pvc_volume_specs:\n"
+ITEM = "  - path: /repository-cache\n"
+
+
+def refusal(text: str | bytes) -> str:
+    """The words in which an edit is refused."""
+    with pytest.raises(InvalidOption) as caught:
+        edit(SOURCE, text if isinstance(text, bytes) else text.encode(), State.PRESENT, WANTED)
+    return str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("deployment: prod\nfas_password: [s3cret\n", ", line 3: this is no valid YAML: expected ',' or ']', but got"),
+        ("fas_password: 's3cret\n", ", line 2: this is no valid YAML: found unexpected end of stream."),
+        ("a: 1\nfas_password: *s3cret\n", ", line 2: this is no valid YAML: an alias stands for an anchor that is not there."),
+        ("a: &x 1\nb: &x 2\n", ", line 2: this anchor is there already, further up; the service's loader stops."),
+        ("a: \x01s3cret\n", ": this is no valid YAML: it has a character that YAML does not allow."),
+        (b"a: \xff", " is no UTF-8 text."),
+        ("", " is empty. The service needs at least the key `deployment`."),
+        ("# nothing\n", " is empty."),
+        ("- s3cret\n", ": its top level is a list and no mapping."),
+        ("s3cret\n", ": its top level is a scalar and no mapping."),
+        ("a: 1\n---\nb: 2\n", ", line 2: a second document begins, and the service reads only one."),
+        ("a: s3cret\nb: 1\na: 2\n", ", line 3: the key `a` is there already in line 1; the service would silently use the last."),
+        ("x:\n  a: s3cret\n  a: 2\n", ", line 3: the key `a` is there already in line 2"),
+        ("a: !vault s3cret\n", ", line 1: the service's loader does not know this tag, and stops. Take the tag (`!…`) out of that line."),
+        ("a: 1\nrepository_cache: [/x]\n", ", line 2: `repository_cache` is a list, and must be text. The service does not start with it."),
+        ("add_repositories_to_repository_cache: maybe\n", ", line 1: `add_repositories_to_repository_cache` is neither true nor false."),
+        (VOLUMES, ", line 2: `command_handler_pvc_volume_specs` is no list. The service does not start with it. Make it a list (`[]`)"),
+        (VOLUMES + "  - /x\n", ", line 3: an item of `command_handler_pvc_volume_specs` is no mapping."),
+        (
+            VOLUMES + ITEM + "    pvc: a\n    readonly: true\n",
+            ", line 3: in this item of `command_handler_pvc_volume_specs` the field `readonly` is unknown. It shows only when the first "
+            "sandbox starts. Known fields: path, volume_name, pvc, pvc_from_env, read_only.",
+        ),
+        (VOLUMES + f"  - path: repository-cache\n    pvc_from_env: {VARIABLE}\n", "the path `repository-cache` is relative"),
+        (
+            VOLUMES + "  - path: /repository-cache/\n    pvc: a\n",
+            "the path `/repository-cache/` ends with a slash, so it never equals `repository_cache`",
+        ),
+        (
+            VOLUMES + ITEM + "    pvc: a\n" + ITEM + "    pvc: b\n",
+            "line 5: in this item of `command_handler_pvc_volume_specs` there is the ",
+        ),
+        (VOLUMES + ITEM + "    pvc: a\n    pvc_from_env: B\n", "there are both `pvc` and `pvc_from_env`"),
+        (VOLUMES + ITEM, "there is neither `pvc` nor `pvc_from_env`"),
+        (VOLUMES + f"  - pvc_from_env: {VARIABLE}\n", "there is no `path`"),
+        (VOLUMES + ITEM + "    pvc: a\n    read_only: 'true'\n", "`read_only` is neither true nor false. It shows only when"),
+        (VOLUMES + ITEM + "    pvc: [a]\n", "`pvc` is no single value"),
+        (
+            "{deployment: prod}\n",
+            "cannot be edited without changing more than the cache's keys. Put these lines into it by hand:\nrepository_",
+        ),
+    ],
+)
+def test_what_would_stop_or_cripple_the_service_is_refused_with_its_line(text: str | bytes, words: str) -> None:
+    told = refusal(text)
+    assert told.startswith(SOURCE)
+    assert words in told
+    assert "s3cret" not in told
+
+
+def test_what_is_wrong_with_other_items_is_a_warning_and_stays() -> None:
+    text = VOLUMES + "  - path: /x/\n    pvc: a\n  - path: /y\n    pvc: b\n    readonly: true\n"
+    made = edit(SOURCE, text.encode(), State.PRESENT, WANTED)
+    assert text in made.after
+    assert made.warnings == (
+        f"{SOURCE}, line 3: in this item of `command_handler_pvc_volume_specs` the path `/x/` ends with a slash, so it never equals "
+        "`repository_cache`. It is not the cache's, so it stays as it is. Take the slash away.",
+        f"{SOURCE}, line 5: in this item of `command_handler_pvc_volume_specs` the field `readonly` is unknown. It is not the cache's, "
+        "so it stays as it is. Known fields: path, volume_name, pvc, pvc_from_env, read_only.",
+    )
+
+
+def test_another_path_is_left_alone_when_the_cache_is_taken_out() -> None:
+    text = "deployment: prod\nrepository_cache: /other\nadd_repositories_to_repository_cache: false\n"
+    made = edit(SOURCE, text.encode(), State.ABSENT, WANTED)
+    assert not made.changed
+    assert made.warnings == (
+        f"{SOURCE}: `repository_cache` is another path than /repository-cache, so it stays. Give that path to take it out.",
+    )
+
+
+def test_a_file_of_nothing_but_the_cache_is_not_emptied() -> None:
+    with pytest.raises(InvalidOption, match="has nothing but the cache's keys in it"):
+        edit("file", b"repository_cache: /repository-cache\n", State.ABSENT, WANTED)
+
+
+@pytest.mark.parametrize("path", ["repository-cache", "/", "/repository-cache/", "/a/../b", "/a/./b", "/a b", "/a:b", "//a", ""])
+def test_a_path_that_the_service_would_not_find_is_refused(path: str) -> None:
+    with pytest.raises(InvalidOption, match="is no absolute path of a directory"):
+        parse_wanted(path, VARIABLE, True)
+
+
+@pytest.mark.parametrize("name", ["", "A-B", "1A", "A=B", "A B"])
+def test_a_name_that_is_no_variable_is_refused(name: str) -> None:
+    with pytest.raises(InvalidOption, match="is no name of an environment variable"):
+        parse_wanted("/repository-cache", name, True)
