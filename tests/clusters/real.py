@@ -14,7 +14,12 @@ from kubernetes import client
 
 from .base import TestCluster, run, until
 
-_UID_RANGE = "openshift.io/sa.scc.uid-range"
+_ANNOTATIONS = (
+    "openshift.io/sa.scc.uid-range",
+    "scheduler.alpha.kubernetes.io/defaultTolerations",
+    "scheduler.alpha.kubernetes.io/tolerationsWhitelist",
+)
+"""What scenarios write on namespaces."""
 
 SCRIPT = Path(__file__).parents[1] / "real_cluster" / "cluster.sh"
 
@@ -64,7 +69,7 @@ class RealCluster(TestCluster):
             return super().namespace(name, annotations)
         self._emptied.remove(name)
         self._namespaces.append(name)
-        self.core.patch_namespace(name, {"metadata": {"annotations": {_UID_RANGE: None, **(annotations or {})}}})
+        self.core.patch_namespace(name, {"metadata": {"annotations": {**dict.fromkeys(_ANNOTATIONS), **(annotations or {})}}})
         return name
 
     def reset(self) -> None:

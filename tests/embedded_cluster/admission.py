@@ -1,24 +1,17 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may do what (RBAC), and which pods a namespace takes (PodSecurity, LimitRange, ResourceQuota)."""
+"""Who may do what (RBAC), and which pods a namespace takes (tolerations, PodSecurity, LimitRange, ResourceQuota)."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 from .resources import BY_KIND, Resource
 from .status import forbidden
 from .store import Json, Store
-
-_SUFFIXES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "m": 0.001, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "": 1}
-
-
-def quantity(text: Any) -> float:
-    """A Kubernetes quantity."""
-    number = str(text).rstrip("KMGTikm")
-    return float(number) * _SUFFIXES[str(text)[len(number) :]]
+from .tolerations import add_tolerations
+from .validation import quantity, refuse, wrong_spec
 
 
 class Access:
@@ -63,9 +56,15 @@ class Access:
 
 
 def admit_pod(store: Store, namespace: str, pod: Json) -> None:
-    """Fill in a LimitRange's defaults, and refuse what PodSecurity or a quota refuses. Raises a 403 or 422."""
+    """Fill in a LimitRange's defaults and the tolerations, and refuse what is wrong, or what PodSecurity or a quota refuses.
+
+    Raises a 403, 422 or 500.
+    """
     _limits(store, namespace, pod)
-    labels = (store.peek(BY_KIND["Namespace"], "", namespace) or {"metadata": {}})["metadata"].get("labels") or {}
+    meta = (store.peek(BY_KIND["Namespace"], "", namespace) or {"metadata": {}})["metadata"]
+    add_tolerations(meta.get("annotations") or {}, pod)
+    refuse("Pod", pod["metadata"]["name"], wrong_spec(pod["spec"], "spec"))
+    labels = meta.get("labels") or {}
     if labels.get("pod-security.kubernetes.io/enforce") == "restricted":
         _restricted(pod)
     for quota in store.list(BY_KIND["ResourceQuota"], namespace):
@@ -159,8 +158,8 @@ def check_quota(quota: str, plural: str, name: str, hard: Json, asked: dict[str,
 
 def _shown(key: str, value: float) -> str:
     if key == "requests.storage":
-        unit = next((unit for unit in ("Ti", "Gi", "Mi", "Ki") if value and not value % _SUFFIXES[unit]), "")
-        return f"{value / _SUFFIXES[unit]:.0f}{unit}"
+        unit = next((unit for unit in ("Ti", "Gi", "Mi", "Ki") if value and not value % quantity(f"1{unit}")), "")
+        return f"{value / quantity(f'1{unit}'):.0f}{unit}"
     if key.endswith("memory"):
         return f"{value / 2**20:.0f}Mi"
     if key.endswith("cpu") and value % 1:

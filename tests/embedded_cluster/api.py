@@ -15,7 +15,7 @@ from typing import Any
 
 from aiohttp import web
 
-from .admission import Access, admit_pod, quantity, usage
+from .admission import Access, admit_pod, usage
 from .claims import admit_claim
 from .faults import Fault, Faults
 from .kubelet import POD, Kubelet
@@ -24,7 +24,7 @@ from .selectors import matches_fields, matches_labels
 from .status import ApiError, not_found
 from .store import Json, Store, merge, now, other_uid
 from .streams import serve_exec
-from .validation import check_workload
+from .validation import check_workload, quantity
 
 _CLAIM = BY_KIND["PersistentVolumeClaim"]
 _ANSWERED_WITH_OBJECT = ("PersistentVolumeClaim", "PersistentVolume", "ResourceQuota", "ServiceAccount", "StorageClass")
@@ -76,7 +76,8 @@ class Api:
         denied = self._faults.take("deny", namespace, verb, resource.plural, name)
         if denied is not None:
             raise ApiError(denied.code, denied.message)
-        self._access.check(user, verb, resource, namespace, name, sub)
+        # A namespace itself is in reach of its own Roles.
+        self._access.check(user, verb, resource, name if resource.kind == "Namespace" else namespace, name, sub)
         if sub:
             return await self._sub(request, resource, namespace, name, sub)
         body = await self._act(request, verb, resource, namespace, name, user)

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from .admission import check_quota, quantity
+from .admission import check_quota
 from .resources import BY_KIND
 from .status import ApiError, forbidden
 from .store import Json, Store
+from .validation import quantity
 
 _CLAIM = BY_KIND["PersistentVolumeClaim"]
 _IMMUTABLE = "spec: Forbidden: spec is immutable after creation except resources.requests and volumeAttributesClassName for bound claims"

@@ -22,7 +22,7 @@ def choose(pod: Json, nodes: Sequence[Json], pinned: Sequence[str]) -> tuple[str
     reasons = ", ".join(f"{number} {why}" for why, number in sorted(counts.items()))
     return (
         "",
-        f"0/{len(nodes)} nodes are available: {reasons}. preemption: 0/{len(nodes)} nodes are available: "
+        f"0/{len(nodes)} nodes are available: {reasons}. no new claims to deallocate, preemption: 0/{len(nodes)} nodes are available: "
         f"{len(nodes)} Preemption is not helpful for scheduling.",
     )
 
@@ -33,8 +33,8 @@ def _refuses(pod: Json, node: Json, pinned: Sequence[str]) -> str:
     if node["spec"].get("unschedulable"):
         return "node(s) were unschedulable"
     for taint in node["spec"].get("taints") or []:
-        if not any(_tolerates(item, taint) for item in spec.get("tolerations") or []):
-            return f"node(s) had untolerated taint {{{taint['key']}: {taint.get('value', '')}}}"
+        if taint["effect"] != "PreferNoSchedule" and not any(_tolerates(item, taint) for item in spec.get("tolerations") or []):
+            return "node(s) had untolerated taint(s)"
     if any(labels.get(key) != value for key, value in (spec.get("nodeSelector") or {}).items()) or not _affine(spec, name, labels):
         return "node(s) didn't match Pod's node affinity/selector"
     if any(place and place != name for place in pinned):

@@ -9,11 +9,20 @@ from typing import Any
 
 from .resources import Resource
 from .status import ApiError
+from .tolerations import wrong_tolerations
 
 Json = dict[str, Any]
 _CHANGEABLE = (
     "replicas", "ordinals", "template", "updateStrategy", "revisionHistoryLimit", "persistentVolumeClaimRetentionPolicy", "minReadySeconds"
 )  # fmt: skip
+
+_SUFFIXES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "m": 0.001, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "": 1}
+
+
+def quantity(text: Any) -> float:
+    """A Kubernetes quantity."""
+    number = str(text).rstrip("KMGTikm")
+    return float(number) * _SUFFIXES[str(text)[len(number) :]]
 
 
 def check_workload(resource: Resource, present: Json | None, body: Json) -> None:
@@ -29,7 +38,21 @@ def check_workload(resource: Resource, present: Json | None, body: Json) -> None
             wrong.append(f"spec: Forbidden: updates to statefulset spec for fields other than {', '.join(some)} and {last} are forbidden")
         else:
             wrong.append("spec.selector: Invalid value: field is immutable")
+    wrong += wrong_spec(spec["template"].get("spec") or {}, "spec.template.spec")
     refuse(resource.kind, body["metadata"].get("name", ""), wrong)
+
+
+def wrong_spec(spec: Json, path: str) -> list[str]:
+    """What is wrong with a pod's spec."""
+    found = wrong_tolerations(spec.get("tolerations") or [], f"{path}.tolerations")
+    for number, container in enumerate(spec.get("containers") or []):
+        resources = container.get("resources") or {}
+        limits = resources.get("limits") or {}
+        for name, value in (resources.get("requests") or {}).items():
+            if name in limits and quantity(value) > quantity(limits[name]):
+                words = f"must be less than or equal to {name} limit of {limits[name]}"
+                found.append(f'{path}.containers[{number}].resources.requests: Invalid value: "{value}": {words}')
+    return found
 
 
 def _fixed(resource: Resource, item: Json) -> Json:

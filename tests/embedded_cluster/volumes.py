@@ -10,9 +10,9 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from .admission import quantity
 from .resources import BY_KIND
 from .store import Json, Store
+from .validation import quantity
 
 PINNED = "embedded.test/node"
 """Annotation of a claim: its volume is only on this node, as a local volume is."""

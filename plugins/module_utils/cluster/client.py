@@ -162,7 +162,7 @@ class Client:
         return self._send("post", _path(kind, namespace), deadline, f"create {kind} in {namespace}", query=query, body=body, tries=1)
 
     def patch(self, kind: str, namespace: str, name: str, body: Object, deadline: Deadline, *, dry_run: bool = False) -> Object:
-        """Change an object by a JSON merge patch. ``dry_run``: the server admits and answers as if, and keeps nothing."""
+        """Change an object by a JSON merge patch. ``dry_run``: the server checks it and answers as if, and keeps nothing."""
         return self._send(
             "patch",
             f"{_path(kind, namespace)}/{name}",

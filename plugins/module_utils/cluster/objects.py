@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
@@ -178,8 +179,9 @@ def parse_event(data: Object) -> Event:
 
 _SUFFIXES = {
     "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
-    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60, "m": 0.001,
+    "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60, "m": 1e-3, "u": 1e-6, "n": 1e-9,
 }  # fmt: skip
+_QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)")
 
 
 def quantity(text: str) -> int:
@@ -189,12 +191,10 @@ def quantity(text: str) -> int:
 
 def exact_quantity(text: str) -> float:
     """A Kubernetes quantity (``500m`` processors are 0.5). Raises ValueError."""
-    number = text.rstrip("kMGTPEim")
-    suffix = text[len(number) :]
-    try:
-        return float(number) * _SUFFIXES[suffix]
-    except (ValueError, KeyError):
-        raise ValueError(f"`{text}` is no Kubernetes quantity") from None
+    found = _QUANTITY.fullmatch(text)
+    if found is None or found[2] not in _SUFFIXES or (found[2] and "e" in found[1].lower()):
+        raise ValueError(f"`{text}` is no Kubernetes quantity")
+    return float(found[1]) * _SUFFIXES[found[2]]
 
 
 def parse_time(text: str | None) -> datetime | None:

@@ -72,6 +72,10 @@ class Workload:
     """The lowest ordinal that a StatefulSet's roll-out reaches."""
     ordered: bool
     """Whether a StatefulSet waits for each pod before it touches the next (podManagementPolicy OrderedReady)."""
+    claim_templates: tuple[str, ...]
+    """Names of a StatefulSet's volumeClaimTemplates; the claim of a pod is ``<template>-<pod>``."""
+    deletes_claims: bool
+    """Whether the claims of pods that are scaled away are deleted (persistentVolumeClaimRetentionPolicy)."""
     rollout: Rollout
 
     @property
@@ -107,6 +111,8 @@ def parse_workload(data: Object) -> Workload:
         strategy=strategy.get("type", "RollingUpdate"),
         partition=(strategy.get("rollingUpdate") or {}).get("partition", 0),
         ordered=kind == "StatefulSet" and spec.get("podManagementPolicy", "OrderedReady") == "OrderedReady",
+        claim_templates=tuple(item["metadata"]["name"] for item in spec.get("volumeClaimTemplates") or []),
+        deletes_claims=(spec.get("persistentVolumeClaimRetentionPolicy") or {}).get("whenScaled") == "Delete",
         rollout=Rollout(
             observed_generation=status.get("observedGeneration", 0),
             pods=status.get("replicas", 0),
@@ -180,7 +186,8 @@ def restart(client: Client, workload: Workload, deadline: Deadline) -> Workload:
 def rolled_out(workload: Workload) -> bool:
     """Whether every pod is there, Ready, and as the present template says, and no other is left. Pure.
 
-    The same conditions as ``kubectl rollout status``; and pods that are being scaled away must be gone.
+    The same conditions as ``kubectl rollout status``; and pods that are being scaled away must be gone (a Deployment's: on
+    their way out).
     """
     state, wanted = workload.rollout, workload.replicas
     if state.observed_generation < workload.generation or state.pods != wanted or state.ready < wanted:
