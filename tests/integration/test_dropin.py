@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
@@ -25,6 +26,7 @@ from .harness import ROOT, SAND, WORK, Scene
 DROPIN = ROOT / "tests" / "dropin"
 CACHED = ["packit-worker-0", "packit-worker-long-running-0"]
 IDLE = "trap 'exit 0' TERM INT; while :; do sleep 1 & wait $!; done"
+ROLES = ("repository-cache", "service-config", "staging", "staging-annotate")
 VERBS = ["get", "list", "create", "patch", "update"]
 DEPLOYMENT = [{"apiGroups": [""], "resources": ["secrets"], "verbs": VERBS}, {"apiGroups": ["apps"], "resources": ["*"], "verbs": VERBS}]
 """What a deployment's own tasks need, beside docs/rbac.yml."""
@@ -99,7 +101,7 @@ def site(scene: Scene) -> Scene:
         scene.cluster.room(WORK, f"{WORKER_TEMPLATE}-{pod}")
         scene.cluster.room(SAND, f"{SANDBOX_PREFIX}{pod}")
     scene.pods = CACHED
-    scene.kubeconfig = scene.cluster.deployer([WORK, SAND], scene.directory, roles=("repository-cache", "service-config"))
+    scene.kubeconfig = scene.cluster.deployer([WORK, SAND], scene.directory, roles=ROLES)
     rbac = client.RbacAuthorizationV1Api(scene.cluster.api)
     rbac.create_namespaced_role(WORK, {"metadata": {"name": "deployment"}, "rules": DEPLOYMENT})
     binding = {
@@ -123,6 +125,18 @@ def test_a_deployment_from_nothing_and_again_with_nothing_left_to_do(site: Scene
     second = deploy(site)
     assert second.code == 0, second.output[-6000:]
     assert second.changed == []
+
+
+def test_a_staging_deployment_has_its_tolerations_from_the_same_playbook(site: Scene) -> None:
+    stage = {"key": "environment", "operator": "Equal", "value": "stage", "effect": "NoSchedule"}
+    first = deploy(site, deployment="stg", staging_tolerations=[stage])
+    assert first.code == 0, first.output[-6000:]
+    for namespace in (WORK, SAND):
+        annotations = site.cluster.core.read_namespace(namespace).metadata.annotations
+        assert json.loads(annotations["scheduler.alpha.kubernetes.io/defaultTolerations"]) == [stage]
+    second = deploy(site, deployment="stg", staging_tolerations=[stage])
+    assert second.code == 0, second.output[-6000:]
+    assert second.changed_by_us == []
 
 
 def test_without_a_repository_cache_nothing_is_made_for_it(site: Scene) -> None:
