@@ -29,7 +29,8 @@ units: prerequisites $(VENV)/dev-installed
 
 molecule: prerequisites $(VENV)/dev-installed
 	@echo "== molecule: each role on an embedded cluster of its own"
-	@$(RUN) $(BIN)/molecule test --all
+	@$(RUN) $(BIN)/molecule test --all >.build/molecule.log 2>&1 || { cat .build/molecule.log; exit 1; }
+	@tail -n 5 .build/molecule.log
 
 sanity: prerequisites $(VENV)/dev-installed
 	@echo "== ansible-test sanity"
