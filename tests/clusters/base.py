@@ -53,7 +53,15 @@ class TestCluster(ABC):
 
     @abstractmethod
     def volume(
-        self, namespace: str, claim: str, *, size: str, node: str, access_mode: str, make_claim: bool = True, storage_class: str = "standard"
+        self,
+        namespace: str,
+        claim: str,
+        *,
+        size: str,
+        node: str,
+        access_mode: str,
+        make_claim: bool = True,
+        storage_class: str = "standard",
     ) -> None:
         """Provide a volume for a claim, pinned to a node; and the claim, unless something else makes it."""
 

@@ -42,7 +42,15 @@ class EmbeddedTestCluster(TestCluster):
         self.connect()
 
     def volume(
-        self, namespace: str, claim: str, *, size: str, node: str, access_mode: str, make_claim: bool = True, storage_class: str = "standard"
+        self,
+        namespace: str,
+        claim: str,
+        *,
+        size: str,
+        node: str,
+        access_mode: str,
+        make_claim: bool = True,
+        storage_class: str = "standard",
     ) -> None:
         limited = size.endswith("M") and int(size[:-1]) <= 128
         annotations = {"embedded.test/node": node, **({"embedded.test/limited": "true"} if limited else {})}

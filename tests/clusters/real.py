@@ -47,7 +47,15 @@ class RealCluster(TestCluster):
         return Path(os.environ.get("CLUSTER_BIN", Path.home() / ".cache/packit-deployment/real-cluster"))
 
     def volume(
-        self, namespace: str, claim: str, *, size: str, node: str, access_mode: str, make_claim: bool = True, storage_class: str = "standard"
+        self,
+        namespace: str,
+        claim: str,
+        *,
+        size: str,
+        node: str,
+        access_mode: str,
+        make_claim: bool = True,
+        storage_class: str = "standard",
     ) -> None:
         run([str(SCRIPT), "volume", namespace, claim, size, node, access_mode, storage_class])
 
