@@ -142,7 +142,7 @@ def _create(volume: Volume, wanted: WantedClaims, model: Claim | WorkerSet) -> C
     labels = {**{key: value for key, value in model.labels.items() if key.startswith(COPIED_LABELS)}, **wanted.labels}
     storage, storage_class = wanted.storage or model.storage, wanted.storage_class or model.storage_class
     if volume.claim.endswith(_RESERVED):
-        why = f"A claim must not be named {volume.claim}: the service deletes claims of that namespace whose names end in {_RESERVED}."
+        why = f"A claim must not be named so: the service deletes claims of that namespace whose names end in {_RESERVED}."
         return ClaimStep(volume, ClaimAction.FAILED, storage, "", storage_class, labels, why, "Give the worker another name.")
     return ClaimStep(volume, ClaimAction.CREATE, storage, "", storage_class, labels)
 
@@ -154,15 +154,15 @@ def _change(volume: Volume, claim: Claim, storage: str, labels: Mapping[str, str
         volume, ClaimAction.LABEL if missing else ClaimAction.NOTHING, claim.storage, claim.storage, claim.storage_class, missing
     )
     if claim.deleting:
-        return _say(step, ClaimAction.FAILED, f"The claim {volume} is being deleted.", "Wait until it is gone, and run again.")
+        return _say(step, ClaimAction.FAILED, "The claim is being deleted.", "Wait until it is gone, and run again.")
     present = quantity(claim.storage)
     if asked == present or present < asked <= claim.capacity:
         return step
     if asked < present and asked <= (claim.capacity or present):  # between the two is the way back from a growth that failed
-        why = f"The claim {volume} has {claim.storage}, and cannot shrink to the {storage} that repository_cache_storage asks for."
+        why = f"The claim has {claim.storage}, and cannot shrink to the {storage} that repository_cache_storage asks for."
         return _say(step, ClaimAction.FAILED, why, f"Set repository_cache_storage to at least {claim.storage}.")
     if not claim.volume_name:
-        why = f"The claim {volume} of {claim.storage} can grow to {storage} only when it is bound to a volume: after its first use."
+        why = f"The claim of {claim.storage} can grow to {storage} only when it is bound to a volume: after its first use."
         return _say(step, ClaimAction.LATER, why, "Run again when it is filled.")
     return ClaimStep(volume, ClaimAction.GROW, storage, claim.storage, claim.storage_class, missing)
 

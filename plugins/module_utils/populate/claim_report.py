@@ -65,7 +65,7 @@ def failures(steps: Sequence[ClaimStep]) -> str:
 
 def later(steps: Sequence[ClaimStep]) -> list[str]:
     """What a later run is to do, a sentence a claim."""
-    return [f"{step.why} {step.remedy}".rstrip() for step in steps if step.action is ClaimAction.LATER]
+    return [f"{step.volume}: {step.why} {step.remedy}".rstrip() for step in steps if step.action is ClaimAction.LATER]
 
 
 def still_missing(volume: Volume) -> str:

@@ -139,7 +139,7 @@ def _carry_out(client: Client, steps: Sequence[ClaimStep], check_mode: bool, dea
     for step in steps:
         if done and step.action is ClaimAction.GROW and done[0].action in (ClaimAction.FAILED, ClaimAction.LATER):
             action = ClaimAction.LATER if done[0].action is ClaimAction.LATER else ClaimAction.BLOCKED
-            why = f"The claim {step.volume} does not grow before its sandbox's, {done[0].volume}, does."
+            why = f"The claim does not grow before its sandbox's, {done[0].volume}, does."
             done.append(replace(step, action=action, storage=step.before, why=why))
             continue
         try:
@@ -174,10 +174,10 @@ def _send(client: Client, step: ClaimStep, dry_run: bool, deadline: Deadline) ->
 def explain(step: ClaimStep, error: ClusterError) -> tuple[str, str]:
     """A refusal in words, and what to do. Pure."""
     if isinstance(error, QuotaExceeded):
-        why = f"The quota of namespace {step.volume.namespace} has no room for {step.storage} of claim {step.volume}: {error.message}"
+        why = f"The quota of namespace {step.volume.namespace} has no room for {step.storage}: {error.message}"
         return why, "Raise that quota, or ask for less (repository_cache_storage)."
     if isinstance(error, Forbidden) and _NOT_GROWING in error.message:
-        why = f"The storage class {step.storage_class or '(none)'} of claim {step.volume} does not let claims grow (allowVolumeExpansion)."
+        why = f"The storage class {step.storage_class or '(none)'} does not let claims grow (allowVolumeExpansion)."
         remedy = f"Ask a cluster administrator to allow it, or set repository_cache_storage to {step.before}."
         return why, remedy
     return error.message, error.remedy
