@@ -17,7 +17,7 @@ from typing import Any
 import yaml
 from kubernetes import client, config
 
-RBAC = Path(__file__).parents[2] / "docs" / "rbac.yml"
+DOCS = Path(__file__).parents[2] / "docs"
 WORKER_TEMPLATE = "packit-worker-repository-cache"
 SANDBOX_PREFIX = "sandcastle-repository-cache-"
 USER = 1000
@@ -224,12 +224,14 @@ class TestCluster(ABC):
         drop: tuple[str, str] | None = None,
         roles: Iterable[str] = ("repository-cache",),
     ) -> Path:
-        """A kubeconfig for a ServiceAccount with exactly these Roles of docs/rbac.yml there; ``drop`` takes away (verb, resource)."""
+        """A kubeconfig for a ServiceAccount with exactly these Roles of docs/rbac*.yml there; ``drop`` takes away (verb, resource)."""
         spaces = list(namespaces)
         account = "deployer"
         self.core.create_namespaced_service_account(spaces[0], {"metadata": {"name": account}})
         rbac = client.RbacAuthorizationV1Api(self.api)
-        wanted = [role for role in yaml.safe_load_all(RBAC.read_text()) if role["metadata"]["name"] in roles]
+        documents = [yaml.safe_load(path.read_text()) for path in sorted(DOCS.glob("rbac*.yml"))]
+        documented = [role for item in documents for role in item.get("items", [item])]
+        wanted = [role for role in documented if role["metadata"]["name"] in roles]
         for space in spaces:
             for role in copy.deepcopy(wanted):
                 if drop is not None:

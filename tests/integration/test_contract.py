@@ -17,7 +17,7 @@ import pytest
 from kubernetes import client
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import AlreadyExists, ClusterError, Conflict
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import open_exec
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from tests.clusters.base import PID1, SECURITY, TestCluster, until
@@ -161,6 +161,23 @@ def test_an_annotation_is_merged_with_the_uid_as_a_precondition(contract: TestCl
         ours.patch("PersistentVolumeClaim", NS, "claim", wrong, deadline)
     ours.patch("PersistentVolumeClaim", NS, "claim", {"metadata": {"annotations": {"a": None}}}, deadline)
     assert "a" not in contract.annotations(NS, "claim")
+
+
+def test_a_secret_is_patched_only_as_it_was_read(contract: TestCluster) -> None:
+    ours, deadline = Client(contract.api), Deadline(30, "this test")
+    made = ours.create("Secret", NS, {"metadata": {"name": "config"}, "data": {"a": "MQ==", "b": "Mg=="}}, deadline)
+    version = made["metadata"]["resourceVersion"]
+    changed = ours.patch("Secret", NS, "config", {"metadata": {"resourceVersion": version}, "data": {"a": "Mw=="}}, deadline)
+    assert changed["data"] == {"a": "Mw==", "b": "Mg=="}
+    with pytest.raises(Conflict) as caught:
+        ours.patch("Secret", NS, "config", {"metadata": {"resourceVersion": version}, "data": {"a": "NA=="}}, deadline)
+    assert caught.value.message == (
+        f'The API refused to patch Secret {NS}/config: Operation cannot be fulfilled on secrets "config": the object has been modified; '
+        "please apply your changes to the latest version and try again"
+    )
+    with pytest.raises(AlreadyExists):
+        ours.create("Secret", NS, {"metadata": {"name": "config"}}, deadline)
+    assert ours.get("Secret", NS, "config", deadline)["data"] == {"a": "Mw==", "b": "Mg=="}
 
 
 def test_a_watch_tells_a_pods_life_from_pending_to_gone(contract: TestCluster) -> None:

@@ -19,15 +19,15 @@ from .harness import SAND, WORK, Scene, entry_refs
 
 
 def module(scene: Scene, name: str, check: bool = False, **arguments: Any) -> dict[str, Any]:
-    """Run one module, as an ad hoc command does; its answer."""
+    """Run one module, as an ad hoc command does; its answer, and as ``printed`` what was printed, in one line."""
     answers = Path(tempfile.mkdtemp(dir=scene.directory))
     argv = [str(Path(sys.executable).parent / "ansible"), "localhost", "-m", f"packit.deployment.{name}", "-a", json.dumps(arguments)]
     environment = {**os.environ, "K8S_AUTH_KUBECONFIG": str(scene.kubeconfig), "ANSIBLE_PYTHON_INTERPRETER": sys.executable}
-    argv += ["--tree", str(answers), *(["--check"] if check else [])]
+    argv += ["--tree", str(answers), "--diff", *(["--check"] if check else [])]
     done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=200, check=False)
     assert (answers / "localhost").exists(), done.stdout + done.stderr
     answer: dict[str, Any] = json.loads((answers / "localhost").read_text())
-    return answer
+    return {**answer, "printed": " ".join((done.stdout + done.stderr).split())}
 
 
 def filler(scene: Scene, **more: Any) -> dict[str, Any]:

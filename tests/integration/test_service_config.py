@@ -70,6 +70,7 @@ def prepare(scene: Scene, roles: tuple[str, ...] = ROLES, drop: tuple[str, str] 
     pod.containers[0].command = ["sh", "-c", command + PID1[2]]
     pod.volumes = [{"name": "packit-config", "secret": {"secretName": "packit-config"}}]
     workers.spec.replicas = 2
+    workers.metadata.resource_version = None  # whatever its controller writes meanwhile
     cluster.apps.replace_namespaced_stateful_set("packit-worker", WORK, workers)
     cluster.deployment(WORK, "dashboard", replicas=1)
     write(cluster, CONFIG)
@@ -112,6 +113,16 @@ def test_the_role_puts_the_keys_in_and_a_second_run_changes_nothing(scene: Scene
         assert all(f'"{line}"' in done.output for line in LINES)
     for done in (planned, first, second):
         assert "s3cret" not in done.output and "czNjcmV0" not in done.output
+
+
+def test_a_broken_file_is_refused_without_a_word_of_it_even_with_tracebacks(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    prepare(scene)
+    monkeypatch.setenv("ANSIBLE_DISPLAY_TRACEBACK", "always")
+    put(scene.cluster, CONFIG + "gitlab_token_secret: [s3cret-4\n")
+    done = play(scene)
+    assert done.code != 0
+    assert f"Secret {WORK}/packit-config, key {KEY}, line 8: this is no valid YAML: expected" in done.text
+    assert "s3cret" not in done.output
 
 
 def test_nothing_to_do_takes_six_requests_at_most(scene: Scene) -> None:
@@ -281,6 +292,7 @@ def test_a_restart_that_hangs_is_explained_and_says_that_the_configuration_was_c
     prepare(scene, roles=(*ROLES, "service-config-restart"))
     workers = scene.cluster.apps.read_namespaced_stateful_set("packit-worker", WORK)
     workers.spec.template.spec.containers[0].image = "missing.test/nothing:1"
+    workers.metadata.resource_version = None  # whatever its controller writes meanwhile
     scene.cluster.apps.replace_namespaced_stateful_set("packit-worker", WORK, workers)
     done = config(scene, restart=True, timeout=60)
     assert done["changed"] is True and done["restarted"] == [], done

@@ -130,7 +130,8 @@ def _worker(
     sandbox = known.get((sandbox_volume.namespace, sandbox_volume.claim))
     if sandbox is None:
         model = own or owner
-        assert model is not None  # a pod is known by its claim or by its StatefulSet
+        if model is None:
+            raise AssertionError("a pod is known by its claim or by its StatefulSet")
         first = _create(sandbox_volume, wanted, model)
     else:
         first = _change(sandbox_volume, sandbox, wanted.storage, wanted.labels)

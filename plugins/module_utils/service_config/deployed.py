@@ -57,9 +57,10 @@ def misfits(client: Client, deployed: Deployed, wanted: Wanted, sandbox_namespac
 
 
 def require_restart(client: Client, namespace: str, readers: Sequence[Workload], deadline: Deadline) -> None:
-    """Raises Forbidden where we may not restart them, or not see how it goes."""
+    """Raises Forbidden where we may not find them, not restart them, or not see how it goes."""
     kinds = {item.kind for item in readers}
-    rights = [Right(plural, verb, group="apps") for plural, kind in _WORKLOADS if kind in kinds for verb in ("get", "patch")]
+    rights = [Right(plural, "list", group="apps") for plural, _kind in _WORKLOADS]
+    rights += [Right(plural, verb, group="apps") for plural, kind in _WORKLOADS if kind in kinds for verb in ("get", "patch")]
     require(client, [namespace], [*rights, Right("pods", "list")], deadline)
 
 

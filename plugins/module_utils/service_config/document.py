@@ -39,7 +39,7 @@ def add(document: Document, wanted: Wanted) -> str:
         return document.text
     if not document.root.flow:
         absent = [name for name in missing if document.root.get(name) is None]
-        spans = [span for name in missing if name not in absent for span in _corrected(document, name, wanted)]
+        spans = [span for name in missing for span in _corrected(document, name, wanted)]
         # At the end, as people would. Where the end of the text belongs to a value (a block scalar), before the first key.
         for place in (_at_end, _at_start):
             edited = apply(document.text, [*spans, *([place(document, lines(wanted, absent))] if absent else [])])
@@ -106,9 +106,10 @@ def _parsed(document: Document, edited: str) -> Document | None:
 
 
 def _corrected(document: Document, name: str, wanted: Wanted) -> list[Span]:
-    """The spans that make a key right which is there."""
+    """The spans that make a key right which is there; none where it is not."""
     pair = document.root.get(name)
-    assert pair is not None
+    if pair is None:
+        return []
     if name == CACHE:
         return [_value(document, pair, wanted.path)]
     if name == ADD:

@@ -40,8 +40,8 @@ def edit(source: str, data: bytes, state: State, wanted: Wanted) -> Edit:
     """What is to be written. Raises InvalidOption, naming source and line."""
     try:
         text = data.decode()
-    except UnicodeDecodeError as error:
-        raise InvalidOption(f"{source} is no UTF-8 text.", "Is it the right key or file? The service's configuration is YAML.") from error
+    except UnicodeDecodeError:
+        raise InvalidOption(f"{source} is no UTF-8 text.", "Is it the right key or file? The service's configuration is YAML.") from None
     if source.endswith(".j2"):
         if state is State.ABSENT:
             return Edit(text, jinja_source.remove(source, text, wanted))

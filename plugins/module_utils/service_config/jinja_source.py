@@ -16,7 +16,7 @@ from collections.abc import Callable
 from ..errors import InvalidOption
 from . import document
 from .checks import check, is_own
-from .jinja_world import CANNOT_RENDER, MISSING, render
+from .jinja_world import MISSING, CannotRender, render
 from .model import ADD, CACHE, KEYS, VOLUMES, Wanted, entry_lines, lines
 from .nodes import Document, parse
 from .spans import Span, after_line, apply, at_end, joined, lines_of
@@ -107,9 +107,8 @@ def _worlds(source: str, text: str, wanted: Wanted) -> list[Document]:
             worlds.append(parse(f"{source} (rendered)", render(text, truth)))
         except InvalidOption as error:
             raise _refused(f"{source} cannot be checked by rendering it without its variables. {error.message}", wanted) from error
-        except CANNOT_RENDER as error:
-            words = f"{source} cannot be rendered without its variables ({type(error).__name__})."
-            raise _refused(words, wanted) from error
+        except CannotRender as error:
+            raise _refused(f"{source} cannot be rendered without its variables ({error}).", wanted) from error
     return worlds
 
 

@@ -22,16 +22,19 @@ except ImportError:
         """Only a name for `except`, as the package is missing."""
 
 
-CANNOT_RENDER = (TemplateError, TypeError, ValueError)
-"""What a template raises: what it says itself, and what filters make of a value that is not there."""
+class CannotRender(ValueError):
+    """The template says something that cannot be rendered without its variables; the text is the kind of error, not its words."""
 
 
 def render(text: str, truth: bool) -> str:
-    """The rendered text. Raises one of CANNOT_RENDER."""
+    """The rendered text. Raises CannotRender."""
     environment = SandboxedEnvironment(undefined=_True if truth else _False, keep_trailing_newline=True)
     environment.filters = _Passing(environment.filters)
     environment.tests = _Passing(environment.tests)
-    return str(environment.from_string(text).render())
+    try:
+        return str(environment.from_string(text).render())
+    except (TemplateError, TypeError, ValueError) as error:  # the two are what filters make of a value that is not there
+        raise CannotRender(type(error).__name__) from None  # a template's traceback quotes the template
 
 
 class _Passing(dict[str, Any]):

@@ -54,7 +54,7 @@ def _secret(module: Any, options: ConfigOptions) -> None:
     deadline = Deadline(_TIMEOUT, f"editing {place}")
     around = deployed.look(client, place.namespace, deadline)
     readers = around.readers(place)
-    misfits: tuple[str, ...] = ()
+    misfits: tuple[str, ...] = (around.blind,) if around.blind else ()
 
     def make(content: Content) -> Edit:
         """Everything that can fail is asked before something is written."""

@@ -99,7 +99,7 @@ class Document:
 def parse(source: str, text: str) -> Document:
     """The document. Raises InvalidOption with the line, for what the service's own loader refuses and for duplicate keys.
 
-    Messages never quote the text: there are credentials in it.
+    Messages never quote the text, as there are credentials in it; and the parser's errors, which do, are no cause of ours.
     """
     parser = YAML(typ="safe", pure=True)
     parser.version = (1, 1)  # as PyYAML, with which the service reads it
@@ -108,11 +108,9 @@ def parse(source: str, text: str) -> Document:
     except MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line = f", line {mark.line + 1}" if mark is not None else ""
-        raise InvalidOption(
-            f"{source}{line}: this is no valid YAML: {_unquoted(error.problem or 'it cannot be read')}.", _REPAIR
-        ) from error
-    except YAMLError as error:
-        raise InvalidOption(f"{source}: this is no valid YAML: it has a character that YAML does not allow.", _REPAIR) from error
+        raise InvalidOption(f"{source}{line}: this is no valid YAML: {_unquoted(error.problem or 'it cannot be read')}.", _REPAIR) from None
+    except YAMLError:
+        raise InvalidOption(f"{source}: this is no valid YAML: it has a character that YAML does not allow.", _REPAIR) from None
     names = [type(event).__name__ for event in events]
     if names.count("DocumentStartEvent") > 1:
         second = [event for event in events if type(event).__name__ == "DocumentStartEvent"][1]

@@ -62,13 +62,13 @@ class ConfigSecret:
 
     def change(self, make: Callable[[Content], Edit], *, backup: bool, check_mode: bool) -> Written:
         """Make an edit of what is there, again if somebody else wrote in between. Raises DeploymentError."""
-        wrote = None
+        wrote, saved = None, ""
         while True:
             content = self._read()
             edit = make(content)
             if not edit.changed:
                 # After a conflict: what was wanted is there by now, by a request of ours whose answer was lost, or by another's.
-                return Written(edit if wrote is None else wrote)
+                return Written(edit if wrote is None else wrote, saved)
             wrote = edit
             if content.immutable:
                 raise InvalidOption(
@@ -79,7 +79,7 @@ class ConfigSecret:
             if check_mode:
                 return Written(edit)
             try:
-                saved = self._back_up(content) if backup and content.data is not None else ""
+                saved = self._back_up(content) if backup and content.data is not None else saved
                 self._write(content, edit.after.encode())
                 return Written(edit, saved)
             except (Conflict, AlreadyExists, NotFound):
@@ -98,8 +98,8 @@ class ConfigSecret:
         raw = data.get(place.key)
         try:
             value = base64.b64decode(raw, validate=True) if raw is not None else None
-        except binascii.Error as error:
-            raise InvalidOption(f"{place} is no base64, as the API gives it.") from error
+        except binascii.Error:
+            raise InvalidOption(f"{place} is no base64, as the API gives it.") from None
         return Content(found["metadata"]["resourceVersion"], value, tuple(sorted(data)), bool(found.get("immutable")))
 
     def _require(self, content: Content, backup: bool) -> None:

@@ -97,7 +97,7 @@ def _sound(space: Space, repair: bool, warnings: list[str]) -> tuple[Entry, ...]
         words = f"{where} stops every pod creation there: {space.defaults.unreadable}."
         if not repair:
             raise Blocked(words, f"{_REPAIR} It is: {space.defaults.text}")
-        warnings.append(f"{words} It was taken away; it was: {space.defaults.text}")
+        warnings.append(f"{words} It is taken away; it was: {space.defaults.text}")
         return ()
     refused = refused_entries(space.defaults)
     if not refused:
@@ -106,7 +106,7 @@ def _sound(space: Space, repair: bool, warnings: list[str]) -> tuple[Entry, ...]
     words = f"{where} stops every pod creation there: {reasons}."
     if not repair:
         raise Blocked(words, _REPAIR)
-    warnings.append(f"{words} What is wrong was taken out.")
+    warnings.append(f"{words} What is wrong is taken out.")
     bad = [entry for entry, _why in refused]
     return tuple(entry for entry in space.defaults.entries if entry not in bad)
 
@@ -121,7 +121,7 @@ def _whitelist(space: Space, defaults: Sequence[Toleration], wish: Wish, warning
         words = f"{where} stops every pod creation there: {space.whitelist.unreadable}."
         if not wish.repair:
             raise Blocked(words, f"{_REPAIR} It is: {space.whitelist.text}")
-        warnings.append(f"{words} It was taken away, so every toleration is allowed; it was: {space.whitelist.text}")
+        warnings.append(f"{words} It is taken away, so every toleration is allowed; it was: {space.whitelist.text}")
         return None
     always, with_requests = forbidden(space.whitelist, defaults)
     if not always and not with_requests:
@@ -130,7 +130,7 @@ def _whitelist(space: Space, defaults: Sequence[Toleration], wish: Wish, warning
     whom = "every pod" if always else "every pod with requests or limits"
     words = f"{where} does not allow {', '.join(str(item) for item in lacking)}: {whom} would be refused."
     if wish.repair:
-        warnings.append(f"{words} It was extended.")
+        warnings.append(f"{words} It is extended.")
         return written(space.whitelist, (*space.whitelist.entries, *(Entry(to_data(item), item) for item in lacking)))
     if wish.absent or not wish.tolerations:
         warnings.append(f"{words} {_REPAIR}")

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import traceback
+
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
@@ -21,6 +23,7 @@ def refusal(text: str | bytes) -> str:
     """The words in which an edit is refused."""
     with pytest.raises(InvalidOption) as caught:
         edit(SOURCE, text if isinstance(text, bytes) else text.encode(), State.PRESENT, WANTED)
+    assert "s3cret" not in "".join(traceback.format_exception(caught.value))
     return str(caught.value)
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import pytest
@@ -14,7 +15,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.service_config.m
 
 WANTED = parse_wanted("/repository-cache", VARIABLE, True)
 SAND = "packit-sandbox"
-CLAIMS = {"sandcastle-repository-cache-packit-worker-0", "sandcastle-repository-cache-packit-worker-1"}
+CLAIMS = frozenset({"sandcastle-repository-cache-packit-worker-0", "sandcastle-repository-cache-packit-worker-1"})
 SCRIPT = {"command": ["/usr/bin/run_worker.sh"]}
 OWN_NAME = {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
 
@@ -25,7 +26,7 @@ def template(path: str = "/repository-cache", **container: Any) -> dict[str, Any
     return {"spec": {"containers": [{"name": "side"}, {"name": "worker", "volumeMounts": mounts, **container}]}}
 
 
-def said(of: dict[str, Any], claims: set[str] | None = CLAIMS) -> list[str]:
+def said(of: dict[str, Any], claims: Collection[str] | None = CLAIMS) -> list[str]:
     """What is found of a worker with two replicas."""
     found = worker("packit-worker", 2, of, WANTED)
     return list(findings(WANTED, [found] if found is not None else [], SAND, claims))

@@ -9,7 +9,7 @@ import re
 
 import pytest
 import yaml
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
@@ -113,6 +113,53 @@ def test_an_untouched_document_is_written_back_byte_for_byte(text: str) -> None:
     assert removed(text) == text
     edited = added(text)
     assert added(edited) == edited
+
+
+OURS = st.sampled_from(
+    [
+        "repository_cache: /old  # comment\n",
+        "repository_cache: '/repository-cache'\n",
+        "repository_cache:\n  /old\n",
+        "repository_cache:\n",
+        "'repository_cache' : \"/old\"\n",
+        "repository_cache: >-\n  /old\n",
+        "? repository_cache\n: /old\n",
+        "add_repositories_to_repository_cache: yes\n",
+        "add_repositories_to_repository_cache: 'no'\n",
+        "add_repositories_to_repository_cache: !!bool true # x\n",
+        f"{LIST}  - {{path: /repository-cache, {ENV}}}\n",
+        f"{LIST}  - path: /repository-cache # c\n\n    # d\n    pvc: a\n  # e\n  - pvc: b\n    path: /x\n",
+        f"{LIST}-\n  # c\n  path: /old\n  {ENV}\n  read_only: off\n\n",
+        f"{FLOW} [{{{ENV}, path: /old}}, {{path: /x, pvc: b}}, ]\n",
+        f"{FLOW} [\n  {{\n    path: /repository-cache,\n    pvc: b,\n  }},\n]\n",
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.lists(OURS, min_size=1, max_size=3, unique_by=lambda text: text.strip("'? ")[:5]), documents(), st.booleans())
+def test_whatever_was_there_of_the_cache_is_right_afterwards_and_the_rest_as_it_was(ours: list[str], text: str, first: bool) -> None:
+    text = re.sub(r"[\"]?command_handler_pvc_volume_specs[\s\S]*?(?=\r?\n(?:key|#|\.\.\.)|\Z)", "other: 1", text)
+    end = "\r\n" if "\r\n" in text else "\n"
+    block = "".join(ours).replace("\n", end)
+    place = text.index("key0:") if first else len(text)
+    assume(place < len(text) or (text.endswith(end) and "...\n" not in text.replace("\r", "")))
+    text = text[:place] + block + text[place:]
+    before, edited = yaml.safe_load(text), added(text)
+    after = yaml.safe_load(edited)
+    assert after["repository_cache"] == "/repository-cache" and after["add_repositories_to_repository_cache"] in (False, "no")
+    foreign = [item for item in before.get("command_handler_pvc_volume_specs", []) if item["path"] == "/x"]
+    volumes = after["command_handler_pvc_volume_specs"]
+    assert [item for item in volumes if item["path"] == "/x"] == foreign
+    assert [item for item in volumes if item["path"] != "/x"] == [ENTRY]
+    assert {key: value for key, value in after.items() if key not in KEYS} == {
+        key: value for key, value in before.items() if key not in KEYS
+    }
+    assert added(edited) == edited
+    if "|+" not in text:  # which may keep what comes after our lines: then they are not taken out, but told
+        gone = yaml.safe_load(removed(edited))
+        assert [item["path"] for item in gone.get("command_handler_pvc_volume_specs", [])] == ["/x"] * len(foreign)
+        assert "repository_cache" not in gone
 
 
 def test_the_lines_are_written_as_people_write_them() -> None:
