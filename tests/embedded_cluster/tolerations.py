@@ -146,7 +146,7 @@ def _toleration(data: Any) -> Json:
         name = known.get(written.lower(), "")
         if not name or value is None:
             continue
-        if type(value) is not _FIELDS[name]:
+        if not isinstance(value, _FIELDS[name]) or isinstance(value, bool):
             shown = _TYPES[type(value)] + (f" {value}" if isinstance(value, float) else "")
             into = "int64" if _FIELDS[name] is int else "string"
             raise _server_error(f"json: cannot unmarshal {shown} into Go struct field Toleration.{name} of type {into}")
