@@ -133,6 +133,11 @@ unreached:
   returned: always, unless something is wrong with the options or the annotations
   type: list
   elements: str
+summary:
+  description: What the pods of each namespace get, a line each.
+  returned: always, unless something is wrong with the options or the annotations
+  type: list
+  elements: str
 requests:
   description: Requests that were sent to the API.
   returned: always, unless something is wrong with the options or the annotations

@@ -142,6 +142,11 @@ workloads:
           before: null
           after: stage
       pending: []
+summary:
+  description: What became of each workload, a line each.
+  returned: when nothing failed
+  type: list
+  elements: str
 requests:
   description: Requests that were sent to the API.
   returned: when nothing failed

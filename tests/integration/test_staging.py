@@ -106,6 +106,7 @@ def test_a_pod_lands_on_a_tainted_node_only_after_the_role_ran(staged: Scene) ->
     planned = play(staged, "--check", **wanted)
     assert planned.code == 0 and "changed=1" in planned.output, planned.output
     assert annotations(cluster) == {}
+    assert f"{WORK}: environment=stage:NoSchedule is to be annotated, and is proved then." in planned.text
     shown = play(staged, **wanted)
     assert shown.code == 0 and "changed=1" in shown.output, shown.output
     assert f"+{WRITTEN}" in shown.output
@@ -113,6 +114,7 @@ def test_a_pod_lands_on_a_tainted_node_only_after_the_role_ran(staged: Scene) ->
         f"The pod template of Deployment {WORK}/dashboard is not changed, because that starts its pods anew and kills the tasks that run in "
         "them: spec.template.spec.nodeSelector.env: nothing -> stage. Set `restart: true` (staging_restart) when they may." in shown.text
     )
+    assert f"{SAND}: its pods get environment=stage:NoSchedule." in shown.text
     assert annotations(cluster) == annotations(cluster, SAND) == {DEFAULTS: WRITTEN}
     assert "nodeSelector" not in pod_spec(cluster)
     done = play(staged, **wanted, restart=True)
@@ -126,6 +128,7 @@ def test_a_pod_lands_on_a_tainted_node_only_after_the_role_ran(staged: Scene) ->
     again = play(staged, **wanted, restart=True)
     print(f"nothing to do took {time.monotonic() - started:.1f} s, ansible-playbook's start included")
     assert again.code == 0 and "changed=0" in again.output, again.output
+    assert "deployment/dashboard: as wanted" in again.text
     if cluster.name == "embedded":
         counted = cluster.requests()  # type: ignore[attr-defined]
         assert sum(counted.values()) <= 6 + 1, counted
@@ -311,9 +314,7 @@ def test_fewer_workers_leave_their_claims_and_say_so(staged: Scene) -> None:
     assert "-spec.replicas: 2 +spec.replicas: 1" in planned["printed"]
     done = settings(staged, sizes=sizes)
     assert done["changed"] is True
-    said = (
-        f"StatefulSet {WORK}/packit-worker has 1 replicas instead of 2. Claims that stay: packit-worker-repository-cache-packit-worker-1."
-    )
+    said = f"StatefulSet {WORK}/packit-worker goes from 2 replicas to 1. Claims that stay: packit-worker-repository-cache-packit-worker-1."
     assert said in done["printed"]
     assert cluster.pods(WORK) == ["packit-worker-0"]
     claims = [item.metadata.name for item in cluster.core.list_namespaced_persistent_volume_claim(WORK).items]

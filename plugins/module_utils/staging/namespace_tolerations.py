@@ -78,6 +78,7 @@ def namespace_tolerations(module: Any) -> None:
         "changed": any(outcome.changed for outcome in outcomes),
         "namespaces": [_facts(outcome) for outcome in outcomes],
         "commands": [outcome.decision.command for outcome in outcomes if outcome.unmet],
+        "summary": [_summary(outcome, wish) for outcome in outcomes],
         "unreached": [outcome.decision.space.name for outcome in outcomes if outcome.unreached],
         "requests": client.requests,
         "diff": [item for outcome in outcomes if outcome.changed for item in _diff(outcome.decision)],
@@ -160,6 +161,21 @@ def _proof_warnings(outcome: Outcome) -> tuple[str, ...]:
             f"is off in this cluster. Put them on the pod templates (staging_tolerations_via: templates, or auto). {_SANDBOXES}"
         )
     return tuple(found)
+
+
+def _summary(outcome: Outcome, wish: Wish) -> str:
+    """What pods of a namespace get, in a line. Pure."""
+    name, words = outcome.decision.space.name, ", ".join(str(item) for item in wish.tolerations)
+    if outcome.unmet:
+        return f"{name}: not annotated, because you may not."
+    if not wish.tolerations:
+        return f"{name}: no tolerations are asked for; its annotations let pods be made."
+    if wish.absent:
+        return f"{name}: without {words}."
+    if outcome.proof is None:
+        return f"{name}: {words} is to be annotated, and is proved then."
+    told = {True: "its pods get", False: "annotated, but its pods do not get", None: "annotated, but not proved:"}[outcome.proof.works]
+    return f"{name}: {told} {words}."
 
 
 def _facts(outcome: Outcome) -> dict[str, object]:

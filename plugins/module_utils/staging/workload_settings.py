@@ -78,6 +78,7 @@ def workload_settings(module: Any) -> None:
     module.exit_json(
         changed=bool(done),
         workloads=[_facts(change, params["restart"]) for change in changes],
+        summary=[_summary(change, params["restart"]) for change in changes],
         requests=client.requests,
         diff=[_diff(change, params["restart"]) for change in done],
     )
@@ -202,9 +203,7 @@ def _scaled_down(changes: Sequence[Change]) -> tuple[str, ...]:
         gone = [f"{workload.name}-{number}" for number in range(change.replicas, workload.replicas)]
         claims = [f"{template}-{pod}" for pod in gone for template in workload.claim_templates]
         if claims and not workload.deletes_claims:
-            found.append(
-                f"{workload} has {change.replicas} replicas instead of {workload.replicas}. Claims that stay: {', '.join(claims)}."
-            )
+            found.append(f"{workload} goes from {workload.replicas} replicas to {change.replicas}. Claims that stay: {', '.join(claims)}.")
     return tuple(found)
 
 
@@ -235,6 +234,14 @@ def _facts(change: Change, restart: bool) -> dict[str, Any]:
         "fields": [{"path": item.path, "before": item.before, "after": item.after} for item in made],
         "pending": [{"path": item.path, "before": item.before, "after": item.after} for item in pending],
     }
+
+
+def _summary(change: Change, restart: bool) -> str:
+    """What became of a workload, in a line."""
+    made = [str(item) for item in change.fields if restart or not item.in_template]
+    waiting = [str(item) for item in change.fields if item.in_template and not restart]
+    words = [*made, *(f"{item} (waits for staging_restart)" for item in waiting)]
+    return f"{change.workload.named}: {'; '.join(words) or 'as wanted'}"
 
 
 def _diff(change: Change, restart: bool) -> dict[str, str]:
