@@ -12,12 +12,12 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export PYTHONDONTWRITEBYTECODE := 1
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test test-real benchmark lint sanity units pytest prerequisites clean
+.PHONY: demo test test-real benchmark lint sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
 
-test: lint sanity units pytest
+test: lint sanity units pytest molecule
 
 pytest: prerequisites $(VENV)/dev-installed
 	@echo "== pytest: scenarios, each on one of four embedded clusters"
@@ -26,6 +26,11 @@ pytest: prerequisites $(VENV)/dev-installed
 units: prerequisites $(VENV)/dev-installed
 	@echo "== ansible-test units"
 	@$(BIN)/python tests/tools/ansible_test.py units --requirements
+
+molecule: prerequisites $(VENV)/dev-installed
+	@echo "== molecule: each role on an embedded cluster of its own"
+	@$(RUN) $(BIN)/molecule test --all >.build/molecule.log 2>&1 || { cat .build/molecule.log; exit 1; }
+	@tail -n 5 .build/molecule.log
 
 sanity: prerequisites $(VENV)/dev-installed
 	@echo "== ansible-test sanity"

@@ -53,8 +53,22 @@ class TestCluster(ABC):
         self.apps = client.AppsV1Api(self.api)
 
     @abstractmethod
-    def volume(self, namespace: str, claim: str, *, size: str, node: str, access_mode: str, make_claim: bool = True) -> None:
+    def volume(
+        self,
+        namespace: str,
+        claim: str,
+        *,
+        size: str,
+        node: str,
+        access_mode: str,
+        make_claim: bool = True,
+        storage_class: str = "standard",
+    ) -> None:
         """Provide a volume for a claim, pinned to a node; and the claim, unless something else makes it."""
+
+    @abstractmethod
+    def room(self, namespace: str, claim: str) -> None:
+        """A volume of 1 GiB for a claim that is not there yet."""
 
     @abstractmethod
     def volume_path(self, namespace: str, claim: str) -> Path:
@@ -79,9 +93,18 @@ class TestCluster(ABC):
     def _has_service_account(self, namespace: str) -> bool:
         return any(item.metadata.name == "default" for item in self.core.list_namespaced_service_account(namespace).items)
 
-    def claim(self, namespace: str, name: str, *, size: str = "1G", node: str = "node1", access_mode: str = "ReadWriteOnce") -> Path:
+    def claim(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        size: str = "1G",
+        node: str = "node1",
+        access_mode: str = "ReadWriteOnce",
+        storage_class: str = "standard",
+    ) -> Path:
         """A claim with its volume; returns its directory."""
-        self.volume(namespace, name, size=size, node=node, access_mode=access_mode)
+        self.volume(namespace, name, size=size, node=node, access_mode=access_mode, storage_class=storage_class)
         return self.volume_path(namespace, name)
 
     def workers(

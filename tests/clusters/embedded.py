@@ -41,14 +41,27 @@ class EmbeddedTestCluster(TestCluster):
         self._config = yaml.safe_load(self.kubeconfig.read_text())
         self.connect()
 
-    def volume(self, namespace: str, claim: str, *, size: str, node: str, access_mode: str, make_claim: bool = True) -> None:
+    def volume(
+        self,
+        namespace: str,
+        claim: str,
+        *,
+        size: str,
+        node: str,
+        access_mode: str,
+        make_claim: bool = True,
+        storage_class: str = "standard",
+    ) -> None:
         limited = size.endswith("M") and int(size[:-1]) <= 128
         annotations = {"embedded.test/node": node, **({"embedded.test/limited": "true"} if limited else {})}
-        spec = {"accessModes": [access_mode], "storageClassName": "standard", "resources": {"requests": {"storage": f"{size}i"}}}
+        spec = {"accessModes": [access_mode], "storageClassName": storage_class, "resources": {"requests": {"storage": f"{size}i"}}}
         if not any(item.metadata.name == claim for item in self.core.list_namespaced_persistent_volume_claim(namespace).items):
             self.core.create_namespaced_persistent_volume_claim(
                 namespace, {"metadata": {"name": claim, "annotations": annotations}, "spec": spec}
             )
+
+    def room(self, namespace: str, claim: str) -> None:
+        """Every claim finds its volume here."""
 
     def volume_path(self, namespace: str, claim: str) -> Path:
         path = self.directory / "volumes" / f"{namespace}-{claim}"

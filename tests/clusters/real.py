@@ -48,8 +48,21 @@ class RealCluster(TestCluster):
         """Where kubectl is."""
         return Path(os.environ.get("CLUSTER_BIN", Path.home() / ".cache/packit-deployment/real-cluster"))
 
-    def volume(self, namespace: str, claim: str, *, size: str, node: str, access_mode: str, make_claim: bool = True) -> None:
-        run([str(SCRIPT), "volume", namespace, claim, size, node, access_mode])
+    def volume(
+        self,
+        namespace: str,
+        claim: str,
+        *,
+        size: str,
+        node: str,
+        access_mode: str,
+        make_claim: bool = True,
+        storage_class: str = "standard",
+    ) -> None:
+        run([str(SCRIPT), "volume", namespace, claim, size, node, access_mode, storage_class])
+
+    def room(self, namespace: str, claim: str) -> None:
+        run([str(SCRIPT), "volume", namespace, claim, "1G", "node1", "ReadWriteOnce", "standard", "none"])
 
     def volume_path(self, namespace: str, claim: str) -> Path:
         return self.kubeconfig.parent / "volumes" / f"{namespace}-{claim}"

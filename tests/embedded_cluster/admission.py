@@ -134,24 +134,30 @@ def counts_for(quota: Json, pod: Json) -> bool:
 def _quota(store: Store, namespace: str, quota: Json, pod: Json) -> None:
     if not counts_for(quota, pod):
         return
-    hard, asked = quota["spec"]["hard"], usage(pod)
-    name = quota["metadata"]["name"]
+    hard = {key: value for key, value in quota["spec"]["hard"].items() if "storage" not in key and key != "persistentvolumeclaims"}
+    asked, name = usage(pod), quota["metadata"]["name"]
     lacking = [key for key in hard if key not in asked]
     if lacking:
         raise forbidden("pods", pod["metadata"]["name"], f"failed quota: {name}: must specify {','.join(sorted(lacking))}")
     used = {
         key: sum(usage(other).get(key, 0.0) for other in store.list(BY_KIND["Pod"], namespace) if counts_for(quota, other)) for key in hard
     }
+    check_quota(name, "pods", pod["metadata"]["name"], hard, asked, used)
+
+
+def check_quota(quota: str, plural: str, name: str, hard: Json, asked: dict[str, float], used: dict[str, float]) -> None:
+    """Raises a 403 where what an object asks for is more than a quota has left."""
     over = [key for key, most in hard.items() if used[key] + asked[key] > quantity(most)]
     if over:
         shown = [",".join(f"{key}={_shown(key, values[key])}" for key in over) for values in (asked, used)]
         shown.append(",".join(f"{key}={hard[key]}" for key in over))
-        raise forbidden(
-            "pods", pod["metadata"]["name"], f"exceeded quota: {name}, requested: {shown[0]}, used: {shown[1]}, limited: {shown[2]}"
-        )
+        raise forbidden(plural, name, f"exceeded quota: {quota}, requested: {shown[0]}, used: {shown[1]}, limited: {shown[2]}")
 
 
 def _shown(key: str, value: float) -> str:
+    if key == "requests.storage":
+        unit = next((unit for unit in ("Ti", "Gi", "Mi", "Ki") if value and not value % quantity(f"1{unit}")), "")
+        return f"{value / quantity(f'1{unit}'):.0f}{unit}"
     if key.endswith("memory"):
         return f"{value / 2**20:.0f}Mi"
     if key.endswith("cpu") and value % 1:

@@ -16,6 +16,7 @@ from typing import Any
 from aiohttp import web
 
 from .admission import Access, admit_pod, usage
+from .claims import admit_claim
 from .faults import Fault, Faults
 from .kubelet import POD, Kubelet
 from .resources import BY_KIND, BY_PATH, RESOURCES, VERBS, Resource
@@ -110,6 +111,8 @@ class Api:
             precondition = body.get("metadata", {}).get("resourceVersion")
             body = merge(present, body)
             body["metadata"]["resourceVersion"] = precondition
+        if resource is _CLAIM:
+            admit_claim(self._store, namespace, present, body)
         check_workload(resource, present, body)
         if "dryRun" in query:
             return merge(present, body)  # type: ignore[no-any-return]
@@ -142,6 +145,8 @@ class Api:
         elif resource.group == "apps":
             check_workload(resource, None, body)
         elif resource is _CLAIM:
+            if self._store.peek(_CLAIM, namespace, body["metadata"].get("name", "")) is None:
+                admit_claim(self._store, namespace, None, body)
             body["status"] = {"phase": "Pending"}
         elif resource.kind == "ResourceQuota":
             body["status"] = {"hard": body["spec"]["hard"], "used": dict.fromkeys(body["spec"]["hard"], "0")}

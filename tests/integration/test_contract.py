@@ -88,11 +88,55 @@ def test_a_quota_is_refused_in_the_same_words(contract: TestCluster) -> None:
         contract.core.delete_namespaced_resource_quota("small", NS)
 
 
+def claim(name: str, storage: str) -> dict[str, Any]:
+    """A claim of the class whose claims do not grow."""
+    spec = {"accessModes": ["ReadWriteOnce"], "storageClassName": "standard", "resources": {"requests": {"storage": storage}}}
+    return {"metadata": {"name": name}, "spec": spec}
+
+
+def test_claims_are_refused_in_the_same_words(contract: TestCluster) -> None:
+    core = contract.core
+    contract.claim(NS, "bound")
+    contract.core.create_namespaced_pod(NS, pod("user", volumes=[{"name": "v", "persistentVolumeClaim": {"claimName": "bound"}}]))
+    until(lambda: bool(core.read_namespaced_persistent_volume_claim("bound", NS).spec.volume_name), "the claim's volume")
+    core.create_namespaced_persistent_volume_claim(NS, claim("unbound", "1Gi"))
+
+    def ask(name: str, storage: str) -> Callable[[], Any]:
+        body = {"spec": {"resources": {"requests": {"storage": storage}}}}
+        return lambda: core.patch_namespaced_persistent_volume_claim(name, NS, body, dry_run="All")
+
+    words = 'persistentvolumeclaims "bound" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that '
+    assert refused(ask("bound", "2Gi")) == (403, "Forbidden", f"{words}provisions the pvc must support resize")
+    code, _reason, message = refused(ask("bound", "1Mi"))
+    assert (code, message) == (
+        422,
+        'PersistentVolumeClaim "bound" is invalid: spec.resources.requests.storage: Forbidden: field can not be less than status.capacity',
+    )
+    code, _reason, message = refused(ask("unbound", "2Gi"))
+    assert (code, message.splitlines()[0]) == (
+        422,
+        'PersistentVolumeClaim "unbound" is invalid: spec: Forbidden: spec is immutable after creation except resources.requests and '
+        "volumeAttributesClassName for bound claims",
+    )
+    code, _reason, message = refused(lambda: core.create_namespaced_persistent_volume_claim(NS, claim("none", "0")))
+    assert (code, message) == (
+        422,
+        'PersistentVolumeClaim "none" is invalid: spec.resources[storage]: Invalid value: "0": must be greater than zero',
+    )
+    contract.quota(NS, "storage", {"requests.storage": "3Gi", "persistentvolumeclaims": "9"})
+    try:
+        answer = refused(lambda: core.create_namespaced_persistent_volume_claim(NS, claim("more", "1500Mi"), dry_run="All"))
+        words = "requested: requests.storage=1500Mi, used: requests.storage=3Gi, limited: requests.storage=3Gi"
+        assert answer == (403, "Forbidden", f'persistentvolumeclaims "more" is forbidden: exceeded quota: storage, {words}')
+    finally:
+        core.delete_namespaced_resource_quota("storage", NS)
+
+
 def test_rights_are_refused_in_the_same_words(contract: TestCluster, tmp_path: Path) -> None:
     from kubernetes import config  # noqa: PLC0415
 
     core = client.CoreV1Api(config.new_client_from_config(str(contract.deployer([NS], tmp_path))))
-    assert [item.metadata.name for item in core.list_namespaced_persistent_volume_claim(NS).items] == ["claim"]
+    assert "claim" in [item.metadata.name for item in core.list_namespaced_persistent_volume_claim(NS).items]
     user = f"system:serviceaccount:{NS}:deployer"
     expected = f'secrets is forbidden: User "{user}" cannot list resource "secrets" in API group "" in the namespace "{NS}"'
     assert refused(lambda: core.list_namespaced_secret(NS)) == (403, "Forbidden", expected)

@@ -3,8 +3,9 @@
 # NODES nodes, each a containerd and a kubelet of its own. Needs root, Go, and the Debian packages that `install` names.
 #
 #   cluster.sh install | build | up | down | kubeconfig
-#   cluster.sh volume NAMESPACE CLAIM [SIZE] [NODE] [MODE]   a volume for a claim, and the claim unless it is there: an ext4
-#                                                    image of that size, so lost+found is there and ENOSPC is real
+#   cluster.sh volume NAMESPACE CLAIM [SIZE] [NODE] [MODE] [CLASS] [none]   a volume for a claim, and the claim unless it is
+#                                                    there (or `none` is said): an ext4 image of that size, so lost+found is
+#                                                    there and ENOSPC is real
 #   cluster.sh unmount NAMESPACE CLAIM               the volume's file system goes away
 #
 # CLUSTER_DIR  what the running cluster keeps   (/var/tmp/packit-deployment-cluster; `down` deletes it)
@@ -155,7 +156,7 @@ K
 }
 
 volume() {
-  local ns=$1 name=$2 size=${3:-1G} node=${4:-node1} mode=${5:-ReadWriteOnce} path="$dir/volumes/$1-$2"
+  local ns=$1 name=$2 size=${3:-1G} node=${4:-node1} mode=${5:-ReadWriteOnce} class=${6:-standard} claim=${7:-} path="$dir/volumes/$1-$2"
   mkdir -p "$path"
   if ! mountpoint -q "$path"; then
     rm -f "$path.img"; truncate -s "$size" "$path.img"; mkfs.ext4 -q "$path.img"; mount -o loop "$path.img" "$path"
@@ -167,17 +168,17 @@ metadata: {name: "$ns-$name", labels: {test: volume}}
 spec:
   capacity: {storage: ${size}i}
   accessModes: [$mode]
-  storageClassName: standard
+  storageClassName: $class
   persistentVolumeReclaimPolicy: Retain
   claimRef: {namespace: "$ns", name: "$name"}
   local: {path: "$path"}
   nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [$node]}]}]}}
 K
-  $kubectl get -n "$ns" pvc "$name" >/dev/null 2>&1 || $kubectl apply -f - <<K
+  [ "$claim" = none ] || $kubectl get -n "$ns" pvc "$name" >/dev/null 2>&1 || $kubectl apply -f - <<K
 apiVersion: v1
 kind: PersistentVolumeClaim
 metadata: {name: "$name", namespace: "$ns"}
-spec: {accessModes: [$mode], storageClassName: standard, resources: {requests: {storage: ${size}i}}}
+spec: {accessModes: [$mode], storageClassName: $class, resources: {requests: {storage: ${size}i}}}
 K
 }
 

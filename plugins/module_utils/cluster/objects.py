@@ -67,7 +67,8 @@ class Pod:
 
 @dataclass(frozen=True)
 class Claim:
-    """A persistent volume claim. ``capacity`` is in bytes, 0 where it is not known; ``volume_name`` is empty while unbound."""
+    """A persistent volume claim. ``capacity`` is in bytes, 0 where it is not known; ``volume_name`` is empty while unbound;
+    ``storage`` is the size that it asks for, as it is written there."""
 
     namespace: str
     name: str
@@ -79,6 +80,8 @@ class Claim:
     phase: str
     volume_name: str
     capacity: int
+    storage: str
+    storage_class: str
 
 
 @dataclass(frozen=True)
@@ -159,6 +162,8 @@ def parse_claim(data: Object) -> Claim:
         phase=status.get("phase", ""),
         volume_name=spec.get("volumeName", ""),
         capacity=quantity((status.get("capacity") or {}).get("storage", "0")),
+        storage=((spec.get("resources") or {}).get("requests") or {}).get("storage", "0"),
+        storage_class=spec.get("storageClassName") or "",
     )
 
 

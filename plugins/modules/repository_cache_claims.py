@@ -1,0 +1,162 @@
+#!/usr/bin/python
+
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+from __future__ import annotations
+
+DOCUMENTATION = r"""
+module: repository_cache_claims
+short_description: The claims of the sandboxes' repository-cache volumes
+version_added: 0.1.0
+description:
+  - Makes the claim C(sandcastle-repository-cache-<pod>) for the sandboxes of each worker where it is missing, and grows the
+    claims of both sides when more O(storage) is asked for.
+  - A worker is a pod of a StatefulSet that has the volumeClaimTemplate C(packit-worker-repository-cache), or a pod whose claim
+    C(packit-worker-repository-cache-<pod>) is there. Workers without a repository cache are left alone. The workers' own claims
+    are made by their StatefulSet.
+  - A sandbox's claim grows before its worker's, and where it cannot, its worker's does not, as a sandbox's volume must hold all
+    that its worker's holds.
+  - Nothing is deleted, shrunk or moved to another storage class. A claim whose worker is gone is reported.
+options:
+  worker_namespace:
+    description: The workers' namespace.
+    type: str
+    required: true
+  sandbox_namespace:
+    description: The sandboxes' namespace.
+    type: str
+    required: true
+  storage:
+    description:
+      - The size of each claim, as a Kubernetes quantity such as V(4Gi). Claims that ask for less grow, where their storage class
+        has C(allowVolumeExpansion) and they are bound; less than a claim has is refused.
+      - A volumeClaimTemplate cannot be changed. Where one asks for less, a warning says what to do about it.
+      - Where this is empty, new claims are as large as their workers', and those that are there stay as they are.
+    type: str
+    default: ""
+  storage_class:
+    description:
+      - The storage class of new claims. The default is that of their workers' claims.
+      - The class of a claim that is there cannot be changed. Where it is another, a warning says so.
+    type: str
+    default: ""
+  labels:
+    description:
+      - Labels of the sandboxes' claims. Other labels of theirs stay. New claims have their workers' labels under
+        C(paas.redhat.com/) as well.
+    type: dict
+    default: {}
+  wait_timeout:
+    description:
+      - Seconds to wait for workers' claims that their StatefulSet is about to make, so that a task that follows finds them. After
+        it there is a warning. V(0) does not wait.
+    type: int
+    default: 60
+extends_documentation_fragment:
+  - kubernetes.core.k8s_auth_options
+  - ansible.builtin.action_common_attributes
+attributes:
+  check_mode:
+    support: full
+    details: The server is asked by dry-run requests whether it would accept the changes.
+  diff_mode:
+    support: full
+    details: Shows each claim's storage and new labels, before and after.
+  platform:
+    platforms: posix
+requirements:
+  - python >= 3.10
+  - kubernetes
+  - openshift
+  - jmespath
+author:
+  - Packit deployment contributors (@packit)
+seealso:
+  - module: packit.deployment.repository_cache
+"""
+
+EXAMPLES = r"""
+- name: A claim for the sandboxes of every worker
+  packit.deployment.repository_cache_claims:
+    worker_namespace: packit-prod
+    sandbox_namespace: packit-prod-sandbox
+
+- name: More room for all
+  packit.deployment.repository_cache_claims:
+    worker_namespace: packit-prod
+    sandbox_namespace: packit-prod-sandbox
+    storage: 8Gi
+    labels:
+      paas.redhat.com/appcode: APPCODE
+"""
+
+RETURN = r"""
+claims:
+  description: Each worker's sandbox's claim, then its own.
+  returned: always, unless the options are wrong
+  type: list
+  elements: dict
+  contains:
+    namespace:
+      description: The claim's namespace.
+      type: str
+    claim:
+      description: The claim's name.
+      type: str
+    role:
+      description: V(worker) or V(sandbox).
+      type: str
+    serves:
+      description: The worker pod for which it is there.
+      type: str
+    action:
+      description:
+        - One of V(create), V(grow), V(label), V(unchanged), V(later) (it can grow when it is bound), V(failed), and V(blocked)
+          (its sandbox's does not grow).
+      type: str
+    storage:
+      description: The size that it asks for now.
+      type: str
+    storage_class:
+      description: Its storage class. Empty is the cluster's default.
+      type: str
+    error:
+      description: Why it is not as wanted.
+      type: str
+    remedy:
+      description: What to do about that.
+      type: str
+orphans:
+  description: Claims whose worker is gone, as C(namespace/claim). They are left alone.
+  returned: always, unless the options are wrong
+  type: list
+  elements: str
+awaited:
+  description: Workers' claims that their StatefulSet has not made yet, as C(namespace/claim).
+  returned: always, unless the options are wrong
+  type: list
+  elements: str
+summary:
+  description: What is not as it was, a line each, ready to be printed.
+  returned: always, unless the options are wrong
+  type: list
+  elements: str
+requests:
+  description: Requests that were sent to the API.
+  returned: always, unless the options are wrong
+  type: int
+"""
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.populate.claims import ARGUMENT_SPEC, claims
+
+
+def main() -> None:
+    with deployment_module(ARGUMENT_SPEC) as module:
+        claims(module)
+
+
+if __name__ == "__main__":
+    main()
