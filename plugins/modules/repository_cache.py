@@ -98,7 +98,8 @@ options:
     default: auto
   image:
     description:
-      - The filler pods' image; it needs sh, coreutils, findutils, sed, git, and for methods V(seed) and V(rsync) rsync. It is pulled before a volume is taken.
+      - The filler pods' image; it needs sh, coreutils, findutils, sed, git, and for the methods V(seed) and V(rsync) rsync.
+        It is pulled before a volume is taken.
       - The default is the image of the running pod that uses the volume, else C(quay.io/packit/sandcastle).
     type: str
     default: ""
@@ -134,7 +135,9 @@ options:
     type: int
     default: 8
   timeout:
-    description: Seconds for one volume in all.
+    description:
+      - Seconds for one volume. A worker's has twice as much, as its sandbox's turns are inside; making a project ready, before
+        any volume is taken, has as much again, and the seed pod ends after four times as much.
     type: int
     default: 1800
   max_hold:
@@ -224,7 +227,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 volumes:
-  description: What happened to each volume, those that failed included.
+  description: What happened to each volume, those that failed included. Empty in check mode.
   returned: always, unless the options are wrong
   type: list
   elements: dict
@@ -254,12 +257,16 @@ volumes:
       description: Each time it was held, in seconds, as C(attach), C(work) and C(release).
       type: list
       elements: dict
+    warnings:
+      description: What the user should know of how the volume was held.
+      type: list
+      elements: str
     projects:
       description:
-        - Per project C(name), C(action), C(method), C(seconds), C(bytes) received, C(snapshot) (a digest of all refs), C(refs)
+        - Per project C(name), C(action), C(method), C(seconds), C(bytes) (of the packs that came), C(snapshot) (a digest of all refs), C(refs)
           (their number), C(layout), C(warnings), C(error) and C(remedy).
         - C(action) is one of V(add), V(update), V(replace), V(remove), V(unchanged), V(failed), V(blocked) (its sandbox failed),
-          V(skipped), and in check mode V(look).
+          V(skipped).
       type: list
       elements: dict
   sample:
@@ -273,12 +280,14 @@ volumes:
       locks: [{attach: 0.8, work: 1.9, release: 0.2}]
       projects: []
 summary:
-  description: A table of volumes and projects, ready to be printed, a line each.
+  description: A table of volumes and projects, ready to be printed, a line each; in check mode a line for each step of the plan.
   returned: always, unless the options are wrong
   type: list
   elements: str
 plan:
-  description: What was to be done to each project on each volume, and why.
+  description:
+    - What was to be done to each project on each volume, by which C(method) and C(why). C(action) is V(look) where that is
+      decided inside.
   returned: always, unless the options are wrong
   type: list
   elements: dict

@@ -94,6 +94,11 @@ class EmbeddedTestCluster(TestCluster):
         """Switch a fault on."""
         self._control("POST", "faults", {"kind": kind, **where})
 
+    def faults_left(self) -> int:
+        """How many faults have not happened as often as they were asked for."""
+        left: int = self._control("GET", "faults")
+        return left
+
     def clear_faults(self) -> None:
         """Switch all faults off."""
         self._control("DELETE", "faults")

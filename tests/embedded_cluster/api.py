@@ -296,6 +296,8 @@ class Api:
         if parts == ["faults"] and request.method == "DELETE":
             self._faults.clear()
             return web.json_response({})
+        if parts == ["faults"] and request.method == "GET":
+            return web.json_response(self._faults.left())
         if parts == ["faults"] and request.method == "POST":
             asked = await _body(request)
             if asked.get("kind") == "expire_watch":

@@ -38,6 +38,10 @@ class Faults:
             raise ValueError(f"unknown fault {fault.kind}")
         self._faults.append(fault)
 
+    def left(self) -> int:
+        """How many faults are still on: those with a number of times end when they have happened so often."""
+        return len(self._faults)
+
     def clear(self) -> None:
         """Switch all faults off."""
         self._faults.clear()

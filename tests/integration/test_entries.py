@@ -11,6 +11,8 @@ import subprocess
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.repositories import make
 
 from .harness import Scene, entry_refs, objects, own
@@ -43,6 +45,22 @@ def test_older_bare_and_non_bare_entries_are_updated_in_place(scene: Scene) -> N
     assert refs["refs/packit-cache/heads/main"] == make.git(upstream, "rev-parse", "main")
     scene.check()
     assert scene.succeed().result["changed"] is False
+
+
+def test_an_entry_of_another_user_is_updated_in_place(scene: Scene) -> None:
+    if os.geteuid() != 0:
+        pytest.skip("only root can make files of another user")
+    scene.deploy()
+    upstream = scene.repository(commits=5)
+    for volume in (scene.worker(), scene.sandbox()):
+        entry = put(upstream, volume, "one")
+        for path in (entry, *entry.rglob("*")):
+            os.chown(path, 4242, -1)
+    make.commit(upstream, "main", 2)
+    done = scene.succeed()
+    assert done.actions()[scene.worker_claim()] == {"one": "update"}
+    assert (scene.worker() / "one").stat().st_uid == 4242
+    scene.check()
 
 
 def test_mixed_layouts_in_a_pair_are_bridged(scene: Scene) -> None:

@@ -194,6 +194,19 @@ def test_a_used_up_quota_is_waited_for_and_lowers_the_concurrency(scene: Scene) 
     scene.repository()
     scene.cluster.quota(SAND, "terminating", {"pods": "1"}, scopes=("Terminating",))
     scene.cluster.limit_range(SAND, "limits", [{"type": "Container", "default": {"memory": "512Mi"}, "max": {"memory": "1Gi"}}])
-    done = scene.succeed(wait=200)
-    assert "waits for quota" in done.text
+    most, done = [0], threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.05):
+            most[0] = max(most[0], len(scene.cluster.fillers(SAND)))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    try:
+        run = scene.succeed(wait=200)
+    finally:
+        done.set()
+        watcher.join()
+    assert "waits for quota" in run.text
+    assert most[0] == 1
     scene.check()

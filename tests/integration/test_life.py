@@ -160,6 +160,7 @@ def test_a_cut_connection_is_made_again_and_no_work_is_lost(scene: Scene) -> Non
     scene.cluster.fault("drop_connection", namespace=SAND, after_bytes=20_000, times=2)
     scene.cluster.fault("drop_connection", namespace=WORK, after_bytes=9_000, times=2)
     done = scene.succeed()
+    assert scene.cluster.faults_left() == 0
     assert done.actions()[scene.sandbox_claim()] == {"one": "add"}
     scene.check()
 

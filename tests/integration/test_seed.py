@@ -143,6 +143,30 @@ def test_a_filler_that_is_killed_in_the_middle_is_gone_on_with(scene: Scene) -> 
     scene.check()
 
 
+def test_a_workers_filler_that_is_killed_in_the_middle_is_made_again(scene: Scene) -> None:
+    scene.deploy(1)
+    make.make_large(scene.server.root / "one.git", 60, commits=60)
+    process = scene.start(method="seed")
+    until(lambda: received(scene.worker()) > 0, "bytes on the worker's volume", 60)
+    fillers = "packit.dev/repository-cache-filler=filler"
+    delete_first(scene, WORK, lambda: scene.cluster.pods(WORK, fillers), "the worker's filler")
+    done = finish(process, 200)
+    assert done.code == 0, done.output[-3000:]
+    assert len(done.result["volumes"][1]["locks"]) == 2
+    scene.check()
+
+
+def test_a_probe_that_cannot_be_made_costs_the_detour_and_nothing_else(scene: Scene) -> None:
+    scene.deploy(1)
+    scene.repository(commits=10)
+    process = scene.start(method="seed")
+    probes = "packit.dev/repository-cache-filler=image"
+    delete_first(scene, SAND, lambda: scene.cluster.pods(SAND, probes), "the probe")
+    done = finish(process, 120)
+    assert done.code == 0, done.output[-3000:]
+    scene.check()
+
+
 def test_a_run_that_was_killed_in_the_middle_is_gone_on_with_by_the_next(scene: Scene) -> None:
     scene.deploy(1)
     make.make_large(scene.server.root / "one.git", 60, commits=60)
@@ -166,8 +190,15 @@ def test_a_run_that_was_killed_in_the_middle_is_gone_on_with_by_the_next(scene: 
 def test_where_the_network_is_blocked_packs_go_through_the_api_server_and_the_result_says_so(scene: Scene, policy: bool) -> None:
     scene.deploy(1)
     scene.repository(commits=20)
+    seen: set[str] = set()
     with scene.cluster.blocked_network(WORK):
-        done = scene.succeed(method="seed", seed={"network_policy": policy})
+        process = scene.start(method="seed", seed={"network_policy": policy})
+        while process.poll() is None:
+            seen.update(scene.cluster.network_policies(WORK) + scene.cluster.network_policies(SAND))
+            time.sleep(0.1)
+        done = finish(process)
+    assert done.code == 0, done.output[-3000:]
+    assert [name.rsplit("-", 1)[0] for name in sorted(seen)] == (["packit-cache-filler", "packit-cache-seed"] if policy else [])
     assert f"Pods of {SAND} cannot reach the seed pod, so its packs went through the API server, which is slower" in done.text
     assert scene.server.fetches == 1
     assert scene.cluster.network_policies(WORK) == scene.cluster.network_policies(SAND) == []
@@ -334,8 +365,9 @@ def test_connections_that_are_cut_cost_no_more_than_time(scene: Scene) -> None:
     scene.deploy(1)
     scene.repository(commits=50)
     for namespace in (WORK, SAND):
-        scene.cluster.fault("drop_connection", namespace=namespace, after_bytes=8_000, times=3)
+        scene.cluster.fault("drop_connection", namespace=namespace, after_bytes=4_000, times=2)
     scene.succeed(method="seed")
+    assert scene.cluster.faults_left() == 0
     scene.check()
 
 

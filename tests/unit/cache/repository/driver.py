@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fills a sandbox's and a worker's volume, two local directories, as a pair is filled: python driver.py DIRECTORY URL"""
+"""Fills a sandbox's and a worker's volume, two local directories, as a pair is filled: python driver.py DIRECTORY URL METHOD"""
 
 from __future__ import annotations
 
@@ -12,15 +12,20 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Pair, Project, Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import PackMaker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import State, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import State, Step, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import parse_project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Record
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Lock, PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import Transfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.packs import PackTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
@@ -74,7 +79,25 @@ def project_of(url: str, refs: list[str] | None = None) -> Project:
     return parse_project({"url": url, "name": "one", **({} if refs is None else {"refs": refs})})
 
 
-def fill(directory: Path, url: str, verify: bool = False, max_hold: float = 60) -> PairResult:
+class OwnClone:
+    """Finished packs of a clone on this machine; see ``cache.transfer.packs.PackSource``."""
+
+    def __init__(self, directory: Path, project: Project) -> None:
+        self._project = project
+        self._mirror = Mirror(LocalShell(), str(directory / "clone.git"), str(directory / "packs"), "", None)
+
+    def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
+        self._mirror.fetch(self._project, snapshot, deadline)
+        return self._mirror.maker()
+
+    def maker(self, snapshot: Snapshot) -> PackMaker:
+        return self._mirror.maker()
+
+    def lost(self) -> None:
+        return
+
+
+def fill(directory: Path, url: str, verify: bool = False, max_hold: float = 60, method: str = "git") -> PairResult:
     """Bring the upstream's present snapshot to both directories."""
     project = project_of(url)
     pair = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
@@ -89,14 +112,19 @@ def fill(directory: Path, url: str, verify: bool = False, max_hold: float = 60) 
     scratch.mkdir(exist_ok=True)
     options = Options(timeout=60, max_hold=max_hold, verify=verify, scratch=scratch)
     book = SnapshotBook(snapshots, read)
-    return PairRun(
-        plan.pairs[0], LocalKeeper(directory), book, lambda _step: GitTransfer(url), options, lambda _progress: None, threading.Event()
-    ).run()
+
+    def transfer(_step: Step) -> Transfer:
+        if method == "git":
+            return GitTransfer(url)
+        return PackTransfer(Method.RSYNC, OwnClone(directory, project), ExecCourier(LocalShell()))
+
+    keeper = LocalKeeper(directory)
+    return PairRun(plan.pairs[0], keeper, book, transfer, options, lambda _progress: None, threading.Event()).run()
 
 
 if __name__ == "__main__":
     started_at = time.monotonic()
-    result = fill(Path(sys.argv[1]), sys.argv[2])
+    result = fill(Path(sys.argv[1]), sys.argv[2], method=sys.argv[3])
     words = [project.error for volume in (result.sandbox, result.worker) for project in volume.projects if project.error]
     print("\n".join(words))
     sys.exit(1 if words else 0)

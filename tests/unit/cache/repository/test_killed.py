@@ -13,12 +13,15 @@ import sys
 import time
 from pathlib import Path
 
+import pytest
+
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
 from . import driver
 
-KILLS = 50
+KILLS = 30
+"""By each method."""
 
 
 def kill_tree(process: int) -> None:
@@ -55,7 +58,8 @@ def check_rules(directory: Path, before: dict[str, set[str]]) -> dict[str, set[s
     return held
 
 
-def test_fifty_kills_and_after_each_both_rules_hold(tmp_path: Path) -> None:
+@pytest.mark.parametrize("method", ["git", "rsync"])
+def test_killed_at_any_moment_and_after_each_both_rules_hold(tmp_path: Path, method: str) -> None:
     (tmp_path / "upstream").mkdir()
     upstream = make.make(tmp_path / "upstream" / "one.git", commits=40, branches=("dev", "x/y"))
     volumes = tmp_path / "volumes"
@@ -71,7 +75,7 @@ def test_fifty_kills_and_after_each_both_rules_hold(tmp_path: Path) -> None:
             assert attempts < 10 * KILLS, "too few of them were killed in the middle to prove anything"
             started = time.monotonic()
             process = subprocess.Popen(
-                [sys.executable, str(Path(driver.__file__)), str(volumes), url],
+                [sys.executable, str(Path(driver.__file__)), str(volumes), url, method],
                 env=environment,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
@@ -92,7 +96,7 @@ def test_fifty_kills_and_after_each_both_rules_hold(tmp_path: Path) -> None:
             held = check_rules(volumes, held)
             if attempts % 10 == 9:
                 make.force_push(upstream, "dev", seed=attempts)
-        assert driver.fill(volumes, url).worker.failed is False
+        assert driver.fill(volumes, url, method=method).worker.failed is False
         check_rules(volumes, held)
         for role in ("sandbox", "worker"):
             assert dict(make.refs(volumes / role / "one")) == dict(make.refs(upstream))
