@@ -14,10 +14,12 @@ from collections.abc import Mapping
 from ..deadline import Deadline
 from ..errors import PlaceLost
 from ..shell import Progress, Shell, checked
+from . import scripts
 from .fetch_errors import explained_fetch
 from .git import FETCH, Limits, configuration, environment
 from .model import Project, Snapshot
 from .pack_maker import PackMaker
+from .packs import BadPack, parse_checks
 
 # $1 the repository, $2 our configuration of git (empty: the user's own counts), $3 the file for it.
 _OPEN = r"""
@@ -38,6 +40,8 @@ _ON_CONTROLLER = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_SSH_COMMAND": 
 class Mirror:
     """The repository at ``path`` behind a shell that nobody else uses; finished packs go below the directory ``packs``.
 
+    What an earlier run has left there is checked before it is built on: a damaged one is discarded, and fetched anew.
+
     With ``limits`` git runs in a pod, with our configuration alone, kept in ``configuration_file``; without, on the
     controller, where the user's credential helpers, keys and proxies count.
     """
@@ -49,6 +53,7 @@ class Mirror:
         self._configuration_file = configuration_file
         self._limits = limits
         self._shells = threading.Lock()
+        self._opened = False
 
     @property
     def environment(self) -> Mapping[str, str]:
@@ -66,7 +71,9 @@ class Mirror:
     def _fetch(self, project: Project, snapshot: Snapshot, deadline: Deadline, progress: Progress | None) -> None:
         limits = self._limits
         settings = ("", "") if limits is None else (configuration(limits), self._configuration_file)
-        self._script(_OPEN, (self._path, *settings), deadline)
+        if not self._opened:
+            self._open(settings, deadline)
+            self._opened = True
         ids = "".join(f"{value}\n" for value in snapshot.ids).encode()
         fetched = self._shell.run(
             ("git", "-C", self._path, *(() if limits is not None else _WRITING), *FETCH, "--", project.url),
@@ -93,6 +100,16 @@ class Mirror:
                 return self._shell.run(("true",), deadline=deadline).returncode == 0
             except PlaceLost:
                 return False
+
+    def _open(self, settings: tuple[str, str], deadline: Deadline) -> None:
+        self._script(_OPEN, (self._path, *settings), deadline)
+        argv = ("sh", "-c", scripts.CHECK_PACKS, "packit-cache", f"{self._path}/objects/pack", "stored")
+        checked_packs = checked(self._shell, self._shell.run(argv, deadline=deadline, env=self.environment))
+        try:
+            parse_checks(checked_packs.text(), self._shell.where)
+        except BadPack:
+            checked(self._shell, self._shell.run(("rm", "-rf", "--", self._path, self._packs), deadline=deadline))
+            self._script(_OPEN, (self._path, *settings), deadline)
 
     def maker(self) -> PackMaker:
         """Makes packs of it."""

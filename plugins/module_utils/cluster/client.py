@@ -27,19 +27,9 @@ from ansible.module_utils.basic import AnsibleModule
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from .channels import V4, V5
-from .errors import (
-    AlreadyExists,
-    ClusterError,
-    Conflict,
-    Forbidden,
-    Gone,
-    Invalid,
-    NotFound,
-    QuotaExceeded,
-    Unauthorized,
-    Unreachable,
-)
+from .errors import ClusterError, Gone, NotFound, Unreachable
 from .objects import Object
+from .refusals import REACH_REMEDY, answer_body, innermost_reason, is_certificate_error, refused
 
 MISSING: dict[str, str] = {}
 """Packages that could not be imported, with the reason."""
@@ -222,7 +212,7 @@ class Client:
             for line in _lines(response, deadline):
                 message = json.loads(line)
                 if message["type"] == "ERROR":
-                    raise _refused(message["object"].get("code", 0), message["object"], f"watch {kind} {namespace}/{name}", self.host)
+                    raise refused(message["object"].get("code", 0), message["object"], f"watch {kind} {namespace}/{name}", self.host)
                 if message["type"] != "BOOKMARK":
                     yield Change(message["type"], message["object"])
         finally:
@@ -275,11 +265,13 @@ class Client:
                     raise ClusterError(f"The client library answered {type(response).__name__} when asked to {what}.")
                 return response
             except ApiException as error:
-                failure = _refused(error.status or 0, _body(error.body), what, self.host)
+                failure = refused(error.status or 0, answer_body(error.body), what, self.host)
                 again = error.status in (429, 500, 502, 503, 504)
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                failure = Unreachable(f"The API at {self.host} did not answer when asked to {what}: {_reason(error)}.", _REACH_REMEDY)
-                again = not _is_certificate(error)
+                failure = Unreachable(
+                    f"The API at {self.host} did not answer when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY
+                )
+                again = not is_certificate_error(error)
             sent += 1
             if not again or sent == tries:
                 raise failure
@@ -306,9 +298,11 @@ class Client:
             )
         except websocket.WebSocketBadStatusException as error:
             raw = getattr(error, "resp_body", b"") or b""
-            raise _refused(error.status_code, _body(raw), what, self.host) from error
+            raise refused(error.status_code, answer_body(raw), what, self.host) from error
         except (websocket.WebSocketException, OSError) as error:
-            raise Unreachable(f"The API at {self.host} did not answer when asked to {what}: {_reason(error)}.", _REACH_REMEDY) from error
+            raise Unreachable(
+                f"The API at {self.host} did not answer when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY
+            ) from error
         return connection.sock, connection.subprotocol or V4
 
     def _headers(self) -> Sequence[str]:
@@ -340,9 +334,6 @@ class Client:
         return options
 
 
-_REACH_REMEDY = "Check the host, the network and whether a proxy is needed (host, kubeconfig or K8S_AUTH_HOST)."
-
-
 def _path(kind: str, namespace: str) -> str:
     return _PATHS[kind].format(namespace=namespace)
 
@@ -360,53 +351,6 @@ def _lines(response: Any, deadline: Deadline) -> Iterator[bytes]:
             return
         *lines, buffer = (buffer + chunk).split(b"\n")
         yield from (line for line in lines if line.strip())
-
-
-def _body(raw: Any) -> Object:
-    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw or "")
-    try:
-        data = json.loads(text)
-    except ValueError:
-        return {"message": text.strip()[:500]}
-    return data if isinstance(data, dict) else {"message": text[:500]}
-
-
-def _refused(status: int, body: Object, what: str, host: str) -> ClusterError:
-    """The error for an answer with an error status."""
-    reason, message = str(body.get("reason", "")), str(body.get("message", "")) or f"HTTP status {status}"
-    text = f"The API refused to {what}: {message}"
-    if status == 401:
-        return Unauthorized(
-            f"The API at {host} does not accept the token (expired, or wrong) when asked to {what}.",
-            "Log in again, and give a fresh api_key, kubeconfig or K8S_AUTH_API_KEY.",
-        )
-    if status == 403 and "exceeded quota" in message:
-        return QuotaExceeded(text, "Wait until other pods have ended, make the filler smaller (resources), or raise the quota.")
-    if status == 403:
-        return Forbidden(text, "Grant the right (docs/rbac.yml of this collection), or see what the message says of policy.")
-    if status == 404:
-        return NotFound(text)
-    if status == 409:
-        return AlreadyExists(text) if reason == "AlreadyExists" else Conflict(text)
-    if status == 410 or reason in ("Expired", "Gone"):
-        return Gone(text)
-    if status in (400, 422):
-        return Invalid(text)
-    return ClusterError(text)
-
-
-def _reason(error: BaseException) -> str:
-    """The innermost reason of a chain of wrapped errors, in a line."""
-    inner: BaseException = error
-    while True:
-        deeper = getattr(inner, "reason", None) or inner.__cause__
-        if not isinstance(deeper, BaseException):
-            return " ".join(str(inner).split()) or type(inner).__name__
-        inner = deeper
-
-
-def _is_certificate(error: BaseException) -> bool:
-    return "certificate" in _reason(error).lower()
 
 
 def _proxy(configuration: Any) -> dict[str, Any]:
@@ -435,12 +379,12 @@ def connect(module: Any) -> Client:
     except (CoreException, ConfigException) as error:
         raise ClusterError(f"No cluster is configured: {error}", "Give host and api_key, kubeconfig, or K8S_AUTH_* variables.") from error
     except ApiException as error:
-        raise _refused(
-            error.status or 0, _body(error.body), "list its API groups", module.params.get("host") or "the configured host"
+        raise refused(
+            error.status or 0, answer_body(error.body), "list its API groups", module.params.get("host") or "the configured host"
         ) from error
     except (urllib3.exceptions.HTTPError, OSError) as error:
         raise Unreachable(
-            f"The API at {module.params.get('host') or 'the configured host'} did not answer: {_reason(error)}.", _REACH_REMEDY
+            f"The API at {module.params.get('host') or 'the configured host'} did not answer: {innermost_reason(error)}.", REACH_REMEDY
         ) from error
 
 

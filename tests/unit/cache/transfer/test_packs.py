@@ -119,6 +119,19 @@ def test_a_fresh_clone_is_handed_out_as_the_pack_that_it_is(place: Place) -> Non
     ]
 
 
+def test_a_kept_repository_that_is_damaged_is_fetched_anew(place: Place) -> None:
+    packs = finished(place)
+    kept = next((place.directory / "seed/one.git/objects/pack").glob("*.pack"))
+    data = bytearray(kept.read_bytes())
+    data[5000] ^= 1
+    kept.unlink()
+    kept.write_bytes(data)
+    place.mirror = Mirror(place.shell, str(place.directory / "seed/one.git"), str(place.directory / "seed/packs/one"), "", None)
+    again = finished(place)
+    assert (again.names, again.bytes) == (packs.names, packs.bytes)
+    assert place.bring(ExecCourier(place.shell)) == ()
+
+
 def test_packs_arrive_over_the_network_and_through_an_exec(place: Place) -> None:
     place.serve()
     assert place.bring(NetworkCourier(place.route)) == ()

@@ -1,0 +1,63 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What an answer with an error status, or no answer, means: the collection's own errors, in words. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from .errors import AlreadyExists, ClusterError, Conflict, Forbidden, Gone, Invalid, NotFound, QuotaExceeded, Unauthorized
+from .objects import Object
+
+REACH_REMEDY = "Check the host, the network and whether a proxy is needed (host, kubeconfig or K8S_AUTH_HOST)."
+
+
+def answer_body(raw: Any) -> Object:
+    """The body of an answer with an error status: the API's Status, or the words of whatever answered."""
+    text = raw.decode("utf-8", "replace") if isinstance(raw, bytes) else str(raw or "")
+    try:
+        data = json.loads(text)
+    except ValueError:
+        return {"message": text.strip()[:500]}
+    return data if isinstance(data, dict) else {"message": text[:500]}
+
+
+def refused(status: int, body: Object, what: str, host: str) -> ClusterError:
+    """The error for an answer with an error status."""
+    reason, message = str(body.get("reason", "")), str(body.get("message", "")) or f"HTTP status {status}"
+    text = f"The API refused to {what}: {message}"
+    if status == 401:
+        return Unauthorized(
+            f"The API at {host} does not accept the token (expired, or wrong) when asked to {what}.",
+            "Log in again, and give a fresh api_key, kubeconfig or K8S_AUTH_API_KEY.",
+        )
+    if status == 403 and "exceeded quota" in message:
+        return QuotaExceeded(text, "Wait until other pods have ended, make the filler smaller (resources), or raise the quota.")
+    if status == 403:
+        return Forbidden(text, "Grant the right (docs/rbac.yml of this collection), or see what the message says of policy.")
+    if status == 404:
+        return NotFound(text)
+    if status == 409:
+        return AlreadyExists(text) if reason == "AlreadyExists" else Conflict(text)
+    if status == 410 or reason in ("Expired", "Gone"):
+        return Gone(text)
+    if status in (400, 422):
+        return Invalid(text)
+    return ClusterError(text)
+
+
+def innermost_reason(error: BaseException) -> str:
+    """The innermost reason of a chain of wrapped errors, in a line."""
+    inner: BaseException = error
+    while True:
+        deeper = getattr(inner, "reason", None) or inner.__cause__
+        if not isinstance(deeper, BaseException):
+            return " ".join(str(inner).split()) or type(inner).__name__
+        inner = deeper
+
+
+def is_certificate_error(error: BaseException) -> bool:
+    """Whether asking again will not help, as the certificate will be the same."""
+    return "certificate" in innermost_reason(error).lower()
