@@ -32,7 +32,7 @@ from ..cluster.service_pod import ServicePod
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError, PlaceLost
 from ..local_shell import LocalShell
-from ..shell import Progress, Shell
+from ..shell import Progress, Shell, checked
 from .seed_options import SeedOptions
 from .seed_replicas import Replicas
 
@@ -188,6 +188,8 @@ class Seeds:
         self._failed.clear()
         directory = KEPT if self._options.claim else f"{SCRATCH}/seed"
         route = Route(pod.address, f"{directory}/packs", self._secret)
+        # What an earlier run made is of no use, and a scratch that is kept must not fill up with it.
+        checked(shell, shell.run(("rm", "-rf", "--", route.served), deadline=deadline))
         serve(shell, f"{SCRATCH}/rsyncd", route.served, route, deadline)
         relay = RelayCourier(self._pod.shell(), LocalShell(), self._scratch / f"seed-{pod.uid}")
         self._life = _Life(pod, route, relay, {}, {})
