@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from ..errors import DeploymentError
 from .record import Inventory
 
+
 class BadPack(DeploymentError):
     """The pack named ``pack``, or its index, is not what its checksums say."""
 

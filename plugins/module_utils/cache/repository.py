@@ -22,7 +22,6 @@ from .model import Snapshot
 from .packs import Contents, Pack, parse_checks, parse_contents
 from .space import check_free
 
-
 _DIED = 128
 """git's exit code where it gives up by itself; with any other (killed, not there) it says nothing about a repository."""
 

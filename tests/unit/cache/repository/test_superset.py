@@ -160,9 +160,7 @@ def test_a_commit_graph_does_not_stand_for_commits_in_a_full_verification(tmp_pa
 
 
 @pytest.mark.parametrize(("word", "code"), [("cat-file", 137), ("for-each-ref", 137), ("for-each-ref", 127)])
-def test_a_git_that_was_killed_says_nothing_about_the_entry(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, code: int
-) -> None:
+def test_a_git_that_was_killed_says_nothing_about_the_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, word: str, code: int) -> None:
     """It is not replaced, and so not deleted, because the memory was short for a moment."""
     make.make(tmp_path / "root/one", commits=3)
     real = shutil.which("git")
