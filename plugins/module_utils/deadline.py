@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from .errors import Cancelled, DeadlineExceeded, Interrupted
+
+_LOOK_EVERY = 0.5
+"""Seconds between two looks at the events, while a lock is waited for."""
 
 
 class Deadline:
@@ -52,6 +56,16 @@ class Deadline:
         if left <= 0:
             raise DeadlineExceeded(f"{self.what} took longer than {self.seconds:.0f} seconds")
         return left
+
+    @contextmanager
+    def holding(self, lock: threading.Lock) -> Iterator[None]:
+        """Have a lock that others may have for long, waited for no longer than this. Raises as ``left`` does."""
+        while not lock.acquire(timeout=min(_LOOK_EVERY, self.left())):
+            pass
+        try:
+            yield
+        finally:
+            lock.release()
 
     def sleep(self, seconds: float) -> None:
         """Pause for ``seconds``, or until the deadline or the stop. Raises as ``left`` does."""

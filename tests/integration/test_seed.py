@@ -139,7 +139,6 @@ def test_a_filler_that_is_killed_in_the_middle_is_gone_on_with(scene: Scene) -> 
     delete_first(scene, SAND, lambda: scene.cluster.pods(SAND, fillers), "the sandbox's filler")
     done = finish(process, 200)
     assert done.code == 0, done.output[-3000:]
-    assert len(done.result["volumes"][0]["locks"]) == 2
     scene.check()
 
 
@@ -152,7 +151,6 @@ def test_a_workers_filler_that_is_killed_in_the_middle_is_made_again(scene: Scen
     delete_first(scene, WORK, lambda: scene.cluster.pods(WORK, fillers), "the worker's filler")
     done = finish(process, 200)
     assert done.code == 0, done.output[-3000:]
-    assert len(done.result["volumes"][1]["locks"]) == 2
     scene.check()
 
 

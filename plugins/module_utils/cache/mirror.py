@@ -65,7 +65,7 @@ class Mirror:
 
         git proves that nothing is missing behind the ids before it ends with code 0.
         """
-        with self._shells:
+        with deadline.holding(self._shells):
             self._fetch(project, snapshot, deadline, progress)
 
     def _fetch(self, project: Project, snapshot: Snapshot, deadline: Deadline, progress: Progress | None) -> None:
@@ -89,13 +89,13 @@ class Mirror:
 
     def size(self, deadline: Deadline) -> int:
         """The repository's size in bytes; finished packs that are links to its own cost nothing more."""
-        with self._shells:
+        with deadline.holding(self._shells):
             measured = self._shell.run(("du", "-sb", "--", self._path), deadline=deadline)
             return int(checked(self._shell, measured).text().split()[0])
 
     def alive(self, deadline: Deadline) -> bool:
         """Whether processes can be run where it is."""
-        with self._shells:
+        with deadline.holding(self._shells):
             try:
                 return self._shell.run(("true",), deadline=deadline).returncode == 0
             except PlaceLost:

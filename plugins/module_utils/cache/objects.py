@@ -10,7 +10,6 @@ already, under a ref or not.
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from ..errors import DeploymentError
 from ..shell import checked
 from . import scripts
 from .entry import Entry
-from .packs import PACK_NAME, Contents
+from .packs import Contents
 from .repository import Incoming, Repository, object_stores
 
 
@@ -95,14 +94,15 @@ def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) ->
     send_file(theirs, missing, f"{theirs.scratch}/missing", deadline)
     directories = [f"{store}/pack" for store in object_stores(worker.entry, worker.incoming)]
     found = theirs.script(scripts.HOLDING, (f"{theirs.scratch}/missing", theirs.scratch, *directories), deadline).text().splitlines()
-    packs = [tuple(line.split(" ", 1)[1].rsplit(" ", 1)) for line in found if line.startswith("pack ")]
+    # By their checksums: made by hand, they may have any name there.
+    packs = {f"pack-{checksum}": path for checksum, path in (line.split(" ", 2)[1:] for line in found[:-1])}
     if int(found[-1].split()[1]):
-        packs.append(theirs.pack_loose(worker.entry, f"{theirs.scratch}/loose-ids", deadline))
-    names: Sequence[tuple[str, ...]] = [pack for pack in packs if PACK_NAME.fullmatch(pack[-1])]
-    for directory, name in dict.fromkeys((pack[0], pack[-1]) for pack in names):
+        directory, name = theirs.pack_loose(worker.entry, f"{theirs.scratch}/loose-ids", deadline)
+        packs[name] = f"{directory}/{name}"
+    for name, path in packs.items():
         for suffix in (".pack", ".idx"):
             file = local / f"{name}{suffix}"
-            fetch_file(theirs, f"{directory}/{name}{suffix}", file, deadline)
+            fetch_file(theirs, f"{path}{suffix}", file, deadline)
             send_file(ours, file, f"{ours.pack_directory}/{name}{suffix}", deadline)
             file.unlink()
-    return len(names)
+    return len(packs)

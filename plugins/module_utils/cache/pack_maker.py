@@ -91,7 +91,7 @@ class PackMaker:
         wanted = sorted(set(ids))
         if not wanted:
             return ()
-        with self._making:
+        with deadline.holding(self._making):
             answer = checked(
                 self._shell,
                 self._shell.run(
@@ -110,7 +110,7 @@ class PackMaker:
         """
         negative = sorted(set(base))
         key = hashlib.sha256("\n".join([snapshot.digest, *negative]).encode()).hexdigest()[:24]
-        with self._making:
+        with deadline.holding(self._making):
             if key not in self._made:
                 self._made[key] = self._make(snapshot, negative, f"{self._scratch}/{key}", deadline)
             return self._made[key]

@@ -6,14 +6,10 @@
 from __future__ import annotations
 
 import hashlib
-import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..errors import DeploymentError
 from .record import Inventory
-
-PACK_NAME = re.compile(r"pack-[0-9a-f]{40}")
 
 
 class BadPack(DeploymentError):
@@ -58,16 +54,17 @@ def parse_checks(output: str, where: str) -> tuple[Pack, ...]:
 class Contents:
     """What all objects of an entry lie in: packs, each by the checksums of itself and its index, and loose objects by id.
 
-    Equal checksums mean the same objects. ``names`` maps a pack's checksums to its base name there.
+    Equal checksums mean the same objects. ``doubtful``: there are packs of which that cannot be told (cut short, or with
+    an index of another pack).
     """
 
     packs: frozenset[str]
     loose: frozenset[str]
-    names: Mapping[str, str]
+    doubtful: bool = False
 
     def includes(self, other: Contents) -> bool:
         """Whether all of the other's objects are here, as far as names can tell; False where only the ids can."""
-        return other.packs <= self.packs and other.loose <= self.loose
+        return not other.doubtful and other.packs <= self.packs and other.loose <= self.loose
 
     @property
     def inventory(self) -> Inventory:
@@ -77,15 +74,17 @@ class Contents:
 
 
 def parse_contents(output: str) -> Contents:
-    """What ``scripts.INVENTORY`` printed. A pack that its index does not belong to counts for nothing."""
-    names, loose = {}, set()
+    """What ``scripts.INVENTORY`` printed. A pack that its index does not belong to counts for nothing, but is doubtful."""
+    packs, loose, doubtful = set(), set(), False
     for line in output.splitlines():
         words = line.split()
-        if words[:1] == ["pack"] and len(words) == 5 and words[1] == words[3]:
-            names[f"{words[1]} {words[2]}"] = words[4]
-        elif words[:1] == ["loose"] and len(words) == 2:
+        if words[:1] == ["loose"] and len(words) == 2:
             loose.add(words[1])
-    return Contents(frozenset(names), frozenset(loose), names)
+        elif len(words) == 4 and words[1] == words[3]:
+            packs.add(f"{words[1]} {words[2]}")
+        else:
+            doubtful = True
+    return Contents(frozenset(packs), frozenset(loose), doubtful)
 
 
 _REMEDY = "Run again: it is received anew. If it happens again, suspect the volume or the network."

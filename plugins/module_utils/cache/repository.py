@@ -22,6 +22,9 @@ from .model import Snapshot
 from .packs import Contents, Pack, parse_checks, parse_contents
 from .space import check_free
 
+_DIED = 128
+"""git's exit code where it gives up by itself; with any other (killed, not there) it says nothing about a repository."""
+
 
 class Incomplete(DeploymentError):
     """Objects of the snapshot are not there."""
@@ -125,6 +128,8 @@ class Repository:
         try:
             absent = self.absent({ref.id for ref in entry.refs}, entry, None, deadline)
         except CommandFailed as error:
+            if error.completed.returncode != _DIED:
+                raise
             return replace(entry, use=Use.REPLACE, reason=f"git cannot read it: {error.completed.stderr.strip()[-200:]}")
         if absent:
             why = f"{len(absent)} of its refs name objects that are not there, so every clone fails"
@@ -136,8 +141,16 @@ class Repository:
         return tuple(sorted({ref.id for ref in entry.refs})) if entry.usable else ()
 
     def lacks(self, entry: Entry, snapshot: Snapshot, deadline: Deadline) -> tuple[str, ...]:
-        """Those of the snapshot's ids that the entry does not have."""
-        return self.absent(snapshot.ids, entry, None, deadline) if entry.usable else snapshot.ids
+        """Those of the snapshot's ids that the entry does not have; all, where something behind them is missing.
+
+        A publication of several packs that was cut off leaves ids there without what is behind them.
+        """
+        if not entry.usable:
+            return snapshot.ids
+        absent = self.absent(snapshot.ids, entry, None, deadline)
+        if absent or not set(snapshot.ids) - set(self.held_ids(entry)):
+            return absent
+        return snapshot.ids if self._walk(entry, None, snapshot, deadline).returncode else ()
 
     def expect(self, packs: Sequence[str], size: int, deadline: Deadline) -> None:
         """A quarantine on the volume for packs of these names and ``size`` bytes together; what is there of them stays.
@@ -195,17 +208,22 @@ class Repository:
             )
         if not incoming.packs:
             return
-        lines = [*snapshot.ids, *(f"^{value}" for value in self.held_ids(entry))]
-        walked = self.shell.run(
-            ("git", "rev-list", "--objects", "--quiet", "--stdin"),
-            deadline=deadline,
-            stdin="".join(f"{line}\n" for line in lines).encode(),
-            env={**self.environment, "GIT_DIR": self.view(entry, deadline), **stores(incoming.objects, entry)},
-        )
+        walked = self._walk(entry, incoming, snapshot, deadline)
         if walked.returncode:
             raise Incomplete(
                 f"What was received of {self.name} in {self.shell.where} is not whole: {walked.stderr.strip()[-300:]}", "Run again."
             )
+
+    def _walk(self, entry: Entry, incoming: Incoming | None, snapshot: Snapshot, deadline: Deadline) -> Completed:
+        """Look for every object between what the entry's refs reach and the snapshot; exit code 0 where none is missing."""
+        lines = [*snapshot.ids, *(f"^{value}" for value in self.held_ids(entry))]
+        alternate = {} if incoming is None else stores(incoming.objects, entry)
+        return self.shell.run(
+            ("git", "rev-list", "--objects", "--quiet", "--stdin"),
+            deadline=deadline,
+            stdin="".join(f"{line}\n" for line in lines).encode(),
+            env={**self.environment, "GIT_DIR": self.view(entry, deadline), **alternate},
+        )
 
     def verify_whole(self, entry: Entry, deadline: Deadline) -> None:
         """Check everything: all packs' checksums, and the whole history of all refs. Raises BadPack and Incomplete.

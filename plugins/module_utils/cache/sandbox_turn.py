@@ -190,4 +190,6 @@ class SandboxTurn:
         held = None if record is None else record.projects.get(project.name)
         if self._side.steps[project.name].action is not Action.NOTHING or prepared is None or held is None:
             return False
+        if prepared.side.contents.doubtful:
+            return False
         return held.snapshot == prepared.snapshot.digest and held.inventory == prepared.side.contents.inventory

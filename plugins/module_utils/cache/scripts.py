@@ -70,17 +70,32 @@ echo 'ref: refs/heads/packit-cache-view' >HEAD
 printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >config
 a=$1/${g#./}
 ln -s -- "$a/objects" objects && ln -s -- "$a/packed-refs" packed-refs && ln -s -- "$a/refs" refs || exit 3
-GIT_DIR=$v git for-each-ref --format='ref %(objectname) %(refname)' || say refs_broken 1
+# A git that was killed, or is not there, says nothing about the entry: what is broken is replaced, and so deleted.
+judged() { case $1 in 126|127|1[3-9]?) exit "$1" ;; *) say "$2" 1 ;; esac; }
+GIT_DIR=$v git for-each-ref --format='ref %(objectname) %(refname)' || judged $? refs_broken
 cd -- "$1" || exit 3
 say kind repository
-[ ! -f "$g/config" ] || git config --file "$g/config" --no-includes --null --list 2>/dev/null || say config_broken 1
+[ ! -f "$g/config" ] || git config --file "$g/config" --no-includes --null --list 2>/dev/null || judged $? config_broken
 """
 
+# The ids of the loose objects in "$d".
+_LOOSE = (
+    r"""find "$d" -path "$d/[0-9a-f][0-9a-f]/*" -type f ! -empty """
+    r"""| sed -n 's#.*/\([0-9a-f]\{2\}\)/\([0-9a-f]\{38\}\)$#\1\2#p'"""
+)
+
+# Our directory may be anybody's by now: a link would lead our hands elsewhere. $1 is the root, and the present directory.
+_NO_LINK = r"""if [ -L ./WORK ] || { [ -e ./WORK ] && [ ! -d ./WORK ]; }; then rm -f -- ./WORK; fi"""
+
 # $1 root, $2 name, $3 age in minutes, $4 our slot in the work directory, $5 `keep` where packs that an earlier try received,
-# whole or in part, are of use. Prints what was removed.
+# whole or in part, are of use; only where there is nothing else but plain files with one name each. What is kept is marked
+# as young: when it is old, the next project's take would remove it. Prints what was removed.
 _CLEAN = r"""
 cd -- "$1" || exit 3
-if [ "$5" = keep ] && [ -d "./WORK/$4/objects/pack" ]; then
+NO_LINK
+odd=$(find "./WORK/$4" ! -type d \( ! -type f -o ! -links 1 \) -print -quit 2>/dev/null)
+if [ "$5" = keep ] && [ -z "$odd" ] && [ -d "./WORK/$4/objects/pack" ]; then
+    touch -- "./WORK/$4"
     find "./WORK/$4" -mindepth 1 -maxdepth 1 ! -name objects -exec rm -rf -- {} +
     find "./WORK/$4/objects" -type f ! -path "*/pack/pack-*" -delete
 else
@@ -96,7 +111,7 @@ find "$g/objects" \( -name 'tmp_*' -o -name '.tmp-*' \) -type f -mmin "+$3" -pri
 find "$g" -maxdepth 1 -name '*.lock' -type f -mmin "+$3" -print -delete
 find "$g/refs" -name '*.lock' -type f -mmin "+$3" -print -delete
 exit 0
-""".replace("WORK", WORK)
+""".replace("NO_LINK", _NO_LINK).replace("WORK", WORK)
 
 INSPECT = _INSPECT
 CLEAN = _CLEAN
@@ -168,8 +183,9 @@ done
 wait
 """
 
-# $1 scratch, then object directories: what their objects lie in. For each pack `pack`, the checksums that its index has of the
-# pack and of itself, the checksum at the pack's own end, and its base name; for each loose object `loose` and its id.
+# $1 scratch, then object directories: what their objects lie in. For each pack that git would read (any name will do) `pack`,
+# the checksums that its index has of the pack and of itself, and the checksum at the pack's own end; for each loose object
+# `loose` and its id. Names of files are never printed: they are anybody's. An empty file is no object.
 INVENTORY = r"""
 scratch=$1
 shift
@@ -177,23 +193,24 @@ for d; do
     [ -d "$d" ] || continue
     if [ -d "$d/pack" ] && cd -- "$d/pack"; then
         set --
-        for i in pack-*.pack; do
-            i=${i%.pack}
-            [ ! -e "$i.idx" ] || set -- "$@" "$i"
+        for i in *.idx .*.idx; do
+            i=${i%.idx}
+            if [ -e "$i.idx" ] && [ -e "$i.pack" ]; then set -- "$@" "./$i"; fi
         done
         if [ $# -gt 0 ]; then
             printf '%s.idx\0' "$@" | xargs -0 tail -q -c 40 -- | od -An -v -tx1 -w20 | tr -d ' ' | paste -d' ' - - >"$scratch/indexes"
             printf '%s.pack\0' "$@" | xargs -0 tail -q -c 20 -- | od -An -v -tx1 -w20 | tr -d ' ' >"$scratch/packs"
-            printf '%s\n' "$@" | paste -d' ' "$scratch/indexes" "$scratch/packs" - | sed 's/^/pack /'
+            paste -d' ' "$scratch/indexes" "$scratch/packs" | sed 's/^/pack /'
         fi
     fi
-    find "$d" -path "$d/[0-9a-f][0-9a-f]/*" -type f ! -name 'tmp_*' | sed 's#.*/\(..\)/\([0-9a-f]*\)$#loose \1\2#'
+    LOOSE | sed 's/^/loose /'
 done
 exit 0
-"""
+""".replace("LOOSE", _LOOSE)
 
 # $1 the output, then object directories: every object id in them, sorted, once. Prints their number and SHA-256.
-# From the packs' indexes and the loose objects' names, so that memory does not grow with the number of objects.
+# From the packs' indexes and the loose objects' names, so that memory does not grow with the number of objects. An index that
+# git cannot read (128) has no objects for consumers either; any other end of git's is an error.
 IDS = r"""
 LC_ALL=C
 export LC_ALL
@@ -202,25 +219,25 @@ shift
 : >"$out.raw" || exit 3
 for d; do
     [ -d "$d" ] || continue
-    for i in "$d"/pack/*.idx; do
-        [ -e "$i" ] || continue
-        git show-index <"$i" >"$out.one" || exit 4
+    for i in "$d"/pack/*.idx "$d"/pack/.*.idx; do
+        if [ ! -e "$i" ] || [ ! -e "${i%.idx}.pack" ]; then continue; fi
+        git show-index <"$i" >"$out.one" || { [ $? = 128 ] && continue; exit 4; }
         cut -d' ' -f2 "$out.one" >>"$out.raw"
     done
-    find "$d" -path "$d/[0-9a-f][0-9a-f]/*" -type f ! -name 'tmp_*' | sed 's#.*/\(..\)/\([0-9a-f]*\)$#\1\2#' >>"$out.raw"
+    LOOSE >>"$out.raw"
 done
 sort -u -S 64M -T "${out%/*}" "$out.raw" >"$out" || exit 5
 rm -f "$out.raw" "$out.one"
 printf '%s %s\n' "$(wc -l <"$out")" "$(sha256sum <"$out" | cut -c1-64)"
-"""
+""".replace("LOOSE", _LOOSE)
 
 # $1 ids of the other side, $2 our ids (both sorted), $3 the output: what we lack. Prints the number.
 MISSING = r"""
 LC_ALL=C comm -23 "$1" "$2" >"$3" && wc -l <"$3"
 """
 
-# $1 wanted ids (sorted), $2 scratch, then pack directories: packs that hold any of them, as `directory base`; then the
-# number of wanted ids that are in no pack, which are left in $2/loose-ids.
+# $1 wanted ids (sorted), $2 scratch, then pack directories: packs that hold any of them, as `pack`, the pack's checksum and its
+# path without suffix; then the number of wanted ids that are in no pack, which are left in $2/loose-ids.
 HOLDING = r"""
 LC_ALL=C
 export LC_ALL
@@ -228,14 +245,13 @@ wanted=$1 scratch=$2
 shift 2
 : >"$scratch/found"
 for d; do
-    for i in "$d"/*.idx; do
-        [ -e "$i" ] || continue
-        git show-index <"$i" >"$scratch/one" || exit 4
+    for i in "$d"/*.idx "$d"/.*.idx; do
+        if [ ! -e "$i" ] || [ ! -e "${i%.idx}.pack" ]; then continue; fi
+        git show-index <"$i" >"$scratch/one" || { [ $? = 128 ] && continue; exit 4; }
         cut -d' ' -f2 "$scratch/one" | sort | comm -12 - "$wanted" >"$scratch/both"
         [ -s "$scratch/both" ] || continue
         cat "$scratch/both" >>"$scratch/found"
-        b=${i##*/}
-        printf 'pack %s %s\n' "$d" "${b%.idx}"
+        printf 'pack %s %s\n' "$(tail -c 40 "$i" | head -c 20 | od -An -v -tx1 | tr -d ' \n')" "${i%.idx}"
     done
 done
 sort -u "$scratch/found" | comm -13 - "$wanted" >"$scratch/loose-ids"
@@ -248,10 +264,11 @@ mkdir -p -- "$2" "$GIT_OBJECT_DIRECTORY/pack" && git pack-objects --window=0 --q
 """
 
 # $1 from, $2 to (pack directories), then base names: durable first, the index last. A pack that is there already must be
-# equal, and stays.
+# equal, and stays; an index of it that differs is replaced by ours, which was checked: it may hide objects.
 MOVE_PACKS = r"""
 from=$1 to=$2
 shift 2
+same() { [ "$(sha1sum <"$from/$1")" = "$(sha1sum <"$to/$1")" ]; }
 umask 022
 mkdir -p -- "$to" || exit 3
 for p; do
@@ -259,7 +276,8 @@ for p; do
 done
 for p; do
     if [ -e "$to/$p.idx" ]; then
-        [ "$(sha1sum <"$from/$p.pack")" = "$(sha1sum <"$to/$p.pack")" ] || { echo "$p is there with other content" >&2; exit 5; }
+        same "$p.pack" || { echo "$p is there with other content" >&2; exit 5; }
+        same "$p.idx" || mv -f -- "$from/$p.idx" "$to/$p.idx" || exit 6
         continue
     fi
     mv -f -- "$from/$p.pack" "$to/$p.pack" && mv -f -- "$from/$p.idx" "$to/$p.idx" || exit 6
@@ -306,7 +324,9 @@ for f in "$q"/pack-*; do
     chmod 0444 "$f" && mv -f -- "$f" "$n/objects/pack/" || exit 4
 done
 { echo '# pack-refs with: sorted'; cat; } >"$n/packed-refs" || exit 3
-missing=$(sed 1d "$n/packed-refs" | cut -d' ' -f1 | GIT_DIR=$n git cat-file --batch-check='%(objectname)' | grep -c ' missing$')
+sed 1d "$n/packed-refs" | cut -d' ' -f1 >"$1/wanted"
+GIT_DIR=$n git cat-file --batch-check='%(objectname)' <"$1/wanted" >"$1/found" || exit 7
+missing=$(grep -c ' missing$' "$1/found")
 [ "$missing" = 0 ] || { echo "$missing of the refs' objects are not there" >&2; exit 7; }
 find "$n" -exec sync -- {} + || exit 3
 if [ "$3" = replace ]; then mv -T -- "$2" "$1/old" || exit 4; fi
@@ -340,10 +360,12 @@ fi
 # $1 root, $2 name, $3 slot: out of the consumers' sight by one rename, then deleted.
 REMOVE = r"""
 cd -- "$1" || exit 3
+NO_LINK
 if [ ! -e "./$2" ] && [ ! -L "./$2" ]; then echo absent; exit 0; fi
+[ ! -L "./WORK/$3" ] || rm -f -- "./WORK/$3"
 mkdir -p -- "./WORK/$3" && rm -rf -- "./WORK/$3/old" && mv -T -- "./$2" "./WORK/$3/old" && sync -- . || exit 4
 echo removed
 rm -rf -- "./WORK/$3"
 rmdir ./WORK 2>/dev/null
 exit 0
-""".replace("WORK", WORK)
+""".replace("NO_LINK", _NO_LINK).replace("WORK", WORK)

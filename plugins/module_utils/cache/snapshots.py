@@ -30,6 +30,7 @@ class SnapshotBook:
         self._snapshots = dict(snapshots)
         self._read = read
         self._lock = threading.Lock()
+        self._reading = threading.Lock()
         self._renewals = 0
 
     def current(self, project: Project) -> Snapshot:
@@ -57,13 +58,15 @@ class SnapshotBook:
 
     def renew(self, project: Project, stale: Snapshot) -> Snapshot:
         """A newer one than ``stale``, read once however many pairs found it stale. Raises DeploymentError."""
-        with self._lock:
-            if self._snapshots[project.name] == stale:
+        with self._reading:  # apart from the other lock: upstream may be slow, and `current` is asked while a volume is held
+            if self.current(project) == stale:
                 self._renewals += 1
                 if self._renewals > _RENEWALS:
                     raise DeploymentError(
                         f"Upstream {project.url} lost objects of its own refs {_RENEWALS} times during this run.",
                         "Run again when nobody force-pushes there, or use a local clone as `path`.",
                     )
-                self._snapshots[project.name] = self._read(project)
-            return self._snapshots[project.name]
+                newer = self._read(project)
+                with self._lock:
+                    self._snapshots[project.name] = newer
+            return self.current(project)

@@ -62,7 +62,7 @@ class KeptClone:
 
     def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
         """See ``PackSource``."""
-        with self._making:
+        with deadline.holding(self._making):
             if snapshot.digest not in self._makers:
                 with self._locked(deadline):
                     if self._packs is None:

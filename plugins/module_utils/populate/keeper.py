@@ -271,7 +271,7 @@ class ClusterKeeper:
         key = (volume.namespace, wanted, at.node)
         with self._lock:
             mine = self._warm.setdefault(key, threading.Lock())
-        with mine:
+        with deadline.holding(mine):
             if key in self._warmed:
                 return
             self._tell(volume, f"has the image {wanted} pulled")

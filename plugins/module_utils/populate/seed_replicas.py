@@ -59,7 +59,7 @@ class Replicas:
 
     def spread(self, packs: FinishedPacks, first: Route, deadline: Deadline) -> None:
         """Have every replica copy packs that the first seed serves. Slow, so before any lock."""
-        with self._spreading:
+        with deadline.holding(self._spreading):
             with self._lock:
                 if self._first is None or self._first.route != first:
                     self._first = _Source(first)

@@ -109,7 +109,7 @@ class Seeds:
 
         ``known_size`` in bytes, 0 where nobody knows. Raises SnapshotGone, OutOfReach, PlaceLost, DeploymentError.
         """
-        with self._slow:
+        with deadline.holding(self._slow):
             while True:  # until there is an answer, or `_living` says that it has been lost too often
                 life = self._living(deadline)
                 key = (project.name, snapshot.digest)

@@ -35,7 +35,7 @@ class RelayCourier:
 
     def _brought(self, packs: FinishedPacks, deadline: Deadline) -> Path:
         there = self._scratch / packs.directory.rsplit("/", 1)[1]
-        with self._lock:
+        with deadline.holding(self._lock):
             there.mkdir(parents=True, exist_ok=True)
             for name in packs.names:
                 for suffix in (".pack", ".idx"):

@@ -1,0 +1,114 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""While a volume is held, nothing waits without a limit for what another pair has done slowly."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
+from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.relay import RelayCourier
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, Interrupted
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
+
+from .repository.driver import project_of
+
+SNAPSHOT = Snapshot((Ref("refs/heads/main", "1" * 40),), "refs/heads/main")
+PACKS = FinishedPacks("/served/one/abc", (f"pack-{'2' * 40}",), 1, True)
+
+
+class SlowShell:
+    """A place where all takes until it is let go on."""
+
+    where = "a slow place"
+
+    def __init__(self) -> None:
+        self.begun, self.go_on = threading.Event(), threading.Event()
+
+    def run(self, argv: Sequence[str], **_: object) -> Completed:
+        self.begun.set()
+        assert self.go_on.wait(20)
+        return Completed(tuple(argv), 0, b"", "")
+
+    def download(self, argv: Sequence[str], to: Path, **_: object) -> Completed:
+        to.touch()
+        return self.run(argv)
+
+
+@contextmanager
+def busy(shell: SlowShell, slow: Callable[[], object]) -> Iterator[None]:
+    """Another pair's thread is in the middle of ``slow``."""
+    thread = threading.Thread(target=slow)
+    thread.start()
+    assert shell.begun.wait(10)
+    try:
+        yield
+    finally:
+        shell.go_on.set()
+        thread.join()
+
+
+def long() -> Deadline:
+    return Deadline(60, "the other pair")
+
+
+@pytest.mark.parametrize("what", ["known", "make"])
+@pytest.mark.parametrize("slow", ["fetch", "make"])
+def test_a_held_volume_waits_for_a_busy_seed_no_longer_than_it_may(what: str, slow: str) -> None:
+    shell = SlowShell()
+    mirror = Mirror(shell, "/one.git", "/packs", "/config", Limits())  # type: ignore[arg-type]
+    maker, other = mirror.maker(), mirror.maker()
+    slowly = {
+        "fetch": lambda: mirror.fetch(project_of("https://host/one"), SNAPSHOT, long()),
+        "make": lambda: other.make(SNAPSHOT, (), long()),
+    }
+    quickly = {"known": lambda limit: maker.known(["3" * 40], limit), "make": lambda limit: maker.make(SNAPSHOT, ["3" * 40], limit)}
+    started = time.monotonic()
+    with busy(shell, slowly[slow]), pytest.raises(DeadlineExceeded):
+        quickly[what](Deadline(0.3, "the longest hold"))
+    assert time.monotonic() - started < 5
+
+
+def test_a_consumer_that_waits_for_the_volume_does_not_wait_for_another_pairs_copy(tmp_path: Path) -> None:
+    shell, wanted = SlowShell(), threading.Event()
+    wanted.set()
+    courier = RelayCourier(shell, None, tmp_path)  # type: ignore[arg-type]
+    with busy(shell, lambda: courier.prepare(PACKS, long())), pytest.raises(Interrupted):
+        courier.copy(PACKS, None, Deadline(60, "a hold", wanted=wanted), None)  # type: ignore[arg-type]
+
+
+def test_the_snapshot_is_told_at_once_while_another_projects_upstream_is_slow() -> None:
+    reading, go_on = threading.Event(), threading.Event()
+
+    def read(_project: Project) -> Snapshot:
+        reading.set()
+        assert go_on.wait(20)
+        return SNAPSHOT
+
+    one, two = project_of("https://host/one"), Project("two", "https://host/two", ())
+    old = Snapshot((), "")
+    book = SnapshotBook({"one": old, "two": old}, read)
+    thread = threading.Thread(target=lambda: book.renew(two, old))
+    thread.start()
+    try:
+        assert reading.wait(10)
+        asked = threading.Thread(target=lambda: book.current(one), daemon=True)
+        asked.start()
+        asked.join(2)
+        assert not asked.is_alive()
+    finally:
+        go_on.set()
+        thread.join()
+    assert book.current(two) == SNAPSHOT
