@@ -137,6 +137,7 @@ class PairRun:
                 deadline.sleep(_TURN_PAUSE)
                 pending = self._ready(later)  # a seed that was lost is made anew while no sandbox's volume is held
         finally:
+            turn.close()
             if worker is not None:
                 self._clean_worker()
                 self._worker.write_record()

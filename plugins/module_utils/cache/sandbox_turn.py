@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -47,7 +48,12 @@ class SandboxTurn:
         self._transfers = transfers
         self._book = book
         self._options = options
+        self._scratch = options.scratch / f"from-{side.volume.claim}"
         self._lost: Counter[str] = Counter()
+
+    def close(self) -> None:
+        """Remove what was brought to this machine: the copies of many pairs would fill it."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def take(self, pending: Sequence[Project], deadline: Deadline) -> list[Project]:
         """Hold the volume once, for as many projects as fit; returns those for a later turn."""
@@ -94,7 +100,7 @@ class SandboxTurn:
         worker = self._prepared.get(project.name)
         if transfer.method is not Method.GIT or worker is None:
             return transfer
-        relay = FromWorker(worker.side, self._options.scratch / f"from-{self._side.volume.claim}" / project.name)
+        relay = FromWorker(worker.side, self._scratch / project.name)
         started = time.monotonic()
         size = relay.prepare(worker.snapshot, deadline, first=True)
         # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
@@ -130,7 +136,7 @@ class SandboxTurn:
                 return [*later, *left]
             except DeploymentError as error:
                 self._side.end([project], Action.FAILED, error)
-                self._clean(held, project)
+                self._clean(held, project, limit)
         return later
 
     def _goes_on(self, project: Project, error: PlaceLost) -> bool:
@@ -169,11 +175,11 @@ class SandboxTurn:
         side.tell(project.name, "publishes")
         side.done(project, *finish(mine, self._options.verify, layout, limit))
 
-    def _clean(self, held: HeldVolume, project: Project) -> None:
+    def _clean(self, held: HeldVolume, project: Project, limit: Deadline) -> None:
         """Remove what was received in vain. What cannot be removed now is removed at the next take."""
         try:
             repository = repository_on(held, project.name, self._options.leftovers_age)
-            repository.clean(Deadline(CLEANING_SECONDS, "cleaning up"))
+            repository.clean(limit.within(CLEANING_SECONDS, "cleaning up"))
         except DeploymentError as error:
             self._side.tell(project.name, "could not be cleaned up", error.message)
 
