@@ -89,7 +89,8 @@ def pod_spec(cluster: TestCluster, name: str = "dashboard") -> dict[str, Any]:
 
 def available(cluster: TestCluster, name: str = "dashboard") -> int:
     """How many pods of a Deployment are available."""
-    return cluster.apps.read_namespaced_deployment(name, WORK).status.available_replicas or 0
+    status = cluster.apps.read_namespaced_deployment(name, WORK).status
+    return (status.available_replicas if status is not None else 0) or 0
 
 
 def test_a_pod_lands_on_a_tainted_node_only_after_the_role_ran(staged: Scene) -> None:

@@ -28,11 +28,12 @@ class Pack:
     bytes: int
 
 
-def parse_checks(output: str, where: str) -> tuple[Pack, ...]:
+def parse_checks(output: str, where: str, received: bool = False) -> tuple[Pack, ...]:
     """The packs in what ``scripts.CHECK_PACKS`` printed. Raises BadPack, naming the first one that is wrong.
 
     The last 20 bytes of a pack and of an index are the SHA-1 of what is before them; the index has the pack's too
-    (gitformat-pack(5)). A pack's name need not be its checksum in old versions of git, so only indexes and trailers count.
+    (gitformat-pack(5)). A pack's name need not be its checksum in old versions of git; of one that we have ``received`` it is,
+    and another whole pack under its name is not it.
     """
     packs = []
     for line in output.splitlines():
@@ -46,6 +47,8 @@ def parse_checks(output: str, where: str) -> tuple[Pack, ...]:
             raise BadPack(name, f"The index of pack {name} in {where} belongs to another pack ({index_names}).", _REMEDY)
         if index_sum != index_end:
             raise BadPack(name, f"The index of pack {name} in {where} is damaged.", _REMEDY)
+        if received and name != f"pack-{pack_end}":
+            raise BadPack(name, f"Pack {name} in {where} is another pack: its checksum is {pack_end}.", _REMEDY)
         packs.append(Pack(name, int(size)))
     return tuple(packs)
 

@@ -154,6 +154,7 @@ class PairRun:
                     self._require_there(worker)
                 pending = self._ready(later)  # a seed that was lost is made anew while no sandbox's volume is held
         finally:
+            self._turn.close()
             if worker is not None:
                 self._clean_worker()
                 self._worker.write_record()
@@ -162,7 +163,7 @@ class PairRun:
         """Remove the quarantines of projects that were not published; where a later run goes on with them they stay."""
         for prepared in self._prepared.values():
             if not self._worker.published(prepared.project) and not prepared.transfer.resumes:
-                self._worker.clean(prepared.project, prepared.side.repository, self._stop)
+                self._worker.clean(prepared.project, prepared.side.repository, Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
 
     def _prepare_worker(self, worker: HeldVolume, project: Project) -> None:
         side, done = self._worker, self._prepared.get(project.name)

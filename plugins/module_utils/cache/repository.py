@@ -295,7 +295,8 @@ class Repository:
         return checked(self.shell, completed, _remedy(completed))
 
     def _check(self, directory: str, how: str, deadline: Deadline) -> tuple[Pack, ...]:
-        return parse_checks(self.script(scripts.CHECK_PACKS, (directory, how), deadline).text(), self.shell.where)
+        checks = self.script(scripts.CHECK_PACKS, (directory, how), deadline).text()
+        return parse_checks(checks, self.shell.where, received=how != "stored")
 
 
 def stores(objects: str, entry: Entry) -> Mapping[str, str]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -47,8 +48,13 @@ class SandboxTurn:
         self._transfers = transfers
         self._book = book
         self._options = options
+        self._scratch = options.scratch / f"from-{side.volume.claim}"
         self._lost: Counter[str] = Counter()
         self._proofs: dict[str, tuple[Prepared | None, Contents]] = {}
+
+    def close(self) -> None:
+        """Remove what was brought to this machine: the copies of many pairs would fill it."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def take(self, pending: Sequence[Project], deadline: Deadline) -> list[Project]:
         """Hold the volume once, for as many projects as fit; returns those for a later turn."""
@@ -102,7 +108,7 @@ class SandboxTurn:
         worker = self._prepared.get(project.name)
         if transfer.method is not Method.GIT or worker is None:
             return transfer
-        relay = FromWorker(worker.side, self._options.scratch / f"from-{self._side.volume.claim}" / project.name)
+        relay = FromWorker(worker.side, self._scratch / project.name)
         started = time.monotonic()
         size = relay.prepare(worker.snapshot, deadline, first=True)
         # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
@@ -138,7 +144,7 @@ class SandboxTurn:
                 return [*later, *left]
             except DeploymentError as error:
                 self._side.end([project], Action.FAILED, error)
-                self._side.clean(project, repository_on(held, project.name, self._options.leftovers_age), limit.stop)
+                self._side.clean(project, repository_on(held, project.name, self._options.leftovers_age), limit)
         return later
 
     def _goes_on(self, project: Project, error: PlaceLost) -> bool:

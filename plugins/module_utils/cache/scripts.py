@@ -88,8 +88,9 @@ _LOOSE = (
 _NO_LINK = r"""if [ -L ./WORK ] || { [ -e ./WORK ] && [ ! -d ./WORK ]; }; then rm -f -- ./WORK; fi"""
 
 # $1 root, $2 name, $3 age in minutes, $4 our slot in the work directory, $5 `keep` where packs that an earlier try received,
-# whole or in part, are of use; only where there is nothing else but plain files with one name each. What is kept is marked
-# as young: when it is old, the next project's take would remove it. Prints what was removed.
+# whole or in part, are of use: their checksums tell what they are. Indexes have none that we know before, so they come anew.
+# Kept only where there is nothing else but plain files with one name each, and marked as young: when it is old, the next
+# project's take would remove it. Prints what was removed.
 _CLEAN = r"""
 cd -- "$1" || exit 3
 NO_LINK
@@ -97,7 +98,7 @@ odd=$(find "./WORK/$4" ! -type d \( ! -type f -o ! -links 1 \) -print -quit 2>/d
 if [ "$5" = keep ] && [ -z "$odd" ] && [ -d "./WORK/$4/objects/pack" ]; then
     touch -- "./WORK/$4"
     find "./WORK/$4" -mindepth 1 -maxdepth 1 ! -name objects -exec rm -rf -- {} +
-    find "./WORK/$4/objects" -type f ! -path "*/pack/pack-*" -delete
+    find "./WORK/$4/objects" -type f ! -path "*/pack/pack-*.pack" -delete
 else
     rm -rf -- "./WORK/$4"
 fi

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 
@@ -125,10 +124,10 @@ class VolumeSide:
         except DeploymentError as error:
             self._warnings.append(f"what it holds could not be written on its claim, so the next run looks inside: {error.message}")
 
-    def clean(self, project: Project, repository: Repository, stop: threading.Event) -> None:
+    def clean(self, project: Project, repository: Repository, deadline: Deadline) -> None:
         """Remove what was received in vain. What cannot be removed now is removed at the next take."""
         try:
-            repository.clean(Deadline(CLEANING_SECONDS, "cleaning up", stop))
+            repository.clean(deadline.within(CLEANING_SECONDS, "cleaning up"))
         except DeploymentError as error:
             self.tell(project.name, "could not be cleaned up", error.message)
 

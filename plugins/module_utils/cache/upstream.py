@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 
 from ..deadline import Deadline
@@ -24,6 +25,11 @@ _CONFIG = (
     "-c", "http.lowSpeedLimit=1000",
     "-c", "http.lowSpeedTime=30",
 )  # fmt: skip
+
+
+_ID = re.compile(r"[0-9a-f]{40,64}")
+_REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
+"""git checks a ref's name when it makes one, not when it prints a server's list."""
 
 
 class UpstreamError(DeploymentError):
@@ -49,7 +55,11 @@ def read_snapshot(shell: Shell, project: Project, deadline: Deadline) -> Snapsho
 
 
 def parse_ls_remote(output: str, patterns: Iterable[str]) -> Snapshot:
-    """The snapshot in what ``git ls-remote --symref`` printed (peeled tags, ``^{}``, are no refs)."""
+    """The snapshot in what ``git ls-remote --symref`` printed (peeled tags, ``^{}``, are no refs).
+
+    What is no id or no ref's name is left out: a server may put a newline into a name, and so a line into this list, and
+    the ids go to ``git fetch --stdin`` (which takes refspecs) and ``git rev-list --stdin`` (which takes options).
+    """
     wanted = tuple(patterns)
     refs: dict[str, str] = {}
     symbolic = ""
@@ -58,9 +68,11 @@ def parse_ls_remote(output: str, patterns: Iterable[str]) -> Snapshot:
         value, _tab, name = line.partition("\t")
         if value.startswith("ref: ") and name == "HEAD":
             symbolic = value[len("ref: ") :]
+        elif not _ID.fullmatch(value):
+            continue
         elif name == "HEAD":
             detached = value
-        elif not name.endswith("^{}") and matches(wanted, name):
+        elif not name.endswith("^{}") and _REF.fullmatch(name) and matches(wanted, name):
             refs[name] = value
     head = symbolic if symbolic in refs else detached
     if symbolic and symbolic not in refs:

@@ -12,7 +12,7 @@ Controller to agent, lines::
     run ID WORDS LENGTH     then WORDS times `a WORD` in a line, or `b BYTES` in a line and so many bytes of a word with
                             newlines in it; then LENGTH bytes of standard input
     wait ID                 answer when the job has ended; `unknown ID` where it was never started
-    kill ID                 end the job and its children
+    kill ID                 end the job and its children: asked to, and a second later made to
     forget ID               its answer has arrived: delete its files
 
 Agent to controller, on stdout::
@@ -79,6 +79,7 @@ start() {
         answer "$id"
     ) &
 }
+send() { kill -s "$1" -- "-$2" || kill -s "$1" "$2"; } 2>/dev/null
 echo ready
 beat
 while IFS= read -r line; do
@@ -97,7 +98,14 @@ while IFS= read -r line; do
             echo "unknown $2"
         fi
         ;;
-    kill) [ ! -e "$jobs/$2/pid" ] || { read -r pid <"$jobs/$2/pid"; kill -s KILL -- "-$pid" || kill -s KILL "$pid"; } 2>/dev/null ;;
+    kill)
+        if [ -e "$jobs/$2/pid" ]; then
+            read -r pid <"$jobs/$2/pid"
+            # git removes its lock files when it is asked to end; a `packed-refs.lock` that stays stops the next turn.
+            send TERM "$pid"
+            { sleep 1; send KILL "$pid"; } >/dev/null &
+        fi
+        ;;
     forget) last= ; rm -rf "$jobs/$2" ;;
     esac
 done

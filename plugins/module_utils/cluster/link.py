@@ -41,7 +41,8 @@ class AgentLink(threading.Thread):
         self._answer: Completed | None = None
         self._failure: ClusterError | None = None
         self._closing = False
-        self._wake = os.pipe()
+        self._wake: tuple[int, int] | None = os.pipe()
+        self._waking = threading.Lock()
 
     def begin(self, job: str, request: bytes, progress: Progress | None) -> None:
         """Start a job. Raises what ended the link."""
@@ -77,16 +78,21 @@ class AgentLink(threading.Thread):
         self._notify()
 
     def close(self) -> None:
-        """End the thread and the connection."""
+        """End the thread and the connection. Whoever still waits for an answer is told that the connection is lost."""
         self._closing = True
         self._notify()
         if self.ident is not None:
             self.join()
-        for end in self._wake:
+        self._fail(ConnectionLost("The connection to the pod was closed."))
+        with self._waking:
+            wake, self._wake = self._wake, None
+        for end in wake or ():
             os.close(end)
 
     def _notify(self) -> None:
-        os.write(self._wake[1], b"x")
+        with self._waking:
+            if self._wake is not None:  # else the descriptors' numbers are another file's by now
+                os.write(self._wake[1], b"x")
 
     def run(self) -> None:
         first = True
@@ -157,9 +163,12 @@ class AgentLink(threading.Thread):
             stream.exchange(0.5)
 
     def _exchange(self, stream: ExecStream, seconds: float) -> list[tuple[int, bytes]]:
-        received, awake, _writable = stream.exchange(seconds, [_Readable(self._wake[0])])  # type: ignore[list-item]
+        if self._wake is None:
+            raise AssertionError("closed only after this thread")
+        wake = self._wake[0]
+        received, awake, _writable = stream.exchange(seconds, [_Readable(wake)])  # type: ignore[list-item]
         if awake:
-            os.read(self._wake[0], 4096)
+            os.read(wake, 4096)
         return received
 
     def _take(self, job: str, completed: Completed | None, stream: ExecStream) -> None:
@@ -180,7 +189,7 @@ class AgentLink(threading.Thread):
 
     def _fail(self, error: ClusterError) -> None:
         with self._changed:
-            self._failure = error
+            self._failure = self._failure or error
             self._changed.notify_all()
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from ..deadline import Deadline
 from .client import Client
@@ -34,7 +34,8 @@ def policies(run: str, seed_namespace: str, filler_namespace: str, port: int) ->
     into = {"podSelector": seeds, "policyTypes": ["Ingress"], "ingress": [{"from": [peer(filler_namespace, fillers)], "ports": ports}]}
     out = {"podSelector": fillers, "policyTypes": ["Egress"], "egress": [{"to": [peer(seed_namespace, seeds)], "ports": ports}]}
     return (
-        (seed_namespace, _policy(f"packit-cache-seed-{run}", run, into)),
+        # One for each namespace of fillers: the names must differ.
+        (seed_namespace, _policy(f"packit-cache-seed-{run}-{filler_namespace}", run, into)),
         (filler_namespace, _policy(f"packit-cache-filler-{run}", run, out)),
     )
 
@@ -58,8 +59,13 @@ def allowed(client: Client, run: str, seed_namespace: str, filler_namespace: str
         yield
     finally:
         closing = Deadline(_REMOVAL_SECONDS, "removing the run's network policies")
-        for namespace, body in made:
-            try:
-                client.delete("NetworkPolicy", namespace, body["metadata"]["name"], body["metadata"]["uid"], closing)
-            except NotFound:
-                continue
+        with ExitStack() as stack:  # each is tried, whatever becomes of the other
+            for namespace, body in made:
+                stack.callback(_remove, client, namespace, body, closing)
+
+
+def _remove(client: Client, namespace: str, body: Object, deadline: Deadline) -> None:
+    try:
+        client.delete("NetworkPolicy", namespace, body["metadata"]["name"], body["metadata"]["uid"], deadline)
+    except NotFound:
+        return

@@ -37,6 +37,7 @@ class ServicePod:
         self._pod: Pod | None = None
         self._shell: PodShell | None = None
         self._suspect = False
+        self._why = ""
         self.lives = 0
 
     @property
@@ -57,12 +58,18 @@ class ServicePod:
             self._suspect = False
             return self._pod, self._shell
         self.close()
+        if self.lives >= _LIVES:
+            raise DeploymentError(f"The {self._spec.purpose} pod was lost, or did not start, {self.lives} times. {self._why}", "Run again.")
         self._tell("starts")
         self.lives += 1
         spec = self._spec if self.lives == 1 else replace(self._spec, name=f"{self._spec.name}-{self.lives}"[:253])
         starting = deadline.within(spec.wishes.start_timeout, f"the start of pod {spec.namespace}/{spec.name}")
         filler = Filler(self._client, spec, starting, (), self._tell)
-        filler.__enter__()
+        try:
+            filler.__enter__()
+        except DeploymentError as error:
+            self._why = error.message
+            raise
         self._stack.callback(filler.__exit__)
         self._filler = filler
         self._shell = self.shell()
@@ -100,6 +107,7 @@ class ServicePod:
 
     def _again(self, words: str, remedy: str) -> bool:
         self._tell(words)
+        self._why = words
         if self.lives >= _LIVES:
             raise DeploymentError(f"The {self._spec.purpose} pod was lost {self.lives} times. {words}", remedy)
         return True

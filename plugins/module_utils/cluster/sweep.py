@@ -8,10 +8,14 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from ..deadline import Deadline
+from ..errors import Cancelled, DeploymentError
 from .client import Client
 from .filler import is_left_behind, remove_pod
 from .manifest import LABEL
 from .objects import Pod
+
+_REMOVAL_SECONDS = 30.0
+"""For one pod: many may have been left on a node that was lost."""
 
 
 def left_behind(pods: Iterable[Pod]) -> tuple[Pod, ...]:
@@ -20,8 +24,14 @@ def left_behind(pods: Iterable[Pod]) -> tuple[Pod, ...]:
 
 
 def sweep(client: Client, pods: Iterable[Pod], deadline: Deadline) -> tuple[str, ...]:
-    """Remove what was left behind; returns the pods' names."""
-    found = left_behind(pods)
-    for pod in found:
-        remove_pod(client, pod, deadline)
-    return tuple(f"{pod.namespace}/{pod.name}" for pod in found)
+    """Remove what was left behind; returns the pods' names. One that cannot be removed (its node is lost) is nobody else's failure."""
+    removed = []
+    for pod in left_behind(pods):
+        try:
+            remove_pod(client, pod, deadline.within(_REMOVAL_SECONDS, f"the removal of pod {pod.namespace}/{pod.name}"))
+        except Cancelled:
+            raise
+        except DeploymentError:
+            continue  # whoever needs its volume will say so
+        removed.append(f"{pod.namespace}/{pod.name}")
+    return tuple(removed)

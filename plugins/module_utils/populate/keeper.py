@@ -42,6 +42,7 @@ _LOOK_EVERY = 2.0
 """Seconds between two looks at a volume that is waited for."""
 _BUSY_PAUSE = 5.0
 """Seconds before a volume that was attached elsewhere is tried again."""
+_CLEANING_SECONDS = 30.0
 _HOLDER_LIMITS = (256 * 1024 * 1024, 1.0)
 """Bytes of memory and processors that git may use inside somebody else's container."""
 
@@ -220,14 +221,14 @@ class ClusterKeeper:
         run = self._settings.owner["run"]
         scratch = f"/tmp/packit-deployment-{run}"
         started = time.monotonic()
-        deadline = Deadline(30.0, f"cleaning up in pod {pod.namespace}/{pod.name}", self._stop)
         with PodShell(self._client, pod.namespace, pod.name, container, job_directory=f"{scratch}/jobs", stop=self._stop) as shell:
             held = _Held(shell, path, f"{scratch}/work", *_HOLDER_LIMITS, True, f"@{run}", started)
             try:
                 yield held
             finally:
                 if not self._stop.is_set():
-                    shell.run(("rm", "-rf", "--", f"{scratch}/work"), deadline=deadline)
+                    cleaning = Deadline(_CLEANING_SECONDS, f"cleaning up in pod {pod.namespace}/{pod.name}", self._stop)
+                    shell.run(("rm", "-rf", "--", f"{scratch}/work"), deadline=cleaning)
 
     def _consumers(self, volume: Volume, deadline: Deadline) -> Consumers:
         pods = [parse_pod(item) for item in self._client.list("Pod", volume.namespace, deadline)]

@@ -34,7 +34,7 @@ from ..cluster.manifest import DEFAULT_IMAGE, LABEL, FillerSpec, Mount, Placemen
 from ..cluster.objects import Claim, parse_claim, parse_pod
 from ..cluster.sweep import sweep
 from ..deadline import Deadline
-from ..errors import InvalidOption
+from ..errors import DeploymentError, InvalidOption
 from ..local_shell import LocalShell
 from ..shell import Shell
 from .keeper import ClusterKeeper, Settings
@@ -132,7 +132,10 @@ class Populate:
             return []
         closing = Deadline(_READ_TIMEOUT, "removing what an earlier run left behind", self._stop)
         namespaces = sorted({pod.namespace for pod in left})
-        present = [parse_pod(item) for namespace in namespaces for item in self._client.list("Pod", namespace, closing, labels=LABEL)]
+        try:
+            present = [parse_pod(item) for namespace in namespaces for item in self._client.list("Pod", namespace, closing, labels=LABEL)]
+        except DeploymentError:
+            return []  # the next run does it; this one has its results to tell
         return [f"A pod that an earlier run left behind was removed: {name}." for name in sweep(self._client, present, closing)]
 
     def _snapshots(self, observed: Observed, openshift: frozenset[str], check_mode: bool) -> dict[str, Snapshot]:

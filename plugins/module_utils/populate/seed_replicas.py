@@ -24,6 +24,8 @@ from ..shell import checked
 VOLUMES_OF_ONE = 8
 """Volumes that one seed serves before another pays."""
 _MOST = 4
+_START_SECONDS = 120
+"""Longer than that no replica is waited for."""
 _SERVED = f"{SCRATCH}/seed/packs"
 
 
@@ -47,15 +49,13 @@ class Replicas:
     """The other seeds of a run. Safe for threads; close it at the end. One that fails is left out: the first one has all."""
 
     def __init__(self, client: Client, spec: FillerSpec, number: int, stop: threading.Event, tell: Tell) -> None:
-        self._pods = [
-            ServicePod(client, replace(spec, name=f"{spec.name}-replica-{index}"[:253], mounts=()), stop, _quiet(tell, index))
-            for index in range(number)
-        ]
+        self._pods = [ServicePod(client, _replica(spec, index), stop, _quiet(tell, index)) for index in range(number)]
         self._tell = tell
         self._lock = threading.Lock()
         self._spreading = threading.Lock()
         self._sources: dict[int, _Source] = {}
         self._first: _Source | None = None
+        self._left_out: set[int] = set()
 
     def spread(self, packs: FinishedPacks, first: Route, deadline: Deadline) -> None:
         """Have every replica copy packs that the first seed serves. Slow, so before any lock."""
@@ -64,7 +64,9 @@ class Replicas:
                 if self._first is None or self._first.route != first:
                     self._first = _Source(first)
             pending = [
-                index for index in range(len(self._pods)) if index not in self._sources or packs.directory not in self._sources[index].has
+                index
+                for index in range(len(self._pods))
+                if index not in self._left_out and (index not in self._sources or packs.directory not in self._sources[index].has)
             ]
             if pending:
                 with ThreadPoolExecutor(len(pending), "replica") as executor:
@@ -89,6 +91,7 @@ class Replicas:
         """A replica could not be reached: it is used no more. False where it was the first seed."""
         with self._lock:
             gone = [index for index, source in self._sources.items() if source.route == route]
+            self._left_out.update(gone)
             for index in gone:
                 self._sources[index].has.clear()
         return bool(gone)
@@ -110,9 +113,17 @@ class Replicas:
             raise
         except DeploymentError as error:
             self._tell(f"replica {index + 1} is left out", error.message)
+            self._left_out.add(index)  # the others would wait for it as long again
+            self._pods[index].close()
             return
         with self._lock:
             self._sources.setdefault(index, _Source(route)).has.add(packs.directory)
+
+
+def _replica(spec: FillerSpec, index: int) -> FillerSpec:
+    """Its image is on some node by then, and a quota that has no room for it is not waited for: the first seed has all."""
+    wishes = replace(spec.wishes, start_timeout=_START_SECONDS)
+    return replace(spec, name=f"{spec.name}-replica-{index}"[:253], mounts=(), wishes=wishes)
 
 
 def _quiet(tell: Tell, index: int) -> Callable[[str], None]:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import secrets
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -93,15 +94,19 @@ class Seeds:
         self._detours: dict[str, str] = {}
         self._failed: Counter[str] = Counter()
         self._reasons: dict[str, str] = {}
+        self._left: tuple[str, ...] = ()
         self._executor = ThreadPoolExecutor(max(1, len(neighbours)), "probe")
         self._probes: list[Future[None]] = []
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should know at the end."""
-        return tuple(
-            f"Pods of {namespace} cannot reach the seed pod, so its packs went through the API server, which is slower: {why}"
-            for namespace, why in sorted(self._detours.items())
+        return (
+            tuple(
+                f"Pods of {namespace} cannot reach the seed pod, so its packs went through the API server, which is slower: {why}"
+                for namespace, why in sorted(self._detours.items())
+            )
+            + self._left
         )
 
     def ready(self, project: Project, snapshot: Snapshot, known_size: int, deadline: Deadline) -> PackMaker:
@@ -111,9 +116,9 @@ class Seeds:
         """
         with deadline.holding(self._slow):
             while True:  # until there is an answer, or `_living` says that it has been lost too often
-                life = self._living(deadline)
                 key = (project.name, snapshot.digest)
                 try:
+                    life = self._living(deadline)
                     if key not in life.makers:
                         life.makers[key] = self._fetched(life, project, snapshot, known_size, deadline)
                     for probed in self._probes:
@@ -121,16 +126,18 @@ class Seeds:
                     return life.makers[key]
                 except PlaceLost as error:
                     self._tell(f"fetches {project.name} again", error.message)
-                    life.mirrors.pop(project.name, None)
+                    if self._life is not None:
+                        self._life.mirrors.pop(project.name, None)
                     self._pod.suspect()
                     deadline.sleep(_PAUSE)
 
     def maker(self, project: Project, snapshot: Snapshot) -> PackMaker:
         """The same, at once. Raises PlaceLost."""
         life = self._life
-        if life is None or (project.name, snapshot.digest) not in life.makers:
+        found = None if life is None else life.makers.get((project.name, snapshot.digest))
+        if found is None:
             raise PlaceLost(f"The seed pod does not have this snapshot of {project.name} (any more).", "Run again.")
-        return life.makers[project.name, snapshot.digest]
+        return found
 
     def lost(self) -> None:
         """Something was not to be had of the seed."""
@@ -164,11 +171,15 @@ class Seeds:
         self._reasons[namespace] = why
 
     def close(self) -> None:
-        """Remove the pod and what was made for it."""
-        self._executor.shutdown()
-        self._stack.close()
-        self._replicas.close()
-        self._pod.close()
+        """Remove the pod and what was made for it: all of it, also where some of it cannot be removed. ``notes`` say what."""
+        try:
+            with ExitStack() as stack:
+                stack.callback(self._pod.close)
+                stack.callback(self._replicas.close)
+                stack.callback(self._stack.close)
+                self._executor.shutdown()
+        except DeploymentError as error:
+            self._left = (f"What was made for the run could not all be removed: {error}",)
 
     def _living_or_lost(self) -> _Life:
         if self._life is None:
@@ -181,7 +192,7 @@ class Seeds:
         if self._life is not None and self._life.pod.uid == pod.uid:
             if suspected:
                 self._forget_dead(self._life, deadline)
-                for namespace, times in self._failed.items():
+                for namespace, times in list(self._failed.items()):
                     if times >= _FAILURES:
                         self._detours.setdefault(namespace, self._reasons[namespace])
             return self._life
@@ -251,11 +262,9 @@ class Seeds:
             self._stack.enter_context(allowed(self._client, run, self._spec.namespace, namespace, route.port, deadline))
         except ClusterError as error:
             return error.message
-        limit = deadline.within(_POLICY_SECONDS, "the network policy")
-        while refused := probe(shell, SCRATCH, route, deadline):
-            if limit.left() < 2.0:
-                break
-            limit.sleep(1.0)
+        ends = time.monotonic() + _POLICY_SECONDS  # a probe may take longer than is left, where packets are dropped
+        while (refused := probe(shell, SCRATCH, route, deadline)) and time.monotonic() < ends:
+            deadline.sleep(_PAUSE)
         return refused
 
     def _check_size(self, project: Project, known: int) -> None:

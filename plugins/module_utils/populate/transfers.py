@@ -21,6 +21,7 @@ from ..cache.transfer.git import GitTransfer
 from ..cache.transfer.over_exec import ExecCourier
 from ..cache.transfer.packs import PackTransfer
 from ..deadline import Deadline
+from ..errors import PlaceLost
 from ..local_shell import LocalShell
 from ..shell import Progress
 from .clones import GivenClone, KeptClone
@@ -146,5 +147,5 @@ class _WithFallback:
             if self._second is not None:
                 raise
             self._transfers.close_way(self._project, error)
-            self._present.prepare(snapshot, deadline, first=not entry.usable)
-            return self._present.receive(repository, entry, snapshot, deadline, progress)
+            # The controller reads upstream before the next try: a sandbox's volume may be held now.
+            raise PlaceLost(f"{self._project.name} goes by rsync from now on: {error.message}", error.remedy) from error

@@ -35,3 +35,15 @@ def test_the_digest_tells_every_difference() -> None:
     other_head = parse_ls_remote(OUTPUT.replace("ref: refs/heads/main", "ref: refs/tags/v1"), DEFAULT_REFS)
     assert len({base.digest, moved.digest, other_head.digest}) == 3
     assert parse_ls_remote(OUTPUT, DEFAULT_REFS).digest == base.digest
+
+
+def test_a_server_cannot_put_a_line_of_its_own_into_the_list() -> None:
+    """git prints a ref's name as the server sent it, with a newline in it (tried with 2.39)."""
+    hostile = f"{A}\trefs/heads/a\n+refs/heads/evil:refs/heads/main\trefs/heads/zz\n--all\trefs/heads/yy\n-x\tHEAD\n"
+    snapshot = parse_ls_remote(hostile + OUTPUT, DEFAULT_REFS)
+    assert snapshot.ids == (A, B)
+    assert "refs/heads/zz" not in [ref.name for ref in snapshot.refs]
+
+
+def test_a_name_that_no_git_would_make_is_left_out() -> None:
+    assert parse_ls_remote(f"{B}\trefs/heads/a b\n{B}\trefs/heads/a:b\n{A}\trefs/heads/main\n", DEFAULT_REFS).ids == (A,)

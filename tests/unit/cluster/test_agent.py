@@ -64,6 +64,22 @@ def test_words_arrive_as_they_were_sent(agent: Agent, word: str) -> None:
     assert answer.completed.stdout.decode() == word
 
 
+def test_a_job_that_is_ended_is_asked_first_so_that_git_removes_its_locks(agent: Agent, tmp_path: Path) -> None:
+    asked, survived = tmp_path / "asked", tmp_path / "survived"
+    script = f"trap 'touch {asked}; exit' TERM; touch {tmp_path}/ready; while :; do sleep 0.1; done"
+    agent.tell(run_message("1", ("sh", "-c", script), b""))
+    stubborn = f"trap '' TERM; touch {tmp_path}/ready2; sleep 2.5; touch {survived}"
+    agent.tell(run_message("2", ("sh", "-c", stubborn), b""))
+    for _ in range(100):
+        if (tmp_path / "ready").exists() and (tmp_path / "ready2").exists():
+            break
+        time.sleep(0.05)
+    agent.tell(message("kill", "1") + message("kill", "2"))
+    time.sleep(3)
+    assert asked.exists()
+    assert not survived.exists()
+
+
 def test_input_output_errors_and_the_exit_code_come_back(agent: Agent) -> None:
     data = bytes(range(256)) * 1000
     agent.tell(run_message("1", ("sh", "-c", "cat; echo trouble >&2; exit 7"), data))

@@ -42,6 +42,7 @@ def deadline() -> Deadline:
 def test_a_fill_and_a_second_one_that_changes_nothing(tmp_path: Path, upstream: GitServer) -> None:
     first = fill(tmp_path, upstream.url("one.git"))
     assert [volume.projects[0].action for volume in (first.sandbox, first.worker)] == [Action.ADD, Action.ADD]
+    assert list((tmp_path / "scratch").glob("from-*")) == []  # the copies of many pairs would fill this machine
     second = fill(tmp_path, upstream.url("one.git"), verify=True)
     assert [volume.projects[0].action for volume in (second.sandbox, second.worker)] == [Action.NOTHING, Action.NOTHING]
 
@@ -135,6 +136,21 @@ def test_files_that_make_an_entry_unusable(tmp_path: Path, path: str, content: s
     (entry / path).write_text(content + "\n")
     found = repository(tmp_path, tmp_path / "root").inspect(deadline())
     assert words in found.reason and not found.usable
+
+
+def test_an_old_quarantine_that_is_gone_on_with_outlives_the_next_projects_take(tmp_path: Path) -> None:
+    """The worker's volume receives all projects before the first one is published."""
+    import os  # noqa: PLC0415
+
+    one, two = (repository(tmp_path, tmp_path / "root", name) for name in ("one", "two"))
+    pack = Path(one.pack_directory) / f"pack-{'1' * 40}.pack"
+    pack.parent.mkdir(parents=True)
+    pack.write_bytes(b"received by yesterday's run")
+    for path in (pack, pack.parent, Path(one.work) / "objects", Path(one.work)):
+        os.utime(path, (1_000_000, 1_000_000))
+    one.take(deadline(), keep_received=True)
+    two.take(deadline(), keep_received=True)
+    assert pack.exists()
 
 
 def test_a_ref_to_an_absent_object_is_found(tmp_path: Path) -> None:

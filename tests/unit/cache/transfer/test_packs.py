@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import signal
@@ -167,6 +168,31 @@ def test_a_pack_that_arrives_damaged_each_time_is_an_error(place: Place) -> None
     place.serve()
     with pytest.raises(BadPack, match=f"Pack {packs.names[0]} in this machine is damaged"):
         place.bring(NetworkCourier(place.route))
+
+
+@pytest.mark.parametrize("planted", ["another pack", "an index that hides objects"])
+def test_what_lies_in_the_quarantine_is_believed_by_its_checksum_only(place: Place, planted: str) -> None:
+    """As large as what is to come, so that rsync would go on after its end, and whole by its own checksums."""
+    packs = finished(place)
+    true = Path(packs.directory) / packs.names[0]
+    index = bytearray(true.with_suffix(".idx").read_bytes())
+    place.repository.quarantine(place.deadline())
+    there = Path(place.repository.pack_directory) / packs.names[0]
+    if planted == "another pack":
+        other = make.make_large(place.directory / "other.git", 12, commits=60, seed=5)
+        found = next((other / "objects/pack").glob("*.pack"))
+        assert found.stat().st_size >= true.with_suffix(".pack").stat().st_size
+        for suffix in (".pack", ".idx"):
+            there.with_suffix(suffix).write_bytes(found.with_suffix(suffix).read_bytes())
+    else:
+        index[8 + 1024 + 19] ^= 1
+        index[-20:] = hashlib.sha1(index[:-20]).digest()
+        there.with_suffix(".pack").write_bytes(true.with_suffix(".pack").read_bytes())
+        there.with_suffix(".idx").write_bytes(index)
+    place.serve()
+    place.bring(NetworkCourier(place.route))
+    for suffix in (".pack", ".idx"):
+        assert there.with_suffix(suffix).read_bytes() == true.with_suffix(suffix).read_bytes()
 
 
 def test_packs_of_another_snapshot_in_the_quarantine_are_not_kept(place: Place) -> None:

@@ -1,0 +1,40 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What earlier runs left behind is removed, and what cannot be removed stops nobody."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import sweep as module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import LABEL
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
+
+
+def ended(name: str) -> Any:
+    return parse_pod(
+        {
+            "metadata": {"name": name, "namespace": "ns", "labels": {LABEL: "filler"}},
+            "spec": {"containers": []},
+            "status": {"phase": "Failed"},
+        }
+    )
+
+
+def test_a_pod_on_a_lost_node_does_not_stop_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: list[float] = []
+
+    def remove(_client: object, pod: Any, deadline: Deadline) -> None:
+        given.append(deadline.left())
+        if pod.name == "lost":
+            raise DeadlineExceeded("the removal took too long")
+
+    monkeypatch.setattr(module, "remove_pod", remove)
+    swept = module.sweep(None, [ended("lost"), ended("other")], Deadline(120, "looking"))  # type: ignore[arg-type]
+    assert swept == ("ns/other",)
+    assert max(given) <= 30

@@ -1,0 +1,45 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Work inside somebody else's container leaves nothing there, however long it takes."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as module
+from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings
+
+
+def test_cleaning_up_has_time_of_its_own_after_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    commands: list[tuple[str, ...]] = []
+
+    class Shell:
+        def __init__(self, *_: object, **_options: object) -> None:
+            return
+
+        def __enter__(self) -> Shell:
+            return self
+
+        def __exit__(self, *_: object) -> None:
+            return
+
+        def run(self, argv: tuple[str, ...], *, deadline: Any) -> None:
+            deadline.left()
+            commands.append(argv)
+
+    monkeypatch.setattr(module, "PodShell", Shell)
+    monkeypatch.setattr(module, "_CLEANING_SECONDS", 0.2)
+    pod = parse_pod({"metadata": {"name": "worker", "namespace": "ns"}, "spec": {"containers": []}, "status": {"phase": "Running"}})
+    settings = Settings("/repository-cache", "", Wishes(), "holder", 60, 1, 1, {"run": "r"})
+    keeper = ClusterKeeper(None, {}, settings, threading.Event(), lambda _progress: None)  # type: ignore[arg-type]
+    with keeper._inside(Volume("ns", "claim", Role.WORKER), pod):
+        time.sleep(0.4)
+    assert commands == [("rm", "-rf", "--", "/tmp/packit-deployment-r/work")]

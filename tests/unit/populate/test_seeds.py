@@ -1,0 +1,193 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a run does when its seed, a probe, a policy or a replica fails: the others go on, and nothing is left behind."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import Route
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Forbidden, PodLost, QuotaExceeded
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.network_policy import policies
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.service_pod import ServicePod
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.populate import seeds as module
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_options import SeedOptions
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_replicas import Replicas
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seeds import Seeds
+
+SPEC = FillerSpec("work", "seed", (), "image", {"run": "r"}, purpose="seed")
+SNAPSHOT = Snapshot((Ref("refs/heads/main", "1" * 40),), "refs/heads/main")
+PROJECT = Project("one", "https://host/one", ("refs/heads/*",))
+NEIGHBOUR = Volume("sand", "claim", Role.SANDBOX)
+PACKS = FinishedPacks("/served/one/abc", (f"pack-{'2' * 40}",), 1, True)
+
+
+class Pod:
+    """The seed's pod without a cluster; ``suspect`` has it made again."""
+
+    def __init__(self) -> None:
+        self.suspected = False
+        self.lives = 1
+        self.closed = False
+
+    def ready(self, deadline: Deadline) -> tuple[Any, Any]:
+        deadline.left()
+        self.lives += self.suspected
+        self.suspected = False
+        return type("Pod", (), {"uid": str(self.lives), "address": "10.0.0.1"})(), None
+
+    def suspect(self) -> None:
+        self.suspected = True
+
+    def shell(self) -> None:
+        return None
+
+    def close(self) -> None:
+        self.closed = True
+
+
+def limit(seconds: float = 5) -> Deadline:
+    return Deadline(seconds, "this test")
+
+
+@contextmanager
+def visiting(_volume: Volume, _deadline: Deadline) -> Iterator[Any]:
+    yield None
+
+
+Made = Callable[..., tuple[Seeds, Pod]]
+
+
+@pytest.fixture
+def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
+    monkeypatch.setattr(module, "serve", lambda *_: None)
+    monkeypatch.setattr(module, "probe", lambda *_: "")
+    monkeypatch.setattr(module, "_PAUSE", 0.01)
+    monkeypatch.setattr(Seeds, "_fetched", lambda _self, life, *_: f"maker {life.pod.uid}")
+
+    def made(visit: Any = visiting, client: Any = None, **options: Any) -> tuple[Seeds, Pod]:
+        seeds = Seeds(client, SPEC, SeedOptions(**options), (NEIGHBOUR,), 0, visit, tmp_path, threading.Event(), lambda _a, _b: None)
+        pod = Pod()
+        seeds._pod = pod  # type: ignore[assignment]
+        return seeds, pod
+
+    return made
+
+
+@pytest.mark.parametrize("error", [PodLost("the probe's pod is gone"), ClusterError("no place for it"), QuotaExceeded("no quota")])
+def test_a_probe_that_cannot_be_made_is_no_failure_of_any_volume(make: Made, error: Exception) -> None:
+    @contextmanager
+    def visit(_volume: Volume, _deadline: Deadline) -> Iterator[Any]:
+        raise error
+        yield
+
+    seeds, pod = make(visit)
+    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 1"  # type: ignore[comparison-overlap]
+    seeds.close()
+    assert pod.closed and "went through the API server, which is slower" in seeds.notes[0]
+
+
+def test_a_network_that_drops_packets_in_spite_of_the_policy_is_no_failure(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each probe waits for its connection for longer than is left for the policy to be in force."""
+
+    class Client:
+        def create(self, _kind: str, _namespace: str, body: Any, _deadline: Deadline) -> Any:
+            return {**body, "metadata": {**body["metadata"], "uid": "u"}}
+
+        def delete(self, *_: object) -> None:
+            return
+
+    monkeypatch.setattr(module, "_POLICY_SECONDS", 0.2)
+    monkeypatch.setattr(module, "probe", lambda *_: time.sleep(0.3) or "no answer")
+    seeds, _pod = make(client=Client(), network_policy=True)
+    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 1"  # type: ignore[comparison-overlap]
+    seeds.close()
+    assert seeds.notes
+
+
+def test_a_pod_that_is_lost_before_it_serves_is_made_again(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    failures = [PodLost("gone")]
+
+    def serve(*_: object) -> None:
+        if failures:
+            raise failures.pop()
+
+    monkeypatch.setattr(module, "serve", serve)
+    seeds, _pod = make()
+    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 2"  # type: ignore[comparison-overlap]
+    seeds.close()
+
+
+def test_a_policy_that_cannot_be_removed_leaves_no_pod_behind(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    removed: list[str] = []
+
+    class Client:
+        def create(self, _kind: str, _namespace: str, body: Any, _deadline: Deadline) -> Any:
+            return {**body, "metadata": {**body["metadata"], "uid": "u"}}
+
+        def delete(self, _kind: str, namespace: str, *_: object) -> None:
+            removed.append(namespace)
+            raise Forbidden("not any more")
+
+    answers = ["no answer", ""]
+    monkeypatch.setattr(module, "probe", lambda *_: answers.pop(0))
+    seeds, pod = make(client=Client(), network_policy=True)
+    seeds.ready(PROJECT, SNAPSHOT, 0, limit())
+    seeds.close()
+    assert pod.closed and sorted(removed) == ["sand", "work"]
+    assert seeds.notes == ("What was made for the run could not all be removed: not any more",)
+
+
+def test_policies_for_two_namespaces_of_fillers_have_different_names() -> None:
+    names = [(namespace, body["metadata"]["name"]) for of in ("work", "sand") for namespace, body in policies("r", "work", of, 1)]
+    assert len(set(names)) == 4
+
+
+def test_a_replica_that_failed_is_not_waited_for_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    starts: list[float] = []
+
+    def ready(self: ServicePod, deadline: Deadline) -> None:
+        starts.append(deadline.within(self._spec.wishes.start_timeout, "its start").left())
+        raise QuotaExceeded("no room for a second one")
+
+    monkeypatch.setattr(ServicePod, "ready", ready)
+    replicas = Replicas(None, SPEC, 1, threading.Event(), lambda _phase, _line: None)  # type: ignore[arg-type]
+    first = Route("10.0.0.1", "/served", "s")
+    for _pair in range(3):
+        replicas.spread(PACKS, first, Deadline(1800, "one pair"))
+    assert len(starts) == 1
+    assert starts[0] <= 120
+    with replicas.route(PACKS, first) as route:
+        assert route == first
+
+
+def test_a_pod_that_never_starts_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    from ansible_collections.packit.deployment.plugins.module_utils.cluster import service_pod  # noqa: PLC0415
+    from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError  # noqa: PLC0415
+
+    class Filler:
+        def __init__(self, *_: object) -> None:
+            return
+
+        def __enter__(self) -> None:
+            raise PodLost("deleted while it was starting")
+
+    monkeypatch.setattr(service_pod, "Filler", Filler)
+    pod = ServicePod(None, SPEC, threading.Event(), lambda _words: None)  # type: ignore[arg-type]
+    for _start in range(3):
+        with pytest.raises(PodLost):
+            pod.ready(limit())
+    with pytest.raises(DeploymentError, match="did not start, 3 times"):
+        pod.ready(limit())
