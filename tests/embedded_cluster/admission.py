@@ -134,7 +134,8 @@ def counts_for(quota: Json, pod: Json) -> bool:
 def _quota(store: Store, namespace: str, quota: Json, pod: Json) -> None:
     if not counts_for(quota, pod):
         return
-    hard = {key: value for key, value in quota["spec"]["hard"].items() if "storage" not in key and key != "persistentvolumeclaims"}
+    of_claims = ("requests.storage", "persistentvolumeclaims")
+    hard = {key: value for key, value in quota["spec"]["hard"].items() if key not in of_claims and ".storageclass." not in key}
     asked, name = usage(pod), quota["metadata"]["name"]
     lacking = [key for key in hard if key not in asked]
     if lacking:
