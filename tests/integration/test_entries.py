@@ -170,6 +170,23 @@ def test_leftovers_of_failed_runs_are_cleaned(scene: Scene) -> None:
     scene.check()
 
 
+def test_locks_of_a_run_that_was_killed_do_not_stop_the_next(scene: Scene) -> None:
+    scene.deploy()
+    upstream = scene.repository(commits=5)
+    scene.succeed()
+    for volume in (scene.sandbox(), scene.worker()):
+        (volume / "one/packed-refs.lock").write_text("")  # young
+        work = volume / ".packit-deployment#work"
+        (work / "one").mkdir(parents=True)
+        (work / "one/locks").write_text("")
+        own(work, volume)
+        own(volume / "one", volume)
+    make.delete_branch(upstream, "feature")
+    scene.succeed()
+    assert not (scene.worker() / "one/packed-refs.lock").exists()
+    scene.check()
+
+
 def test_a_poisoned_entry_runs_nothing_reads_nothing_and_is_reported(scene: Scene) -> None:
     scene.deploy()
     upstream = scene.repository(commits=5)

@@ -107,7 +107,7 @@ def _publish_into(
 
 def _update_refs(repository: Repository, commands: str, git_dir: str, deadline: Deadline) -> None:
     completed = repository.shell.run(
-        ("git", "update-ref", "--no-deref", "--stdin"),
+        ("sh", "-c", scripts.LOCKING, "packit-cache", repository.work, "git", "update-ref", "--no-deref", "--stdin"),
         deadline=deadline,
         stdin=commands.encode("utf-8", "surrogateescape"),
         env={**repository.environment, "GIT_DIR": git_dir},

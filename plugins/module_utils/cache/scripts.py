@@ -94,6 +94,8 @@ _NO_LINK = r"""if [ -L ./WORK ] || { [ -e ./WORK ] && [ ! -d ./WORK ]; }; then r
 _CLEAN = r"""
 cd -- "$1" || exit 3
 NO_LINK
+locks="-mmin +$3"
+[ ! -f "./WORK/$4/locks" ] || locks=  # a run of ours was killed while it had them: nobody else can have been at work here since
 odd=$(find "./WORK/$4" ! -type d \( ! -type f -o ! -links 1 \) -print -quit 2>/dev/null)
 if [ "$5" = keep ] && [ -z "$odd" ] && [ -d "./WORK/$4/objects/pack" ]; then
     touch -- "./WORK/$4"
@@ -109,8 +111,8 @@ e=./$2
 if [ -e "$e/.git/HEAD" ]; then g=$e/.git; else g=$e; fi
 [ ! -L "$g" ] && [ ! -L "$g/objects" ] && [ -d "$g/objects" ] && [ ! -L "$g/refs" ] || exit 0
 find "$g/objects" \( -name 'tmp_*' -o -name '.tmp-*' \) -type f -mmin "+$3" -print -delete
-find "$g" -maxdepth 1 -name '*.lock' -type f -mmin "+$3" -print -delete
-find "$g/refs" -name '*.lock' -type f -mmin "+$3" -print -delete
+find "$g" -maxdepth 1 -name '*.lock' -type f $locks -print -delete
+find "$g/refs" -name '*.lock' -type f $locks -print -delete
 exit 0
 """.replace("NO_LINK", _NO_LINK).replace("WORK", WORK)
 
@@ -295,6 +297,13 @@ while [ $# -gt 1 ]; do
     shift 2
 done
 sync -- "$file"
+"""
+
+# $1 our slot, then an argv: git that takes locks. The mark tells the next take, if this run is killed, whose locks they are.
+LOCKING = r"""
+mkdir -p -- "$1" && : >"$1/locks" || exit 3
+shift
+exec "$@"
 """
 
 # $1 an entry's git directory, $2 the content of HEAD, $3 a place for the new file on the same volume.
