@@ -10,6 +10,7 @@ from collections.abc import Callable
 from statistics import median
 from typing import Any
 
+from tests.integration.harness import SAND
 from tests.repositories.realistic import a_day
 
 from . import rivals
@@ -22,13 +23,13 @@ VOLUMES = 2 * PAIRS
 def seed_lock(world: World, table: Table) -> None:
     """The lock of a first fill against the bare copy of the same bytes, and against a clone in the filler."""
     place = world.places[0]
-    bare = rivals.bare_copy(place, world.packs, RUNS)
-    locks = [_lock(world, method="seed") for _run in range(RUNS)]
-    clones = []
-    for _run in range(RUNS):
-        world.empty()
-        clones.append(rivals.git_clone(place, world.scene.url("one"))[0])
-    world.empty()
+    bare, locks, clones = [], [], []
+    with rivals.bare_copier(world.cluster, SAND, world.packs) as copy:
+        for _run in range(RUNS):  # in turns, so that what else the machine does meets them all
+            bare.append(copy(place))
+            locks.append(_lock(world, method="seed"))
+            clones.append(rivals.git_clone(place, world.scene.url("one"))[0])
+            world.empty()
     work, whole = [lock["work"] for lock in locks], [sum(lock.values()) for lock in locks]
     table.ratio("sandbox lock, first fill by seed, pod's start and end apart ÷ bare byte copy", work, bare, "≤ 1.5")
     table.ratio("sandbox lock: `git clone` in the filler ÷ first fill by seed", clones, whole, "≥ 10", f"{world.megabytes:.0f} MB")
@@ -75,15 +76,13 @@ def rsync(world: World, table: Table) -> None:
     place, packs = world.places[0], world.repository / "objects/pack"
     clone = {"repository_cache_clones": str(world.scene.directory / "clones")}
     variables = {**world.scene.variables(method="rsync", select=ONE_PAIR), **clone}
-    ours, work = [], []
+    ours, work, execs, modules = [], [], [], []
+    copies: list[tuple[float, float]] = []
     for _run in range(RUNS):
         lock = _of(watched(world.scene, variables=variables).run)
         ours.append(sum(lock.values()))
         work.append(lock["work"])
         world.empty()
-    copies: list[tuple[float, float]] = []
-    execs, modules = [], []
-    for _run in range(RUNS):
         copies.append(rivals.kubectl_cp(place, packs))
         world.empty()
         execs.append(rivals.rsync_over_exec(place, packs, world.scene.directory))

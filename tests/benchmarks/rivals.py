@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,28 +93,30 @@ def pod(cluster: RealCluster, namespace: str, claim: str = "", resources: Mappin
         yield Held(filler.pod, shell, filler.attach)
 
 
-def bare_copy(place: Place, files: list[Path], runs: int) -> list[float]:
-    """Bytes over one TCP connection between two pods, into the volume: what the network and the disk themselves need.
+@contextmanager
+def bare_copier(cluster: RealCluster, namespace: str, files: list[Path]) -> Iterator[Callable[[Place], float]]:
+    """A pod that has these files, with the seed pod's resources; and what copies them from there into a volume, in seconds.
 
-    The sender has the seed pod's resources.
+    Bytes over one TCP connection between two pods: what the network and the disk themselves need.
     """
     deadline = Deadline(900, "the bare copy")
-    seconds = []
-    with pod(place.cluster, place.namespace, resources=_SEED) as source:
+    with pod(cluster, namespace, resources=_SEED) as source:
         names = [f"{SCRATCH}/{path.name}" for path in files]
         for path, name in zip(files, names, strict=True):
             source.shell.upload(("sh", "-c", 'cat >"$1"', "put", name), path, deadline=deadline)
-        for _run in range(runs):
+
+        def copy(place: Place) -> float:
+            said: list[str] = []
             with pod(place.cluster, place.namespace, place.claim) as target:
-                said: list[str] = []
                 receive = ("perl", "-e", _RECEIVE, _PORT, f"{VOLUME}/bare", VOLUME)
-                thread = threading.Thread(target=lambda: said.append(target.shell.run(receive, deadline=deadline).text()))  # noqa: B023
+                thread = threading.Thread(target=lambda: said.append(target.shell.run(receive, deadline=deadline).text()))
                 thread.start()
                 source.shell.run(("perl", "-e", _SEND, target.pod.address, _PORT, *names), deadline=deadline)
                 thread.join()
-                seconds.append(float(said[0]))
             (place.path / "bare").unlink()
-    return seconds
+            return float(said[0])
+
+        yield copy
 
 
 def git_clone(place: Place, url: str) -> tuple[float, float]:
