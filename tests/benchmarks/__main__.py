@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`make benchmark`: ours against what people do by hand, on the real cluster, and the idle run on the embedded one.
 
-All figures write docs/benchmarks.md; `python -m tests.benchmarks seed delta` measures only those, and writes nothing. Every
+All figures write docs/benchmarks.md; `python -m tests.benchmarks seed-lock delta` measures only those, and writes nothing. Every
 time ends when the data is on disk. No figure is a test.
 """
 

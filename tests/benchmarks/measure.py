@@ -88,7 +88,9 @@ def machine(volumes: Path) -> str:
     """A line on where this was measured."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     found = subprocess.run(["findmnt", "-no", "FSTYPE", "--target", str(volumes)], capture_output=True, text=True, check=True).stdout
-    return f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB of memory; volumes are ext4 on loop devices over {found.strip()}"
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB of memory; volumes are ext4 on loop devices over {found.strip()}"
+    )
 
 
 def _tree(root: int) -> list[tuple[int, str]]:

@@ -99,7 +99,11 @@ def _commits(edited: list[list[tuple[str, int]]], texts: _Texts) -> Iterator[byt
         yield b"".join(b"M 100644 :%d %b\n" % (mark, name.encode()) for name, mark in files)
         main, topic = (main, number + 1) if is_topic else (number + 1, 0)
         if number % 100 == 99:
-            yield b"tag v%d\nfrom :%d\ntagger A <a@example.org> %d +0000\ndata 7\nrelease\n" % (number // 100, main, 1700000000 + 60 * number)
+            yield b"tag v%d\nfrom :%d\ntagger A <a@example.org> %d +0000\ndata 7\nrelease\n" % (
+                number // 100,
+                main,
+                1700000000 + 60 * number,
+            )
 
 
 def _day(path: Path, commits: int, seed: int) -> Iterator[bytes]:
