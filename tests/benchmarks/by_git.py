@@ -1,0 +1,86 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures of method git and of the modules that are useful alone, on a smaller repository; and of a run with nothing to do."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from statistics import median
+
+from tests.clusters.embedded import EmbeddedTestCluster
+from tests.integration.harness import SAND, Scene
+from tests.integration.test_modules import filler, module
+from tests.repositories.make import make_large
+from tests.upstream.server import GitServer
+
+from . import rivals
+from .measure import RUNS, Table, watched
+from .world import ONE_PAIR, World, sandbox_of
+
+_MEGABYTES = 110
+_BYTES = 300_000_000
+
+
+def git(world: World, table: Table) -> None:
+    """Method git against `git clone` by hand, one volume and all."""
+    world.empty()
+    shutil.rmtree(world.repository)
+    make_large(world.repository, _MEGABYTES, commits=3000)
+    place, url = world.places[0], world.scene.url("one")
+    locks: list[float] = []
+    hands = []
+    for _run in range(RUNS):
+        hands.append(rivals.git_clone(place, url)[0])
+        world.empty()
+        locks.append(float(str(sandbox_of(watched(world.scene, select=ONE_PAIR).run)["held_seconds"])))
+        world.empty()
+    table.ratio("lock of one volume, method git ÷ `git clone` by hand", locks, hands, "≤ 1.15", f"{_MEGABYTES} MB")
+    eight, sequential = watched(world.scene), len(world.places) * median(hands)
+    how = f"{_MEGABYTES} MB; by hand: 8 × the median of `git clone` in a filler"
+    table.ratio("8 volumes: by hand, one after the other ÷ method git", [sequential], [eight.seconds], "≥ 2", how)
+    table.say("controller's memory, 8 volumes by git", f"{eight.python:.0f} MB", "≤ 150 MB", "largest Python process")
+    world.original()
+
+
+def pod_rsync(world: World, table: Table) -> None:
+    """Module pod_rsync against rsync over `kubectl exec`: its own speed, nothing synced in either."""
+    scene = world.scene
+    source = scene.directory / "source"
+    source.mkdir()
+    (source / "data").write_bytes(os.urandom(_BYTES // 3) * 3)
+    made = filler(scene, image=world.cluster.image)
+    theirs, ours = [], []
+    for _run in range(RUNS):
+        theirs.append(rivals.rsync_into(world.places[0], made["name"], source, scene.directory))
+        answer = module(scene, "pod_rsync", namespace=SAND, pod=made["name"], src=str(source), dest=f"{rivals.VOLUME}/ours")
+        subprocess.run(["sync", "-f", str(world.places[0].path)], check=True)
+        ours.append(answer["seconds"])
+        world.empty()
+    filler(scene, state="absent")
+    shutil.rmtree(source)
+    table.ratio("rsync over `kubectl exec` ÷ pod_rsync (its speed)", theirs, ours, "≥ 0.5", f"{_BYTES // 10**6} MB")
+
+
+def idle(table: Table) -> None:
+    """Nothing to do on 100 pairs, on the embedded cluster."""
+    cluster = EmbeddedTestCluster()
+    try:
+        with tempfile.TemporaryDirectory(prefix="packit-benchmark-") as name, GitServer(Path(name), cluster.upstream_host) as server:
+            scene = Scene(cluster, server, Path(name))
+            scene.deploy(100, running=False)
+            scene.repository(commits=3)
+            scene.succeed(concurrency=32, wait=600)
+            cluster.requests(clear=True)
+            seen = watched(scene)
+            asked = sum(number for what, number in cluster.requests().items() if not what.startswith("admin"))
+            if seen.run.result["changed"]:
+                raise RuntimeError("the second run had something to do")
+            result = f"{seen.seconds:.1f} s, {asked / 200:.2f} requests a claim, {len(scene.fillers())} pods"
+            table.say("nothing to do on 100 pairs", result, "≤ 5 s, ≤ 3, 0", "embedded cluster")
+    finally:
+        cluster.close()

@@ -1,0 +1,111 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What every figure needs: time, the memory of a tree of processes, and a table of what came out."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from statistics import median
+
+from tests.integration.harness import Run, Scene, _result
+
+RUNS = 3
+"""Figures are of the median of so many."""
+
+
+@dataclass
+class Table:
+    """The figures so far: (what, result, goal, how it came about)."""
+
+    rows: list[tuple[str, str, str, str]] = field(default_factory=list)
+
+    def say(self, figure: str, result: str, goal: str, how: str = "") -> None:
+        """A figure is known."""
+        self.rows.append((figure, result, goal, how))
+        print(f"   {figure}: {result} (goal {goal}) {how}", flush=True)
+
+    def ratio(self, figure: str, above: Sequence[float], below: Sequence[float], goal: str, how: str = "") -> None:
+        """A ratio of medians, of seconds."""
+        over, under = median(above), median(below)
+        self.say(figure, f"{over / under:.2f}", goal, f"{over:.2f} s ÷ {under:.2f} s{f'; {how}' if how else ''}")
+
+    def markdown(self) -> str:
+        """All of them."""
+        lines = ["| figure | result | goal | how |", "| --- | --- | --- | --- |", *(f"| {' | '.join(row)} |" for row in self.rows)]
+        return "\n".join(lines) + "\n"
+
+
+def timed(work: Callable[[], object]) -> float:
+    """Seconds that it takes."""
+    started = time.monotonic()
+    work()
+    return time.monotonic() - started
+
+
+@dataclass(frozen=True)
+class Watched:
+    """A playbook that has run: its result, its seconds, and the largest Python process and git or rsync process of its tree, in MB."""
+
+    run: Run
+    seconds: float
+    python: float
+    tools: float
+
+
+def watched(scene: Scene, *names: str, **more: object) -> Watched:
+    """Run the playbook. Raises RuntimeError where it fails."""
+    process = scene.start(*names, **more)  # type: ignore[arg-type]
+    largest = {"python": 0.0, "tools": 0.0}
+    done = threading.Event()
+
+    def watch() -> None:
+        while not done.wait(0.1):
+            for number, command in _tree(process.pid):
+                kind = "tools" if command.startswith(("git", "rsync", "ssh")) else "python"
+                largest[kind] = max(largest[kind], _resident(number))
+
+    watcher = threading.Thread(target=watch)
+    watcher.start()
+    started = time.monotonic()
+    output, _nothing = process.communicate(timeout=1800)
+    seconds = time.monotonic() - started
+    done.set()
+    watcher.join()
+    if process.returncode:
+        raise RuntimeError(output[-4000:])
+    return Watched(Run(process.returncode, output, _result(output)), seconds, largest["python"], largest["tools"])
+
+
+def machine(volumes: Path) -> str:
+    """A line on where this was measured."""
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    found = subprocess.run(["findmnt", "-no", "FSTYPE", "--target", str(volumes)], capture_output=True, text=True, check=True).stdout
+    return (
+        f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB of memory; volumes are ext4 on loop devices over {found.strip()}"
+    )
+
+
+def _tree(root: int) -> list[tuple[int, str]]:
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid=,comm="], capture_output=True, text=True, check=True).stdout.splitlines()
+    rows = [line.split(None, 2) for line in listed]
+    found, pending = [], [str(root)]
+    while pending:
+        current = pending.pop()
+        found += [(int(pid), command) for pid, _parent, command in rows if pid == current]
+        pending += [pid for pid, parent, _command in rows if parent == current]
+    return found
+
+
+def _resident(process: int) -> float:
+    try:
+        return int(Path(f"/proc/{process}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE") / 1e6
+    except (OSError, IndexError):
+        return 0.0
