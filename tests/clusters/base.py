@@ -271,8 +271,11 @@ class TestCluster(ABC):
 
     def network_policies(self, namespace: str) -> list[str]:
         """The names of a namespace's network policies."""
-        policies = client.NetworkingV1Api(self.api).list_namespaced_network_policy(namespace).items
-        return [item.metadata.name for item in policies]
+        return [item.metadata.name for item in self.api_of("NetworkingV1Api").list_namespaced_network_policy(namespace).items]
+
+    def api_of(self, group: str) -> Any:
+        """The administrator's client of another API group, by its class in the kubernetes package."""
+        return getattr(client, group)(self.api)
 
     def execute(self, namespace: str, pod: str, command: list[str]) -> str:
         """What a command prints in a pod."""

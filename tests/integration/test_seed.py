@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.network_policy import policies
 from tests.clusters.base import until
 from tests.repositories import make
 
@@ -152,6 +153,16 @@ def test_a_workers_filler_that_is_killed_in_the_middle_is_made_again(scene: Scen
     done = finish(process, 200)
     assert done.code == 0, done.output[-3000:]
     scene.check()
+
+
+def test_policies_of_a_run_that_was_killed_are_removed_by_the_next(scene: Scene) -> None:
+    scene.deploy(1)
+    scene.repository(commits=5)
+    for namespace, body in policies("killedrun", WORK, SAND, 8730):
+        scene.cluster.api_of("NetworkingV1Api").create_namespaced_network_policy(namespace, body)
+    done = scene.succeed(method="seed", seed={"network_policy": True})
+    assert scene.cluster.network_policies(WORK) == scene.cluster.network_policies(SAND) == []
+    assert "What an earlier run left behind was removed" in done.text
 
 
 def test_a_probe_that_cannot_be_made_costs_the_detour_and_nothing_else(scene: Scene) -> None:

@@ -42,7 +42,7 @@ CHANGE_RIGHTS = (
 )
 """What a run needs that fills volumes. Events and logs are only for explanations, so they are not required."""
 
-POLICY_RIGHTS = tuple(Right("networkpolicies", verb, "networking.k8s.io") for verb in ("create", "delete"))
+POLICY_RIGHTS = tuple(Right("networkpolicies", verb, "networking.k8s.io") for verb in ("create", "delete", "list"))
 """What repository_cache_seed: {network_policy: true} needs beside."""
 
 

@@ -1,18 +1,18 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A network policy for the time of a run: its fillers may reach its seed pod, and nobody else may by it. Pure but for ``allowed``."""
+"""A network policy for the time of a run: its fillers may reach its seed pod, and nobody else may by it. Pure but for what takes a client."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from ..deadline import Deadline
 from .client import Client
 from .errors import NotFound
 from .manifest import LABEL, RUN
-from .objects import Object
+from .objects import Object, Pod
 
 _REMOVAL_SECONDS = 30.0
 
@@ -62,6 +62,18 @@ def allowed(client: Client, run: str, seed_namespace: str, filler_namespace: str
         with ExitStack() as stack:  # each is tried, whatever becomes of the other
             for namespace, body in made:
                 stack.callback(_remove, client, namespace, body, closing)
+
+
+def sweep_policies(client: Client, namespaces: Iterable[str], pods: Iterable[Pod], deadline: Deadline) -> tuple[str, ...]:
+    """Remove the policies of runs that were killed: those of which no pod is left. Returns their names. Raises ClusterError."""
+    alive = {pod.labels.get(RUN, "") for pod in pods if LABEL in pod.labels and not pod.ended}
+    removed = []
+    for namespace in sorted(set(namespaces)):
+        for body in client.list("NetworkPolicy", namespace, deadline, labels=f"{LABEL}=policy"):
+            if body["metadata"].get("labels", {}).get(RUN) not in alive:
+                _remove(client, namespace, body, deadline)
+                removed.append(f"{namespace}/{body['metadata']['name']}")
+    return tuple(removed)
 
 
 def _remove(client: Client, namespace: str, body: Object, deadline: Deadline) -> None:

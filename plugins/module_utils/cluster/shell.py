@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..deadline import Deadline
-from ..errors import Cancelled, DeadlineExceeded, Interrupted
+from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted
 from ..shell import STDERR_LIMIT, Completed, Progress, RsyncPeer
 from .agent import message, run_message, start_argv
 from .channels import STDERR, STDOUT, NotStarted
@@ -91,8 +91,14 @@ class PodShell:
             self._link.end(job)
 
     def download(self, argv: Sequence[str], to: Path, *, deadline: Deadline) -> Completed:
-        with to.open("wb") as file:
-            return self._exec(argv, deadline, None, file.write)
+        try:
+            with to.open("wb") as file:
+                return self._exec(argv, deadline, None, file.write)
+        except OSError as error:
+            raise DeploymentError(
+                f"{to} on this machine cannot be written: {error.strerror or error}.",
+                "Free some space there, or set TMPDIR to another place.",
+            ) from error
 
     def upload(self, argv: Sequence[str], source: Path, *, deadline: Deadline) -> Completed:
         # `head` ends the process's input where the server cannot: v4 of the protocol has no half-close.

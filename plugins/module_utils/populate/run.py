@@ -31,6 +31,7 @@ from ..cluster.errors import NotFound
 from ..cluster.filler import Filler
 from ..cluster.holders import consumers, identity, image, placement
 from ..cluster.manifest import DEFAULT_IMAGE, LABEL, FillerSpec, Mount, Placement, copied_labels
+from ..cluster.network_policy import sweep_policies
 from ..cluster.objects import Claim, parse_claim, parse_pod
 from ..cluster.sweep import sweep
 from ..deadline import Deadline
@@ -88,7 +89,9 @@ class Populate:
         if options.resolve_from == "pod" and check_mode:
             notes.append("Check mode makes no pod, so upstream's refs were read on the controller.")
         swept = () if check_mode else sweep(self._client, observed.pods, looking)
-        notes += [f"A filler pod that an earlier run left behind was removed: {name}." for name in swept]
+        if options.seed.network_policy and not check_mode:
+            swept += sweep_policies(self._client, {volume.namespace for volume in observed.claims}, observed.pods, looking)
+        notes += [f"What an earlier run left behind was removed: {name}." for name in swept]
         openshift = openshift_namespaces(self._client, observed, looking)
         snapshots = {} if options.state is State.ABSENT else self._snapshots(observed, openshift, check_mode)
         owner = run_owner()
