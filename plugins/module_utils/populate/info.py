@@ -14,7 +14,7 @@ from ..cache.entry import Entry
 from ..cache.fill import repository_on
 from ..cache.model import Volume
 from ..cache.record import ANNOTATION, parse
-from ..cluster.access import CHANGE_RIGHTS, READ_RIGHTS
+from ..cluster.access import CHANGE_RIGHTS, READ_RIGHTS, require
 from ..cluster.client import connect
 from ..cluster.objects import Claim
 from ..deadline import Deadline
@@ -56,7 +56,10 @@ def info(module: Any) -> None:
     with stopping_on_signals() as stop:
         reading = Deadline(120.0, "reading the cluster's state", stop)
         look_inside = params["look_inside"] and not module.check_mode
-        observed = observe(client, place, CHANGE_RIGHTS if look_inside else READ_RIGHTS, reading)
+        rights = CHANGE_RIGHTS if look_inside else READ_RIGHTS
+        observed = observe(client, place, rights, reading)
+        if look_inside:
+            require(client, observed.namespaces, rights, reading)
         inside: dict[Volume, Any] = {}
         if look_inside:
             settings = Settings(

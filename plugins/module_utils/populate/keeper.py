@@ -104,7 +104,7 @@ class ClusterKeeper:
         # Apart for workers and sandboxes: a pair waits for its sandbox's place while it has its worker's.
         self._rooms = {(volume.namespace, volume.role): Room(settings.concurrency) for volume in claims}
         self._nodes: dict[str, Room] = {}
-        self._records = {volume: _parse(claim) for volume, claim in claims.items()}
+        self._records = {volume: recorded(claim) for volume, claim in claims.items()}
         self._warm: dict[tuple[str, str, str], threading.Lock] = {}
         self._warmed: set[tuple[str, str, str]] = set()
 
@@ -299,5 +299,6 @@ class ClusterKeeper:
         self._report(Progress(str(volume), words))
 
 
-def _parse(claim: Claim) -> Record | None:
+def recorded(claim: Claim) -> Record | None:
+    """What a claim's annotation says of its volume. Pure."""
     return parse(claim.annotations.get(ANNOTATION), claim.uid, claim.volume_name)

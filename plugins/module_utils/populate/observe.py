@@ -25,22 +25,26 @@ class Observed:
     """What there is."""
 
     found: Found
+    namespaces: frozenset[str]
     claims: Mapping[Volume, Claim]
     pods: tuple[Pod, ...]
 
 
 def observe(client: Client, place: Place, rights: Sequence[Right], deadline: Deadline) -> Observed:
-    """Look, after a check that we have the rights for what comes. Three requests a namespace. Raises DeploymentError."""
+    """Look. Two requests a namespace. Raises DeploymentError; where looking is refused, it names all that is lacking of ``rights``."""
     listed = {volume.namespace for pair in place.listed for volume in pair.volumes}
-    namespaces = listed or {place.worker_namespace, place.sandbox_namespace}
-    require(client, namespaces, rights, deadline)
+    namespaces = frozenset(listed or {place.worker_namespace, place.sandbox_namespace})
     claims: dict[tuple[str, str], Claim] = {}
     pods: list[Pod] = []
-    for namespace in sorted(namespaces):
-        for item in client.list("PersistentVolumeClaim", namespace, deadline):
-            claim = parse_claim(item)
-            claims[claim.namespace, claim.name] = claim
-        pods += [parse_pod(item) for item in client.list("Pod", namespace, deadline)]
+    try:
+        for namespace in sorted(namespaces):
+            for item in client.list("PersistentVolumeClaim", namespace, deadline):
+                claim = parse_claim(item)
+                claims[claim.namespace, claim.name] = claim
+            pods += [parse_pod(item) for item in client.list("Pod", namespace, deadline)]
+    except Forbidden:
+        require(client, namespaces, rights, deadline)
+        raise
     if place.listed:
         complete = tuple(pair for pair in place.listed if all((volume.namespace, volume.claim) in claims for volume in pair.volumes))
         found = Found(complete, tuple(pair for pair in place.listed if pair not in complete))
@@ -52,7 +56,7 @@ def observe(client: Client, place: Place, rights: Sequence[Right], deadline: Dea
     pairs = tuple(pair for pair in found.pairs if pair in chosen)
     lone = tuple(pair for pair in found.lone_workers if pair in chosen)
     known = {volume: claims[volume.namespace, volume.claim] for pair in pairs for volume in pair.volumes}
-    return Observed(Found(pairs, lone, found.orphans), known, tuple(pods))
+    return Observed(Found(pairs, lone, found.orphans), namespaces, known, tuple(pods))
 
 
 def openshift_namespaces(client: Client, observed: Observed, deadline: Deadline) -> frozenset[str]:

@@ -12,44 +12,41 @@ import threading
 import uuid
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..cache.local_clone import LocalClone, open_clone, read_clone_snapshot
 from ..cache.model import Method, Pair, Project, Snapshot, Volume
 from ..cache.pair_options import Options
-from ..cache.plan import Action, Plan, State, Wanted, make_plan
+from ..cache.plan import Action, PairPlan, Plan, State, Step, Wanted, make_plan
 from ..cache.projects import is_ssh
 from ..cache.record import Record
 from ..cache.results import PairResult, Progress, ProjectResult, VolumeResult
 from ..cache.rollout import roll_out
 from ..cache.snapshots import SnapshotBook
 from ..cache.upstream import read_snapshot
-from ..cluster.access import CHANGE_RIGHTS, POLICY_RIGHTS, READ_RIGHTS, Right
+from ..cluster.access import CHANGE_RIGHTS, POLICY_RIGHTS, READ_RIGHTS, Right, require
 from ..cluster.client import Client
-from ..cluster.errors import NotFound
 from ..cluster.filler import Filler
-from ..cluster.holders import consumers, identity, image, placement
-from ..cluster.manifest import DEFAULT_IMAGE, LABEL, FillerSpec, Mount, Placement, copied_labels
+from ..cluster.manifest import LABEL, FillerSpec
 from ..cluster.network_policy import sweep_policies
-from ..cluster.objects import Claim, parse_claim, parse_pod
-from ..cluster.sweep import sweep
+from ..cluster.objects import parse_pod
+from ..cluster.sweep import left_behind, sweep
 from ..deadline import Deadline
-from ..errors import DeploymentError, InvalidOption
+from ..errors import DeploymentError
 from ..local_shell import LocalShell
 from ..shell import Shell
-from .keeper import ClusterKeeper, Settings
+from .keeper import ClusterKeeper, Settings, recorded
 from .observe import Observed, observe, openshift_namespaces
 from .options import PopulateOptions
 from .seed_replicas import replicas_for
-from .seeds import KEPT, Seeds
+from .seeds import Seeds
 from .transfers import Transfers
+from .workers_pods import seed_pod, workers_pod
 
 _READ_TIMEOUT = 120.0
 """Seconds for reading the cluster's state, and for reading one upstream's refs."""
 _UPSTREAMS_AT_ONCE = 8
-_SEED_DEADLINES = 4
-"""A seed pod serves the whole run; after so many times the time for one volume it ends in any case."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +76,8 @@ class Populate:
         self._report = report
         self._local = LocalShell()
         self._clones: dict[str, LocalClone] = {}
+        self._has_rights = False
+        self._on_openshift: frozenset[str] | None = None
 
     def run(self, check_mode: bool) -> Outcome:
         """Do it, or in check mode tell what would be done. Raises DeploymentError where nothing can be done at all."""
@@ -88,13 +87,50 @@ class Populate:
         notes = [f"Claim {volume} belongs to no worker: its worker is gone, or has no cache." for volume in observed.found.orphans]
         if options.resolve_from == "pod" and check_mode:
             notes.append("Check mode makes no pod, so upstream's refs were read on the controller.")
-        swept = () if check_mode else sweep(self._client, observed.pods, looking)
-        if options.seed.network_policy and not check_mode:
-            swept += sweep_policies(self._client, {volume.namespace for volume in observed.claims}, observed.pods, looking)
-        notes += [f"What an earlier run left behind was removed: {name}." for name in swept]
-        openshift = openshift_namespaces(self._client, observed, looking)
-        snapshots = {} if options.state is State.ABSENT else self._snapshots(observed, openshift, check_mode)
+        if not check_mode:
+            notes += self._swept(observed, looking)
+        snapshots = {} if options.state is State.ABSENT else self._snapshots(observed, check_mode)
+        before = {volume: recorded(claim) for volume, claim in observed.claims.items()}
+        wanted = Wanted(options.state, options.projects, snapshots, options.verify)
+        plan = make_plan(wanted, observed.found.pairs, before, bool(options.seed.claim))
         owner = run_owner()
+        seed = self._seed(observed, owner) if plan.changes else None
+        done = _Done()
+        if not check_mode:
+            busy = sum(not pair.idle for pair in plan.pairs)
+            self._report(Progress("", f"{busy} of {len(plan.pairs)} pairs of volumes have work to do"))
+            if seed is None:
+                done = _Done(tuple(_untouched(pair) for pair in plan.pairs))
+            else:
+                self._require_rights(observed)
+                done = self._carry_out(plan, self._keeper(observed, owner), seed, snapshots)
+            notes += self._swept_at_the_end(observed)
+        lone = tuple(_lone(pair, options.projects) for pair in observed.found.lone_workers)
+        return Outcome(plan, before, snapshots, done.results + lone, (*notes, *done.notes))
+
+    def _rights(self, check_mode: bool) -> Sequence[Right]:
+        if check_mode:
+            return READ_RIGHTS
+        return (*CHANGE_RIGHTS, *(POLICY_RIGHTS if self._options.seed.network_policy else ()))
+
+    def _require_rights(self, observed: Observed) -> None:
+        """Before anything is made; where there is nothing to do, nothing is asked."""
+        if not self._has_rights:
+            asking = Deadline(_READ_TIMEOUT, "asking for the rights", self._stop)
+            require(self._client, observed.namespaces, self._rights(check_mode=False), asking)
+            self._has_rights = True
+
+    def _openshift(self, observed: Observed) -> frozenset[str]:
+        if self._on_openshift is None:
+            self._on_openshift = openshift_namespaces(self._client, observed, Deadline(_READ_TIMEOUT, "reading namespaces", self._stop))
+        return self._on_openshift
+
+    def _seed(self, observed: Observed, owner: Mapping[str, str]) -> FillerSpec:
+        reading = Deadline(_READ_TIMEOUT, "reading the seed's claim", self._stop)
+        return seed_pod(self._client, self._options, observed, self._openshift(observed), owner, reading)
+
+    def _keeper(self, observed: Observed, owner: Mapping[str, str]) -> ClusterKeeper:
+        options = self._options
         settings = Settings(
             path=options.place.path,
             image=options.image,
@@ -104,29 +140,22 @@ class Populate:
             concurrency=options.concurrency,
             node_concurrency=options.node_concurrency,
             owner=owner,
-            openshift=openshift,
+            openshift=self._openshift(observed),
             partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
             pods=observed.pods,
         )
-        keeper = ClusterKeeper(self._client, observed.claims, settings, self._stop, self._report)
-        before = {volume: keeper.recorded(volume) for volume in observed.claims}
-        plan = make_plan(
-            Wanted(options.state, options.projects, snapshots, options.verify), observed.found.pairs, before, bool(options.seed.claim)
-        )
-        done = _Done()
-        seed = self._seed_spec(observed, openshift, owner)
-        if not check_mode:
-            busy = sum(not pair.idle for pair in plan.pairs)
-            self._report(Progress("", f"{busy} of {len(plan.pairs)} pairs of volumes have work to do"))
-            done = self._carry_out(plan, keeper, seed, snapshots)
-            notes += self._swept_at_the_end(observed)
-        lone = tuple(_lone(pair, options.projects) for pair in observed.found.lone_workers)
-        return Outcome(plan, before, snapshots, done.results + lone, (*notes, *done.notes))
+        return ClusterKeeper(self._client, observed.claims, settings, self._stop, self._report)
 
-    def _rights(self, check_mode: bool) -> Sequence[Right]:
-        if check_mode:
-            return READ_RIGHTS
-        return (*CHANGE_RIGHTS, *(POLICY_RIGHTS if self._options.seed.network_policy else ()))
+    def _swept(self, observed: Observed, deadline: Deadline) -> list[str]:
+        """What earlier runs left behind is removed first."""
+        removed: tuple[str, ...] = ()
+        if left_behind(observed.pods):
+            self._require_rights(observed)
+            removed = sweep(self._client, observed.pods, deadline)
+        if self._options.seed.network_policy:
+            self._require_rights(observed)
+            removed += sweep_policies(self._client, observed.namespaces, observed.pods, deadline)
+        return [f"What an earlier run left behind was removed: {name}." for name in removed]
 
     def _swept_at_the_end(self, observed: Observed) -> list[str]:
         """Pods of a run that was killed may have been alive when this one began, and have ended since."""
@@ -141,7 +170,7 @@ class Populate:
             return []  # the next run does it; this one has its results to tell
         return [f"A pod that an earlier run left behind was removed: {name}." for name in sweep(self._client, present, closing)]
 
-    def _snapshots(self, observed: Observed, openshift: frozenset[str], check_mode: bool) -> dict[str, Snapshot]:
+    def _snapshots(self, observed: Observed, check_mode: bool) -> dict[str, Snapshot]:
         """One snapshot for each project, for the whole run."""
         projects = self._options.projects
         for project in projects:
@@ -156,7 +185,8 @@ class Populate:
         )
         read: dict[str, Snapshot] = {}
         if in_pod:
-            with self._resolver(observed, openshift) as filler, filler.shell() as shell:
+            self._require_rights(observed)
+            with self._resolver(observed) as filler, filler.shell() as shell:
                 read = {project.name: self._read(shell, project) for project in in_pod}
         with ThreadPoolExecutor(_UPSTREAMS_AT_ONCE, "upstream") as executor:
             here = [project for project in remote if project.name not in read]
@@ -172,56 +202,10 @@ class Populate:
     def _read(self, shell: Shell, project: Project) -> Snapshot:
         return read_snapshot(shell, project, Deadline(_READ_TIMEOUT, f"reading the refs of {project.url}", self._stop))
 
-    def _resolver(self, observed: Observed, openshift: frozenset[str]) -> Filler:
+    def _resolver(self, observed: Observed) -> Filler:
         """A pod without volumes in the workers' namespace, in which upstream's refs are read."""
-        spec = self._workers_spec(observed, openshift, run_owner(), "refs")
+        spec = workers_pod(self._options, observed, self._openshift(observed), run_owner(), "refs")
         return Filler(self._client, spec, Deadline(self._options.timeout, "reading upstream's refs in a pod", self._stop))
-
-    def _workers_spec(self, observed: Observed, openshift: frozenset[str], owner: Mapping[str, str], purpose: str) -> FillerSpec:
-        """A pod without cache volumes in the workers' namespace, with a worker's image and identity where there is one."""
-        pair = observed.found.pairs[0] if observed.found.pairs else None
-        namespace = pair.worker.namespace if pair is not None else self._options.place.worker_namespace
-        claim = pair.worker.claim if pair is not None else ""
-        used = consumers(observed.pods, claim)
-        at = placement(used)
-        return FillerSpec(
-            namespace=namespace,
-            name=f"packit-cache-{purpose}-{uuid.uuid4().hex[:12]}",
-            mounts=(),
-            image=self._options.image or image(used.any, claim) or DEFAULT_IMAGE,
-            owner=owner,
-            wishes=self._options.place.wishes,
-            identity=identity(used.any, claim, namespace in openshift),
-            placement=Placement("", at.tolerations, used.any.spec.get("nodeSelector") or {} if used.any is not None else {}),
-            labels=copied_labels(observed.claims[pair.worker]) if pair is not None else {},
-            purpose=purpose,
-        )
-
-    def _seed_spec(self, observed: Observed, openshift: frozenset[str], owner: Mapping[str, str]) -> FillerSpec:
-        options = self._options
-        spec = self._workers_spec(observed, openshift, owner, "seed")
-        spec = replace(
-            spec,
-            wishes=options.seed.wishes(options.place.wishes, options.timeout),
-            scratch_limit=options.seed.size,
-            deadline=_SEED_DEADLINES * options.timeout,
-        )
-        if not options.seed.claim:
-            return spec
-        claim = self._seed_claim(spec.namespace)
-        # Named after the claim: two runs never work in it at once.
-        return replace(spec, name=f"packit-cache-seed-{claim.uid}", mounts=(Mount(claim.name, claim.uid, KEPT),))
-
-    def _seed_claim(self, namespace: str) -> Claim:
-        name = self._options.seed.claim
-        try:
-            deadline = Deadline(_READ_TIMEOUT, "reading the seed's claim", self._stop)
-            return parse_claim(self._client.get("PersistentVolumeClaim", namespace, name, deadline))
-        except NotFound as error:
-            raise InvalidOption(
-                f"The claim {namespace}/{name} for the seed pod does not exist.",
-                "Create it, or leave out `claim` of repository_cache_seed.",
-            ) from error
 
     def _carry_out(self, plan: Plan, keeper: ClusterKeeper, seed: FillerSpec, snapshots: Mapping[str, Snapshot]) -> _Done:
         options = self._options
@@ -268,6 +252,15 @@ class _Done:
 
     results: tuple[PairResult, ...] = ()
     notes: tuple[str, ...] = ()
+
+
+def _untouched(plan: PairPlan) -> PairResult:
+    """A pair on which there is nothing to do."""
+
+    def unchanged(steps: Sequence[Step], volume: Volume) -> VolumeResult:
+        return VolumeResult(volume, tuple(ProjectResult(volume, step.project.name, Action.NOTHING) for step in steps))
+
+    return PairResult(plan.pair, unchanged(plan.sandbox, plan.pair.sandbox), unchanged(plan.worker, plan.pair.worker))
 
 
 def _seeded_in_full(plan: Plan) -> int:

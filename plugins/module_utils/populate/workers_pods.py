@@ -1,0 +1,73 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The run's pods without cache volumes in the workers' namespace: the one that reads upstream's refs, and the seed."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import replace
+
+from ..cluster.client import Client
+from ..cluster.errors import NotFound
+from ..cluster.holders import consumers, identity, image, placement
+from ..cluster.manifest import DEFAULT_IMAGE, FillerSpec, Mount, Placement, copied_labels
+from ..cluster.objects import Claim, parse_claim
+from ..deadline import Deadline
+from ..errors import InvalidOption
+from .observe import Observed
+from .options import PopulateOptions
+from .seeds import KEPT
+
+_SEED_DEADLINES = 4
+"""A seed pod serves the whole run; after so many times the time for one volume it ends in any case."""
+
+
+def workers_pod(
+    options: PopulateOptions, observed: Observed, openshift: frozenset[str], owner: Mapping[str, str], purpose: str
+) -> FillerSpec:
+    """A pod with a worker's image and identity, where there is one. Pure."""
+    pair = observed.found.pairs[0] if observed.found.pairs else None
+    namespace = pair.worker.namespace if pair is not None else options.place.worker_namespace
+    claim = pair.worker.claim if pair is not None else ""
+    used = consumers(observed.pods, claim)
+    at = placement(used)
+    return FillerSpec(
+        namespace=namespace,
+        name=f"packit-cache-{purpose}-{uuid.uuid4().hex[:12]}",
+        mounts=(),
+        image=options.image or image(used.any, claim) or DEFAULT_IMAGE,
+        owner=owner,
+        wishes=options.place.wishes,
+        identity=identity(used.any, claim, namespace in openshift),
+        placement=Placement("", at.tolerations, used.any.spec.get("nodeSelector") or {} if used.any is not None else {}),
+        labels=copied_labels(observed.claims[pair.worker]) if pair is not None else {},
+        purpose=purpose,
+    )
+
+
+def seed_pod(
+    client: Client, options: PopulateOptions, observed: Observed, openshift: frozenset[str], owner: Mapping[str, str], deadline: Deadline
+) -> FillerSpec:
+    """The seed pod, with its scratch. Raises InvalidOption where the claim that is to keep it does not exist."""
+    spec = replace(
+        workers_pod(options, observed, openshift, owner, "seed"),
+        wishes=options.seed.wishes(options.place.wishes, options.timeout),
+        scratch_limit=options.seed.size,
+        deadline=_SEED_DEADLINES * options.timeout,
+    )
+    if not options.seed.claim:
+        return spec
+    claim = _seed_claim(client, spec.namespace, options.seed.claim, deadline)
+    # Named after the claim: two runs never work in it at once.
+    return replace(spec, name=f"packit-cache-seed-{claim.uid}", mounts=(Mount(claim.name, claim.uid, KEPT),))
+
+
+def _seed_claim(client: Client, namespace: str, name: str, deadline: Deadline) -> Claim:
+    try:
+        return parse_claim(client.get("PersistentVolumeClaim", namespace, name, deadline))
+    except NotFound as error:
+        raise InvalidOption(
+            f"The claim {namespace}/{name} for the seed pod does not exist.", "Create it, or leave out `claim` of repository_cache_seed."
+        ) from error
