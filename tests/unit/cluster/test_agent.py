@@ -70,7 +70,7 @@ def test_a_job_that_is_ended_is_asked_first_so_that_git_removes_its_locks(agent:
     agent.tell(run_message("1", ("sh", "-c", script), b""))
     stubborn = f"trap '' TERM; touch {tmp_path}/ready2; sleep 2.5; touch {survived}"
     agent.tell(run_message("2", ("sh", "-c", stubborn), b""))
-    for _ in range(100):
+    for _try in range(100):
         if (tmp_path / "ready").exists() and (tmp_path / "ready2").exists():
             break
         time.sleep(0.05)

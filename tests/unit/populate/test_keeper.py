@@ -18,24 +18,29 @@ from ansible_collections.packit.deployment.plugins.module_utils.populate import 
 from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings
 
 
+class FakeShell:
+    """A place that takes commands."""
+
+    commands: list[tuple[str, ...]]
+
+    def __init__(self, *_arguments: object, **_options: object) -> None:
+        return
+
+    def __enter__(self) -> FakeShell:
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        return
+
+    def run(self, argv: tuple[str, ...], *, deadline: Any) -> None:
+        deadline.left()
+        self.commands.append(argv)
+
+
 def test_cleaning_up_has_time_of_its_own_after_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
     commands: list[tuple[str, ...]] = []
-
-    class Shell:
-        def __init__(self, *_: object, **_options: object) -> None:
-            return
-
-        def __enter__(self) -> Shell:
-            return self
-
-        def __exit__(self, *_: object) -> None:
-            return
-
-        def run(self, argv: tuple[str, ...], *, deadline: Any) -> None:
-            deadline.left()
-            commands.append(argv)
-
-    monkeypatch.setattr(module, "PodShell", Shell)
+    monkeypatch.setattr(FakeShell, "commands", commands, raising=False)
+    monkeypatch.setattr(module, "PodShell", FakeShell)
     monkeypatch.setattr(module, "_CLEANING_SECONDS", 0.2)
     pod = parse_pod({"metadata": {"name": "worker", "namespace": "ns"}, "spec": {"containers": []}, "status": {"phase": "Running"}})
     settings = Settings("/repository-cache", "", Wishes(), "holder", 60, 1, 1, {"run": "r"})
