@@ -26,12 +26,21 @@ from ansible_collections.packit.deployment.plugins.module_utils.populate import 
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_options import SeedOptions
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_replicas import Replicas
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seeds import Seeds
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 
 SPEC = FillerSpec("work", "seed", (), "image", {"run": "r"}, purpose="seed")
 SNAPSHOT = Snapshot((Ref("refs/heads/main", "1" * 40),), "refs/heads/main")
 PROJECT = Project("one", "https://host/one", ("refs/heads/*",))
 NEIGHBOUR = Volume("sand", "claim", Role.SANDBOX)
 PACKS = FinishedPacks("/served/one/abc", (f"pack-{'2' * 40}",), 1, True)
+
+
+class Obedient:
+    """A place in which everything goes well."""
+
+    def run(self, argv: tuple[str, ...], *, deadline: Deadline) -> Completed:
+        deadline.left()
+        return Completed(argv, 0, b"", "")
 
 
 class Pod:
@@ -46,7 +55,7 @@ class Pod:
         deadline.left()
         self.lives += self.suspected
         self.suspected = False
-        return type("Pod", (), {"uid": str(self.lives), "address": "10.0.0.1"})(), None
+        return type("Pod", (), {"uid": str(self.lives), "address": "10.0.0.1"})(), Obedient()
 
     def suspect(self) -> None:
         self.suspected = True
