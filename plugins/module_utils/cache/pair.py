@@ -71,7 +71,8 @@ class PairRun:
         for side in (self._sandbox, self._worker):
             side.end([project for project in projects if project not in pending], Action.NOTHING)
         pending = self._ready(pending)
-        for attempt in range(self._options.tries):
+        failure: DeploymentError | None = None
+        for _attempt in range(self._options.tries):
             if not pending:
                 break
             try:
@@ -81,14 +82,16 @@ class PairRun:
             except Cancelled:
                 raise
             except _WorkerLost as error:
-                if attempt + 1 == self._options.tries:
-                    self._worker.end(pending, Action.FAILED, error)
-                self._worker.tell("", "is taken again", error.message)
+                failure = error
+                self._worker.tell("", "was lost, and is taken again where there are tries left", error.message)
                 self._prepared.clear()
                 pending = self._ready([project for project in pending if self._worker.open(project)])
             except DeploymentError as error:  # the worker's volume could not be released
-                self._worker.end(pending, Action.FAILED, error)
+                failure = error
                 break
+        if failure is not None:  # what was finished in spite of it has its result already
+            for side in (self._sandbox, self._worker):
+                side.end(projects, Action.FAILED, failure)
         return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result())
 
     def _has_work(self, project: Project) -> bool:

@@ -145,6 +145,36 @@ def test_a_place_that_is_lost_each_time_is_a_failure_of_that_pair(run: Run) -> N
     assert keeper.holds.count("sandbox") == 3
 
 
+class Gone(LocalShell):
+    """A place that is lost."""
+
+    def run(self, argv, **_options):  # type: ignore[no-untyped-def]
+        raise PlaceLost("the worker's pod is gone", "Run again.")
+
+
+@pytest.mark.parametrize(("losses", "expected"), [(2, [Action.ADD, Action.ADD]), (9, [Action.FAILED, Action.FAILED])])
+def test_a_worker_whose_filler_is_lost_is_taken_again_but_not_for_ever(
+    run: Run, monkeypatch: pytest.MonkeyPatch, losses: int, expected: list[Action]
+) -> None:
+    left = [losses]
+    hold = LocalKeeper.hold
+
+    @contextmanager
+    def losing(keeper: LocalKeeper, volume: Volume, deadline: Deadline) -> Iterator[Held]:
+        with hold(keeper, volume, deadline) as held:
+            if volume.role is Role.WORKER and left[0]:
+                left[0] -= 1
+                held.shell = Gone()
+            yield held
+
+    monkeypatch.setattr(LocalKeeper, "hold", losing)
+    result, keeper, _transfer, _told = run([])
+    assert actions(result) == expected
+    assert keeper.holds.count("worker") == 3
+    if expected[0] is Action.FAILED:
+        assert result.sandbox.projects[0].error == result.worker.projects[0].error == "the worker's pod is gone"
+
+
 def test_another_failure_is_not_tried_again(run: Run) -> None:
     result, keeper, _transfer, _told = run([DeploymentError("no")])
     assert actions(result) == [Action.FAILED, Action.BLOCKED]
