@@ -32,7 +32,8 @@ def test_progress_is_on_standard_error_so_that_standard_output_stays_the_callbac
 
 def test_on_a_terminal_there_are_figures_and_every_line_is_whole(scene: Scene) -> None:
     scene.deploy()
-    make.make_large(scene.server.root / "one.git", 120, commits=100)
+    make.make_large(scene.server.root / "one.git", 12, commits=100)
+    scene.server.rate = 1_500_000  # slow enough that there is something to be told
     ours, theirs = pty.openpty()
     shown: list[bytes] = []
 

@@ -207,7 +207,7 @@ def test_where_the_network_is_blocked_packs_go_through_the_api_server_and_the_re
             time.sleep(0.1)
         done = finish(process)
     assert done.code == 0, done.output[-3000:]
-    assert [name.rsplit("-", 1)[0] for name in sorted(seen)] == (["packit-cache-filler", "packit-cache-seed"] if policy else [])
+    assert {name.split("-")[2] for name in seen} == ({"filler", "seed"} if policy else set())
     assert f"Pods of {SAND} cannot reach the seed pod, so its packs went through the API server, which is slower" in done.text
     assert scene.server.fetches == 1
     assert scene.cluster.network_policies(WORK) == scene.cluster.network_policies(SAND) == []
@@ -254,7 +254,8 @@ def test_a_volume_that_is_too_small_is_refused_with_the_figures_and_nothing_is_w
     make.make_large(scene.server.root / "one.git", 40, commits=30)
     done = scene.run(method="seed")
     assert done.code != 0
-    assert "more on the volume, which has" in done.text
+    # Where the claim's size is known already, the volume is not even taken.
+    assert "more on the volume, which has" in done.text or "It was not taken." in done.text
     assert "Grow the claim by at least" in done.text
     assert not (scene.sandbox() / "one").exists()
     assert not list(scene.sandbox().rglob("*.pack"))

@@ -23,7 +23,7 @@ _CHUNK = 65536
 class GitServer:
     """Serves the bare repositories under ``root``. A context manager.
 
-    ``sent`` counts the bytes of all answers. ``password``: basic authentication is wanted. ``stall``: seconds before each
+    ``sent`` counts the bytes of all answers. ``rate``: bytes a second that each answer is sent with at most, where it is set. ``password``: basic authentication is wanted. ``stall``: seconds before each
     answer to a fetch. ``before_fetch``: called before a fetch is answered, as an upstream that moves in the middle.
     """
 
@@ -33,6 +33,7 @@ class GitServer:
         self.fetches = 0
         self.password = ""
         self.stall = 0.0
+        self.rate = 0
         self.before_fetch: Callable[[], None] | None = None
         self._lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"git_server": self})
@@ -144,5 +145,7 @@ class _Handler(BaseHTTPRequestHandler):
                 while data := backend.stdout.read1(_CHUNK):  # type: ignore[attr-defined]
                     self.wfile.write(data)
                     self.git_server.count(len(data))
+                    if self.git_server.rate:
+                        time.sleep(len(data) / self.git_server.rate)
             except (BrokenPipeError, ConnectionResetError):
                 backend.kill()
