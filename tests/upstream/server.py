@@ -23,8 +23,9 @@ _CHUNK = 65536
 class GitServer:
     """Serves the bare repositories under ``root``. A context manager.
 
-    ``sent`` counts the bytes of all answers. ``rate``: bytes a second that each answer is sent with at most, where it is set. ``password``: basic authentication is wanted. ``stall``: seconds before each
-    answer to a fetch. ``before_fetch``: called before a fetch is answered, as an upstream that moves in the middle.
+    ``sent`` counts the bytes of all answers. ``rate``: bytes a second with which an answer is sent at most, 0 for no limit.
+    ``password``: basic authentication is wanted. ``stall``: seconds before each answer to a fetch. ``before_fetch``: called
+    before a fetch is answered, as an upstream that moves in the middle.
     """
 
     def __init__(self, root: Path, host: str = "127.0.0.1", port: int = 0) -> None:
