@@ -13,6 +13,7 @@ import time
 import pytest
 
 from tests.clusters.base import until
+from tests.processes import kill_tree
 from tests.repositories import make
 
 from .harness import SAND, WORK, Run, Scene, _result
@@ -230,17 +231,3 @@ def test_on_openshift_the_namespaces_range_decides_who_the_fillers_are(scene: Sc
         make.commit(scene.server.root / "one.git", "main")
         scene.succeed(filler={"pod_security_context": {"runAsUser": 5, "fsGroup": 5}})
         scene.check()
-
-
-def kill_tree(process: int) -> None:
-    """SIGKILL for a process and all that it started, sessions of their own included."""
-    children = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.split("\n")
-    pairs = [tuple(map(int, line.split())) for line in children if line.strip()]
-    pending = [process]
-    while pending:
-        current = pending.pop()
-        pending += [pid for pid, parent in pairs if parent == current]
-        try:
-            os.kill(current, signal.SIGKILL)
-        except ProcessLookupError:
-            continue

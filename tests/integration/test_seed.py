@@ -13,10 +13,11 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.network_policy import policies
 from tests.clusters.base import until
+from tests.processes import kill_tree
 from tests.repositories import make
 
 from .harness import SAND, WORK, Scene, own
-from .test_life import finish, kill_tree
+from .test_life import finish
 
 SEED = "packit.dev/repository-cache-filler=seed"
 

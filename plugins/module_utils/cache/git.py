@@ -68,6 +68,13 @@ OUR_CONFIG: Mapping[str, str] = {
     "credential.helper": "",
 }
 
+ON_CONTROLLER: Mapping[str, str] = {
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
+}
+"""git's environment where it speaks to upstream for the user: with their configuration, and without a question."""
+
 FETCH = (
     "fetch", "--stdin", "--no-write-fetch-head", "--no-tags", "--no-auto-maintenance", "--no-recurse-submodules", "--refmap=", "--progress",
 )  # fmt: skip

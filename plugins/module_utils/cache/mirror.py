@@ -16,7 +16,7 @@ from ..errors import PlaceLost
 from ..shell import Progress, Shell, checked
 from . import scripts
 from .fetch_errors import explained_fetch
-from .git import FETCH, Limits, configuration, environment
+from .git import FETCH, ON_CONTROLLER, Limits, configuration, environment
 from .model import Project, Snapshot
 from .pack_maker import PackMaker
 from .packs import BadPack, parse_checks
@@ -33,8 +33,6 @@ rm -f -- "$1"/objects/pack/tmp_* "$1"/objects/pack/.tmp-* "$1"/*.lock
 _REFS = r"""
 cd -- "$1" && git for-each-ref --format='delete %(refname)' | git update-ref --no-deref --stdin && git update-ref --no-deref --stdin
 """
-
-_ON_CONTROLLER = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20"}
 
 
 class Mirror:
@@ -58,7 +56,7 @@ class Mirror:
     @property
     def environment(self) -> Mapping[str, str]:
         """git's environment here."""
-        return _ON_CONTROLLER if self._limits is None else environment(self._configuration_file)
+        return ON_CONTROLLER if self._limits is None else environment(self._configuration_file)
 
     def fetch(self, project: Project, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None) -> None:
         """Bring the snapshot here; only what is missing is asked of upstream. Raises SnapshotGone, OutOfReach, DeploymentError.

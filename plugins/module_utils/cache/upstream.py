@@ -11,10 +11,10 @@ from collections.abc import Iterable
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..shell import Completed, Shell
+from .git import ON_CONTROLLER
 from .model import Project, Ref, Snapshot
 from .projects import matches, redacted
 
-_ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20"}
 _CONFIG = (
     "-c", "protocol.version=2",
     "-c", "protocol.allow=never",
@@ -42,7 +42,7 @@ def read_snapshot(shell: Shell, project: Project, deadline: Deadline) -> Snapsho
     On the controller the user's own git configuration applies (credential helpers, proxies, ssh). Raises UpstreamError.
     """
     argv = ("git", *_CONFIG, "ls-remote", "--symref", "--", project.url)
-    completed = shell.run(argv, deadline=deadline, env=_ENVIRONMENT)
+    completed = shell.run(argv, deadline=deadline, env=ON_CONTROLLER)
     if completed.returncode:
         raise _explained(project, shell.where, completed)
     snapshot = parse_ls_remote(completed.stdout.decode("utf-8", "surrogateescape"), project.refs)

@@ -44,7 +44,6 @@ class Rollout:
     updated: int = 0
     ready: int = 0
     available: int = 0
-    current_revision: str = ""
     update_revision: str = ""
     blocked: str = ""
     out_of_time: bool = False
@@ -119,7 +118,6 @@ def parse_workload(data: Object) -> Workload:
             updated=status.get("updatedReplicas", 0),
             ready=status.get("readyReplicas", 0),
             available=status.get("availableReplicas", 0),
-            current_revision=status.get("currentRevision", ""),
             update_revision=status.get("updateRevision", ""),
             blocked=failure.get("message", "") if failure.get("status") == "True" else "",
             out_of_time=progress.get("reason") == "ProgressDeadlineExceeded",

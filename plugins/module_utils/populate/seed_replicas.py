@@ -60,9 +60,6 @@ class Replicas:
     def spread(self, packs: FinishedPacks, first: Route, deadline: Deadline) -> None:
         """Have every replica copy packs that the first seed serves. Slow, so before any lock."""
         with deadline.holding(self._spreading):
-            with self._lock:
-                if self._first is None or self._first.route != first:
-                    self._first = _Source(first)
             pending = [
                 index
                 for index in range(len(self._pods))
@@ -76,7 +73,7 @@ class Replicas:
     def route(self, packs: FinishedPacks, first: Route) -> Iterator[Route]:
         """Where to copy packs from: of the seeds that have them the one that is least busy."""
         with self._lock:
-            if self._first is None or self._first.route != first:
+            if self._first is None or self._first.route != first:  # none yet, or one that was lost
                 self._first = _Source(first)
             sources: Sequence[_Source] = [self._first, *(source for source in self._sources.values() if packs.directory in source.has)]
             chosen = min(sources, key=lambda source: source.busy)

@@ -79,6 +79,7 @@ class Seeds:
         tell: Tell,
     ) -> None:
         self._client = client
+        self._directory = KEPT if options.claim else f"{SCRATCH}/seed"
         self._spec = spec
         self._options = options
         self._neighbours = neighbours
@@ -197,8 +198,7 @@ class Seeds:
                         self._detours.setdefault(namespace, self._reasons[namespace])
             return self._life
         self._failed.clear()
-        directory = KEPT if self._options.claim else f"{SCRATCH}/seed"
-        route = Route(pod.address, f"{directory}/packs", self._secret)
+        route = Route(pod.address, f"{self._directory}/packs", self._secret)
         # What an earlier run made is of no use, and a scratch that is kept must not fill up with it.
         checked(shell, shell.run(("rm", "-rf", "--", route.served), deadline=deadline))
         serve(shell, f"{SCRATCH}/rsyncd", route.served, route, deadline)
@@ -227,12 +227,11 @@ class Seeds:
         return mirror.maker()
 
     def _mirror(self, project: Project) -> Mirror:
-        directory = KEPT if self._options.claim else f"{SCRATCH}/seed"
         limits = Limits(self._spec.wishes.memory_bytes, self._spec.wishes.cpus)
         return Mirror(
             self._pod.shell(),
-            f"{directory}/repositories/{project.name}.git",
-            f"{directory}/packs/{project.name}",
+            f"{self._directory}/repositories/{project.name}.git",
+            f"{self._directory}/packs/{project.name}",
             f"{SCRATCH}/gitconfig-{project.name}",
             limits,
         )

@@ -63,7 +63,7 @@ class Transfers:
         """The transfer of a step."""
         project = step.project
         if step.method is Method.RSYNC:
-            return self._by_rsync(project)
+            return self.by_rsync(project)
         by_pod: Transfer
         if step.method is Method.SEED:
             source = SeedSource(self._seeds, project, self._sizes.get(project.name, 0))
@@ -89,11 +89,8 @@ class Transfers:
                 self._closed[project.name] = error.message
                 self._tell(f"{project.name} goes by rsync, as the cluster cannot read its upstream", error.message)
 
-    def fallback(self, project: Project) -> Transfer:
-        """What is left then."""
-        return self._by_rsync(project)
-
-    def _by_rsync(self, project: Project) -> Transfer:
+    def by_rsync(self, project: Project) -> Transfer:
+        """Packs of a clone on this machine: the user's, or one that is kept."""
         with self._lock:
             given = self._given.get(project.name)
             if given is None and project.name not in self._kept:
@@ -114,7 +111,7 @@ class _WithFallback:
     @property
     def _present(self) -> Transfer:
         if self._second is None and self._transfers.closed(self._project):
-            self._second = self._transfers.fallback(self._project)
+            self._second = self._transfers.by_rsync(self._project)
         return self._second if self._second is not None else self._first
 
     @property

@@ -46,7 +46,7 @@ class Ways:
     def close_way(self, _project: Project, _error: OutOfReach) -> None:
         self._closed = True
 
-    def fallback(self, _project: Project) -> Way:
+    def by_rsync(self, _project: Project) -> Way:
         return self._second
 
 

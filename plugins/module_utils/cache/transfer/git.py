@@ -30,11 +30,11 @@ class GitTransfer:
         self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
     ) -> Incoming:
         """Fetch what the entry lacks. Nothing is asked of upstream where all ids are there."""
-        if repository.lacks(entry, snapshot, deadline):
-            repository.quarantine(deadline)
+        lacking = repository.lacks(entry, snapshot, deadline)
+        repository.quarantine(deadline)
+        if lacking:
             completed = repository.fetch(self._url, snapshot.ids, entry, deadline, progress)
             if completed.returncode:
                 raise explained_fetch(self._url, repository.shell.where, completed)
             return repository.incoming(connected=True, deadline=deadline, just_indexed=True)
-        repository.quarantine(deadline)
         return repository.incoming(connected=False, deadline=deadline)

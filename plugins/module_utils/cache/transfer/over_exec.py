@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 from ...deadline import Deadline
-from ...shell import Progress, Shell
+from ...shell import Completed, Progress, Shell
 from ..pack_maker import FinishedPacks
 from ..repository import Repository
-from .rsync import CONNECTION_LOST, IDLE_TIMEOUT, RESUMING, explained
+from .rsync import IDLE_TIMEOUT, RESUMING, persist
 
 _TRIES, _PAUSE = 4, 2.0
 """How often an rsync whose connection was lost is started, and the seconds between."""
@@ -26,18 +26,13 @@ class ExecCourier:
 
     def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
         """See ``Courier``."""
-        for attempt in range(_TRIES):
-            if attempt:
-                deadline.sleep(_PAUSE)
+
+        def once() -> Completed:
             with repository.shell.rsync_peer(deadline) as peer:
                 argv = ["rsync", "-s", "--recursive", *RESUMING, f"--timeout={IDLE_TIMEOUT}", "--info=progress2", "--outbuf=L"]
                 if peer.rsh:
                     argv.append(f"--rsh={' '.join(peer.rsh)}")
                 argv += ["--", f"{packs.directory}/", f"{peer.prefix}{repository.pack_directory}/"]
-                completed = self._local.run(
-                    ("sh", "-c", 'exec "$@" >&2', "rsync", *argv), deadline=deadline, env=peer.env, progress=progress
-                )
-            if completed.returncode not in CONNECTION_LOST:
-                break
-        if completed.returncode:
-            raise explained(completed, repository.shell.where)
+                return self._local.run(("sh", "-c", 'exec "$@" >&2', "rsync", *argv), deadline=deadline, env=peer.env, progress=progress)
+
+        persist(once, _TRIES, _PAUSE, repository.shell.where, deadline)

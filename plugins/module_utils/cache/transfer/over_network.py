@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...deadline import Deadline
-from ...shell import Progress, Shell, checked
+from ...shell import Completed, Progress, Shell, checked
 from ..pack_maker import FinishedPacks
 from ..repository import Repository
-from .rsync import CONNECTION_LOST, IDLE_TIMEOUT, RESUMING, explained
+from .rsync import IDLE_TIMEOUT, RESUMING, explained, persist
 
 PORT = 8730
 """The daemon's. Every pod has an address of its own, so one number does for all."""
@@ -127,14 +127,11 @@ def copy_packs(
         "--recursive", *RESUMING, f"--timeout={IDLE_TIMEOUT}", f"--contimeout={CONNECT_TIMEOUT}",
         "--info=progress2", "--outbuf=L", "--", f"{url}/", f"{to}/",
     )  # fmt: skip
-    for attempt in range(_TRIES):
-        if attempt:
-            deadline.sleep(_PAUSE)
-        completed = shell.run(_with_secret(scratch, argv), deadline=deadline, stdin=route.secret.encode(), progress=progress)
-        if completed.returncode not in CONNECTION_LOST:
-            break
-    if completed.returncode:
-        raise explained(completed, shell.where)
+
+    def once() -> Completed:
+        return shell.run(_with_secret(scratch, argv), deadline=deadline, stdin=route.secret.encode(), progress=progress)
+
+    persist(once, _TRIES, _PAUSE, shell.where, deadline)
 
 
 def _with_secret(scratch: str, argv: tuple[str, ...]) -> tuple[str, ...]:

@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
+from ...deadline import Deadline
 from ...errors import DeploymentError, PlaceLost
 from ...shell import Completed
 
@@ -33,6 +35,21 @@ EXIT_MEANINGS = {
     127: "rsync is not installed in the pod's image",
     137: "rsync was killed (out of memory?)",
 }
+
+
+def persist(run: Callable[[], Completed], tries: int, pause: float, where: str, deadline: Deadline) -> None:
+    """Run an rsync until it ends otherwise than by a lost connection, ``tries`` times at the most, ``pause`` seconds apart.
+
+    Raises PlaceLost, DeploymentError.
+    """
+    for attempt in range(tries):
+        if attempt:
+            deadline.sleep(pause)
+        completed = run()
+        if completed.returncode not in CONNECTION_LOST:
+            break
+    if completed.returncode:
+        raise explained(completed, where)
 
 
 def explained(completed: Completed, where: str) -> DeploymentError:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import signal
 import subprocess
 import sys
 import time
@@ -15,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.packit.deployment.tests.processes import kill_tree
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
@@ -22,20 +22,6 @@ from . import driver
 
 KILLS = 30
 """By each method."""
-
-
-def kill_tree(process: int) -> None:
-    """SIGKILL for a process and everything below it, whatever session it is in."""
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.splitlines()
-    pairs = [tuple(map(int, line.split())) for line in listed if line.strip()]
-    pending = [process]
-    while pending:
-        current = pending.pop()
-        pending += [child for child, parent in pairs if parent == current]
-        try:
-            os.kill(current, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
 
 
 def all_objects(entry: Path) -> set[str]:
