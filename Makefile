@@ -51,7 +51,8 @@ test-real: prerequisites $(VENV)/dev-installed
 	@echo "== the scenarios on a real Kubernetes (the first time builds it, about 5 minutes)"
 	@tests/real_cluster/cluster.sh install
 	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
-		$(RUN) $(BIN)/python -m pytest --real tests/integration $(PYTEST_ARGS)
+		$(RUN) $(BIN)/python -m pytest --real tests/integration -m "not alone" -n 3 $(PYTEST_ARGS) && \
+		$(RUN) $(BIN)/python -m pytest --real tests/integration -m alone $(PYTEST_ARGS)
 
 benchmark: prerequisites $(VENV)/dev-installed
 	@tests/real_cluster/cluster.sh install

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import copy
 import json
+import os
 import subprocess
 import time
 from abc import ABC, abstractmethod
@@ -17,6 +18,10 @@ from typing import Any
 import yaml
 from kubernetes import client, config
 from kubernetes.stream import stream
+
+LANE = os.environ.get("PYTEST_XDIST_WORKER", "")
+"""Which of several processes this is that use one cluster at once: each has namespaces of its own."""
+LANE_LABEL = "packit.test/lane"
 
 DOCS = Path(__file__).parents[2] / "docs"
 WORKER_TEMPLATE = "packit-worker-repository-cache"
@@ -84,7 +89,8 @@ class TestCluster(ABC):
 
     def namespace(self, name: str, annotations: Mapping[str, str] | None = None) -> str:
         """A namespace that enforces restricted PodSecurity."""
-        meta = {"name": name, "labels": {"pod-security.kubernetes.io/enforce": "restricted"}, "annotations": dict(annotations or {})}
+        labels = {"pod-security.kubernetes.io/enforce": "restricted", LANE_LABEL: LANE}
+        meta = {"name": name, "labels": labels, "annotations": dict(annotations or {})}
         self.core.create_namespace({"metadata": meta})
         self._namespaces.append(name)
         until(lambda: self._has_service_account(name), f"service account of {name}")
@@ -264,6 +270,12 @@ class TestCluster(ABC):
     def fillers(self, *namespaces: str) -> list[str]:
         """The names of all our pods that are there."""
         return [name for namespace in namespaces for name in self.pods(namespace, "packit.dev/repository-cache-filler")]
+
+    def counted_by_quota(self, namespace: str) -> int:
+        """How many of our pods a quota counts: not those that have ended, though they may be there for a moment yet
+        (kubernetes, pkg/quota/v1/evaluator/core/pods.go, QuotaV1Pod)."""
+        found = self.core.list_namespaced_pod(namespace, label_selector="packit.dev/repository-cache-filler").items
+        return len([item for item in found if item.status.phase not in ("Succeeded", "Failed")])
 
     def phase(self, namespace: str, name: str) -> str:
         """A pod's phase."""

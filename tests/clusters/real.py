@@ -14,7 +14,7 @@ from pathlib import Path
 
 from kubernetes import client
 
-from .base import TestCluster, run, until
+from .base import LANE, LANE_LABEL, TestCluster, run, until
 
 _ANNOTATIONS = (
     "openshift.io/sa.scc.uid-range",
@@ -40,7 +40,7 @@ class RealCluster(TestCluster):
             raise RuntimeError(f"The real cluster is not up: run {SCRIPT} up, or `make test-real`.")
         self.connect()
         # What an earlier session that was cut off has left is emptied by the first reset.
-        left = self.core.list_namespace(label_selector="pod-security.kubernetes.io/enforce=restricted").items
+        left = self.core.list_namespace(label_selector=f"{LANE_LABEL}={LANE}").items
         self._namespaces = [item.metadata.name for item in left]
 
     @property

@@ -17,14 +17,14 @@ from typing import Any
 
 import yaml
 
-from tests.clusters.base import SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
+from tests.clusters.base import LANE, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
 from tests.consumers.packit import check_in_sandbox, clone_as_packit
 from tests.repositories import make
 from tests.upstream.server import GitServer
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks" / "populate-cache.yml"
-WORK, SAND = "packit-test", "packit-test-sandbox"
+WORK, SAND = f"packit-test{LANE}", f"packit-test{LANE}-sandbox"
 
 
 @dataclass

@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from tests.clusters.base import SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
+from tests.clusters.base import LANE, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
 
 from .harness import SAND, WORK, Scene
 from .test_modules import module
 
 PLACE = {"worker_namespace": WORK, "sandbox_namespace": SAND}
-GROWING = "growing-in-a-test"
+GROWING = f"growing-in-a-test{LANE}"
 
 
 def spec(scene: Scene, namespace: str, claim: str) -> tuple[str, str]:

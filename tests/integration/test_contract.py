@@ -20,9 +20,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.client i
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import AlreadyExists, ClusterError, Conflict
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import open_exec
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from tests.clusters.base import PID1, SECURITY, TestCluster, until
+from tests.clusters.base import LANE, PID1, SECURITY, TestCluster, until
 
-NS = "packit-contract"
+NS = f"packit-contract{LANE}"
 
 
 def pod(name: str, **spec: Any) -> dict[str, Any]:

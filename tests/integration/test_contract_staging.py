@@ -24,11 +24,11 @@ from ansible_collections.packit.deployment.plugins.module_utils.staging.annotati
 )
 from ansible_collections.packit.deployment.plugins.module_utils.staging.proof import proof_pod
 from ansible_collections.packit.deployment.plugins.module_utils.staging.tolerations import admitted, read_toleration
-from tests.clusters.base import TestCluster, until
+from tests.clusters.base import LANE, TestCluster, until
 
 from .test_contract import refused
 
-NS = "packit-contract-staging"
+NS = f"packit-contract-staging{LANE}"
 STAGE = {"key": "environment", "operator": "Equal", "value": "stage", "effect": "NoSchedule"}
 BARE = {"key": "environment", "value": "stage", "effect": "NoSchedule"}
 INJECTED = [
@@ -212,6 +212,7 @@ def test_a_workload_that_is_wrong_is_refused_in_the_same_words(contract: TestClu
         assert caught.value.message.endswith(f'Deployment.apps "dashboard" is invalid: {words}')
 
 
+@pytest.mark.alone
 def test_a_taint_that_is_not_tolerated_is_named_by_the_scheduler(contract: TestCluster) -> None:
     annotate(contract, None)
     nodes = [item.metadata.name for item in contract.core.list_node().items]

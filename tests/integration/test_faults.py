@@ -198,7 +198,7 @@ def test_a_used_up_quota_is_waited_for_and_lowers_the_concurrency(scene: Scene) 
 
     def watch() -> None:
         while not done.wait(0.05):
-            most[0] = max(most[0], len(scene.cluster.fillers(SAND)))
+            most[0] = max(most[0], scene.cluster.counted_by_quota(SAND))
 
     watcher = threading.Thread(target=watch)
     watcher.start()

@@ -93,6 +93,7 @@ def available(cluster: TestCluster, name: str = "dashboard") -> int:
     return (status.available_replicas if status is not None else 0) or 0
 
 
+@pytest.mark.alone
 def test_a_pod_lands_on_a_tainted_node_only_after_the_role_ran(staged: Scene) -> None:
     cluster = staged.cluster
     allow(staged)
@@ -289,6 +290,7 @@ def test_a_roll_out_that_hangs_is_explained(staged: Scene) -> None:
     assert back.code == 0 and "changed=1" in back.output, back.output
 
 
+@pytest.mark.alone
 def test_a_selector_that_no_node_matches_is_refused_before_a_pod_stops(staged: Scene) -> None:
     allow(staged)
     staged.cluster.deployment(WORK, "dashboard")

@@ -16,7 +16,7 @@ from typing import Any
 
 from kubernetes import client
 
-from tests.clusters.base import TestCluster
+from tests.clusters.base import LANE, LANE_LABEL, TestCluster
 from tests.embedded_cluster.certificate import make_certificate
 
 UID_RANGE = "openshift.io/sa.scc.uid-range"
@@ -83,7 +83,7 @@ def restricted_v2(cluster: TestCluster, directory: Path) -> Iterator[None]:
         "timeoutSeconds": 10,
         "clientConfig": {"url": url, "caBundle": base64.b64encode(authority.read_bytes()).decode()},
         "rules": [{"apiGroups": [""], "apiVersions": ["v1"], "operations": ["CREATE"], "resources": ["pods"]}],
-        "namespaceSelector": {"matchExpressions": [{"key": "pod-security.kubernetes.io/enforce", "operator": "Exists"}]},
+        "namespaceSelector": {"matchLabels": {LANE_LABEL: LANE}},
     }
     admission.create_mutating_webhook_configuration({"metadata": {"name": _NAME}, "webhooks": [webhook]})
     try:
