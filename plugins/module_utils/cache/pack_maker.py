@@ -17,11 +17,13 @@ from dataclasses import dataclass
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..shell import Shell, checked
+from . import scripts
 from .model import Snapshot
+from .packs import FinishedPack, files_of, parse_checks, parse_sums
 
 # $1 the repository, $2 the directory for the packs, $3 threads, $4 `full` where all of the repository may be taken as it is.
 # Revisions come by standard input. Made under another name and renamed, so that a directory that is there is complete.
-# Prints the packs: name, and bytes of pack and index together.
+# Prints the packs: name, bytes of the pack, bytes of its index.
 _MAKE = r"""
 umask 022
 if [ ! -d "$2" ]; then
@@ -40,23 +42,31 @@ cd -- "$2" || exit 7
 for p in pack-*.pack; do
     [ -e "$p" ] || continue
     p=${p%.pack}
-    set -- $(stat -c %s "$p.pack" "$p.idx")
-    echo "$p $(($1 + $2))"
+    echo "$p" $(stat -c %s "$p.pack" "$p.idx")
 done
 """
 
 
 @dataclass(frozen=True)
 class FinishedPacks:
-    """Packs with their indexes in a directory of the place where they were made; ``bytes`` is their size together.
+    """Packs with their indexes in a directory of the place where they were made.
 
     ``complete``: nothing is missing behind the snapshot's ids; else it is a delta to what the volume has.
     """
 
     directory: str
-    names: tuple[str, ...]
-    bytes: int
+    packs: tuple[FinishedPack, ...]
     complete: bool
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Their base names."""
+        return tuple(pack.name for pack in self.packs)
+
+    @property
+    def bytes(self) -> int:
+        """Their size together, indexes too."""
+        return sum(pack.bytes + pack.index_bytes for pack in self.packs)
 
 
 class PackMaker:
@@ -106,7 +116,7 @@ class PackMaker:
     def make(self, snapshot: Snapshot, base: Iterable[str], deadline: Deadline) -> FinishedPacks:
         """Packs with all that ``snapshot`` needs and ``base`` (ids that the repository has) does not reach.
 
-        Raises DeploymentError where the repository lacks an object.
+        Raises DeploymentError where the repository lacks an object, and BadPack where a pack is damaged here already.
         """
         negative = sorted(set(base))
         key = hashlib.sha256("\n".join([snapshot.digest, *negative]).encode()).hexdigest()[:24]
@@ -129,5 +139,17 @@ class PackMaker:
                 f"No pack could be made of {self._repository} in {self._shell.where}: {made.stderr.strip()[-300:] or 'git printed nothing'}.",
                 f"Check it: git -C {self._repository} fsck --connectivity-only",
             )
-        packs = [line.split() for line in made.text().splitlines()]
-        return FinishedPacks(directory, tuple(name for name, _size in packs), sum(int(size) for _name, size in packs), not negative)
+        sizes = {name: (int(pack), int(index)) for name, pack, index in (line.split() for line in made.text().splitlines())}
+        return FinishedPacks(directory, self._summed(directory, sizes, deadline), not negative)
+
+    def _summed(self, directory: str, sizes: Mapping[str, tuple[int, int]], deadline: Deadline) -> tuple[FinishedPack, ...]:
+        """Each pack's own checksum is looked at here, where no volume is held; on a volume the whole files' sums say the same."""
+        if not sizes:
+            return ()
+        parse_checks(self._script(scripts.CHECK_PACKS, (directory, "stored"), deadline), self._shell.where)
+        sums = parse_sums(self._script(scripts.SUMS, (directory, "made", *files_of(sizes)), deadline))
+        return tuple(FinishedPack(name, pack, index, sums[f"{name}.pack"], sums[f"{name}.idx"]) for name, (pack, index) in sizes.items())
+
+    def _script(self, text: str, arguments: tuple[str, ...], deadline: Deadline) -> str:
+        argv = ("sh", "-c", text, "packit-cache", *arguments)
+        return checked(self._shell, self._shell.run(argv, deadline=deadline, env=self._environment)).text()

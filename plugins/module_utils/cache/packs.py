@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import DeploymentError
@@ -26,6 +27,45 @@ class Pack:
 
     name: str
     bytes: int
+
+
+@dataclass(frozen=True)
+class FinishedPack:
+    """A pack as it was made: its base name, the bytes of pack and index, and the SHA-1 of each of the two files as a whole."""
+
+    name: str
+    bytes: int
+    index_bytes: int
+    pack_sum: str
+    index_sum: str
+
+
+def files_of(names: Iterable[str]) -> tuple[str, ...]:
+    """The names of these packs' files."""
+    return tuple(f"{name}{suffix}" for name in names for suffix in (".pack", ".idx"))
+
+
+def parse_sums(output: str) -> dict[str, str]:
+    """Name → SHA-1, of what ``scripts.SUMS`` printed."""
+    found = {}
+    for line in output.splitlines():
+        value, _space, name = line.partition(" ")
+        found[name.lstrip(" *")] = value
+    return found
+
+
+def compare(output: str, made: Iterable[FinishedPack], where: str) -> tuple[Pack, ...]:
+    """The packs, where what ``scripts.SUMS`` printed of them are the sums with which they were made. Raises BadPack."""
+    found = parse_sums(output)
+    for pack in made:
+        for words, name, wanted in (
+            ("Pack", f"{pack.name}.pack", pack.pack_sum),
+            ("The index of pack", f"{pack.name}.idx", pack.index_sum),
+        ):
+            if found.get(name) != wanted:
+                message = f"{words} {pack.name} in {where} is damaged: its SHA-1 is {found.get(name)}, and {wanted} where it was made."
+                raise BadPack(pack.name, message, _REMEDY)
+    return tuple(Pack(pack.name, pack.bytes) for pack in made)
 
 
 def parse_checks(output: str, where: str, received: bool = False) -> tuple[Pack, ...]:

@@ -19,7 +19,7 @@ from . import scripts
 from .entry import Entry, Use, parse_entry
 from .git import FETCH, Limits, configuration, environment
 from .model import Snapshot
-from .packs import Contents, Pack, parse_checks, parse_contents
+from .packs import Contents, FinishedPack, Pack, compare, files_of, parse_checks, parse_contents
 from .space import check_free
 
 _DIED = 128
@@ -186,6 +186,12 @@ class Repository:
         """
         how = "trailers" if just_indexed else "whole"
         return Incoming(f"{self.work}/objects", self._check(self.pack_directory, how, deadline), connected, warnings)
+
+    def arrived(self, packs: Sequence[FinishedPack], connected: bool, deadline: Deadline, warnings: tuple[str, ...] = ()) -> Incoming:
+        """Finished packs in the quarantine, on disk, and as they were made. Raises BadPack."""
+        names = files_of(pack.name for pack in packs)
+        sums = self.script(scripts.SUMS, (self.pack_directory, "arrived", *names), deadline).text() if names else ""
+        return Incoming(f"{self.work}/objects", compare(sums, packs, self.shell.where), connected, warnings)
 
     def contents(self, entry: Entry, incoming: Incoming | None, deadline: Deadline) -> Contents:
         """What all objects of the entry and the quarantine lie in, unreachable ones too."""

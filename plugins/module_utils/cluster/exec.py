@@ -14,6 +14,7 @@ import socket
 import ssl
 import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from ..deadline import Deadline
 from .channels import CLOSE_STREAM, STATUS, STDIN, V5, exit_code
@@ -26,6 +27,17 @@ PING_EVERY = 10.0
 _RECEIVE = 256 * 1024
 WRITE_SIZE = 128 * 1024
 """Bytes of one message to standard input."""
+
+
+@dataclass(frozen=True)
+class Descriptor:
+    """An open file's descriptor, as ``select`` wants it. Whoever opened it closes it."""
+
+    number: int
+
+    def fileno(self) -> int:
+        """Its number."""
+        return self.number
 
 
 class ExecStream:
@@ -71,7 +83,7 @@ class ExecStream:
             self._outgoing += encode(BINARY, bytes((CLOSE_STREAM, STDIN)))
 
     def exchange(
-        self, seconds: float, others: Sequence[socket.socket] = (), writers: Sequence[socket.socket] = (), read: bool = True
+        self, seconds: float, others: Sequence[Descriptor] = (), writers: Sequence[Descriptor] = (), read: bool = True
     ) -> tuple[list[tuple[int, bytes]], set[int], set[int]]:
         """Wait at most ``seconds`` for something to happen; send and receive what can be.
 
@@ -81,7 +93,7 @@ class ExecStream:
         if time.monotonic() >= self._ping_at:
             self._outgoing += encode(PING, b"")
             self._ping_at = time.monotonic() + PING_EVERY
-        mine: list[socket.socket] = [] if self.closed else [self._socket]
+        mine: list[socket.socket | Descriptor] = [] if self.closed else [self._socket]
         reading = [*(mine if read else []), *others]
         writing = [*(mine if self._outgoing else []), *writers]
         pending = read and not self.closed and isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()

@@ -13,6 +13,8 @@ from collections.abc import Iterator
 
 BINARY, CLOSE, PING, PONG = 0x2, 0x8, 0x9, 0xA
 _TEXT, _CONTINUATION = 0x1, 0x0
+_XOR = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
+"""For each byte of a key, what it makes of every byte."""
 
 
 def encode(opcode: int, payload: bytes) -> bytes:
@@ -25,10 +27,12 @@ def encode(opcode: int, payload: bytes) -> bytes:
     else:
         head = bytes((0x80 | opcode, 0x80 | 127)) + length.to_bytes(8, "big")
     key = os.urandom(4)
-    # One XOR of two large integers is much faster than a loop over bytes.
-    mask = (key * (length // 4 + 1))[:length]
-    masked = (int.from_bytes(payload, "big") ^ int.from_bytes(mask, "big")).to_bytes(length, "big")
-    return head + key + masked
+    # Every fourth byte has the same byte of the key, and `translate` is C's loop: less than half the time of one XOR of two
+    # large integers, which was a second of a processor for a repository of 315 MB.
+    masked = bytearray(length)
+    for place, byte in enumerate(key):
+        masked[place::4] = payload[place::4].translate(_XOR[byte])
+    return b"".join((head, key, masked))
 
 
 class Decoder:

@@ -16,7 +16,7 @@ from ..shell import Completed, Progress
 from .agent import BEAT, Answers, message
 from .channels import STDERR, NotStarted
 from .errors import ClusterError, ConnectionLost, Forbidden, NotFound, PodLost, Unauthorized
-from .exec import ExecStream
+from .exec import Descriptor, ExecStream
 
 BEAT_EVERY = 10.0
 """Seconds between heartbeats."""
@@ -166,7 +166,7 @@ class AgentLink(threading.Thread):
         if self._wake is None:
             raise AssertionError("closed only after this thread")
         wake = self._wake[0]
-        received, awake, _writable = stream.exchange(seconds, [_Readable(wake)])  # type: ignore[list-item]
+        received, awake, _writable = stream.exchange(seconds, [Descriptor(wake)])
         if awake:
             os.read(wake, 4096)
         return received
@@ -191,13 +191,3 @@ class AgentLink(threading.Thread):
         with self._changed:
             self._failure = self._failure or error
             self._changed.notify_all()
-
-
-class _Readable:
-    """A file descriptor, as select wants it."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-
-    def fileno(self) -> int:
-        return self._descriptor

@@ -1,67 +1,64 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A pod's exec as rsync's remote shell: rsync starts a tiny program of ours, which pumps to this process by a socket.
+"""A pod's exec as rsync's remote shell: rsync starts a tiny program of ours, which hands its standard streams to this process.
 
-The program knows no credentials; the exec is opened here. One loop moves the bytes of both directions, each with a bound,
-so that neither side waits for the other while the memory stays small.
+The program knows no credentials and moves no bytes; the exec is opened here, and one loop moves both directions between rsync's
+own descriptors and the connection, each with a bound, so that neither side waits for the other while the memory stays small.
 """
 
 from __future__ import annotations
 
 import json
+import os
+import select
 import socket
 import stat
 import sys
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..shell import RsyncPeer
 from .channels import STDERR, STDOUT, NotStarted
-from .exec import ExecStream
+from .exec import Descriptor, ExecStream
 
 _BOUND = 4 * 1024 * 1024
 """Bytes on their way in one direction, at most."""
 _READ = 256 * 1024
 _CLOSING_SECONDS = 20.0
+_KNOCK_SECONDS = 0.5
 _HOST = "pod"
+_LOST = 12
+"""rsync's own exit code for a connection that was lost."""
 
-# What rsync starts as its remote shell: `program HOST rsync --server …`. It speaks to the socket in framed lines: first its
-# argv as JSON; then bytes. Coming back, each message is one byte (1 stdout, 2 stderr, 3 the exit code) and 4 bytes of length.
+# What rsync starts as its remote shell: `program HOST rsync --server …`. It hands over its standard streams, and its argv as
+# JSON; what comes back is the exit code.
 PROGRAM = r"""
-import json, os, socket, sys, threading
+import json, os, socket, sys
 link = socket.socket(socket.AF_UNIX)
 link.connect(os.environ["PACKIT_RSYNC_SOCKET"])
 words = json.dumps(sys.argv[2:]).encode()
-link.sendall(len(words).to_bytes(4, "big") + words)
-def forward():
-    while True:
-        data = os.read(0, 262144)
-        if not data:
-            link.shutdown(socket.SHUT_WR)
-            return
-        try:
-            link.sendall(data)
-        except OSError:
-            return
-threading.Thread(target=forward, daemon=True).start()
-stream = link.makefile("rb")
-while True:
-    head = stream.read(5)
-    if len(head) < 5:
-        os._exit(12)
-    data = stream.read(int.from_bytes(head[1:], "big"))
-    if head[0] == 3:
-        os._exit(int(data))
-    view = memoryview(data)
-    while view:
-        view = view[os.write(head[0], view):]
-"""
+socket.send_fds(link, [len(words).to_bytes(4, "big")], [0, 1, 2])
+link.sendall(words)
+for descriptor in (0, 1, 2):
+    os.close(descriptor)
+os._exit(int(link.recv(16) or LOST))
+""".replace("LOST", str(_LOST))
+
+
+@dataclass(frozen=True)
+class _Streams:
+    """rsync's side of its remote shell: what it sends, what it wants to read, and where it says what went wrong."""
+
+    sends: Descriptor
+    reads: Descriptor
+    errors: Descriptor
 
 
 @contextmanager
@@ -75,7 +72,7 @@ def serve_rsync(opened: Callable[[Sequence[str]], ExecStream], deadline: Deadlin
         with socket.socket(socket.AF_UNIX) as listener:
             listener.bind(str(path / "socket"))
             listener.listen(1)
-            listener.settimeout(0.5)
+            listener.settimeout(_KNOCK_SECONDS)
             done = threading.Event()
             server = threading.Thread(target=_serve, args=(listener, opened, deadline, done), daemon=True)
             server.start()
@@ -83,6 +80,9 @@ def serve_rsync(opened: Callable[[Sequence[str]], ExecStream], deadline: Deadlin
                 yield RsyncPeer((sys.executable, "-IS", str(program)), f"{_HOST}:", {"PACKIT_RSYNC_SOCKET": str(path / "socket")})
             finally:
                 done.set()
+                with suppress(OSError), socket.socket(socket.AF_UNIX) as knock:
+                    knock.settimeout(_KNOCK_SECONDS)
+                    knock.connect(listener.getsockname())  # else a volume would be held until the wait for an rsync ends
                 server.join()
 
 
@@ -92,55 +92,78 @@ def _serve(listener: socket.socket, opened: Callable[[Sequence[str]], ExecStream
             link, _address = listener.accept()
         except TimeoutError:
             continue
+        if done.is_set():
+            link.close()
+            return
         with link:
             try:
-                code = _one(link, opened, deadline, done)
-            except (DeploymentError, NotStarted, OSError, ValueError) as error:
-                _answer(link, 2, f"{error}\n".encode())
-                code = 12
-            _answer(link, 3, str(code).encode())
+                link.settimeout(min(30.0, deadline.left()))
+                with _handed_over(link) as (streams, argv):
+                    code = _one(streams, argv, opened, deadline, done)
+            except (OSError, ValueError):
+                code = _LOST  # rsync is gone, or its program: there is nobody to tell more
+            _answer(link, code)
 
 
-def _one(link: socket.socket, opened: Callable[[Sequence[str]], ExecStream], deadline: Deadline, done: threading.Event) -> int:
-    link.settimeout(min(30.0, deadline.left()))
-    length = int.from_bytes(_exactly(link, 4), "big")
-    argv = [str(word) for word in json.loads(_exactly(link, length))]
-    stream = opened(argv)
+@contextmanager
+def _handed_over(link: socket.socket) -> Iterator[tuple[_Streams, list[str]]]:
+    """The streams and the argv of a remote shell. Raises OSError, ValueError."""
+    head, descriptors, _flags, _address = socket.recv_fds(link, 4, 3)
     try:
-        return _pump(link, stream, deadline, done)
+        if len(head) < 4 or len(descriptors) < 3:
+            raise ValueError("rsync's remote shell ended before it said what to run")
+        argv = [str(word) for word in json.loads(_exactly(link, int.from_bytes(head, "big")))]
+        for descriptor in descriptors[:2]:
+            os.set_blocking(descriptor, False)
+        yield _Streams(*map(Descriptor, descriptors)), argv
     finally:
-        stream.close()
+        for descriptor in descriptors:
+            os.close(descriptor)
 
 
-def _pump(link: socket.socket, stream: ExecStream, deadline: Deadline, done: threading.Event) -> int:
+def _one(
+    streams: _Streams, argv: Sequence[str], opened: Callable[[Sequence[str]], ExecStream], deadline: Deadline, done: threading.Event
+) -> int:
+    try:
+        stream = opened(argv)
+        try:
+            return _pump(streams, stream, deadline, done)
+        finally:
+            stream.close()
+    except (DeploymentError, NotStarted) as error:
+        os.write(streams.errors.number, f"{error}\n".encode())
+        return _LOST
+
+
+def _pump(streams: _Streams, stream: ExecStream, deadline: Deadline, done: threading.Event) -> int:
     """Both directions, until the server has closed. Returns the exit code; 12 where the connection was lost."""
-    link.setblocking(False)
     back = bytearray()
     reading = True
     ending = deadline
     while not stream.closed and not done.is_set():
-        others = [link] if reading and stream.outgoing < _BOUND else []
-        writers = [link] if back else []
+        others = [streams.sends] if reading and stream.outgoing < _BOUND else []
+        writers = [streams.reads] if back else []
         received, readable, writable = stream.exchange(min(0.5, ending.left()), others, writers, read=len(back) < _BOUND)
         for channel, data in received:
-            if channel in (STDOUT, STDERR):
-                back += bytes((1 if channel == STDOUT else 2,)) + len(data).to_bytes(4, "big") + data
+            if channel == STDOUT:
+                back += data
+            elif channel == STDERR:
+                os.write(streams.errors.number, data)
         if readable:
-            data = link.recv(_READ)
+            data = os.read(streams.sends.number, _READ)
             if data:
                 stream.write(data)
             else:
                 reading = False
                 stream.end_input()
         if writable and back:
-            del back[: link.send(memoryview(back)[:_READ])]
+            del back[: os.write(streams.reads.number, memoryview(back)[:_READ])]
         if ending is deadline and stream.exit_code is not None:
             ending = deadline.within(_CLOSING_SECONDS, "the end of rsync's connection")
-    link.setblocking(True)
-    link.settimeout(10.0)
-    if back:
-        link.sendall(back)
-    return 12 if stream.exit_code is None else stream.exit_code
+    while back and not done.is_set():
+        if select.select([], [streams.reads], [], min(0.5, ending.left()))[1]:
+            del back[: os.write(streams.reads.number, memoryview(back)[:_READ])]
+    return _LOST if stream.exit_code is None else stream.exit_code
 
 
 def _exactly(link: socket.socket, length: int) -> bytes:
@@ -153,8 +176,8 @@ def _exactly(link: socket.socket, length: int) -> bytes:
     return data
 
 
-def _answer(link: socket.socket, kind: int, data: bytes) -> None:
+def _answer(link: socket.socket, code: int) -> None:
     try:
-        link.sendall(bytes((kind,)) + len(data).to_bytes(4, "big") + data)
+        link.sendall(str(code).encode())
     except OSError:
         return  # rsync is gone: there is nobody to tell

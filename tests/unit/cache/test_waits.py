@@ -17,6 +17,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.git import
 from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
+from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import FinishedPack
 from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.relay import RelayCourier
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -26,7 +27,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.shell import Com
 from .repository.driver import project_of
 
 SNAPSHOT = Snapshot((Ref("refs/heads/main", "1" * 40),), "refs/heads/main")
-PACKS = FinishedPacks("/served/one/abc", (f"pack-{'2' * 40}",), 1, True)
+PACKS = FinishedPacks("/served/one/abc", (FinishedPack(f"pack-{'2' * 40}", 1, 1, "", ""),), True)
 
 
 class SlowShell:

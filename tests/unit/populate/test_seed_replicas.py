@@ -10,6 +10,7 @@ import threading
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
+from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import FinishedPack
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import Route
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_replicas import Replicas, replicas_for
@@ -25,7 +26,7 @@ def test_more_than_eight_volumes_get_more_than_one_seed_unless_the_user_says_how
 def test_without_replicas_all_copy_from_the_first() -> None:
     spec = FillerSpec("ns", "seed", (), "image", {"run": "r"})
     replicas = Replicas(None, spec, 0, threading.Event(), lambda _phase, _line: None)  # type: ignore[arg-type]
-    first, packs = Route("10.0.0.1", "/served", "s"), FinishedPacks("/served/one/abc", ("pack-x",), 1, True)
+    first, packs = Route("10.0.0.1", "/served", "s"), FinishedPacks("/served/one/abc", (FinishedPack("pack-x", 1, 1, "", ""),), True)
     with replicas.route(packs, first) as route, replicas.route(packs, first) as other:
         assert route == other == first
     assert replicas.drop(first) is False

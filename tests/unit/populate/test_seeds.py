@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
+from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import FinishedPack
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import Route
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Forbidden, PodLost, QuotaExceeded
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec
@@ -32,7 +33,7 @@ SPEC = FillerSpec("work", "seed", (), "image", {"run": "r"}, purpose="seed")
 SNAPSHOT = Snapshot((Ref("refs/heads/main", "1" * 40),), "refs/heads/main")
 PROJECT = Project("one", "https://host/one", ("refs/heads/*",))
 NEIGHBOUR = Volume("sand", "claim", Role.SANDBOX)
-PACKS = FinishedPacks("/served/one/abc", (f"pack-{'2' * 40}",), 1, True)
+PACKS = FinishedPacks("/served/one/abc", (FinishedPack(f"pack-{'2' * 40}", 1, 1, "", ""),), True)
 
 
 class Obedient:

@@ -15,9 +15,8 @@ from ...shell import Progress
 from ..entry import Entry
 from ..model import Method, Snapshot
 from ..objects import Side, bring_missing, fetch_file, send_file
+from ..packs import files_of
 from ..repository import Incoming, Repository
-
-_SUFFIXES = (".pack", ".idx")
 
 
 class FromWorker:
@@ -34,13 +33,12 @@ class FromWorker:
         """Bring the worker's new packs to this machine, before the sandbox's volume is taken."""
         self._scratch.mkdir(parents=True, exist_ok=True)
         repository = self._worker.repository
-        for pack in self._worker.incoming.packs:
-            for suffix in _SUFFIXES:
-                file = self._scratch / f"{pack.name}{suffix}"
-                if not file.exists():
-                    coming = file.with_suffix(".coming")
-                    fetch_file(repository, f"{repository.pack_directory}/{file.name}", coming, deadline)
-                    coming.rename(file)
+        for name in files_of(pack.name for pack in self._worker.incoming.packs):
+            file = self._scratch / name
+            if not file.exists():
+                coming = file.with_suffix(".coming")
+                fetch_file(repository, f"{repository.pack_directory}/{name}", coming, deadline)
+                coming.rename(file)
         return self._worker.incoming.bytes if first else 0
 
     def receive(
@@ -48,7 +46,7 @@ class FromWorker:
     ) -> Incoming:
         """See ``Transfer``."""
         packs = self._worker.incoming.packs if repository.lacks(entry, snapshot, deadline) else ()
-        files = [f"{pack.name}{suffix}" for pack in packs for suffix in _SUFFIXES]
+        files = files_of(pack.name for pack in packs)
         repository.expect([pack.name for pack in packs], sum((self._scratch / name).stat().st_size for name in files), deadline)
         for name in files:
             send_file(repository, self._scratch / name, f"{repository.pack_directory}/{name}", deadline)

@@ -92,7 +92,7 @@ class PackTransfer:
             if packs.names:
                 self._courier.copy(packs, repository, deadline, progress)
             try:
-                return repository.incoming(connected=packs.complete, deadline=deadline, warnings=tuple(warnings))
+                return repository.arrived(packs.packs, packs.complete, deadline, tuple(warnings))
             except BadPack as error:
                 if len(warnings) + 1 >= _COPIES:
                     raise

@@ -12,6 +12,7 @@ from pathlib import Path
 from ...deadline import Deadline
 from ...shell import Progress, Shell, checked
 from ..pack_maker import FinishedPacks
+from ..packs import files_of
 from ..repository import Repository
 from .over_exec import ExecCourier
 
@@ -37,11 +38,10 @@ class RelayCourier:
         there = self._scratch / packs.directory.rsplit("/", 1)[1]
         with deadline.holding(self._lock):
             there.mkdir(parents=True, exist_ok=True)
-            for name in packs.names:
-                for suffix in (".pack", ".idx"):
-                    file, coming = there / f"{name}{suffix}", self._scratch / f"{name}{suffix}.coming"
-                    if not file.exists():
-                        source = f"{packs.directory}/{name}{suffix}"
-                        checked(self._seed, self._seed.download(("cat", "--", source), coming, deadline=deadline))
-                        coming.rename(file)
+            for name in files_of(packs.names):
+                file, coming = there / name, self._scratch / f"{name}.coming"
+                if not file.exists():
+                    source = f"{packs.directory}/{name}"
+                    checked(self._seed, self._seed.download(("cat", "--", source), coming, deadline=deadline))
+                    coming.rename(file)
         return there

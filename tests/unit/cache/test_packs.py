@@ -1,0 +1,92 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What arrived is what was made: whole files' sums, by whichever program is there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
+from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import (
+    BadPack,
+    FinishedPack,
+    Pack,
+    compare,
+    files_of,
+    parse_sums,
+)
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
+
+NAME = f"pack-{'1' * 40}"
+CONTENT = {f"{NAME}.pack": b"a pack", f"{NAME}.idx": b"an index"}
+SUMS = {name: hashlib.sha1(data).hexdigest() for name, data in CONTENT.items()}
+MADE = FinishedPack(NAME, 6, 8, SUMS[f"{NAME}.pack"], SUMS[f"{NAME}.idx"])
+
+
+def summed(directory: Path, path: str) -> Completed:
+    """The script, with these programs to be found."""
+    for name, data in CONTENT.items():
+        (directory / name).write_bytes(data)
+    argv = ("sh", "-c", scripts.SUMS, "test", str(directory), "arrived", *files_of([NAME]))
+    return LocalShell().run(argv, deadline=Deadline(30), env={"PATH": path})
+
+
+def programs(directory: Path, *names: str) -> str:
+    """A PATH with these programs of this machine's only."""
+    directory.mkdir()
+    for name in ("sh", *names):
+        (directory / name).symlink_to(str(shutil.which(name)))
+    return str(directory)
+
+
+@pytest.mark.parametrize("names", [("sync", "sha1sum"), ("sync", "sha1sum", "openssl")])
+def test_sums_are_the_same_with_and_without_openssl(tmp_path: Path, names: tuple[str, ...]) -> None:
+    done = summed(tmp_path, programs(tmp_path / "bin", *names))
+    assert done.returncode == 0, done.stderr
+    assert parse_sums(done.text()) == SUMS
+    assert compare(done.text(), [MADE], "there") == (Pack(NAME, 6),)
+
+
+def test_an_openssl_that_refuses_is_done_without(tmp_path: Path) -> None:
+    path = programs(tmp_path / "bin", "sync", "sha1sum")
+    refusing = tmp_path / "bin/openssl"
+    refusing.write_text("#!/bin/sh\necho 'Error setting digest' >&2\nexit 1\n")
+    refusing.chmod(0o755)
+    assert parse_sums(summed(tmp_path, f"{path}:{os.environ['PATH']}").text()) == SUMS
+
+
+def test_a_disk_that_fails_while_it_is_synced_is_an_error_though_the_sums_are_right(tmp_path: Path) -> None:
+    path = programs(tmp_path / "bin", "sha1sum")
+    failing = tmp_path / "bin/sync"
+    failing.write_text("#!/bin/sh\necho 'sync: error syncing: Input/output error' >&2\nexit 1\n")
+    failing.chmod(0o755)
+    done = summed(tmp_path, f"{path}:{os.environ['PATH']}")
+    assert done.returncode == 5
+    assert "Input/output error" in done.stderr
+    assert parse_sums(done.text()) == SUMS
+
+
+@pytest.mark.parametrize(("suffix", "words"), [(".pack", "Pack"), (".idx", "The index of pack")])
+def test_a_file_that_is_not_as_it_was_made_is_named_with_both_sums(suffix: str, words: str) -> None:
+    other = hashlib.sha1(b"flipped").hexdigest()
+    output = "\n".join(f"{other if name.endswith(suffix) else value} *{name}" for name, value in SUMS.items())
+    with pytest.raises(BadPack) as caught:
+        compare(output, [MADE], "pod a/b")
+    assert caught.value.pack == NAME
+    assert (
+        caught.value.message
+        == f"{words} {NAME} in pod a/b is damaged: its SHA-1 is {other}, and {SUMS[f'{NAME}{suffix}']} where it was made."
+    )
+
+
+def test_a_file_that_did_not_arrive_is_damaged(tmp_path: Path) -> None:
+    with pytest.raises(BadPack):
+        compare(f"{SUMS[f'{NAME}.pack']} *{NAME}.pack\n", [MADE], "there")
