@@ -37,6 +37,7 @@ ten on a topic branch that is merged; a tag every 100 commits. A real one, git/g
 A *lock* is the time from the creation of a volume's filler pod until the pod is gone; *the pod's start and end* are its parts before
 the first and after the last of the work. Rivals run in a pod that is as the filler is (500m and 256Mi), and each time ends when the
 data is on disk (`sync -f`). What sends the bare copy has the seed pod's limits (2 processors).
+[Where the time goes](methods.md#where-the-time-goes).
 
 """
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import platform
+import re
 import subprocess
 import threading
 import time
@@ -28,7 +29,9 @@ class Table:
     rows: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     def say(self, figure: str, result: str, goal: str, how: str = "") -> None:
-        """A figure is known."""
+        """A figure is known; the first number of ``result`` is the one that the goal is about."""
+        if _misses(result, goal):
+            result = f"**{result}**: missed"
         self.rows.append((figure, result, goal, how))
         print(f"   {figure}: {result} (goal {goal}) {how}", flush=True)
 
@@ -41,6 +44,14 @@ class Table:
         """All of them."""
         lines = ["| figure | result | goal | how |", "| --- | --- | --- | --- |", *(f"| {' | '.join(row)} |" for row in self.rows)]
         return "\n".join(lines) + "\n"
+
+
+def _misses(result: str, goal: str) -> bool:
+    wanted, got = re.match(r"([≤≥]) ([\d.]+)", goal), re.match(r"[\d.]+", result)
+    if wanted is None or got is None:
+        return False
+    limit, number = float(wanted[2]), float(got[0])
+    return number > limit if wanted[1] == "≤" else number < limit
 
 
 def timed(work: Callable[[], object]) -> float:

@@ -1,9 +1,9 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One project on one held volume, in two halves: ``prepare`` receives it where no consumer looks, ``finish`` publishes it.
+"""One project on one held volume, in two halves: ``receive`` brings it to where no consumer looks, ``finish`` publishes it.
 
-A pair does ``prepare`` on both volumes before it does ``finish`` on the sandbox and then on the worker.
+A pair does ``receive`` on both volumes before it does ``finish`` on the sandbox and then on the worker.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Tell = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
-class Prepared:
+class Received:
     """A project received into a volume's quarantine. ``seconds`` is what that took."""
 
     volume: Volume
@@ -51,7 +51,7 @@ class Prepared:
         return self.side.entry.layout if self.side.entry.usable and self.side.entry.layout is not None else Layout.BARE
 
 
-def prepare(
+def receive(
     held: HeldVolume,
     volume: Volume,
     project: Project,
@@ -60,7 +60,7 @@ def prepare(
     leftovers_age: float,
     deadline: Deadline,
     tell: Tell,
-) -> Prepared:
+) -> Received:
     """Clean up what failed runs left, look at the entry, and receive what the snapshot needs. Raises DeploymentError."""
     started = time.monotonic()
     repository = repository_on(held, project.name, leftovers_age)
@@ -78,40 +78,40 @@ def prepare(
     repository.prove(entry, incoming, snapshot, deadline)
     side = Side(repository, entry, incoming, repository.contents(entry, incoming, deadline))
     current = not incoming.packs and is_current(entry, snapshot, wanted_by(project))
-    return Prepared(volume, project, snapshot, transfer, side, held.shared, current, time.monotonic() - started, tuple(warnings))
+    return Received(volume, project, snapshot, transfer, side, held.shared, current, time.monotonic() - started, tuple(warnings))
 
 
-def finish(prepared: Prepared, verify: bool, other_layout: Layout | None, deadline: Deadline) -> tuple[ProjectResult, Held]:
-    """Publish what was prepared; ``other_layout`` is the worker's, where this is its sandbox. What was done, and what is there."""
+def finish(received: Received, verify: bool, other_layout: Layout | None, deadline: Deadline) -> tuple[ProjectResult, Held]:
+    """Publish what was received; ``other_layout`` is the worker's, where this is its sandbox. What was done, and what is there."""
     started = time.monotonic()
-    side, project = prepared.side, prepared.project
+    side, project = received.side, received.project
     repository, before = side.repository, side.entry
     after: Entry = before
-    if not prepared.current or side.incoming.packs:
-        after = publish(repository, before, side.incoming, prepared.snapshot, wanted_by(project), prepared.shared, deadline)
+    if not received.current or side.incoming.packs:
+        after = publish(repository, before, side.incoming, received.snapshot, wanted_by(project), received.shared, deadline)
     else:
         repository.clean(deadline)
     bridged = after if other_layout is None else bridge(repository, after, other_layout, deadline)
     if verify:
         repository.verify_whole(bridged, deadline)
-    action = _action(prepared, bridged != after)
+    action = _action(received, bridged != after)
     layout = (bridged.layout or Layout.BARE).value
-    method = prepared.transfer.method.value
+    method = received.transfer.method.value
     result = ProjectResult(
-        volume=prepared.volume,
+        volume=received.volume,
         project=project.name,
         action=action,
         method=method,
-        seconds=round(prepared.seconds + time.monotonic() - started, 3),
+        seconds=round(received.seconds + time.monotonic() - started, 3),
         bytes=side.incoming.bytes,
-        snapshot=prepared.snapshot.digest,
-        refs=len(prepared.snapshot.refs),
+        snapshot=received.snapshot.digest,
+        refs=len(received.snapshot.refs),
         layout=layout,
-        warnings=(*prepared.warnings, *side.incoming.warnings),
+        warnings=(*received.warnings, *side.incoming.warnings),
     )
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    refs = len(prepared.snapshot.refs)
-    return result, Held(project.url, prepared.snapshot.digest, refs, bridged.bytes, layout, method, now, side.contents.inventory)
+    refs = len(received.snapshot.refs)
+    return result, Held(project.url, received.snapshot.digest, refs, bridged.bytes, layout, method, now, side.contents.inventory)
 
 
 def repository_on(held: HeldVolume, name: str, leftovers_age: float) -> Repository:
@@ -124,13 +124,13 @@ def wanted_by(project: Project) -> Callable[[str], bool]:
     return lambda name: matches(project.refs, name)
 
 
-def with_side(prepared: Prepared, side: Side) -> Prepared:
+def with_side(received: Received, side: Side) -> Received:
     """The same, after objects were brought to it."""
-    return replace(prepared, side=side)
+    return replace(received, side=side)
 
 
-def _action(prepared: Prepared, bridged: bool) -> Action:
-    if not prepared.side.entry.usable:
-        return Action.REPLACE if prepared.side.entry.occupied else Action.ADD
-    changed = bridged or bool(prepared.side.incoming.packs) or not prepared.current
+def _action(received: Received, bridged: bool) -> Action:
+    if not received.side.entry.usable:
+        return Action.REPLACE if received.side.entry.occupied else Action.ADD
+    changed = bridged or bool(received.side.incoming.packs) or not received.current
     return Action.UPDATE if changed else Action.NOTHING

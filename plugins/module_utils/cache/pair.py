@@ -17,7 +17,7 @@ from contextlib import ExitStack
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError, PlaceLost
-from .fill import Prepared, finish, prepare
+from .fill import Received, finish, receive
 from .keeper import HeldVolume, Keeper, VolumeSkipped
 from .model import Project, Snapshot, Volume
 from .pair_options import Options
@@ -58,11 +58,11 @@ class PairRun:
         self._stop = stop
         self._sandbox = VolumeSide(plan.pair.sandbox, plan.sandbox, keeper, report)
         self._worker = VolumeSide(plan.pair.worker, plan.worker, keeper, report)
-        self._prepared: dict[str, Prepared] = {}
+        self._received: dict[str, Received] = {}
         self._transfers: Mapping[tuple[Volume, str], Transfer] = {
             (step.volume, step.project.name): transfer(step) for step in plan.steps if not plan.idle
         }
-        self._turn = SandboxTurn(self._sandbox, self._prepared, self._transfers, self._book, self._options)
+        self._turn = SandboxTurn(self._sandbox, self._received, self._transfers, self._book, self._options)
 
     def run(self) -> PairResult:
         """Do it. What fails is in the result; only Cancelled is raised."""
@@ -84,7 +84,7 @@ class PairRun:
             except _WorkerLost as error:
                 failure = error
                 self._worker.tell("", "was lost, and is taken again where there are tries left", error.message)
-                self._prepared.clear()
+                self._received.clear()
                 pending = self._ready([project for project in pending if self._worker.open(project)])
             except DeploymentError as error:  # the worker's volume could not be released
                 failure = error
@@ -104,6 +104,7 @@ class PairRun:
         for project in pending:
             deadline = Deadline(self._options.timeout, f"making {project.name} ready", self._stop)
             try:
+                self._book.refresh(project)
                 for side in (self._worker, self._sandbox):
                     self._ready_for(side, project, deadline)
             except Cancelled:
@@ -145,7 +146,7 @@ class PairRun:
             while True:
                 if worker is not None:
                     for project in pending:
-                        self._prepare_worker(worker, project)
+                        self._receive(worker, project)
                 later = self._turn.take(pending, deadline)
                 for project in pending:
                     if project not in later:
@@ -164,20 +165,20 @@ class PairRun:
 
     def _clean_worker(self) -> None:
         """Remove the quarantines of projects that were not published; where a later run goes on with them they stay."""
-        for prepared in self._prepared.values():
-            if not self._worker.published(prepared.project) and not prepared.transfer.resumes:
-                self._worker.clean(prepared.project, prepared.side.repository, Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
+        for received in self._received.values():
+            if not self._worker.published(received.project) and not received.transfer.resumes:
+                self._worker.clean(received.project, received.side.repository, Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
 
-    def _prepare_worker(self, worker: HeldVolume, project: Project) -> None:
-        side, done = self._worker, self._prepared.get(project.name)
+    def _receive(self, worker: HeldVolume, project: Project) -> None:
+        side, done = self._worker, self._received.get(project.name)
         if not side.open(project) or (done is not None and done.snapshot == self._book.current(project)):
             return
         deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)
         transfer = self._transfers[side.volume, project.name]
         for attempt in range(self._options.tries):
             try:
-                self._prepared[project.name] = self._book.with_current(
-                    project, lambda snapshot: self._receive_on_worker(worker, project, snapshot, transfer, deadline)
+                self._received[project.name] = self._book.with_current(
+                    project, lambda snapshot: self._receive_once(worker, project, snapshot, transfer, deadline)
                 )
                 return
             except Cancelled:
@@ -200,13 +201,11 @@ class PairRun:
         except PlaceLost as error:
             raise _WorkerLost(error.message, error.remedy) from error
 
-    def _receive_on_worker(
-        self, worker: HeldVolume, project: Project, snapshot: Snapshot, transfer: Transfer, deadline: Deadline
-    ) -> Prepared:
+    def _receive_once(self, worker: HeldVolume, project: Project, snapshot: Snapshot, transfer: Transfer, deadline: Deadline) -> Received:
         side = self._worker
         # Again, as a seed may have been lost since: the worker's volume locks nobody out, so it can wait.
         transfer.prepare(snapshot, deadline, side.steps[project.name].action in _FIRST)
-        return prepare(
+        return receive(
             worker,
             side.volume,
             project,
@@ -218,26 +217,26 @@ class PairRun:
         )
 
     def _finish_worker(self, project: Project) -> None:
-        side, prepared = self._worker, self._prepared.get(project.name)
+        side, received = self._worker, self._received.get(project.name)
         if not side.open(project):
             return
         sandbox = next(result for result in self._sandbox.result().projects if result.project == project.name)
-        if sandbox.failed or sandbox.action is Action.SKIPPED or prepared is None:
+        if sandbox.failed or sandbox.action is Action.SKIPPED or received is None:
             blocked = Action.SKIPPED if sandbox.action is Action.SKIPPED else Action.BLOCKED
             words = DeploymentError(
                 f"Its sandbox's volume {self._sandbox.volume} is not filled, so this one must not be.", "See the sandbox's volume."
             )
             side.end([project], blocked, words)
             return
-        if not self._turn.proves(project, prepared):
+        if not self._turn.proves(project, received):
             words = DeploymentError("What it has received since its filler was lost is not all in its sandbox's volume.", "Run again.")
             side.end([project], Action.FAILED, words)
             return
         deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)
         try:
-            if not prepared.side.entry.usable:
+            if not received.side.entry.usable:
                 side.forget(project)
-            result, held = finish(prepared, self._options.verify, None, deadline)
+            result, held = finish(received, self._options.verify, None, deadline)
         except Cancelled:
             raise
         except PlaceLost as error:

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
-from .fill import Prepared, finish, prepare, repository_on, with_side
+from .fill import Received, finish, receive, repository_on, with_side
 from .keeper import HeldVolume, VolumeSkipped
 from .model import Method, Project, Volume
 from .objects import bring_missing
@@ -20,7 +20,7 @@ from .packs import Contents
 from .pair_options import Options
 from .plan import Action
 from .side import VolumeSide
-from .snapshots import SnapshotBook, SnapshotRenewed
+from .snapshots import SnapshotBook, SnapshotStale
 from .transfer import Transfer
 from .transfer.from_worker import FromWorker
 
@@ -33,24 +33,24 @@ class TooLong(DeploymentError):
 
 
 class SandboxTurn:
-    """Takes turns on one sandbox's volume. ``prepared`` is what the worker has received, by project, filled by the pair."""
+    """Takes turns on one sandbox's volume. ``received`` is what the worker has received, by project, filled by the pair."""
 
     def __init__(
         self,
         side: VolumeSide,
-        prepared: Mapping[str, Prepared],
+        received: Mapping[str, Received],
         transfers: Mapping[tuple[Volume, str], Transfer],
         book: SnapshotBook,
         options: Options,
     ) -> None:
         self._side = side
-        self._prepared = prepared
+        self._received = received
         self._transfers = transfers
         self._book = book
         self._options = options
         self._scratch = options.scratch / f"from-{side.volume.claim}"
         self._lost: Counter[str] = Counter()
-        self._proofs: dict[str, tuple[Prepared | None, Contents]] = {}
+        self._proofs: dict[str, tuple[Received | None, Contents]] = {}
 
     def close(self) -> None:
         """Remove what was brought to this machine: the copies of many pairs would fill it."""
@@ -62,7 +62,7 @@ class SandboxTurn:
         needed = []
         for project in pending:
             if self._proved(project):
-                worker = self._prepared[project.name]
+                worker = self._received[project.name]
                 self._proofs[project.name] = (worker, worker.side.contents)
                 self._side.end([project], Action.NOTHING)
             elif self._side.open(project):
@@ -97,7 +97,7 @@ class SandboxTurn:
             return []
         return later
 
-    def proves(self, project: Project, worker: Prepared) -> bool:
+    def proves(self, project: Project, worker: Received) -> bool:
         """Whether the sandbox's volume was seen to have all that the worker's has received."""
         compared, contents = self._proofs.get(project.name, (None, None))
         return compared is worker or (contents is not None and contents.includes(worker.side.contents))
@@ -105,7 +105,7 @@ class SandboxTurn:
     def _transfer(self, project: Project, deadline: Deadline) -> Transfer:
         """What brings the project here; what the worker has fetched from upstream is not fetched again."""
         transfer = self._transfers[self._side.volume, project.name]
-        worker = self._prepared.get(project.name)
+        worker = self._received.get(project.name)
         if transfer.method is not Method.GIT or worker is None:
             return transfer
         relay = FromWorker(worker.side, self._scratch / project.name)
@@ -129,7 +129,7 @@ class SandboxTurn:
                 self._fill_one(held, project, transfer, limit)
             except Cancelled:
                 raise
-            except SnapshotRenewed:
+            except SnapshotStale:
                 later.append(project)
             except Interrupted as error:
                 self._side.tell("", "is given back", error.message)
@@ -158,12 +158,12 @@ class SandboxTurn:
 
     def _fill_one(self, held: HeldVolume, project: Project, transfer: Transfer, limit: Deadline) -> None:
         """One project on the sandbox's volume: received, completed with what the worker has, published, verified."""
-        side, worker = self._side, self._prepared.get(project.name)
+        side, worker = self._side, self._received.get(project.name)
         if worker is not None and worker.snapshot != self._book.current(project):
-            raise SnapshotRenewed("Another pair has taken a new snapshot since, which the worker's volume receives first.")
+            raise SnapshotStale("Another pair has taken a new snapshot since, which the worker's volume receives first.")
         mine = self._book.once_with_current(
             project,
-            lambda snapshot: prepare(
+            lambda snapshot: receive(
                 held,
                 side.volume,
                 project,
@@ -192,10 +192,10 @@ class SandboxTurn:
 
     def _proved(self, project: Project) -> bool:
         """Whether the sandbox's claim says that it holds the snapshot and exactly the worker's objects: it is not taken then."""
-        prepared, record = self._prepared.get(project.name), self._side.recorded()
+        received, record = self._received.get(project.name), self._side.recorded()
         held = None if record is None else record.projects.get(project.name)
-        if self._side.steps[project.name].action is not Action.NOTHING or prepared is None or held is None:
+        if self._side.steps[project.name].action is not Action.NOTHING or received is None or held is None:
             return False
-        if prepared.side.contents.doubtful:
+        if received.side.contents.doubtful:
             return False
-        return held.snapshot == prepared.snapshot.digest and held.inventory == prepared.side.contents.inventory
+        return held.snapshot == received.snapshot.digest and held.inventory == received.side.contents.inventory

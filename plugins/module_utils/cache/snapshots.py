@@ -19,8 +19,8 @@ _RENEWALS = 5
 """An upstream that loses objects faster than a run can fetch them is not waited for."""
 
 
-class SnapshotRenewed(DeploymentError):
-    """The snapshot that was worked with is no longer the run's: the work starts again with the new one."""
+class SnapshotStale(DeploymentError):
+    """The snapshot that was worked with is not the run's any more, or upstream has lost some of it: the work starts again."""
 
 
 class SnapshotBook:
@@ -28,6 +28,7 @@ class SnapshotBook:
 
     def __init__(self, snapshots: Mapping[str, Snapshot], read: Callable[[Project], Snapshot]) -> None:
         self._snapshots = dict(snapshots)
+        self._stale: dict[str, Snapshot] = {}
         self._read = read
         self._lock = threading.Lock()
         self._reading = threading.Lock()
@@ -48,13 +49,21 @@ class SnapshotBook:
                 self.renew(project, snapshot)
 
     def once_with_current(self, project: Project, work: Callable[[Snapshot], T]) -> T:
-        """The same, once: SnapshotRenewed is raised where another party must have the new snapshot first."""
+        """The same while a sandbox's volume is held, where nobody waits for upstream: raises SnapshotStale, and ``refresh`` renews."""
         snapshot = self.current(project)
         try:
             return work(snapshot)
         except SnapshotGone as error:
-            self.renew(project, snapshot)
-            raise SnapshotRenewed(error.message, error.remedy) from error
+            with self._lock:
+                self._stale[project.name] = snapshot
+            raise SnapshotStale(error.message, error.remedy) from error
+
+    def refresh(self, project: Project) -> None:
+        """Renew the snapshot if it was found stale while a volume was held. Raises DeploymentError."""
+        with self._lock:
+            stale = self._stale.pop(project.name, None)
+        if stale is not None:
+            self.renew(project, stale)
 
     def renew(self, project: Project, stale: Snapshot) -> Snapshot:
         """A newer one than ``stale``, read once however many pairs found it stale. Raises DeploymentError."""

@@ -9,10 +9,8 @@ errors are in ``errors``. Requests are counted, have a timeout, and are sent aga
 
 from __future__ import annotations
 
-import base64
 import json
 import socket
-import ssl
 import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +18,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode
 
 from ansible.module_utils.basic import AnsibleModule
 
@@ -30,6 +28,7 @@ from .channels import V4, V5
 from .errors import ClusterError, Gone, NotFound, Unreachable
 from .objects import Object
 from .refusals import REACH_REMEDY, answer_body, innermost_reason, is_certificate_error, refused
+from .websocket_options import headers, proxy_options, tls_options
 
 MISSING: dict[str, str] = {}
 """Packages that could not be imported, with the reason."""
@@ -286,15 +285,15 @@ class Client:
             self.requests += 1
         url = f"{self.host.rstrip('/')}{path}?{urlencode(query)}".replace("http", "ws", 1)
         configuration = self._configuration
-        connection = websocket.WebSocket(sslopt=self._tls(url))
+        connection = websocket.WebSocket(sslopt=tls_options(configuration, url, certifi.where()))
         try:
             connection.connect(
                 url,
-                header=self._headers(),
+                header=headers(configuration, self._api_client.default_headers),
                 subprotocols=[V5, V4],
                 timeout=min(REQUEST_TIMEOUT, deadline.left()),
                 suppress_origin=True,
-                **_proxy(configuration),
+                **proxy_options(configuration),
             )
         except websocket.WebSocketBadStatusException as error:
             raw = getattr(error, "resp_body", b"") or b""
@@ -304,34 +303,6 @@ class Client:
                 f"The API at {self.host} did not answer when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY
             ) from error
         return connection.sock, connection.subprotocol or V4
-
-    def _headers(self) -> Sequence[str]:
-        headers: dict[str, str] = {}
-        headers.update({str(name): str(value) for name, value in self._api_client.default_headers.items() if name != "User-Agent"})
-        token = self._configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
-        if token:
-            headers["Authorization"] = token if " " in token else f"Bearer {token}"
-        elif self._configuration.username and self._configuration.password:
-            pair = f"{self._configuration.username}:{self._configuration.password}".encode()
-            headers["Authorization"] = "Basic " + base64.b64encode(pair).decode()
-        return [f"{name}: {value}" for name, value in headers.items()]
-
-    def _tls(self, url: str) -> dict[str, Any]:
-        configuration = self._configuration
-        options: dict[str, Any] = {"cert_reqs": ssl.CERT_NONE, "check_hostname": False}
-        if url.startswith("wss:") and configuration.verify_ssl:
-            options = {
-                "cert_reqs": ssl.CERT_REQUIRED,
-                "ca_certs": configuration.ssl_ca_cert or certifi.where(),
-                "check_hostname": configuration.assert_hostname is not False,
-            }
-        if configuration.cert_file:
-            options["certfile"] = configuration.cert_file
-        if configuration.key_file:
-            options["keyfile"] = configuration.key_file
-        if getattr(configuration, "tls_server_name", None):
-            options["server_hostname"] = configuration.tls_server_name
-        return options
 
 
 def _path(kind: str, namespace: str) -> str:
@@ -351,18 +322,6 @@ def _lines(response: Any, deadline: Deadline) -> Iterator[bytes]:
             return
         *lines, buffer = (buffer + chunk).split(b"\n")
         yield from (line for line in lines if line.strip())
-
-
-def _proxy(configuration: Any) -> dict[str, Any]:
-    if not configuration.proxy:
-        return {}
-    parts = urlsplit(configuration.proxy)
-    options: dict[str, Any] = {"http_proxy_host": parts.hostname, "http_proxy_port": parts.port, "proxy_type": "http"}
-    if parts.username:
-        options["http_proxy_auth"] = (parts.username, parts.password or "")
-    if configuration.no_proxy:
-        options["http_no_proxy"] = [item.strip() for item in configuration.no_proxy.split(",")]
-    return options
 
 
 def connect(module: Any) -> Client:

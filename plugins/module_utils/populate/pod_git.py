@@ -8,7 +8,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from typing import Any
 
-from ..cache.fill import finish, prepare, repository_on, wanted_by
+from ..cache.fill import finish, receive, repository_on, wanted_by
 from ..cache.model import Role, Volume
 from ..cache.projects import check_name, is_ssh, parse_project
 from ..cache.publication import is_current
@@ -59,8 +59,8 @@ def pod_git(module: Any) -> None:
                 repository = repository_on(held, project.name, _LEFTOVERS)
                 current = is_current(repository.inspect(deadline), snapshot, wanted_by(project))
                 module.exit_json(changed=not current, snapshot=snapshot.digest, refs=len(snapshot.refs))
-            prepared = prepare(held, where, project, snapshot, GitTransfer(project.url), _LEFTOVERS, deadline, lambda _phase, _line: None)
-            result, known = finish(prepared, params["verify"], None, deadline)
+            received = receive(held, where, project, snapshot, GitTransfer(project.url), _LEFTOVERS, deadline, lambda _phase, _line: None)
+            result, known = finish(received, params["verify"], None, deadline)
     for words in result.warnings:
         module.warn(words)
     module.exit_json(

@@ -14,7 +14,8 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache import pair
 from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Entry
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import SnapshotGone
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan
@@ -63,18 +64,27 @@ class CountingKeeper(LocalKeeper):
     def __init__(self, directory: Path, interrupted: int = 0) -> None:
         super().__init__(directory)
         self.holds: list[str] = []
+        self.held: set[str] = set()
         self._interrupted = interrupted
 
     @contextmanager
     def hold(self, volume: Volume, deadline: Deadline) -> Iterator[Held]:
         self.holds.append(volume.role.value)
-        with super().hold(volume, deadline) as held:
+        with super().hold(volume, deadline) as held, self._noted(volume):
             if volume.role is Role.SANDBOX:
                 held.wanted = threading.Event()  # type: ignore[assignment]
                 if self._interrupted:
                     self._interrupted -= 1
                     held.wanted.set()  # type: ignore[attr-defined]
             yield held
+
+    @contextmanager
+    def _noted(self, volume: Volume) -> Iterator[None]:
+        self.held.add(volume.role.value)
+        try:
+            yield
+        finally:
+            self.held.discard(volume.role.value)
 
 
 Run = Callable[..., tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]]
@@ -89,7 +99,10 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         url = server.url("one.git")
 
         def go(
-            failures: list[Exception], interrupted: int = 0, resumes: bool = True
+            failures: list[Exception],
+            interrupted: int = 0,
+            resumes: bool = True,
+            reading: Callable[[CountingKeeper], object] = lambda _keeper: None,
         ) -> tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]:
             project = project_of(url)
             volumes = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
@@ -98,7 +111,12 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             keeper, transfer, told = CountingKeeper(tmp_path, interrupted), Stumbling(url, failures, resumes), []
             (tmp_path / "scratch").mkdir()
             options = Options(timeout=60, max_hold=60, verify=False, scratch=tmp_path / "scratch")
-            book = SnapshotBook(snapshots, lambda _project: snapshots["one"])
+
+            def read_again(_project: Project) -> Snapshot:
+                reading(keeper)
+                return snapshots["one"]
+
+            book = SnapshotBook(snapshots, read_again)
             result = PairRun(plan.pairs[0], keeper, book, lambda _step: transfer, options, told.append, threading.Event()).run()
             return result, keeper, transfer, told
 
@@ -173,6 +191,20 @@ def test_a_worker_whose_filler_is_lost_is_taken_again_but_not_for_ever(
     assert keeper.holds.count("worker") == 3
     if expected[0] is Action.FAILED:
         assert result.sandbox.projects[0].error == result.worker.projects[0].error == "the worker's pod is gone"
+
+
+def test_refs_that_upstream_has_lost_are_read_again_while_no_sandbox_waits_for_it(run: Run) -> None:
+    held: list[set[str]] = []
+    result, keeper, _transfer, _told = run([SnapshotGone("not our ref")] * 2, reading=lambda keeper: held.append(set(keeper.held)))
+    assert actions(result) == [Action.ADD, Action.ADD]
+    assert held == [{"worker"}] * 2
+    assert keeper.holds == ["worker", "sandbox", "sandbox", "sandbox"]
+
+
+def test_an_upstream_that_loses_objects_without_end_is_a_failure(run: Run) -> None:
+    result, _keeper, _transfer, _told = run([SnapshotGone("not our ref")] * 99)
+    assert actions(result) == [Action.FAILED, Action.BLOCKED]
+    assert "lost objects of its own refs 5 times during this run." in result.sandbox.projects[0].error
 
 
 def test_another_failure_is_not_tried_again(run: Run) -> None:

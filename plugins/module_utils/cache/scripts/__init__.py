@@ -1,0 +1,38 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The sh scripts that run on a volume. Constants: data comes as "$1", … or by standard input, and is never evaluated.
+
+They need sh, coreutils, findutils, sed and git. They print facts, a line each, ``word value``; what follows from them is
+decided in Python.
+"""
+
+from __future__ import annotations
+
+from .look import CLEAN, INSPECT, TAKE, VIEW, WORK
+from .objects import CHECK_PACKS, HOLDING, IDS, INVENTORY, MISSING, PACK_LOOSE, QUARANTINE, SUMS
+from .publish import BRIDGE, HEAD, LOCKING, MOVE_PACKS, PUBLISH_NEW, REMOVE, SETTINGS, SETTLE_REFS
+
+__all__ = [
+    "BRIDGE",
+    "CHECK_PACKS",
+    "CLEAN",
+    "HEAD",
+    "HOLDING",
+    "IDS",
+    "INSPECT",
+    "INVENTORY",
+    "LOCKING",
+    "MISSING",
+    "MOVE_PACKS",
+    "PACK_LOOSE",
+    "PUBLISH_NEW",
+    "QUARANTINE",
+    "REMOVE",
+    "SETTINGS",
+    "SETTLE_REFS",
+    "SUMS",
+    "TAKE",
+    "VIEW",
+    "WORK",
+]
