@@ -52,8 +52,10 @@ class CommandFailed(DeploymentError):
     """A process ended with another exit code than 0 where that was not expected. ``completed`` has its words."""
 
     def __init__(self, where: str, completed: Completed, remedy: str = "") -> None:
-        words = completed.stderr.strip().replace("\r", "\n").splitlines()
-        said = " | ".join(line.strip() for line in words[-3:] if line.strip()) or "it printed nothing"
+        words = [line.strip() for line in completed.stderr.replace("\r", "\n").splitlines() if line.strip()]
+        # git says what is wrong first, and what might be done in many lines after it.
+        telling = [line for line in words if line.startswith(("fatal:", "error:"))] or words
+        said = " | ".join(telling[-3:]).rstrip(".") or "it printed nothing"
         program = " ".join(completed.argv[:2])
         super().__init__(f"{program} in {where} ended with code {completed.returncode}: {said}.", remedy)
         self.completed = completed

@@ -156,7 +156,7 @@ def test_leftovers_of_failed_runs_are_cleaned(scene: Scene) -> None:
     scene.deploy()
     upstream = scene.repository(commits=5)
     entry = put(upstream, scene.sandbox(), "one")
-    old = [entry / "objects/pack/tmp_pack_abc", entry / "packed-refs.lock"]
+    old = [entry / "objects/pack/tmp_pack_abc", entry / "packed-refs.lock", entry / "packed-refs.new"]
     for path in old:
         path.write_bytes(b"x" * 100)
     (scene.sandbox() / ".packit-deployment#work/one/objects/pack").mkdir(parents=True)
@@ -175,7 +175,8 @@ def test_locks_of_a_run_that_was_killed_do_not_stop_the_next(scene: Scene) -> No
     upstream = scene.repository(commits=5)
     scene.succeed()
     for volume in (scene.sandbox(), scene.worker()):
-        (volume / "one/packed-refs.lock").write_text("")  # young
+        for name in ("packed-refs.lock", "packed-refs.new"):
+            (volume / "one" / name).write_text("")  # young
         work = volume / ".packit-deployment#work"
         (work / "one").mkdir(parents=True)
         (work / "one/locks").write_text("")
@@ -183,7 +184,7 @@ def test_locks_of_a_run_that_was_killed_do_not_stop_the_next(scene: Scene) -> No
         own(volume / "one", volume)
     make.delete_branch(upstream, "feature")
     scene.succeed()
-    assert not (scene.worker() / "one/packed-refs.lock").exists()
+    assert not [path.name for path in (scene.worker() / "one").glob("packed-refs.*")]
     scene.check()
 
 

@@ -5,12 +5,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
-from ..shell import checked
 from . import scripts
 from .entry import Entry, Use
 from .git import KEPT_SETTINGS
@@ -89,7 +88,7 @@ def _publish_into(
         repository.script(scripts.MOVE_PACKS, (repository.pack_directory, f"{entry.objects}/pack", *names), deadline)
     if not entry.keeps_all:
         settings = [word for pair in KEPT_SETTINGS.items() for word in pair]
-        repository.script(scripts.SETTINGS, (entry.git_dir, *settings), deadline)
+        _locking(repository, ("sh", "-c", scripts.SETTINGS, "packit-cache", entry.git_dir, *settings), deadline)
     wanted, present = _wanted(entry, snapshot), _present(entry, patterns)
     obsolete = [name for name in present if name not in wanted]
     changed = {name: value for name, value in wanted.items() if present.get(name) != value}
@@ -102,20 +101,17 @@ def _publish_into(
     if entry.layout is Layout.BARE and entry.head != _head_line(snapshot):
         repository.script(scripts.HEAD, (entry.git_dir, _head_line(snapshot), f"{repository.work}/HEAD"), deadline)
     if obsolete or changed:
-        repository.script(scripts.SETTLE_REFS, (entry.git_dir, view), deadline)
+        _locking(repository, ("sh", "-c", scripts.SETTLE_REFS, "packit-cache", entry.git_dir, view), deadline)
 
 
 def _update_refs(repository: Repository, commands: str, git_dir: str, deadline: Deadline) -> None:
-    completed = repository.shell.run(
-        ("sh", "-c", scripts.LOCKING, "packit-cache", repository.work, "git", "update-ref", "--no-deref", "--stdin"),
-        deadline=deadline,
-        stdin=commands.encode("utf-8", "surrogateescape"),
-        env={**repository.environment, "GIT_DIR": git_dir},
-    )
-    remedy = ""
-    if ".lock" in completed.stderr and "File exists" in completed.stderr:
-        remedy = f"Another git works there, or left the lock file behind; it is removed when it is {repository.minutes} minutes old."
-    checked(repository.shell, completed, remedy)
+    argv = ("env", f"GIT_DIR={git_dir}", "git", "update-ref", "--no-deref", "--stdin")
+    _locking(repository, argv, deadline, commands.encode("utf-8", "surrogateescape"))
+
+
+def _locking(repository: Repository, argv: Sequence[str], deadline: Deadline, stdin: bytes = b"") -> None:
+    """A process that takes git's locks on the entry."""
+    repository.script(scripts.LOCKING, (repository.work, *argv), deadline, stdin)
 
 
 def _wanted(entry: Entry, snapshot: Snapshot) -> dict[str, str]:

@@ -298,7 +298,20 @@ class Repository:
     def script(self, text: str, arguments: Sequence[str], deadline: Deadline, stdin: bytes = b"") -> Completed:
         """Run one of ``scripts`` here. Raises CommandFailed."""
         completed = self.shell.run(("sh", "-c", text, "packit-cache", *arguments), deadline=deadline, stdin=stdin, env=self.environment)
-        return checked(self.shell, completed, _remedy(completed))
+        return checked(self.shell, completed, self.remedy(completed))
+
+    def remedy(self, completed: Completed) -> str:
+        """What to do about a process that failed on the volume, where its words tell."""
+        words = completed.stderr.lower()
+        if "file exists" in words and (".lock" in words or "packed-refs.new" in words):
+            return f"Another git works there, or left the lock file behind; it is removed when it is {self.minutes} minutes old."
+        if "no space left" in words or "disk quota exceeded" in words:
+            return "Grow the volume, or take projects off it (repository_cache_state: absent)."
+        if "permission denied" in words or "read-only file system" in words:
+            return "Check who owns the files on the volume, and repository_cache_filler.pod_security_context."
+        if completed.returncode in (126, 127) or "not found" in words:
+            return "Use an image with sh, coreutils, findutils, sed and git (repository_cache_image)."
+        return ""
 
     def _check(self, directory: str, how: str, deadline: Deadline) -> tuple[Pack, ...]:
         checks = self.script(scripts.CHECK_PACKS, (directory, how), deadline).text()
@@ -313,14 +326,3 @@ def stores(objects: str, entry: Entry) -> Mapping[str, str]:
 def object_stores(entry: Entry, incoming: Incoming | None) -> tuple[str, ...]:
     """The object directories of an entry and its quarantine."""
     return tuple(store for store in (entry.objects, incoming.objects if incoming is not None else "") if store)
-
-
-def _remedy(completed: Completed) -> str:
-    words = completed.stderr.lower()
-    if "no space left" in words or "disk quota exceeded" in words:
-        return "Grow the volume, or take projects off it (repository_cache_state: absent)."
-    if "permission denied" in words or "read-only file system" in words:
-        return "Check who owns the files on the volume, and repository_cache_filler.pod_security_context."
-    if completed.returncode in (126, 127) or "not found" in words:
-        return "Use an image with sh, coreutils, findutils, sed and git (repository_cache_image)."
-    return ""

@@ -50,7 +50,7 @@ say packs "$(find "$g/objects/pack" -name 'pack-*.pack' 2>/dev/null | wc -l)"
 say bytes "$(du -sb "$g/objects" | cut -f1)"
 say loose "$(find "$g/objects" -path "$g/objects/[0-9a-f][0-9a-f]/*" -type f ! -name 'tmp_*' | wc -l)"
 say hooks "$(find "$g/hooks" ! -type d ! -name '*.sample' 2>/dev/null | wc -l)"
-say young_locks "$(find "$g" -maxdepth 1 -name '*.lock' -mmin "-$3" 2>/dev/null | wc -l)"
+say young_locks "$(find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) -mmin "-$3" 2>/dev/null | wc -l)"
 for d in "$g" "$g/objects" "$g/objects/pack" "$g/refs"; do
     if [ -e "$d" ] && [ ! -w "$d" ]; then say unwritable "$(stat -c '%u %a' "$d")"; break; fi
 done
@@ -84,7 +84,7 @@ NO_LINK = r"""if [ -L ./WORK ] || { [ -e ./WORK ] && [ ! -d ./WORK ]; }; then rm
 CLEAN = r"""
 cd -- "$1" || exit 3
 NO_LINK
-locks="-mmin +$3"
+locks="-mmin +$3"  # packed-refs.new is what git writes under packed-refs.lock: where it stays, no ref can be packed again
 [ ! -f "./WORK/$4/locks" ] || locks=  # a run of ours was killed while it had them: nobody else can have been at work here since
 odd=$(find "./WORK/$4" ! -type d \( ! -type f -o ! -links 1 \) -print -quit 2>/dev/null)
 if [ "$5" = keep ] && [ -z "$odd" ] && [ -d "./WORK/$4/objects/pack" ]; then
@@ -101,7 +101,7 @@ e=./$2
 if [ -e "$e/.git/HEAD" ]; then g=$e/.git; else g=$e; fi
 [ ! -L "$g" ] && [ ! -L "$g/objects" ] && [ -d "$g/objects" ] && [ ! -L "$g/refs" ] || exit 0
 find "$g/objects" \( -name 'tmp_*' -o -name '.tmp-*' \) -type f -mmin "+$3" -print -delete
-find "$g" -maxdepth 1 -name '*.lock' -type f $locks -print -delete
+find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) -type f $locks -print -delete
 find "$g/refs" -name '*.lock' -type f $locks -print -delete
 exit 0
 """.replace("NO_LINK", NO_LINK).replace("WORK", WORK)

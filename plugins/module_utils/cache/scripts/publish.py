@@ -34,17 +34,22 @@ SETTINGS = r"""
 file=$1/config
 shift
 while [ $# -gt 1 ]; do
-    [ "$(git config --file "$file" --no-includes --get "$1" 2>/dev/null)" = "$2" ] || git config --file "$file" "$1" "$2" || exit 4
+    [ "$(git config --file "$file" --no-includes --get "$1" 2>/dev/null)" = "$2" ] || git config --file "$file" "$1" "$2" || exit $?
     shift 2
 done
 sync -- "$file"
 """
 
-# $1 our slot, then an argv: git that takes locks. The mark tells the next take, if this run is killed, whose locks they are.
+# $1 our slot, then an argv: git that takes locks. The mark tells the next take, if this is killed, whose locks they are; a git
+# that ended by itself has left none, and what stopped it may be the lock of another one that lives.
 LOCKING = r"""
 mkdir -p -- "$1" && : >"$1/locks" || exit 3
+mark=$1/locks
 shift
-exec "$@"
+"$@"
+code=$?
+[ "$code" -gt 128 ] || rm -f -- "$mark"
+exit "$code"
 """
 
 # $1 an entry's git directory, $2 the content of HEAD, $3 a place for the new file on the same volume.
@@ -55,7 +60,7 @@ printf '%s\n' "$2" >"$3" && sync -- "$3" && mv -f -- "$3" "$1/HEAD" && sync -- "
 
 # $1 the git directory, $2 our view of it: its refs in few files, and on disk.
 SETTLE_REFS = r"""
-GIT_DIR=$2 git pack-refs --all || exit 4
+GIT_DIR=$2 git pack-refs --all || exit $?
 sync -- "$1" "$1/refs" || exit 1
 [ ! -e "$1/packed-refs" ] || sync -- "$1/packed-refs"
 find "$1/refs" -type f -exec sync -- {} +

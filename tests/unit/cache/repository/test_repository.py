@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -140,8 +141,6 @@ def test_files_that_make_an_entry_unusable(tmp_path: Path, path: str, content: s
 
 def test_an_old_quarantine_that_is_gone_on_with_outlives_the_next_projects_take(tmp_path: Path) -> None:
     """The worker's volume receives all projects before the first one is published."""
-    import os  # noqa: PLC0415
-
     one, two = (repository(tmp_path, tmp_path / "root", name) for name in ("one", "two"))
     pack = Path(one.pack_directory) / f"pack-{'1' * 40}.pack"
     pack.parent.mkdir(parents=True)
@@ -153,6 +152,39 @@ def test_an_old_quarantine_that_is_gone_on_with_outlives_the_next_projects_take(
     assert pack.exists()
 
 
+@pytest.mark.parametrize("left", ["packed-refs.lock", "packed-refs.new"])
+def test_the_lock_of_another_git_is_left_alone_until_it_is_old_and_the_error_names_it(
+    tmp_path: Path, upstream: GitServer, left: str
+) -> None:
+    """git makes both while it packs refs, and refuses to work while either is there."""
+    fill(tmp_path, upstream.url("one.git"))
+    lock = tmp_path / "sandbox/one" / left
+    lock.write_text("")
+    make.delete_branch(upstream.root / "one.git", "feature")
+    (project,) = fill(tmp_path, upstream.url("one.git")).sandbox.projects
+    assert left in project.error and "File exists" in project.error
+    assert project.remedy == "Another git works there, or left the lock file behind; it is removed when it is 60 minutes old."
+    assert lock.exists()
+    os.utime(lock, (1_000_000, 1_000_000))
+    assert not fill(tmp_path, upstream.url("one.git")).sandbox.failed
+    assert not lock.exists()
+
+
+@pytest.mark.parametrize("left", ["packed-refs.lock", "packed-refs.new", "config.lock", "refs/heads/main.lock"])
+def test_what_our_own_git_left_when_it_was_killed_stops_nobody(tmp_path: Path, upstream: GitServer, left: str) -> None:
+    fill(tmp_path, upstream.url("one.git"))
+    for side in ("sandbox", "worker"):
+        (tmp_path / side / "one" / left).write_text("")
+        slot = tmp_path / side / ".packit-deployment#work/one"
+        slot.mkdir(parents=True)
+        (slot / "locks").write_text("")
+    make.commit(upstream.root / "one.git", "main", 1)
+    make.delete_branch(upstream.root / "one.git", "feature")
+    result = fill(tmp_path, upstream.url("one.git"))
+    assert [volume.projects[0].action for volume in (result.sandbox, result.worker)] == [Action.UPDATE, Action.UPDATE]
+    assert not (tmp_path / "sandbox/one" / left).exists()
+
+
 def test_a_ref_to_an_absent_object_is_found(tmp_path: Path) -> None:
     entry = make.make(tmp_path / "root" / "one", commits=2)
     (entry / "refs/heads/bad").write_text("1" * 40 + "\n")
@@ -161,8 +193,6 @@ def test_a_ref_to_an_absent_object_is_found(tmp_path: Path) -> None:
 
 
 def test_a_fifo_where_git_looks_hangs_nobody(tmp_path: Path) -> None:
-    import os  # noqa: PLC0415
-
     entry = make.make(tmp_path / "root" / "one", commits=2)
     (entry / "packed-refs").unlink(missing_ok=True)
     os.mkfifo(entry / "packed-refs")
