@@ -98,7 +98,7 @@ options:
     default: auto
   image:
     description:
-      - The filler pods' image; it needs sh, coreutils, findutils, sed, git, and for the methods V(seed) and V(rsync) rsync.
+      - The filler pods' image; it needs sh, coreutils, findutils, grep, sed, git, and for the methods V(seed) and V(rsync) rsync.
         It is pulled before a volume is taken.
       - The default is the image of the running pod that uses the volume, else C(quay.io/packit/sandcastle).
     type: str

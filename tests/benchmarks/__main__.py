@@ -28,7 +28,7 @@ _TEXT = """\
 # How fast it is
 
 `make benchmark` wrote this page. Each figure is a ratio, or an amount, of the median of {runs} runs unless it says otherwise; all
-were measured in one run of {minutes} minutes, on one machine: {machine}.
+figures were measured in one run of {minutes} minutes, on one machine: {machine}.
 
 The repository: {megabytes:.0f} MB bare (pack and index), {commits:,} commits of {files:,} files, each commit with small edits; one of
 ten on a topic branch that is merged; a tag every 100 commits. A real one, git/git, is 308 MB bare with 82,000 commits. It is made by

@@ -35,10 +35,20 @@ def seed_lock(world: World, table: Table) -> None:
     world.empty()
     work, whole = [lock["work"] for lock in locks], [sum(lock.values()) for lock in locks]
     table.ratio(
-        "sandbox lock, first fill by seed, pod's start and end apart ÷ bare byte copy", work, bare, "≤ 1.5", f"{len(work)} and {len(bare)}"
+        "sandbox lock, first fill by seed, pod's start and end apart ÷ bare byte copy",
+        work,
+        bare,
+        "≤ 1.5",
+        f"{len(work)} locks, {len(bare)} copies",
     )
     how = "`repository_cache_filler: {resources: {limits: {cpu: 1}}}`; the bare copy has 500m"
-    table.ratio("the same, with a whole processor", [lock["work"] for lock in faster], bare, "-", how)
+    table.ratio(
+        "sandbox lock, first fill by seed with a whole processor, pod's start and end apart ÷ bare byte copy",
+        [lock["work"] for lock in faster],
+        bare,
+        "-",
+        how,
+    )
     how = f"{world.megabytes:.0f} MB; one clone, with its pod's start and end, ÷ the median of 4 whole locks"
     table.ratio("sandbox lock: `git clone` in the filler ÷ first fill by seed", clones, whole, "≥ 10", how)
     _eight_volumes(world, table, clones[0])

@@ -29,7 +29,7 @@ class Table:
     rows: list[tuple[str, str, str, str]] = field(default_factory=list)
 
     def say(self, figure: str, result: str, goal: str, how: str = "") -> None:
-        """A figure is known; the first number of ``result`` is the one that the goal is about."""
+        """A figure is known: ``result`` begins with the number that the goal is about."""
         if _misses(result, goal):
             result = f"**{result}**: missed"
         self.rows.append((figure, result, goal, how))

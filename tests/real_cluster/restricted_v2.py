@@ -20,7 +20,7 @@ from tests.clusters.base import LANE, LANE_LABEL, TestCluster
 from tests.embedded_cluster.certificate import make_certificate
 
 UID_RANGE = "openshift.io/sa.scc.uid-range"
-_NAME = "restricted-v2.packit.test"
+_NAME = f"restricted-v2{LANE}.packit.test"
 
 
 def admit(pod: dict[str, Any], uid_range: str) -> tuple[str, list[dict[str, Any]]]:

@@ -66,7 +66,7 @@ class FinishedPacks:
     @property
     def bytes(self) -> int:
         """Their size together, indexes too."""
-        return sum(pack.bytes + pack.index_bytes for pack in self.packs)
+        return sum(pack.pack_bytes + pack.index_bytes for pack in self.packs)
 
 
 class PackMaker:
@@ -143,10 +143,11 @@ class PackMaker:
         return FinishedPacks(directory, self._summed(directory, sizes, deadline), not negative)
 
     def _summed(self, directory: str, sizes: Mapping[str, tuple[int, int]], deadline: Deadline) -> tuple[FinishedPack, ...]:
-        """Each pack's own checksum is looked at here, where no volume is held; on a volume the whole files' sums say the same."""
+        """Each pack's own checksum is looked at here, before any copy; on a volume the whole files' sums say the same, and faster."""
         if not sizes:
             return ()
-        parse_checks(self._script(scripts.CHECK_PACKS, (directory, "stored"), deadline), self._shell.where)
+        suspect = f"Nothing was sent. Suspect the disk of {self._shell.where}; the repository there is {self._repository}."
+        parse_checks(self._script(scripts.CHECK_PACKS, (directory, "stored"), deadline), self._shell.where, remedy=suspect)
         sums = parse_sums(self._script(scripts.SUMS, (directory, "made", *files_of(sizes)), deadline))
         return tuple(FinishedPack(name, pack, index, sums[f"{name}.pack"], sums[f"{name}.idx"]) for name, (pack, index) in sizes.items())
 

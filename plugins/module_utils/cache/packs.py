@@ -34,7 +34,7 @@ class FinishedPack:
     """A pack as it was made: its base name, the bytes of pack and index, and the SHA-1 of each of the two files as a whole."""
 
     name: str
-    bytes: int
+    pack_bytes: int
     index_bytes: int
     pack_sum: str
     index_sum: str
@@ -54,7 +54,7 @@ def parse_sums(output: str) -> dict[str, str]:
     return found
 
 
-def compare(output: str, made: Iterable[FinishedPack], where: str) -> tuple[Pack, ...]:
+def compare_sums(output: str, made: Iterable[FinishedPack], where: str) -> tuple[Pack, ...]:
     """The packs, where what ``scripts.SUMS`` printed of them are the sums with which they were made. Raises BadPack."""
     found = parse_sums(output)
     for pack in made:
@@ -62,33 +62,33 @@ def compare(output: str, made: Iterable[FinishedPack], where: str) -> tuple[Pack
             ("Pack", f"{pack.name}.pack", pack.pack_sum),
             ("The index of pack", f"{pack.name}.idx", pack.index_sum),
         ):
-            if found.get(name) != wanted:
-                message = f"{words} {pack.name} in {where} is damaged: its SHA-1 is {found.get(name)}, and {wanted} where it was made."
+            if found[name] != wanted:
+                message = f"{words} {pack.name} in {where} is damaged: its SHA-1 is {found[name]}, and {wanted} where it was made."
                 raise BadPack(pack.name, message, _REMEDY)
-    return tuple(Pack(pack.name, pack.bytes) for pack in made)
+    return tuple(Pack(pack.name, pack.pack_bytes) for pack in made)
 
 
-def parse_checks(output: str, where: str, received: bool = False) -> tuple[Pack, ...]:
+def parse_checks(output: str, where: str, received: bool = False, remedy: str = "") -> tuple[Pack, ...]:
     """The packs in what ``scripts.CHECK_PACKS`` printed. Raises BadPack, naming the first one that is wrong.
 
     The last 20 bytes of a pack and of an index are the SHA-1 of what is before them; the index has the pack's too
     (gitformat-pack(5)). A pack's name need not be its checksum in old versions of git; of one that we have ``received`` it is,
-    and another whole pack under its name is not it.
+    and another whole pack under its name is not it. ``remedy``: what to do, where it is not a matter of receiving it anew.
     """
-    packs = []
+    packs, remedy = [], remedy or _REMEDY
     for line in output.splitlines():
         words = line.split()
         if len(words) != 7:
-            raise BadPack(words[0] if words else "", f"A pack in {where} could not be read: {line!r}.", _REMEDY)
+            raise BadPack(words[0] if words else "", f"A pack in {where} could not be read: {line!r}.", remedy)
         name, size, pack_sum, pack_end, index_names, index_sum, index_end = words
         if pack_sum != pack_end:
-            raise BadPack(name, f"Pack {name} in {where} is damaged: its checksum is {pack_sum}, and it says {pack_end}.", _REMEDY)
+            raise BadPack(name, f"Pack {name} in {where} is damaged: its checksum is {pack_sum}, and it says {pack_end}.", remedy)
         if index_names != pack_end:
-            raise BadPack(name, f"The index of pack {name} in {where} belongs to another pack ({index_names}).", _REMEDY)
+            raise BadPack(name, f"The index of pack {name} in {where} belongs to another pack ({index_names}).", remedy)
         if index_sum != index_end:
-            raise BadPack(name, f"The index of pack {name} in {where} is damaged.", _REMEDY)
+            raise BadPack(name, f"The index of pack {name} in {where} is damaged.", remedy)
         if received and name != f"pack-{pack_end}":
-            raise BadPack(name, f"Pack {name} in {where} is another pack: its checksum is {pack_end}.", _REMEDY)
+            raise BadPack(name, f"Pack {name} in {where} is another pack: its checksum is {pack_end}.", remedy)
         packs.append(Pack(name, int(size)))
     return tuple(packs)
 

@@ -104,7 +104,7 @@ class PairRun:
         for project in pending:
             deadline = Deadline(self._options.timeout, f"making {project.name} ready", self._stop)
             try:
-                self._book.refresh(project)
+                self._book.renew_if_stale(project)
                 for side in (self._worker, self._sandbox):
                     self._ready_for(side, project, deadline)
             except Cancelled:
@@ -146,7 +146,7 @@ class PairRun:
             while True:
                 if worker is not None:
                     for project in pending:
-                        self._receive(worker, project)
+                        self._receive_on_worker(worker, project)
                 later = self._turn.take(pending, deadline)
                 for project in pending:
                     if project not in later:
@@ -169,7 +169,7 @@ class PairRun:
             if not self._worker.published(received.project) and not received.transfer.resumes:
                 self._worker.clean(received.project, received.side.repository, Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
 
-    def _receive(self, worker: HeldVolume, project: Project) -> None:
+    def _receive_on_worker(self, worker: HeldVolume, project: Project) -> None:
         side, done = self._worker, self._received.get(project.name)
         if not side.open(project) or (done is not None and done.snapshot == self._book.current(project)):
             return
@@ -178,7 +178,7 @@ class PairRun:
         for attempt in range(self._options.tries):
             try:
                 self._received[project.name] = self._book.with_current(
-                    project, lambda snapshot: self._receive_once(worker, project, snapshot, transfer, deadline)
+                    project, lambda snapshot: self._try_receive_on_worker(worker, project, snapshot, transfer, deadline)
                 )
                 return
             except Cancelled:
@@ -201,7 +201,9 @@ class PairRun:
         except PlaceLost as error:
             raise _WorkerLost(error.message, error.remedy) from error
 
-    def _receive_once(self, worker: HeldVolume, project: Project, snapshot: Snapshot, transfer: Transfer, deadline: Deadline) -> Received:
+    def _try_receive_on_worker(
+        self, worker: HeldVolume, project: Project, snapshot: Snapshot, transfer: Transfer, deadline: Deadline
+    ) -> Received:
         side = self._worker
         # Again, as a seed may have been lost since: the worker's volume locks nobody out, so it can wait.
         transfer.prepare(snapshot, deadline, side.steps[project.name].action in _FIRST)

@@ -19,7 +19,7 @@ from . import scripts
 from .entry import Entry, Use, parse_entry
 from .git import FETCH, Limits, configuration, environment
 from .model import Snapshot
-from .packs import Contents, FinishedPack, Pack, compare, files_of, parse_checks, parse_contents
+from .packs import Contents, FinishedPack, Pack, compare_sums, files_of, parse_checks, parse_contents
 from .space import check_free
 
 _DIED = 128
@@ -191,7 +191,7 @@ class Repository:
         """Finished packs in the quarantine, on disk, and as they were made. Raises BadPack."""
         names = files_of(pack.name for pack in packs)
         sums = self.script(scripts.SUMS, (self.pack_directory, "arrived", *names), deadline).text() if names else ""
-        return Incoming(f"{self.work}/objects", compare(sums, packs, self.shell.where), connected, warnings)
+        return Incoming(f"{self.work}/objects", compare_sums(sums, packs, self.shell.where), connected, warnings)
 
     def contents(self, entry: Entry, incoming: Incoming | None, deadline: Deadline) -> Contents:
         """What all objects of the entry and the quarantine lie in, unreachable ones too."""
@@ -298,19 +298,22 @@ class Repository:
     def script(self, text: str, arguments: Sequence[str], deadline: Deadline, stdin: bytes = b"") -> Completed:
         """Run one of ``scripts`` here. Raises CommandFailed."""
         completed = self.shell.run(("sh", "-c", text, "packit-cache", *arguments), deadline=deadline, stdin=stdin, env=self.environment)
-        return checked(self.shell, completed, self.remedy(completed))
+        return checked(self.shell, completed, self._remedy(completed))
 
-    def remedy(self, completed: Completed) -> str:
+    def _remedy(self, completed: Completed) -> str:
         """What to do about a process that failed on the volume, where its words tell."""
         words = completed.stderr.lower()
-        if "file exists" in words and (".lock" in words or "packed-refs.new" in words):
-            return f"Another git works there, or left the lock file behind; it is removed when it is {self.minutes} minutes old."
+        if "file exists" in words and ("lock" in words or "packed-refs.new" in words):
+            return (
+                "Another git works there: wait for it, and run again. If it has ended without removing that file, a run that finds it "
+                f"{self.minutes} minutes old removes it."
+            )
         if "no space left" in words or "disk quota exceeded" in words:
             return "Grow the volume, or take projects off it (repository_cache_state: absent)."
         if "permission denied" in words or "read-only file system" in words:
             return "Check who owns the files on the volume, and repository_cache_filler.pod_security_context."
         if completed.returncode in (126, 127) or "not found" in words:
-            return "Use an image with sh, coreutils, findutils, sed and git (repository_cache_image)."
+            return "Use an image with sh, coreutils, findutils, grep, sed and git (repository_cache_image)."
         return ""
 
     def _check(self, directory: str, how: str, deadline: Deadline) -> tuple[Pack, ...]:

@@ -49,20 +49,21 @@ class SnapshotBook:
                 self.renew(project, snapshot)
 
     def once_with_current(self, project: Project, work: Callable[[Snapshot], T]) -> T:
-        """The same while a sandbox's volume is held, where nobody waits for upstream: raises SnapshotStale, and ``refresh`` renews."""
+        """The same while a sandbox's volume is held, where nobody waits for upstream: raises SnapshotStale, and ``renew_if_stale`` renews."""
         snapshot = self.current(project)
         try:
             return work(snapshot)
         except SnapshotGone as error:
             with self._lock:
-                self._stale[project.name] = snapshot
+                if self._snapshots[project.name] == snapshot:
+                    self._stale[project.name] = snapshot
             raise SnapshotStale(error.message, error.remedy) from error
 
-    def refresh(self, project: Project) -> None:
-        """Renew the snapshot if it was found stale while a volume was held. Raises DeploymentError."""
+    def renew_if_stale(self, project: Project) -> None:
+        """Renew the snapshot if it was found stale while a sandbox's volume was held. Raises DeploymentError."""
         with self._lock:
-            stale = self._stale.pop(project.name, None)
-        if stale is not None:
+            stale = self._stale.get(project.name)
+        if stale is not None:  # not forgotten here: others wait in `renew` for the same, and one that failed is tried again
             self.renew(project, stale)
 
     def renew(self, project: Project, stale: Snapshot) -> Snapshot:
@@ -78,4 +79,5 @@ class SnapshotBook:
                 newer = self._read(project)
                 with self._lock:
                     self._snapshots[project.name] = newer
+                    self._stale.pop(project.name, None)
             return self.current(project)

@@ -111,7 +111,7 @@ def _handed_over(link: socket.socket) -> Iterator[tuple[_Streams, list[str]]]:
     head, descriptors, _flags, _address = socket.recv_fds(link, 4, 3)
     try:
         if len(head) < 4 or len(descriptors) < 3:
-            raise ValueError("rsync's remote shell ended before it said what to run")
+            raise ValueError("rsync's remote shell ended before it handed over its streams")
         argv = [str(word) for word in json.loads(_exactly(link, int.from_bytes(head, "big")))]
         for descriptor in descriptors[:2]:
             os.set_blocking(descriptor, False)
@@ -136,7 +136,7 @@ def _one(
 
 
 def _pump(streams: _Streams, stream: ExecStream, deadline: Deadline, done: threading.Event) -> int:
-    """Both directions, until the server has closed. Returns the exit code; 12 where the connection was lost."""
+    """Both directions, until the server has closed. Returns the exit code; _LOST where the connection was lost."""
     back = bytearray()
     reading = True
     ending = deadline

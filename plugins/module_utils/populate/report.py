@@ -65,12 +65,15 @@ def planned_summary(plan: Plan) -> list[str]:
 
 
 def summary(results: Iterable[PairResult]) -> list[str]:
-    """A table of volumes and projects, a line each, ready to be printed."""
+    """A table of volumes and projects, a line each, ready to be printed.
+
+    No cell has a space in it: where results are printed as YAML, long lines are broken at single spaces.
+    """
     rows = [("VOLUME", "PROJECT", "ACTION", "METHOD", "RECEIVED", "HELD")]
     for result in _volumes(results):
-        held = f"{sum(lock.seconds for lock in result.locks):.1f} s" if result.locks else "-"
+        held = f"{sum(lock.seconds for lock in result.locks):.1f}s" if result.locks else "-"
         rows += [
-            (str(result.volume), project.project, project.action.value, project.method or "-", size(project.bytes), held)
+            (str(result.volume), project.project, project.action.value, project.method or "-", size(project.bytes).replace(" ", ""), held)
             for project in result.projects
         ]
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]

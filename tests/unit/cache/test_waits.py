@@ -13,12 +13,13 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import SnapshotGone
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import FinishedPack
-from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook, SnapshotStale
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.relay import RelayCourier
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, Interrupted
@@ -113,3 +114,33 @@ def test_the_snapshot_is_told_at_once_while_another_projects_upstream_is_slow() 
         go_on.set()
         thread.join()
     assert book.current(two) == SNAPSHOT
+
+
+def test_all_pairs_wait_for_the_one_that_reads_a_stale_snapshot_again() -> None:
+    reading, go_on, reads = threading.Event(), threading.Event(), []
+
+    def read(_project: Project) -> Snapshot:
+        reads.append(1)
+        reading.set()
+        assert go_on.wait(20)
+        return SNAPSHOT
+
+    def lost(_snapshot: Snapshot) -> None:
+        raise SnapshotGone("not our ref")
+
+    one, old = project_of("https://host/one"), Snapshot((), "")
+    book = SnapshotBook({"one": old}, read)
+    with pytest.raises(SnapshotStale):
+        book.once_with_current(one, lost)
+    assert book.current(one) == old and not reads  # nobody has waited for upstream
+    seen: list[Snapshot] = []
+    pairs = [threading.Thread(target=lambda: (book.renew_if_stale(one), seen.append(book.current(one)))) for _pair in range(2)]
+    pairs[0].start()
+    assert reading.wait(10)
+    pairs[1].start()
+    pairs[1].join(0.3)
+    assert seen == []
+    go_on.set()
+    for pair in pairs:
+        pair.join(20)
+    assert seen == [SNAPSHOT] * 2 and reads == [1]

@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The sh scripts that run on a volume. Constants: data comes as "$1", … or by standard input, and is never evaluated.
 
-They need sh, coreutils, findutils, sed and git. They print facts, a line each, ``word value``; what follows from them is
+They need sh, coreutils, findutils, grep, sed and git, and use openssl where it is. They print facts, a line each, ``word value``; what follows from them is
 decided in Python.
 """
 

@@ -48,7 +48,7 @@ mark=$1/locks
 shift
 "$@"
 code=$?
-[ "$code" -gt 128 ] || rm -f -- "$mark"
+case $code in 129|1[3-9]?) ;; *) rm -f -- "$mark" ;; esac  # by a signal; git's own codes go up to 128, but git config's to 255
 exit "$code"
 """
 

@@ -152,18 +152,22 @@ def test_an_old_quarantine_that_is_gone_on_with_outlives_the_next_projects_take(
     assert pack.exists()
 
 
-@pytest.mark.parametrize("left", ["packed-refs.lock", "packed-refs.new"])
+@pytest.mark.parametrize("left", ["packed-refs.lock", "packed-refs.new", "config.lock"])
 def test_the_lock_of_another_git_is_left_alone_until_it_is_old_and_the_error_names_it(
     tmp_path: Path, upstream: GitServer, left: str
 ) -> None:
     """git makes both while it packs refs, and refuses to work while either is there."""
     fill(tmp_path, upstream.url("one.git"))
+    make.git(tmp_path / "sandbox/one", "config", "--unset", "gc.auto")  # a setting that is to be made again
     lock = tmp_path / "sandbox/one" / left
     lock.write_text("")
     make.delete_branch(upstream.root / "one.git", "feature")
     (project,) = fill(tmp_path, upstream.url("one.git")).sandbox.projects
-    assert left in project.error and "File exists" in project.error
-    assert project.remedy == "Another git works there, or left the lock file behind; it is removed when it is 60 minutes old."
+    assert left.removesuffix(".lock") in project.error and "File exists" in project.error
+    assert project.remedy == (
+        "Another git works there: wait for it, and run again. If it has ended without removing that file, a run that finds it 60 minutes old "
+        "removes it."
+    )
     assert lock.exists()
     os.utime(lock, (1_000_000, 1_000_000))
     assert not fill(tmp_path, upstream.url("one.git")).sandbox.failed

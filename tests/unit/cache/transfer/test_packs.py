@@ -29,6 +29,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream i
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Progress
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import project_of
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -158,16 +159,46 @@ def test_a_bit_that_flipped_is_found_named_and_repaired_by_a_new_copy_of_that_pa
     assert place.bring(NetworkCourier(place.route)) == (f"pack {packs.names[0]} of one arrived damaged and was copied again",)
 
 
-def test_a_pack_that_arrives_damaged_each_time_is_an_error(place: Place) -> None:
+class Flipping:
+    """A courier on whose way a bit flips, each time."""
+
+    def __init__(self, courier: Courier) -> None:
+        self._courier = courier
+        self.copies = 0
+
+    def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
+        self._courier.prepare(packs, deadline)
+
+    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
+        self._courier.copy(packs, repository, deadline, progress)
+        self.copies += 1
+        file = Path(repository.pack_directory) / f"{packs.names[0]}.pack"
+        file.chmod(0o644)
+        data = bytearray(file.read_bytes())
+        data[5000] ^= 1
+        file.write_bytes(data)
+
+
+def test_a_pack_that_arrives_damaged_each_time_is_an_error_after_three_copies(place: Place) -> None:
+    (name,) = finished(place).names
+    place.serve()
+    courier = Flipping(NetworkCourier(place.route))
+    with pytest.raises(BadPack, match=rf"Pack {name} in this machine is damaged: its SHA-1 is \w+, and \w+ where it was made\.") as caught:
+        place.bring(courier)
+    assert courier.copies == 3
+    assert "suspect the volume or the network" in caught.value.remedy
+
+
+def test_a_pack_that_is_damaged_where_it_is_made_is_not_sent(place: Place) -> None:
     packs = finished(place)
     file = Path(packs.directory) / f"{packs.names[0]}.pack"
     data = bytearray(file.read_bytes())
     data[5000] ^= 1
     file.unlink()  # the repository of the seed has the same file by another link
     file.write_bytes(data)
-    place.serve()
-    with pytest.raises(BadPack, match=f"Pack {packs.names[0]} in this machine is damaged"):
-        place.bring(NetworkCourier(place.route))
+    with pytest.raises(BadPack, match=f"Pack {packs.names[0]} in this machine is damaged: its checksum is") as caught:
+        place.maker(place.snapshot).make(place.snapshot, (), place.deadline())
+    assert caught.value.remedy.startswith("Nothing was sent. Suspect the disk of this machine")
 
 
 @pytest.mark.parametrize("planted", ["another pack", "an index that hides objects"])

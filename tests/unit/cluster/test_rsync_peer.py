@@ -1,0 +1,171 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A real rsync whose remote shell is an exec, the exec a process of this machine."""
+
+from __future__ import annotations
+
+import os
+import select
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.channels import STDERR, STDOUT
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import Descriptor
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.rsync_peer import serve_rsync
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.shell import RsyncPeer
+
+Received = tuple[list[tuple[int, bytes]], set[int], set[int]]
+
+
+class LocalExec:
+    """As ExecStream, but the process is a child. ``cut_after`` bytes of its input the connection is lost."""
+
+    def __init__(self, argv: Sequence[str], cut_after: float = float("inf")) -> None:
+        self.argv = tuple(argv)
+        self.closed = False
+        self.exit_code: int | None = None
+        self._left = cut_after
+        self._out = bytearray()
+        self._ended = False
+        self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
+        for file in (self._process.stdin, self._process.stdout, self._process.stderr):
+            assert file is not None
+            os.set_blocking(file.fileno(), False)
+        self._streams = {self._process.stdout: STDOUT, self._process.stderr: STDERR}
+
+    @property
+    def outgoing(self) -> int:
+        return len(self._out)
+
+    def write(self, data: bytes) -> None:
+        self._left -= len(data)
+        self._out += data
+
+    def end_input(self) -> None:
+        self._ended = True
+
+    def close(self) -> None:
+        self.closed = True
+        self._process.kill()
+        self._process.wait()
+        for file in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if file is not None:
+                file.close()
+
+    def exchange(
+        self, seconds: float, others: Sequence[Descriptor] = (), writers: Sequence[Descriptor] = (), read: bool = True
+    ) -> Received:
+        if self._left < 0:
+            self.closed = True
+            return [], set(), set()
+        stdin = self._process.stdin
+        assert stdin is not None
+        reading = [*(self._streams if read else ()), *others]
+        readable, writable, _failed = select.select(reading, [*([stdin] if self._out else []), *writers], [], seconds)
+        if stdin in writable:
+            del self._out[: os.write(stdin.fileno(), self._out[:65536])]
+        if self._ended and not self._out and not stdin.closed:
+            stdin.close()
+        received = []
+        for file in [item for item in readable if item in self._streams]:
+            data = file.read(65536)
+            if data:
+                received.append((self._streams[file], data))
+            else:
+                del self._streams[file]
+        if not self._streams:
+            self.exit_code, self.closed = self._process.wait(), True
+        return received, {item.fileno() for item in others if item in readable}, {item.fileno() for item in writers if item in writable}
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """Files that are larger together than all that may be on its way."""
+    directory = tmp_path / "source"
+    directory.mkdir()
+    for number in range(3):
+        (directory / f"file {number}").write_bytes(os.urandom(4_000_000))
+    return directory
+
+
+@contextmanager
+def served(opened: Callable[[Sequence[str]], LocalExec]) -> Iterator[RsyncPeer]:
+    with serve_rsync(opened, Deadline(60, "this test")) as peer:  # type: ignore[arg-type]
+        yield peer
+
+
+def rsync(peer: RsyncPeer, *words: str) -> subprocess.CompletedProcess[str]:
+    argv = ["rsync", "-s", "-r", f"--rsh={' '.join(peer.rsh)}", *words]
+    return subprocess.run(argv, env={**os.environ, **peer.env}, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.mark.parametrize("way", ["there", "back"])
+def test_both_directions_carry_more_than_their_bound(tmp_path: Path, source: Path, way: str) -> None:
+    to = tmp_path / "to"
+    with served(LocalExec) as peer:
+        ends = [f"{source}/", f"{peer.prefix}{to}"] if way == "there" else [f"{peer.prefix}{source}/", str(to)]
+        done = rsync(peer, "--", *ends)
+    assert done.returncode == 0, done.stderr
+    assert {path.name: path.read_bytes() for path in to.iterdir()} == {path.name: path.read_bytes() for path in source.iterdir()}
+
+
+def test_the_argv_is_rsyncs_own_and_one_peer_serves_many(tmp_path: Path, source: Path) -> None:
+    execs: list[LocalExec] = []
+
+    def opened(argv: Sequence[str]) -> LocalExec:
+        execs.append(LocalExec(argv))
+        return execs[-1]
+
+    with served(opened) as peer:
+        for name in ("one", "two"):
+            assert rsync(peer, "--", f"{source}/", f"{peer.prefix}{tmp_path}/{name}").returncode == 0
+    assert [item.argv[:2] for item in execs] == [("rsync", "--server")] * 2
+
+
+def test_the_other_sides_words_and_exit_code_are_rsyncs(tmp_path: Path, source: Path) -> None:
+    def failing(_argv: Sequence[str]) -> LocalExec:
+        return LocalExec(("sh", "-c", "echo 'sh: rsync: not found' >&2; exit 127"))
+
+    with served(failing) as peer:
+        done = rsync(peer, "--", f"{source}/", f"{peer.prefix}{tmp_path}/to")
+    assert done.returncode in (12, 127)
+    assert "sh: rsync: not found" in done.stderr
+
+
+def test_a_connection_that_is_lost_in_the_middle_can_be_gone_on_with(tmp_path: Path, source: Path) -> None:
+    with served(lambda argv: LocalExec(argv, cut_after=6_000_000)) as peer:
+        # Whichever it notices first, that it cannot write or that its remote shell has ended.
+        assert rsync(peer, "--append", "--", f"{source}/", f"{peer.prefix}{tmp_path}/to").returncode in (10, 12)
+    with served(LocalExec) as peer:
+        assert rsync(peer, "--append", "--", f"{source}/", f"{peer.prefix}{tmp_path}/to").returncode == 0
+    assert all((tmp_path / "to" / path.name).read_bytes() == path.read_bytes() for path in source.iterdir())
+
+
+def test_a_pod_that_is_gone_is_told_in_rsyncs_own_error(tmp_path: Path, source: Path) -> None:
+    def gone(_argv: Sequence[str]) -> LocalExec:
+        raise ClusterError("The pod is gone.", "Run again.")
+
+    with served(gone) as peer:
+        done = rsync(peer, "--", f"{source}/", f"{peer.prefix}{tmp_path}/to")
+    assert done.returncode == 12
+    assert "The pod is gone." in done.stderr
+
+
+def test_nothing_is_left_open_with_or_without_an_rsync(tmp_path: Path, source: Path) -> None:
+    def own() -> tuple[int, int]:
+        return len(list(Path("/proc/self/fd").iterdir())), threading.active_count()
+
+    before = own()
+    with served(LocalExec):
+        pass
+    with served(LocalExec) as peer:
+        rsync(peer, "--", f"{source}/", f"{peer.prefix}{tmp_path}/to")
+    assert own() == before
