@@ -45,8 +45,7 @@ class LocalShell:
             for thread in (out, err, feed):
                 thread.start()
             _wait(process, argv, deadline)
-            for thread in (out, err, feed):
-                thread.join()
+            _join((out, err, feed), deadline)
         return Completed(tuple(argv), process.returncode, out.data(), err.data().decode("utf-8", "replace"))
 
     def download(self, argv: Sequence[str], to: Path, *, deadline: Deadline) -> Completed:
@@ -66,12 +65,12 @@ class LocalShell:
         err = _Collector(process.stderr, STDERR_LIMIT)
         err.start()
         _wait(process, argv, deadline)
-        err.join()
+        _join((err,), deadline)
         return Completed(tuple(argv), process.returncode, b"", err.data().decode("utf-8", "replace"))
 
 
 class _Collector(threading.Thread):
-    """Reads a pipe to its end, keeps the last ``limit`` bytes (all without a limit), and tells the newest line."""
+    """Reads a pipe to its end and closes it, keeps the last ``limit`` bytes (all without a limit), and tells the newest line."""
 
     def __init__(self, pipe: IO[bytes] | None, limit: int | None, progress: Progress | None = None) -> None:
         super().__init__(daemon=True)
@@ -83,17 +82,28 @@ class _Collector(threading.Thread):
     def run(self) -> None:
         if self._pipe is None:
             return
-        while chunk := os.read(self._pipe.fileno(), 65536):
-            self._kept += chunk
-            if self._limit is not None and len(self._kept) > self._limit:
-                del self._kept[: -self._limit]
-            lines = chunk.replace(b"\r", b"\n").split(b"\n")
-            newest = next((line for line in reversed(lines) if line.strip()), b"")
-            if self._progress is not None and newest:
-                self._progress(newest.decode("utf-8", "replace").strip())
+        with self._pipe:
+            while chunk := os.read(self._pipe.fileno(), 65536):
+                self._take(chunk)
+
+    def _take(self, chunk: bytes) -> None:
+        self._kept += chunk
+        if self._limit is not None and len(self._kept) > self._limit:
+            del self._kept[: -self._limit]
+        lines = chunk.replace(b"\r", b"\n").split(b"\n")
+        newest = next((line for line in reversed(lines) if line.strip()), b"")
+        if self._progress is not None and newest:
+            self._progress(newest.decode("utf-8", "replace").strip())
 
     def data(self) -> bytes:
         return bytes(self._kept)
+
+
+def _join(threads: Sequence[threading.Thread], deadline: Deadline) -> None:
+    """Wait for the pipes' ends; a process that was handed one of them may live on."""
+    for thread in threads:
+        while thread.is_alive():
+            thread.join(min(0.5, deadline.left()))
 
 
 def _feed(pipe: IO[bytes] | None, data: bytes) -> None:
@@ -130,9 +140,7 @@ def _started(
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-        for pipe in (process.stdin, process.stdout, process.stderr):
-            if pipe is not None:
-                pipe.close()
+        # Its pipes are closed by the threads that use them: a descriptor that is closed under a reader may be another file's next.
 
 
 def _wait(process: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadline) -> None:

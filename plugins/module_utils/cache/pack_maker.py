@@ -42,7 +42,8 @@ cd -- "$2" || exit 7
 for p in pack-*.pack; do
     [ -e "$p" ] || continue
     p=${p%.pack}
-    echo "$p" $(stat -c %s "$p.pack" "$p.idx")
+    sizes=$(stat -c %s "$p.pack" "$p.idx") || exit 8
+    echo "$p" $sizes
 done
 """
 

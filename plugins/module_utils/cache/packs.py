@@ -62,6 +62,8 @@ def compare_sums(output: str, made: Iterable[FinishedPack], where: str) -> tuple
             ("Pack", f"{pack.name}.pack", pack.pack_sum),
             ("The index of pack", f"{pack.name}.idx", pack.index_sum),
         ):
+            if name not in found:
+                raise BadPack(pack.name, f"{words} {pack.name} is not in {where} any more.", _REMEDY)
             if found[name] != wanted:
                 message = f"{words} {pack.name} in {where} is damaged: its SHA-1 is {found[name]}, and {wanted} where it was made."
                 raise BadPack(pack.name, message, _REMEDY)

@@ -186,13 +186,18 @@ class PairRun:
             except PlaceLost as error:
                 self._require_there(worker)
                 if attempt + 1 == self._options.tries or not transfer.resumes:
-                    side.end([project], Action.FAILED, error)
+                    self._failed_on_worker(project, error)
                     return
                 side.tell(project.name, "goes on after a lost connection", error.message)
                 deadline.sleep(_TURN_PAUSE)
             except DeploymentError as error:
-                side.end([project], Action.FAILED, error)
+                self._failed_on_worker(project, error)
                 return
+
+    def _failed_on_worker(self, project: Project, error: DeploymentError) -> None:
+        """The worker's volume does not get it; its sandbox's does not wait for what it had received of an older snapshot."""
+        self._received.pop(project.name, None)
+        self._worker.end([project], Action.FAILED, error)
 
     def _require_there(self, worker: HeldVolume) -> None:
         """Raises _WorkerLost where processes can no longer be run on the worker's volume."""

@@ -17,6 +17,7 @@ import stat
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -25,7 +26,7 @@ from pathlib import Path
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..shell import RsyncPeer
-from .channels import STDERR, STDOUT, NotStarted
+from .channels import STDERR, STDOUT
 from .exec import Descriptor, ExecStream
 
 _BOUND = 4 * 1024 * 1024
@@ -33,6 +34,9 @@ _BOUND = 4 * 1024 * 1024
 _READ = 256 * 1024
 _CLOSING_SECONDS = 20.0
 _KNOCK_SECONDS = 0.5
+_ENDING_SECONDS = 0.05
+_HANDING_OVER_SECONDS = 10.0
+"""For a remote shell to say what to run, and to end when it has its exit code."""
 _HOST = "pod"
 _LOST = 12
 """rsync's own exit code for a connection that was lost."""
@@ -96,19 +100,24 @@ def _serve(listener: socket.socket, opened: Callable[[Sequence[str]], ExecStream
             link.close()
             return
         with link:
+            link.settimeout(_HANDING_OVER_SECONDS)
             try:
-                link.settimeout(min(30.0, deadline.left()))
                 with _handed_over(link) as (streams, argv):
-                    code = _one(streams, argv, opened, deadline, done)
+                    code = _one(Descriptor(link.fileno()), streams, argv, opened, deadline, done)
+                    _answer(link, code)
+                    # rsync asks for its remote shell's exit code when the streams end, so that one has ended before they do;
+                    # a process's files are closed a moment before its parent can see its end.
+                    link.recv(1)
+                    if code:
+                        time.sleep(_ENDING_SECONDS)
             except (OSError, ValueError):
-                code = _LOST  # rsync is gone, or its program: there is nobody to tell more
-            _answer(link, code)
+                _answer(link, _LOST)  # rsync is gone, or its program: there is nobody to tell more
 
 
 @contextmanager
 def _handed_over(link: socket.socket) -> Iterator[tuple[_Streams, list[str]]]:
     """The streams and the argv of a remote shell. Raises OSError, ValueError."""
-    head, descriptors, _flags, _address = socket.recv_fds(link, 4, 3)
+    head, descriptors, _flags, _address = socket.recv_fds(link, 4, 3, socket.MSG_CMSG_CLOEXEC)
     try:
         if len(head) < 4 or len(descriptors) < 3:
             raise ValueError("rsync's remote shell ended before it handed over its streams")
@@ -122,34 +131,41 @@ def _handed_over(link: socket.socket) -> Iterator[tuple[_Streams, list[str]]]:
 
 
 def _one(
-    streams: _Streams, argv: Sequence[str], opened: Callable[[Sequence[str]], ExecStream], deadline: Deadline, done: threading.Event
+    program: Descriptor,
+    streams: _Streams,
+    argv: Sequence[str],
+    opened: Callable[[Sequence[str]], ExecStream],
+    deadline: Deadline,
+    done: threading.Event,
 ) -> int:
     try:
         stream = opened(argv)
         try:
-            return _pump(streams, stream, deadline, done)
+            return _pump(program, streams, stream, deadline, done)
         finally:
             stream.close()
-    except (DeploymentError, NotStarted) as error:
+    except (DeploymentError, ValueError) as error:  # ValueError: what the server said of the process is not understood
         os.write(streams.errors.number, f"{error}\n".encode())
         return _LOST
 
 
-def _pump(streams: _Streams, stream: ExecStream, deadline: Deadline, done: threading.Event) -> int:
-    """Both directions, until the server has closed. Returns the exit code; _LOST where the connection was lost."""
+def _pump(program: Descriptor, streams: _Streams, stream: ExecStream, deadline: Deadline, done: threading.Event) -> int:
+    """Both directions, until the server has closed or rsync has gone. Returns the exit code; _LOST where the connection was lost."""
     back = bytearray()
     reading = True
     ending = deadline
     while not stream.closed and not done.is_set():
-        others = [streams.sends] if reading and stream.outgoing < _BOUND else []
+        others = [program, *([streams.sends] if reading and stream.outgoing < _BOUND else [])]
         writers = [streams.reads] if back else []
         received, readable, writable = stream.exchange(min(0.5, ending.left()), others, writers, read=len(back) < _BOUND)
+        if program.number in readable:
+            return _LOST  # it says no more, so this is its end: rsync gave up, and ended it
         for channel, data in received:
             if channel == STDOUT:
                 back += data
             elif channel == STDERR:
                 os.write(streams.errors.number, data)
-        if readable:
+        if streams.sends.number in readable:
             data = os.read(streams.sends.number, _READ)
             if data:
                 stream.write(data)
@@ -158,7 +174,7 @@ def _pump(streams: _Streams, stream: ExecStream, deadline: Deadline, done: threa
                 stream.end_input()
         if writable and back:
             del back[: os.write(streams.reads.number, memoryview(back)[:_READ])]
-        if ending is deadline and stream.exit_code is not None:
+        if ending is deadline and (not reading or stream.exit_code is not None):
             ending = deadline.within(_CLOSING_SECONDS, "the end of rsync's connection")
     while back and not done.is_set():
         if select.select([], [streams.reads], [], min(0.5, ending.left()))[1]:

@@ -90,9 +90,14 @@ def test_a_file_that_is_not_as_it_was_made_is_named_with_both_sums(suffix: str, 
     )
 
 
-def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
-    path = programs(tmp_path / "bin", "sync", "sha1sum")
-    argv = ("sh", "-c", scripts.SUMS, "test", str(tmp_path), "made", *files_of([NAME]))
-    done = LocalShell().run(argv, deadline=Deadline(30), env={"PATH": path})
-    assert done.returncode == 4
-    assert f"{NAME}.pack: No such file or directory" in done.stderr
+@pytest.mark.parametrize("gone", [".pack", ".idx"])
+def test_a_file_that_is_not_there_any_more_is_a_pack_to_copy_again(tmp_path: Path, gone: str) -> None:
+    for name, data in CONTENT.items():
+        if not name.endswith(gone):
+            (tmp_path / name).write_bytes(data)
+    argv = ("sh", "-c", scripts.SUMS, "test", str(tmp_path), "arrived", *files_of([NAME]))
+    done = LocalShell().run(argv, deadline=Deadline(30))
+    assert done.returncode == 0, done.stderr
+    with pytest.raises(BadPack, match=f"ack {NAME} is not in pod a/b any more") as caught:
+        compare_sums(done.text(), [MADE], "pod a/b")
+    assert caught.value.pack == NAME

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,7 +34,10 @@ from ansible_collections.packit.deployment.tests.upstream.server import GitServe
 
 
 class Stumbling:
-    """A transfer that fails on the sandbox's volume as often as it is told to, and can go on."""
+    """A transfer that fails on the sandbox's volume as often as it is told to, and can go on.
+
+    ``on_worker``: how each turn on the worker's volume fails; None where it does not.
+    """
 
     method = Method.SEED
     resumes = True
@@ -44,6 +47,7 @@ class Stumbling:
         self._failures = failures
         self.resumes = resumes
         self.prepared = 0
+        self.on_worker: list[Exception | None] = []
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
         self.prepared += 1
@@ -55,6 +59,8 @@ class Stumbling:
         deadline.left()
         if repository.root.endswith("sandbox") and self._failures:
             raise self._failures.pop(0)
+        if repository.root.endswith("worker") and self.on_worker and (failure := self.on_worker.pop(0)) is not None:
+            raise failure
         return self._git.receive(repository, entry, snapshot, deadline, progress)
 
 
@@ -103,18 +109,20 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             interrupted: int = 0,
             resumes: bool = True,
             reading: Callable[[CountingKeeper], object] = lambda _keeper: None,
+            on_worker: Sequence[Exception | None] = (),
         ) -> tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]:
             project = project_of(url)
             volumes = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
             snapshots = {"one": read_snapshot(LocalShell(), project, Deadline(30, "this test"))}
             plan = make_plan(Wanted(State.PRESENT, (project,), snapshots), (volumes,), {})
             keeper, transfer, told = CountingKeeper(tmp_path, interrupted), Stumbling(url, failures, resumes), []
+            transfer.on_worker += on_worker
             (tmp_path / "scratch").mkdir()
             options = Options(timeout=60, max_hold=60, verify=False, scratch=tmp_path / "scratch")
 
             def read_again(_project: Project) -> Snapshot:
                 reading(keeper)
-                return snapshots["one"]
+                return read_snapshot(LocalShell(), project, Deadline(30, "this test"))
 
             book = SnapshotBook(snapshots, read_again)
             result = PairRun(plan.pairs[0], keeper, book, lambda _step: transfer, options, told.append, threading.Event()).run()
@@ -199,6 +207,17 @@ def test_refs_that_upstream_has_lost_are_read_again_while_no_sandbox_waits_for_i
     assert actions(result) == [Action.ADD, Action.ADD]
     assert held == [{"worker"}] * 2
     assert keeper.holds == ["worker", "sandbox", "sandbox", "sandbox"]
+
+
+def test_a_worker_that_cannot_have_the_new_snapshot_does_not_keep_its_sandbox_waiting(run: Run, tmp_path: Path) -> None:
+    result, keeper, _transfer, _told = run(
+        [SnapshotGone("not our ref")],
+        reading=lambda _keeper: make.commit(tmp_path / "upstream/one.git", "main", 1),
+        on_worker=[None, DeploymentError("the volume is full")],
+    )
+    assert actions(result) == [Action.ADD, Action.FAILED]
+    assert result.worker.projects[0].error == "the volume is full"
+    assert keeper.holds == ["worker", "sandbox", "sandbox"]
 
 
 def test_an_upstream_that_loses_objects_without_end_is_a_failure(run: Run) -> None:

@@ -59,12 +59,18 @@ done
 [ -z "$syncing" ] || wait "$syncing" || exit 4
 """
 
-# $1 a directory, $2 `arrived` where the files are to be on disk afterwards, then names of files there: their SHA-1, whole, in
-# lines `sum name`. Two thirds of the time of CHECK_PACKS while the volume is held: one process for all files, and no pipe.
+# $1 a directory, $2 `arrived` where the files are to be on disk afterwards, then names of files: the SHA-1, whole, of those that
+# are there, in lines `sum name`. Two thirds of the time of CHECK_PACKS while the volume is held: one process for all files, and no pipe.
 SUMS = r"""
 cd -- "$1" || exit 3
 how=$2 syncing=
 shift 2
+n=$#
+for f; do
+    [ ! -f "$f" ] || set -- "$@" "$f"
+done
+shift "$n"
+[ $# -gt 0 ] || exit 0
 [ "$how" != arrived ] || { sync -- "$@" & syncing=$!; }
 { command -v openssl >/dev/null && openssl dgst -sha1 -r -- "$@" 2>/dev/null; } || sha1sum -- "$@" || exit 4
 [ -z "$syncing" ] || wait "$syncing" || exit 5

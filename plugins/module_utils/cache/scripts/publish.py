@@ -48,7 +48,7 @@ mark=$1/locks
 shift
 "$@"
 code=$?
-case $code in 129|1[3-9]?) ;; *) rm -f -- "$mark" ;; esac  # by a signal; git's own codes go up to 128, but git config's to 255
+case $code in 1[3-9]?) ;; *) rm -f -- "$mark" ;; esac  # by a signal; git itself ends with up to 129, and with 255
 exit "$code"
 """
 
