@@ -27,6 +27,7 @@ umask 022
 [ -z "$3" ] || { mkdir -p -- "${3%/*}" && printf '%s' "$2" >"$3"; } || exit 3
 [ -e "$1/HEAD" ] || { mkdir -p -- "$1" && git init --quiet --bare "$1"; } || exit 4
 rm -f -- "$1"/objects/pack/tmp_* "$1"/objects/pack/.tmp-* "$1"/*.lock "$1"/packed-refs.new
+find "$1/refs" -name '*.lock' -type f -exec rm -f -- {} +
 """
 
 # $1 the repository: its refs become those that come by standard input, as `create NAME ID` lines.

@@ -134,6 +134,18 @@ def test_a_kept_repository_that_is_damaged_is_fetched_anew(place: Place) -> None
     assert place.bring(ExecCourier(place.shell)) == ()
 
 
+def test_locks_that_a_killed_run_has_left_in_a_kept_repository_stop_nobody(place: Place) -> None:
+    finished(place)
+    kept = place.directory / "seed/one.git"
+    for name in ("packed-refs.lock", "packed-refs.new", "config.lock", "refs/heads/main.lock"):
+        (kept / name).write_text("")
+    make.commit(place.directory / "upstream/one.git", "main", 1)
+    place.snapshot = read_snapshot(place.shell, place.project, place.deadline())
+    place.mirror = Mirror(place.shell, str(kept), str(place.directory / "seed/packs/one"), "", None)
+    assert finished(place).names
+    assert not list(kept.rglob("*.lock"))
+
+
 def test_packs_arrive_over_the_network_and_through_an_exec(place: Place) -> None:
     place.serve()
     assert place.bring(NetworkCourier(place.route)) == ()
