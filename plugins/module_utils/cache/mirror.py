@@ -25,7 +25,8 @@ from .packs import BadPack, parse_checks
 _OPEN = r"""
 umask 022
 [ -z "$3" ] || { mkdir -p -- "${3%/*}" && printf '%s' "$2" >"$3"; } || exit 3
-[ -e "$1/HEAD" ] || { mkdir -p -- "$1" && git init --quiet --bare "$1"; } || exit 4
+# The last that `git init` makes: where it is absent, there is nothing yet, or an init was killed in the middle.
+[ -d "$1/objects/info" ] || { rm -rf -- "$1" && mkdir -p -- "$1" && git init --quiet --bare "$1"; } || exit 4
 rm -f -- "$1"/objects/pack/tmp_* "$1"/objects/pack/.tmp-* "$1"/*.lock "$1"/packed-refs.new
 find "$1/refs" -name '*.lock' -type f -exec rm -f -- {} +
 """

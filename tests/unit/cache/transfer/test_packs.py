@@ -146,6 +146,13 @@ def test_locks_that_a_killed_run_has_left_in_a_kept_repository_stop_nobody(place
     assert not list(kept.rglob("*.lock"))
 
 
+def test_a_kept_repository_whose_making_was_killed_is_made_again(place: Place) -> None:
+    kept = place.directory / "seed/one.git"
+    (kept / "refs").mkdir(parents=True)
+    (kept / "HEAD").write_text("ref: refs/heads/main\n")  # what `git init` has made by then
+    assert finished(place).complete
+
+
 def test_packs_arrive_over_the_network_and_through_an_exec(place: Place) -> None:
     place.serve()
     assert place.bring(NetworkCourier(place.route)) == ()
