@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 from ..deadline import Deadline
 from ..errors import PlaceLost
-from ..shell import Progress, Shell, checked
+from ..shell import Completed, Progress, Shell, checked
 from . import scripts
 from .fetch_errors import explained_fetch
 from .git import FETCH, ON_CONTROLLER, Limits, configuration, environment
@@ -103,10 +103,9 @@ class Mirror:
 
     def _open(self, settings: tuple[str, str], deadline: Deadline) -> None:
         self._script(_OPEN, (self._path, *settings), deadline)
-        argv = ("sh", "-c", scripts.CHECK_PACKS, "packit-cache", f"{self._path}/objects/pack", "stored")
-        checked_packs = checked(self._shell, self._shell.run(argv, deadline=deadline, env=self.environment))
+        checks = self._script(scripts.CHECK_PACKS, (f"{self._path}/objects/pack", "stored"), deadline).text()
         try:
-            parse_checks(checked_packs.text(), self._shell.where)
+            parse_checks(checks, self._shell.where)
         except BadPack:
             checked(self._shell, self._shell.run(("rm", "-rf", "--", self._path, self._packs), deadline=deadline))
             self._script(_OPEN, (self._path, *settings), deadline)
@@ -116,9 +115,9 @@ class Mirror:
         threads = self._limits.threads if self._limits is not None else 0
         return PackMaker(self._shell, self._path, self._packs, self.environment, whole=True, threads=threads, lock=self._shells)
 
-    def _script(self, text: str, arguments: tuple[str, ...], deadline: Deadline, stdin: bytes = b"") -> None:
-        argv = ("sh", "-c", text, "packit-cache", *arguments)
-        checked(self._shell, self._shell.run(argv, deadline=deadline, stdin=stdin, env=self.environment))
+    def _script(self, text: str, arguments: tuple[str, ...], deadline: Deadline, stdin: bytes = b"") -> Completed:
+        argv = scripts.argv(text, *arguments)
+        return checked(self._shell, self._shell.run(argv, deadline=deadline, stdin=stdin, env=self.environment))
 
 
 _WRITING = (

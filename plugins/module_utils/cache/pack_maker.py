@@ -130,7 +130,7 @@ class PackMaker:
         revisions = [*snapshot.ids, *(f"^{value}" for value in negative)]
         how = "full" if self._whole and not negative else "packed"
         made = self._shell.run(
-            ("sh", "-c", _MAKE, "packit-cache", self._repository, directory, str(self._threads), how),
+            scripts.argv(_MAKE, self._repository, directory, str(self._threads), how),
             deadline=deadline,
             stdin="".join(f"{line}\n" for line in revisions).encode(),
             env=self._environment,
@@ -153,5 +153,4 @@ class PackMaker:
         return tuple(FinishedPack(name, pack, index, sums[f"{name}.pack"], sums[f"{name}.idx"]) for name, (pack, index) in sizes.items())
 
     def _script(self, text: str, arguments: tuple[str, ...], deadline: Deadline) -> str:
-        argv = ("sh", "-c", text, "packit-cache", *arguments)
-        return checked(self._shell, self._shell.run(argv, deadline=deadline, env=self._environment)).text()
+        return checked(self._shell, self._shell.run(scripts.argv(text, *arguments), deadline=deadline, env=self._environment)).text()

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 from ..errors import DeploymentError
 from .record import Inventory
 
+_REMEDY = "Run again: it is received anew. If it happens again, suspect the volume or the network."
+
 
 class BadPack(DeploymentError):
     """The pack named ``pack``, or its index, is not what its checksums say."""
@@ -70,14 +72,14 @@ def compare_sums(output: str, made: Iterable[FinishedPack], where: str) -> tuple
     return tuple(Pack(pack.name, pack.pack_bytes) for pack in made)
 
 
-def parse_checks(output: str, where: str, received: bool = False, remedy: str = "") -> tuple[Pack, ...]:
+def parse_checks(output: str, where: str, received: bool = False, remedy: str = _REMEDY) -> tuple[Pack, ...]:
     """The packs in what ``scripts.CHECK_PACKS`` printed. Raises BadPack, naming the first one that is wrong.
 
     The last 20 bytes of a pack and of an index are the SHA-1 of what is before them; the index has the pack's too
     (gitformat-pack(5)). A pack's name need not be its checksum in old versions of git; of one that we have ``received`` it is,
     and another whole pack under its name is not it. ``remedy``: what to do, where it is not a matter of receiving it anew.
     """
-    packs, remedy = [], remedy or _REMEDY
+    packs = []
     for line in output.splitlines():
         words = line.split()
         if len(words) != 7:
@@ -130,6 +132,3 @@ def parse_contents(output: str) -> Contents:
         else:
             doubtful = True
     return Contents(frozenset(packs), frozenset(loose), doubtful)
-
-
-_REMEDY = "Run again: it is received anew. If it happens again, suspect the volume or the network."

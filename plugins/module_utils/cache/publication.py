@@ -88,7 +88,7 @@ def _publish_into(
         repository.script(scripts.MOVE_PACKS, (repository.pack_directory, f"{entry.objects}/pack", *names), deadline)
     if not entry.keeps_all:
         settings = [word for pair in KEPT_SETTINGS.items() for word in pair]
-        _locking(repository, ("sh", "-c", scripts.SETTINGS, "packit-cache", entry.git_dir, *settings), deadline)
+        _locking(repository, scripts.argv(scripts.SETTINGS, entry.git_dir, *settings), deadline)
     wanted, present = _wanted(entry, snapshot), _present(entry, patterns)
     obsolete = [name for name in present if name not in wanted]
     changed = {name: value for name, value in wanted.items() if present.get(name) != value}
@@ -101,7 +101,7 @@ def _publish_into(
     if entry.layout is Layout.BARE and entry.head != _head_line(snapshot):
         repository.script(scripts.HEAD, (entry.git_dir, _head_line(snapshot), f"{repository.work}/HEAD"), deadline)
     if obsolete or changed:
-        _locking(repository, ("sh", "-c", scripts.SETTLE_REFS, "packit-cache", entry.git_dir, view), deadline)
+        _locking(repository, scripts.argv(scripts.SETTLE_REFS, entry.git_dir, view), deadline)
 
 
 def _update_refs(repository: Repository, commands: str, git_dir: str, deadline: Deadline) -> None:

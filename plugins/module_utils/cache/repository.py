@@ -258,7 +258,7 @@ class Repository:
         """A pack of the objects listed in ``ids_file``: its directory (beside the quarantine, as git renames into it), its name."""
         directory = f"{self.work}/loose"
         completed = self.shell.run(
-            ("sh", "-c", scripts.PACK_LOOSE, "packit-cache", ids_file, directory),
+            scripts.argv(scripts.PACK_LOOSE, ids_file, directory),
             deadline=deadline,
             env={**self.environment, "GIT_DIR": self.view(entry, deadline), **stores(f"{self.work}/objects", entry)},
         )
@@ -297,7 +297,7 @@ class Repository:
 
     def script(self, text: str, arguments: Sequence[str], deadline: Deadline, stdin: bytes = b"") -> Completed:
         """Run one of ``scripts`` here. Raises CommandFailed."""
-        completed = self.shell.run(("sh", "-c", text, "packit-cache", *arguments), deadline=deadline, stdin=stdin, env=self.environment)
+        completed = self.shell.run(scripts.argv(text, *arguments), deadline=deadline, stdin=stdin, env=self.environment)
         return checked(self.shell, completed, self._remedy(completed))
 
     def _remedy(self, completed: Completed) -> str:

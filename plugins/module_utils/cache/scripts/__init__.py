@@ -35,4 +35,10 @@ __all__ = [
     "TAKE",
     "VIEW",
     "WORK",
+    "argv",
 ]
+
+
+def argv(text: str, *arguments: str) -> tuple[str, ...]:
+    """What runs a script of ours with this data."""
+    return ("sh", "-c", text, "packit-cache", *arguments)

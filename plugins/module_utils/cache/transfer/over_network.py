@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from ...deadline import Deadline
 from ...shell import Completed, Progress, Shell, checked
+from .. import scripts
 from ..pack_maker import FinishedPacks
 from ..repository import Repository
 from .rsync import IDLE_TIMEOUT, RESUMING, explained, persist
@@ -136,4 +137,4 @@ def copy_packs(
 
 def _with_secret(scratch: str, argv: tuple[str, ...]) -> tuple[str, ...]:
     secret = f"{scratch}/secret"
-    return ("sh", "-c", _WITH_SECRET, "packit-cache", secret, "rsync", f"--password-file={secret}", *argv)
+    return scripts.argv(_WITH_SECRET, secret, "rsync", f"--password-file={secret}", *argv)
