@@ -40,6 +40,17 @@ class Run:
         """What was printed, in one line, for looking for words."""
         return " ".join(self.output.split())
 
+    @property
+    def story(self) -> str:
+        """What to read where it failed: what became of each volume first, as the end of the output may not say it."""
+        errors = [
+            f"{volume['claim']} {project['name']}: {project['error']}"
+            for volume in self.result.get("volumes", [])
+            for project in volume["projects"]
+            if project["error"]
+        ]
+        return "\n".join([*errors, self.output[-6000:]])
+
     def actions(self) -> dict[str, dict[str, str]]:
         """claim → project → action."""
         return {
@@ -135,7 +146,7 @@ class Scene:
     def succeed(self, *names: str, **more: Any) -> Run:
         """Run it; it must not fail."""
         done = self.run(*names, **more)
-        assert done.code == 0, done.output[-6000:]
+        assert done.code == 0, done.story
         return done
 
     def worker(self, number: int = 0) -> Path:

@@ -116,32 +116,32 @@ def site(scene: Scene) -> Scene:
 
 def test_a_deployment_from_nothing_and_again_with_nothing_left_to_do(site: Scene) -> None:
     first = deploy(site)
-    assert first.code == 0, first.output[-6000:]
+    assert first.code == 0, first.story
     assert "Deploy the workers for all tasks" in first.changed
     until(lambda: all(site.cluster.is_ready(WORK, pod) for pod in CACHED), "the workers")
     site.check()
     claims = [item.metadata.name for item in site.cluster.core.list_namespaced_persistent_volume_claim(SAND).items]
     assert sorted(claims) == [f"{SANDBOX_PREFIX}{pod}" for pod in CACHED]
     second = deploy(site)
-    assert second.code == 0, second.output[-6000:]
+    assert second.code == 0, second.story
     assert second.changed == []
 
 
 def test_a_staging_deployment_has_its_tolerations_from_the_same_playbook(site: Scene) -> None:
     stage = {"key": "environment", "operator": "Equal", "value": "stage", "effect": "NoSchedule"}
     first = deploy(site, deployment="stg", staging_tolerations=[stage])
-    assert first.code == 0, first.output[-6000:]
+    assert first.code == 0, first.story
     for namespace in (WORK, SAND):
         annotations = site.cluster.core.read_namespace(namespace).metadata.annotations
         assert json.loads(annotations["scheduler.alpha.kubernetes.io/defaultTolerations"]) == [stage]
     second = deploy(site, deployment="stg", staging_tolerations=[stage])
-    assert second.code == 0, second.output[-6000:]
+    assert second.code == 0, second.story
     assert second.changed_by_us == []
 
 
 def test_without_a_repository_cache_nothing_is_made_for_it(site: Scene) -> None:
     done = deploy(site, with_repository_cache=False)
-    assert done.code == 0, done.output[-6000:]
+    assert done.code == 0, done.story
     assert "The variable with_repository_cache is false, so the role repository_cache does nothing." in done.text
     assert done.changed_by_us == []
     for namespace in (WORK, SAND):

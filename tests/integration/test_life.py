@@ -133,7 +133,7 @@ def test_two_runs_at_once_do_not_hurt_each_other(scene: Scene) -> None:
     first = scene.start("one", "two")
     second = scene.start("one", "two")
     outcomes = [finish(process, 200) for process in (first, second)]
-    assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[0].output[-3000:] + outcomes[1].output[-3000:]
+    assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[0].story + outcomes[1].story
     scene.check("one", "two")
 
 

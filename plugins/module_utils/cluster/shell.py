@@ -25,6 +25,8 @@ from .link import AgentLink
 from .rsync_peer import serve_rsync
 
 _CLOSING_SECONDS = 20.0
+_KILLED = 137
+"""The exit code of a process that got SIGKILL. Whatever ends a pod ends the processes in it like that, before the pod is gone."""
 _BUFFER = 4 * 1024 * 1024
 """Bytes in flight towards a pod, at most."""
 
@@ -153,4 +155,6 @@ class PodShell:
                 file.close()
         if code is None:
             raise ConnectionLost(f"The connection to {self.where} was lost while {argv[0]} was running.", "Run again.")
+        if code == _KILLED:
+            raise ConnectionLost(f"{argv[0]} was killed in {self.where}: the pod ended, or has too little memory.", "Run again.")
         return Completed(tuple(argv), code, b"", stderr.decode("utf-8", "replace"))

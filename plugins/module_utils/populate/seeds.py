@@ -162,7 +162,7 @@ class Seeds:
             try:
                 NetworkCourier(route).copy(packs, repository, deadline, progress)
             except PlaceLost as error:
-                if not self._replicas.drop(route):
+                if not self._replicas.drop(route) and life is self._life:  # not the word of a seed that is gone by now
                     self._refused(namespace, error.message)
                 raise
 

@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import FinishedPack
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import Route
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import NetworkCourier, Route
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Forbidden, PodLost, QuotaExceeded
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.network_policy import policies
@@ -45,16 +45,17 @@ class Obedient:
 
 
 class Pod:
-    """The seed's pod without a cluster; ``suspect`` has it made again."""
+    """The seed's pod without a cluster; one that is suspected is made again, unless it is ``alive``."""
 
     def __init__(self) -> None:
+        self.alive = False
         self.suspected = False
         self.lives = 1
         self.closed = False
 
     def ready(self, deadline: Deadline) -> tuple[Any, Any]:
         deadline.left()
-        self.lives += self.suspected
+        self.lives += self.suspected and not self.alive
         self.suspected = False
         return type("Pod", (), {"uid": str(self.lives), "address": "10.0.0.1"})(), Obedient()
 
@@ -139,6 +140,32 @@ def test_a_pod_that_is_lost_before_it_serves_is_made_again(make: Made, monkeypat
     seeds, _pod = make()
     assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 2"  # type: ignore[comparison-overlap]
     seeds.close()
+
+
+def test_what_a_seed_that_is_gone_did_not_send_is_not_held_against_the_next(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two copies at once from the old seed fail when the new one is there already: its packs still go over the network."""
+    seeds, pod = make()
+    copies: list[str] = []
+
+    def copy(*_: object) -> None:
+        copies.append("one more")
+        if len(copies) == 1:
+            with pytest.raises(PodLost):
+                seeds.copy("sand", PACKS, None, limit(), None)  # type: ignore[arg-type]
+        else:
+            seeds.lost()
+            seeds.ready(PROJECT, SNAPSHOT, 0, limit())
+        raise PodLost("connection reset")
+
+    monkeypatch.setattr(NetworkCourier, "copy", copy)
+    seeds.ready(PROJECT, SNAPSHOT, 0, limit())
+    with pytest.raises(PodLost):
+        seeds.copy("sand", PACKS, None, limit(), None)  # type: ignore[arg-type]
+    pod.alive = True
+    seeds.lost()
+    seeds.ready(PROJECT, SNAPSHOT, 0, limit())
+    seeds.close()
+    assert (pod.lives, seeds.notes) == (2, ())
 
 
 def test_a_policy_that_cannot_be_removed_leaves_no_pod_behind(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:

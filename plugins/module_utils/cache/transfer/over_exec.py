@@ -9,7 +9,7 @@ from ...deadline import Deadline
 from ...shell import Completed, Progress, Shell
 from ..pack_maker import FinishedPacks
 from ..repository import Repository
-from .rsync import IDLE_TIMEOUT, RESUMING, persist
+from .rsync import IDLE_TIMEOUT, RESUMING, connection_lost, persist
 
 _TRIES, _PAUSE = 4, 2.0
 """How often an rsync whose connection was lost is started, and the seconds between."""
@@ -35,4 +35,4 @@ class ExecCourier:
                 argv += ["--", f"{packs.directory}/", f"{peer.prefix}{repository.pack_directory}/"]
                 return self._local.run(("sh", "-c", 'exec "$@" >&2', "rsync", *argv), deadline=deadline, env=peer.env, progress=progress)
 
-        persist(once, _TRIES, _PAUSE, repository.shell.where, deadline)
+        persist(once, connection_lost, _TRIES, _PAUSE, repository.shell.where, deadline)

@@ -12,13 +12,17 @@ from ...shell import Completed, Progress, Shell, checked
 from .. import scripts
 from ..pack_maker import FinishedPacks
 from ..repository import Repository
-from .rsync import IDLE_TIMEOUT, RESUMING, explained, persist
+from .rsync import IDLE_TIMEOUT, RESUMING, connection_lost, explained, persist
 
 PORT = 8730
 """The daemon's. Every pod has an address of its own, so one number does for all."""
 USER, MODULE = "filler", "packs"
 CONNECT_TIMEOUT = 10
 _TRIES, _PAUSE = 3, 1.0
+_NOT_SERVED = 5
+"""rsync's exit code where the daemon did not greet, or would not serve."""
+_SENDERS = ("[sender]", "file has vanished")
+"""In rsync's words for what went wrong where the packs lie."""
 PROBE = "probe"
 """An empty file that is served: whoever can copy it can copy packs."""
 
@@ -132,7 +136,17 @@ def copy_packs(
     def once() -> Completed:
         return shell.run(_with_secret(scratch, argv), deadline=deadline, stdin=route.secret.encode(), progress=progress)
 
-    persist(once, _TRIES, _PAUSE, shell.where, deadline)
+    persist(once, seed_lost, _TRIES, _PAUSE, shell.where, deadline)
+
+
+def seed_lost(completed: Completed) -> bool:
+    """Whether a copy failed by the seed's fault and not by the volume's.
+
+    A daemon that ends in the middle is not only a lost connection: seen with rsync 3.5 were also a missing greeting, a refusal as its
+    directory was gone, and a sender whose files were. Pure.
+    """
+    by_sender = completed.returncode != 0 and any(words in completed.stderr for words in _SENDERS)
+    return connection_lost(completed) or completed.returncode == _NOT_SERVED or by_sender
 
 
 def _with_secret(scratch: str, argv: tuple[str, ...]) -> tuple[str, ...]:

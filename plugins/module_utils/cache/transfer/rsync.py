@@ -12,8 +12,8 @@ from ...deadline import Deadline
 from ...errors import DeploymentError, PlaceLost
 from ...shell import Completed
 
-CONNECTION_LOST = (10, 12, 30, 35)
-"""Exit codes after which a copy can go on where it was."""
+CONNECTION_LOST = (10, 12, 19, 20, 30, 35, 137)
+"""Exit codes after which a copy can go on where it was. The other side's are among them: a signal ended it (19, 20), or its pod (137)."""
 IDLE_TIMEOUT = 60
 """Seconds without a byte after which rsync gives up."""
 RESUMING = ("--times", "--append", "--chmod=D2775,F644")
@@ -27,18 +27,28 @@ EXIT_MEANINGS = {
     10: "error in socket I/O",
     11: "error in file I/O (no space left, or no permission)",
     12: "error in the data stream (the connection was lost)",
-    20: "interrupted",
+    19: "ended by SIGUSR1",
+    20: "ended by a signal, here or on the other side",
     23: "partial transfer",
     24: "files vanished while they were sent",
     30: "timeout: no data came for a while",
     35: "timeout while connecting to the daemon",
     127: "rsync is not installed in the pod's image",
-    137: "rsync was killed (out of memory?)",
+    137: "rsync was killed: its pod ended, or had too little memory",
 }
 
 
-def persist(run: Callable[[], Completed], tries: int, pause: float, where: str, deadline: Deadline) -> None:
-    """Run an rsync until it ends otherwise than by a lost connection, ``tries`` times at the most, ``pause`` seconds apart.
+Lost = Callable[[Completed], bool]
+"""Whether an rsync that failed did so for want of the other side, which may be there again later."""
+
+
+def connection_lost(completed: Completed) -> bool:
+    """Whether it was the connection. Pure."""
+    return completed.returncode in CONNECTION_LOST
+
+
+def persist(run: Callable[[], Completed], lost: Lost, tries: int, pause: float, where: str, deadline: Deadline) -> None:
+    """Run an rsync until it ends otherwise than by losing the other side, ``tries`` times at the most, ``pause`` seconds apart.
 
     Raises PlaceLost, DeploymentError.
     """
@@ -46,14 +56,14 @@ def persist(run: Callable[[], Completed], tries: int, pause: float, where: str, 
         if attempt:
             deadline.sleep(pause)
         completed = run()
-        if completed.returncode not in CONNECTION_LOST:
+        if not lost(completed):
             break
     if completed.returncode:
-        raise explained(completed, where)
+        raise explained(completed, where, lost)
 
 
-def explained(completed: Completed, where: str) -> DeploymentError:
-    """An rsync that failed, in words; PlaceLost where it was the connection. Pure."""
+def explained(completed: Completed, where: str, lost: Lost = connection_lost) -> DeploymentError:
+    """An rsync that failed, in words; PlaceLost where it was ``lost``. Pure."""
     meaning = EXIT_MEANINGS.get(completed.returncode, "see EXIT VALUES in rsync(1)")
     lines = [line.strip() for line in re.split(r"[\r\n]+", completed.stderr.strip()) if line.strip() and "%" not in line]
     words = " | ".join(lines[-3:])
@@ -63,5 +73,5 @@ def explained(completed: Completed, where: str) -> DeploymentError:
         remedy = "Grow the volume, or take projects off it (repository_cache_state: absent)."
     elif "command not found" in lowered or completed.returncode == 127:
         remedy = "Use an image with git and rsync (repository_cache_image)."
-    kind = PlaceLost if completed.returncode in CONNECTION_LOST else DeploymentError
+    kind = PlaceLost if lost(completed) else DeploymentError
     return kind(f"rsync to {where} ended with code {completed.returncode} ({meaning}): {words or 'it printed nothing'}", remedy)

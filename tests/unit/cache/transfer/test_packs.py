@@ -8,7 +8,10 @@ from __future__ import annotations
 import hashlib
 import os
 import re
+import shutil
 import signal
+import socket
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -23,13 +26,20 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import BadPack
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import NetworkCourier, Route, probe, serve
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import (
+    NetworkCourier,
+    Route,
+    probe,
+    seed_lost,
+    serve,
+)
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.packs import Courier, PackTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.rsync import explained
 from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import Progress
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import project_of
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -282,6 +292,52 @@ def test_a_seed_that_is_gone_is_lost_not_failed(place: Place) -> None:
     with pytest.raises(PlaceLost):
         place.bring(NetworkCourier(place.route))
     assert time.monotonic() - started < 30
+
+
+def test_a_seed_that_ends_before_it_greets_is_lost(place: Place) -> None:
+    finished(place)
+    with socket.create_server(("127.77.0.1", PORT)) as listener:
+        listener.settimeout(30)
+
+        def hang_up() -> None:
+            for _connection in range(3):  # so often it is tried
+                listener.accept()[0].close()
+
+        thread = threading.Thread(target=hang_up)
+        thread.start()
+        with pytest.raises(PlaceLost, match="did not see server greeting"):
+            place.bring(NetworkCourier(place.route))
+        thread.join()
+
+
+def test_a_seed_whose_packs_are_gone_is_lost(place: Place) -> None:
+    packs = finished(place)
+    place.serve()
+    place.repository.quarantine(place.deadline())
+    shutil.rmtree(packs.directory)
+    with pytest.raises(PlaceLost, match="No such file"):
+        NetworkCourier(place.route).copy(packs, place.repository, place.deadline(), None)
+
+
+@pytest.mark.parametrize(
+    ("code", "words", "lost"),
+    [
+        (12, "rsync: connection unexpectedly closed (77 bytes received so far) [receiver]", True),
+        (20, "rsync error: received SIGINT, SIGTERM, or SIGHUP (code 20) at io.c(586) [sender=3.5.0]", True),
+        (137, "rsync error: unexplained error (code 137) at io.c(949) [sender=3.5.0]", True),
+        (5, "@ERROR: chdir failed", True),
+        (24, 'file has vanished: "/one/pack-1.pack" (in packs)', True),
+        (23, 'rsync: [sender] change_dir "one" (in packs) failed: No such file or directory (2)', True),
+        (23, 'rsync: [receiver] mkstemp "/mnt/c/.pack-1.pack.x" failed: Permission denied (13)', False),
+        (11, 'rsync: [receiver] write failed on "/mnt/c/pack-1.pack": No space left on device (28)', False),
+        (0, "", False),
+    ],
+)
+def test_what_is_the_seeds_fault_and_what_the_volumes(code: int, words: str, lost: bool) -> None:
+    completed = Completed(("rsync",), code, b"", words)
+    assert seed_lost(completed) is lost
+    if code:
+        assert isinstance(explained(completed, "a volume", seed_lost), PlaceLost) is lost
 
 
 def test_a_volume_without_room_is_refused_before_a_byte_is_copied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:

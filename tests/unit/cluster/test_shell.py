@@ -1,0 +1,40 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Files into and out of a pod: whole, or an error that says whether the pod is to blame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import shell as module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import PlaceLost
+from ansible_collections.packit.deployment.tests.unit.cluster.test_rsync_peer import LocalExec
+
+
+@pytest.fixture
+def shell(monkeypatch: pytest.MonkeyPatch) -> PodShell:
+    monkeypatch.setattr(module, "open_exec", lambda *words, **_: LocalExec(words[4]))
+    return PodShell(None, "sand", "filler", "c", job_directory="/tmp/jobs")  # type: ignore[arg-type]
+
+
+def limit() -> Deadline:
+    return Deadline(20, "this test")
+
+
+def test_a_file_that_cannot_be_had_is_told_in_the_programs_own_words(shell: PodShell, tmp_path: Path) -> None:
+    done = shell.download(("sh", "-c", "echo no such file >&2; exit 3"), tmp_path / "to", deadline=limit())
+    assert (done.returncode, done.stderr) == (3, "no such file\n")
+
+
+def test_what_the_end_of_a_pod_kills_is_the_pods_loss_and_no_failure_of_the_program(shell: PodShell, tmp_path: Path) -> None:
+    source = tmp_path / "from"
+    source.write_bytes(b"x" * 100)
+    with pytest.raises(PlaceLost, match="sh was killed in pod sand/filler: the pod ended, or has too little memory"):
+        shell.download(("sh", "-c", "echo half; exit 137"), tmp_path / "to", deadline=limit())
+    with pytest.raises(PlaceLost, match="sh was killed in pod sand/filler"):
+        shell.upload(("sh", "-c", "cat >/dev/null; exit 137"), source, deadline=limit())
