@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 
 from ..deadline import Deadline
@@ -142,26 +143,42 @@ class PairRun:
 
     def _rounds(self, worker: HeldVolume | None, pending: list[Project]) -> None:
         deadline = Deadline(self._options.timeout, f"volume {self._sandbox.volume}", self._stop)
-        try:
-            while True:
-                if worker is not None:
+        with ThreadPoolExecutor(1, "prepare") as executor:
+            prepared = executor.submit(self._prepare_sandbox, pending, deadline)
+            try:
+                while True:
+                    if worker is not None:
+                        for project in pending:
+                            self._receive_on_worker(worker, project)
+                    prepared.result()
+                    later = self._turn.take(pending, deadline)
                     for project in pending:
-                        self._receive_on_worker(worker, project)
-                later = self._turn.take(pending, deadline)
-                for project in pending:
-                    if project not in later:
-                        self._finish_worker(project)
-                if not later:
-                    return
-                deadline.sleep(_TURN_PAUSE)
+                        if project not in later:
+                            self._finish_worker(project)
+                    if not later:
+                        return
+                    deadline.sleep(_TURN_PAUSE)
+                    if worker is not None:
+                        self._require_there(worker)
+                    pending = self._ready(later)  # a seed that was lost is made anew while no sandbox's volume is held
+            finally:
+                self._turn.close()
                 if worker is not None:
-                    self._require_there(worker)
-                pending = self._ready(later)  # a seed that was lost is made anew while no sandbox's volume is held
-        finally:
-            self._turn.close()
-            if worker is not None:
-                self._clean_worker()
-                self._worker.write_record()
+                    self._clean_worker()
+                    self._worker.write_record()
+
+    def _prepare_sandbox(self, pending: Sequence[Project], deadline: Deadline) -> None:
+        """Beside what the worker's volume receives. What stops it stops the sandbox's volume."""
+        wanted = [project for project in pending if self._sandbox.steps[project.name].action is not Action.NOTHING]
+        try:
+            if wanted:
+                self._keeper.prepare(self._sandbox.volume, deadline)
+        except Cancelled:
+            raise
+        except PlaceLost as error:
+            self._sandbox.tell("", "is prepared when it is taken", error.message)
+        except DeploymentError as error:
+            self._sandbox.end(wanted, Action.FAILED, error)
 
     def _clean_worker(self) -> None:
         """Remove the quarantines of projects that were not published; where a later run goes on with them they stay."""

@@ -7,10 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
 from ..cache.keeper import VolumeSkipped
 from ..cache.model import Role, Volume
@@ -27,7 +26,6 @@ from ..cluster.manifest import (
     FillerSpec,
     Identity,
     Mount,
-    Placement,
     Wishes,
     copied_labels,
     filler_name,
@@ -37,6 +35,7 @@ from ..cluster.quota import Room
 from ..cluster.shell import PodShell
 from ..deadline import Deadline
 from ..shell import Shell
+from .visitors import Visitors
 
 _LOOK_EVERY = 2.0
 """Seconds between two looks at a volume that is waited for."""
@@ -105,8 +104,7 @@ class ClusterKeeper:
         self._rooms = {(volume.namespace, volume.role): Room(settings.concurrency) for volume in claims}
         self._nodes: dict[str, Room] = {}
         self._records = {volume: recorded(claim) for volume, claim in claims.items()}
-        self._warm: dict[tuple[str, str, str], threading.Lock] = {}
-        self._warmed: set[tuple[str, str, str]] = set()
+        self._visitors = Visitors(client, settings.timeout, self._rooms, self._tell)
 
     def capacity(self, volume: Volume) -> int:
         """The claim's capacity in bytes."""
@@ -134,6 +132,12 @@ class ClusterKeeper:
         with self._lock:
             self._records[volume] = record
 
+    def prepare(self, volume: Volume, deadline: Deadline) -> None:
+        """Have the image of the volume's filler pulled, judging by the pods that there were when the run began."""
+        used = consumers([pod for pod in self._settings.pods if pod.namespace == volume.namespace], volume.claim)
+        if used.holder is None or self._settings.in_use == "same_node":
+            self._pull(volume, used, self._spec(volume, used), deadline)
+
     @contextmanager
     def hold(self, volume: Volume, deadline: Deadline) -> Iterator[_Held]:
         """Take a volume by the user's policy. Raises VolumeSkipped and ClusterError."""
@@ -151,7 +155,8 @@ class ClusterKeeper:
                 with self._inside(volume, used.holder) as inside:
                     yield inside
                 return
-            spec = self._spec(volume, used, deadline)
+            spec = self._spec(volume, used)
+            self._pull(volume, used, spec, deadline)
             rooms = [self._rooms[volume.namespace, volume.role], *self._node_room(volume, used)]
             filler = Filler(self._client, spec, deadline, rooms, lambda words: self._tell(volume, words))
             try:
@@ -189,11 +194,7 @@ class ClusterKeeper:
     def visit(self, volume: Volume, deadline: Deadline) -> Iterator[Shell]:
         """A pod without volumes that is otherwise like the volume's filler: its image is pulled then, and the network tried."""
         used = self._consumers(volume, deadline)
-        wanted = self._settings.image or image(used.any, volume.claim) or DEFAULT_IMAGE
-        at = replace(placement(used), node="")  # any node will do: nothing is mounted
-        with self._visitor(volume, wanted, at, self._identity(volume, used), deadline) as filler, filler.shell() as shell:
-            with self._lock:
-                self._warmed.add((volume.namespace, wanted, at.node))
+        with self._visitors.visit(volume, self._spec(volume, used), deadline) as shell:
             yield shell
 
     def _looking_out(self, volume: Volume, pod: Pod) -> AbstractContextManager[threading.Event | None]:
@@ -234,28 +235,27 @@ class ClusterKeeper:
         pods = [parse_pod(item) for item in self._client.list("Pod", volume.namespace, deadline)]
         return consumers(pods, volume.claim)
 
-    def _spec(self, volume: Volume, used: Consumers, deadline: Deadline) -> FillerSpec:
-        """The filler for a volume; its image is on the node by then, where that can be known."""
+    def _spec(self, volume: Volume, used: Consumers) -> FillerSpec:
         settings, claim = self._settings, self._claims[volume]
-        at = placement(used)
-        own_image = image(used.any, volume.claim)
-        wanted = settings.image or own_image or DEFAULT_IMAGE
-        who = self._identity(volume, used)
-        if not (used.holder is not None and own_image == wanted) and settings.wishes.pull_policy != "Never":
-            self._warm_up(volume, wanted, at, who, deadline)
         return FillerSpec(
             namespace=volume.namespace,
             name=filler_name(claim.uid),
             mounts=(Mount(claim.name, claim.uid, settings.path),),
-            image=wanted,
+            image=settings.image or image(used.any, volume.claim) or DEFAULT_IMAGE,
             owner=settings.owner,
             wishes=settings.wishes,
-            identity=who,
-            placement=at,
+            identity=self._identity(volume, used),
+            placement=placement(used),
             labels=copied_labels(claim),
             # A worker's volume is held while its sandbox's is filled, so it has the time of both.
             deadline=settings.timeout * (2 if volume.role is Role.WORKER else 1) + 120,
         )
+
+    def _pull(self, volume: Volume, used: Consumers, spec: FillerSpec, deadline: Deadline) -> None:
+        """Have the filler's image on its node, before the volume is taken."""
+        if spec.wishes.pull_policy == "Never" or (used.holder is not None and image(used.any, volume.claim) == spec.image):
+            return  # it cannot be pulled, or is there
+        self._visitors.pull(volume, spec, deadline)
 
     def _identity(self, volume: Volume, used: Consumers) -> Identity:
         openshift = volume.namespace in self._settings.openshift
@@ -266,34 +266,6 @@ class ClusterKeeper:
             return Identity()
         pods = [pod for pod in self._settings.pods if pod.namespace == partner.namespace]
         return identity(consumers(pods, partner.claim).any, partner.claim, False)
-
-    def _warm_up(self, volume: Volume, wanted: str, at: Placement, who: Identity, deadline: Deadline) -> None:
-        """Have the image pulled by a pod without volumes, before the volume is taken. Once for each namespace, image and node."""
-        key = (volume.namespace, wanted, at.node)
-        with self._lock:
-            mine = self._warm.setdefault(key, threading.Lock())
-        with deadline.holding(mine):
-            if key in self._warmed:
-                return
-            self._tell(volume, f"has the image {wanted} pulled")
-            with self._visitor(volume, wanted, at, who, deadline):
-                self._warmed.add(key)
-
-    def _visitor(self, volume: Volume, wanted: str, at: Placement, who: Identity, deadline: Deadline) -> Filler:
-        spec = FillerSpec(
-            namespace=volume.namespace,
-            name=f"packit-cache-image-{uuid.uuid4().hex[:12]}",
-            mounts=(),
-            image=wanted,
-            owner=self._settings.owner,
-            # A large image takes its time, and nobody waits for a pod without volumes.
-            wishes=replace(self._settings.wishes, start_timeout=self._settings.timeout),
-            identity=who,
-            placement=at,
-            labels=copied_labels(self._claims[volume]),
-            purpose="image",
-        )
-        return Filler(self._client, spec, deadline, [self._rooms[volume.namespace, volume.role]], lambda words: self._tell(volume, words))
 
     def _tell(self, volume: Volume, words: str) -> None:
         self._report(Progress(str(volume), words))

@@ -72,6 +72,15 @@ class CountingKeeper(LocalKeeper):
         self.holds: list[str] = []
         self.held: set[str] = set()
         self._interrupted = interrupted
+        self.unprepared: DeploymentError | None = None
+        self.held_worker = threading.Event()
+
+    def prepare(self, volume: Volume, deadline: Deadline) -> None:
+        assert volume.role is Role.SANDBOX
+        assert "sandbox" not in self.holds
+        assert self.held_worker.wait(deadline.left())  # while the worker's volume is worked on, or this test never ends
+        if self.unprepared is not None:
+            raise self.unprepared
 
     @contextmanager
     def hold(self, volume: Volume, deadline: Deadline) -> Iterator[Held]:
@@ -87,6 +96,8 @@ class CountingKeeper(LocalKeeper):
     @contextmanager
     def _noted(self, volume: Volume) -> Iterator[None]:
         self.held.add(volume.role.value)
+        if volume.role is Role.WORKER:
+            self.held_worker.set()
         try:
             yield
         finally:
@@ -110,6 +121,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             resumes: bool = True,
             reading: Callable[[CountingKeeper], object] = lambda _keeper: None,
             on_worker: Sequence[Exception | None] = (),
+            unprepared: DeploymentError | None = None,
         ) -> tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]:
             project = project_of(url)
             volumes = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
@@ -117,6 +129,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             plan = make_plan(Wanted(State.PRESENT, (project,), snapshots), (volumes,), {})
             keeper, transfer, told = CountingKeeper(tmp_path, interrupted), Stumbling(url, failures, resumes), []
             transfer.on_worker += on_worker
+            keeper.unprepared = unprepared
             (tmp_path / "scratch").mkdir()
             options = Options(timeout=60, max_hold=60, verify=False, scratch=tmp_path / "scratch")
 
@@ -169,6 +182,19 @@ def test_a_place_that_is_lost_each_time_is_a_failure_of_that_pair(run: Run) -> N
     assert actions(result) == [Action.FAILED, Action.BLOCKED]
     assert result.sandbox.projects[0].error == "the pod is gone"
     assert keeper.holds.count("sandbox") == 3
+
+
+def test_an_image_that_cannot_be_had_fails_the_sandbox_and_its_volume_is_not_taken(run: Run) -> None:
+    result, keeper, _transfer, _told = run([], unprepared=DeploymentError("no such image"))
+    assert actions(result) == [Action.FAILED, Action.BLOCKED]
+    assert result.sandbox.projects[0].error == "no such image"
+    assert keeper.holds == ["worker"]
+
+
+def test_what_was_lost_while_the_sandbox_was_prepared_is_done_when_it_is_taken(run: Run) -> None:
+    result, keeper, _transfer, _told = run([], unprepared=PlaceLost("the pod that pulled the image is gone"))
+    assert actions(result) == [Action.ADD, Action.ADD]
+    assert keeper.holds == ["worker", "sandbox"]
 
 
 class Gone(LocalShell):

@@ -52,6 +52,9 @@ class LocalKeeper:
         self.directory = directory
         self.records: dict[Volume, Record] = {}
 
+    def prepare(self, volume: Volume, deadline: Deadline) -> None:
+        deadline.left()
+
     @contextmanager
     def hold(self, volume: Volume, deadline: Deadline) -> Iterator[Held]:
         deadline.left()
