@@ -39,10 +39,14 @@ def git(world: World, table: Table) -> None:
         locks.append(float(str(sandbox_of(watched(world.scene, select=ONE_PAIR).run)["held_seconds"])))
         world.empty()
     table.ratio("lock of one volume, method git ÷ `git clone` by hand", locks, hands, "≤ 1.15", f"{_MEGABYTES} MB")
-    eight, sequential = watched(world.scene), len(world.places) * median(hands)
+    eight = []
+    for _run in range(RUNS):
+        eight.append(watched(world.scene))
+        world.empty()
+    sequential = len(world.places) * median(hands)
     how = f"{_MEGABYTES} MB; by hand: 8 × the median of `git clone` in a filler"
-    table.ratio("8 volumes: by hand, one after the other ÷ method git", [sequential], [eight.seconds], "≥ 2", how)
-    table.say("controller's memory, 8 volumes by git", f"{eight.python:.0f} MB", "≤ 150 MB", "largest Python process")
+    table.ratio("8 volumes: by hand, one after the other ÷ method git", [sequential], [seen.seconds for seen in eight], "≥ 2", how)
+    table.say("controller's memory, 8 volumes by git", f"{max(seen.python for seen in eight):.0f} MB", "≤ 150 MB", "largest Python process")
     world.original()
 
 

@@ -18,6 +18,7 @@ from contextlib import ExitStack
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError, PlaceLost
+from .brought import BroughtPacks
 from .fill import Received, finish, receive
 from .keeper import HeldVolume, Keeper, VolumeSkipped
 from .model import Project, Snapshot, Volume
@@ -49,6 +50,7 @@ class PairRun:
         book: SnapshotBook,
         transfer: Callable[[Step], Transfer],
         options: Options,
+        brought: BroughtPacks,
         report: Report,
         stop: threading.Event,
     ) -> None:
@@ -63,7 +65,7 @@ class PairRun:
         self._transfers: Mapping[tuple[Volume, str], Transfer] = {
             (step.volume, step.project.name): transfer(step) for step in plan.steps if not plan.idle
         }
-        self._turn = SandboxTurn(self._sandbox, self._received, self._transfers, self._book, self._options)
+        self._turn = SandboxTurn(self._sandbox, self._received, self._transfers, self._book, options, brought)
 
     def run(self) -> PairResult:
         """Do it. What fails is in the result; only Cancelled is raised."""

@@ -5,13 +5,12 @@
 
 from __future__ import annotations
 
-import shutil
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
+from .brought import BroughtPacks
 from .fill import Received, finish, receive, repository_on, with_side
 from .keeper import HeldVolume, VolumeSkipped
 from .model import Method, Project, Volume
@@ -42,19 +41,20 @@ class SandboxTurn:
         transfers: Mapping[tuple[Volume, str], Transfer],
         book: SnapshotBook,
         options: Options,
+        brought: BroughtPacks,
     ) -> None:
         self._side = side
         self._received = received
         self._transfers = transfers
         self._book = book
         self._options = options
-        self._scratch = options.scratch / f"from-{side.volume.claim}"
+        self._brought = brought
         self._lost: Counter[str] = Counter()
         self._proofs: dict[str, tuple[Received | None, Contents]] = {}
 
     def close(self) -> None:
-        """Remove what was brought to this machine: the copies of many pairs would fill it."""
-        shutil.rmtree(self._scratch, ignore_errors=True)
+        """What was brought to this machine for the volume is not needed any more."""
+        self._brought.release(self._side.volume)
 
     def take(self, pending: Sequence[Project], deadline: Deadline) -> list[Project]:
         """Hold the volume once, for as many projects as fit; returns those for a later turn."""
@@ -108,15 +108,14 @@ class SandboxTurn:
         worker = self._received.get(project.name)
         if transfer.method is not Method.GIT or worker is None:
             return transfer
-        relay = FromWorker(worker.side, self._scratch / project.name)
-        started = time.monotonic()
+        relay = FromWorker(worker.side, self._side.volume, self._brought, self._options.scratch)
         size = relay.prepare(worker.snapshot, deadline, first=True)
         # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
-        seconds, budget = time.monotonic() - started, self._options.max_hold - RELEASE_RESERVE
-        if seconds > budget:
+        budget = self._options.max_hold - RELEASE_RESERVE
+        if relay.seconds > budget:
             raise TooLong(
-                f"Copying {project.name} ({size / 1e6:.0f} MB) from the worker's volume took {seconds:.0f} seconds, and a sandbox's volume may "
-                f"be held for {self._options.max_hold:.0f}.",
+                f"Copying {project.name} ({size / 1e6:.0f} MB) from the worker's volume took {relay.seconds:.0f} seconds, "
+                f"and a sandbox's volume may be held for {self._options.max_hold:.0f}.",
                 "Use method seed, or rsync with a local clone, or raise repository_cache_max_hold.",
             )
         return relay

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache import pair
+from ansible_collections.packit.deployment.plugins.module_utils.cache.brought import BroughtPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Entry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import SnapshotGone
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Role, Snapshot, Volume
@@ -137,8 +138,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
                 reading(keeper)
                 return read_snapshot(LocalShell(), project, Deadline(30, "this test"))
 
-            book = SnapshotBook(snapshots, read_again)
-            result = PairRun(plan.pairs[0], keeper, book, lambda _step: transfer, options, told.append, threading.Event()).run()
+            book, brought = SnapshotBook(snapshots, read_again), BroughtPacks(tmp_path / "scratch/brought")
+            result = PairRun(plan.pairs[0], keeper, book, lambda _step: transfer, options, brought, told.append, threading.Event()).run()
             return result, keeper, transfer, told
 
         yield go

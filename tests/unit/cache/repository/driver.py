@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache.brought import BroughtPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import PackMaker
@@ -100,11 +101,11 @@ class OwnClone:
         return
 
 
-def fill(directory: Path, url: str, verify: bool = False, max_hold: float = 60, method: str = "git") -> PairResult:
+def fill(directory: Path, url: str, verify: bool = False, max_hold: float = 300, method: str = "git") -> PairResult:
     """Bring the upstream's present snapshot to both directories."""
     project = project_of(url)
     pair = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
-    started = Deadline(60, "the driver")
+    started = Deadline(300, "the driver")
 
     def read(wanted: Project):  # type: ignore[no-untyped-def]
         return read_snapshot(LocalShell(), wanted, started)
@@ -113,7 +114,7 @@ def fill(directory: Path, url: str, verify: bool = False, max_hold: float = 60, 
     plan = make_plan(Wanted(State.PRESENT, (project,), snapshots, verify), (pair,), {})
     scratch = directory / "scratch"
     scratch.mkdir(exist_ok=True)
-    options = Options(timeout=60, max_hold=max_hold, verify=verify, scratch=scratch)
+    options = Options(timeout=300, max_hold=max_hold, verify=verify, scratch=scratch)
     book = SnapshotBook(snapshots, read)
 
     def transfer(_step: Step) -> Transfer:
@@ -122,7 +123,9 @@ def fill(directory: Path, url: str, verify: bool = False, max_hold: float = 60, 
         return PackTransfer(Method.RSYNC, OwnClone(directory, project), ExecCourier(LocalShell()))
 
     keeper = LocalKeeper(directory)
-    return PairRun(plan.pairs[0], keeper, book, transfer, options, lambda _progress: None, threading.Event()).run()
+    return PairRun(
+        plan.pairs[0], keeper, book, transfer, options, BroughtPacks(scratch / "brought"), lambda _progress: None, threading.Event()
+    ).run()
 
 
 if __name__ == "__main__":
