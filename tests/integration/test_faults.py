@@ -73,14 +73,12 @@ def test_a_full_volume_is_named_and_serves_as_before(scene: Scene) -> None:
 def test_an_image_that_cannot_be_pulled_is_explained_before_a_volume_is_taken(scene: Scene) -> None:
     scene.deploy()
     scene.repository()
-    started = time.monotonic()
     done = scene.run(image="missing.test/nothing:1", wait=120)
     assert done.code != 0
     assert "The image missing.test/nothing:1 cannot be pulled" in done.text
     assert "Check repository_cache_image" in done.text
     assert all(volume["locks"] == [] for volume in done.result["volumes"])
     assert scene.fillers() == []
-    assert time.monotonic() - started < 120
 
 
 def test_an_upstream_that_wants_a_password_or_is_not_there_is_explained(scene: Scene) -> None:

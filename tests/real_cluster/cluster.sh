@@ -55,6 +55,11 @@ run() { local name=$1; shift; setsid "$@" >"$dir/logs/$name.log" 2>&1 </dev/null
 until_ok() { local i; for i in $(seq 300); do "$@" >/dev/null 2>&1 && return; sleep 0.2; done; echo "gave up waiting for: $*; logs in $dir/logs" >&2; return 1; }
 
 up() {
+  if [ -d "$dir/pids" ]; then # a second one over it would leave the first without anybody who could end it
+    if $kubectl get --raw /readyz >/dev/null 2>&1; then echo "It is up already."; exports; return; fi
+    echo "What was left of an earlier one in $dir is in the way. Run first: $0 down" >&2
+    return 1
+  fi
   build
   mkdir -p "$dir"/{logs,pids,pki,etcd,cni/net.d,volumes}
   cd "$dir/pki"
@@ -152,8 +157,10 @@ metadata: {name: standard, annotations: {storageclass.kubernetes.io/is-default-c
 provisioner: kubernetes.io/no-provisioner
 volumeBindingMode: WaitForFirstConsumer
 K
-  echo "export KUBECONFIG=$dir/kubeconfig PATH=$bin:\$PATH"
+  exports
 }
+
+exports() { echo "export KUBECONFIG=$dir/kubeconfig PATH=$bin:\$PATH"; }
 
 volume() {
   local ns=$1 name=$2 size=${3:-1G} node=${4:-node1} mode=${5:-ReadWriteOnce} class=${6:-standard} claim=${7:-} path="$dir/volumes/$1-$2"

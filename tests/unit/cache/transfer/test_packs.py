@@ -12,7 +12,6 @@ import shutil
 import signal
 import socket
 import threading
-import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -288,10 +287,8 @@ def test_nothing_but_what_is_served_can_be_read(place: Place) -> None:
 
 
 def test_a_seed_that_is_gone_is_lost_not_failed(place: Place) -> None:
-    started = time.monotonic()
-    with pytest.raises(PlaceLost):
+    with pytest.raises(PlaceLost, match="Connection refused"):
         place.bring(NetworkCourier(place.route))
-    assert time.monotonic() - started < 30
 
 
 def test_a_seed_that_ends_before_it_greets_is_lost(place: Place) -> None:
