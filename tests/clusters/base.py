@@ -277,10 +277,6 @@ class TestCluster(ABC):
         found = self.core.list_namespaced_pod(namespace, label_selector="packit.dev/repository-cache-filler").items
         return len([item for item in found if item.status.phase not in ("Succeeded", "Failed")])
 
-    def phase(self, namespace: str, name: str) -> str:
-        """A pod's phase."""
-        return str(self.core.read_namespaced_pod(name, namespace).status.phase)
-
     def network_policies(self, namespace: str) -> list[str]:
         """The names of a namespace's network policies."""
         return [item.metadata.name for item in self.api_of("NetworkingV1Api").list_namespaced_network_policy(namespace).items]

@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tests.clusters.base import LANE, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
+from tests.clusters.base import LANE, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster, until
 from tests.consumers.packit import check_in_sandbox, clone_as_packit
 from tests.repositories import make
 from tests.upstream.server import GitServer
@@ -168,6 +168,11 @@ class Scene:
     def fillers(self) -> list[str]:
         """Our pods."""
         return self.cluster.fillers(WORK, SAND)
+
+    def sweep(self, *names: str, **more: Any) -> None:
+        """Wait until what a killed run has left has ended, as nobody beats its heart, and have the next run remove it."""
+        until(lambda: not any(map(self.cluster.counted_by_quota, (WORK, SAND))), "the end of the killed run's pods", 60)
+        self.succeed(*names, **more)
 
     def check(self, *names: str, volumes: int | None = None) -> None:
         """The rules: no pod is left; packit clones from each worker's volume; its checkout is whole with the sandbox's

