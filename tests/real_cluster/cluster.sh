@@ -56,7 +56,7 @@ until_ok() { local i; for i in $(seq 300); do "$@" >/dev/null 2>&1 && return; sl
 
 up() {
   if [ -d "$dir/pids" ]; then # a second one over it would leave the first without anybody who could end it
-    if $kubectl get --raw /readyz >/dev/null 2>&1; then echo "It is up already."; exports; return; fi
+    if [ -f "$dir/up" ] && $kubectl get --raw /readyz >/dev/null 2>&1; then echo "It is up already."; exports; return; fi
     echo "What was left of an earlier one in $dir is in the way. Run first: $0 down" >&2
     return 1
   fi
@@ -157,6 +157,7 @@ metadata: {name: standard, annotations: {storageclass.kubernetes.io/is-default-c
 provisioner: kubernetes.io/no-provisioner
 volumeBindingMode: WaitForFirstConsumer
 K
+  touch "$dir/up"
   exports
 }
 

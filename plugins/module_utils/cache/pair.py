@@ -13,12 +13,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError, PlaceLost
-from .brought import BroughtPacks
 from .fill import Received, finish, receive
 from .keeper import HeldVolume, Keeper, VolumeSkipped
 from .model import Project, Snapshot, Volume
@@ -50,7 +49,6 @@ class PairRun:
         book: SnapshotBook,
         transfer: Callable[[Step], Transfer],
         options: Options,
-        brought: BroughtPacks,
         report: Report,
         stop: threading.Event,
     ) -> None:
@@ -65,7 +63,7 @@ class PairRun:
         self._transfers: Mapping[tuple[Volume, str], Transfer] = {
             (step.volume, step.project.name): transfer(step) for step in plan.steps if not plan.idle
         }
-        self._turn = SandboxTurn(self._sandbox, self._received, self._transfers, self._book, options, brought)
+        self._turn = SandboxTurn(self._sandbox, self._received, self._transfers, self._book, self._options)
 
     def run(self) -> PairResult:
         """Do it. What fails is in the result; only Cancelled is raised."""
@@ -73,15 +71,24 @@ class PairRun:
         pending = [project for project in projects if self._has_work(project)]
         for side in (self._sandbox, self._worker):
             side.end([project for project in projects if project not in pending], Action.NOTHING)
-        pending = self._ready(pending)
+        with ThreadPoolExecutor(1, "prepare") as executor:
+            failure = self._tries(self._ready(pending), executor)
+        if failure is not None:  # what was finished in spite of it has its result already
+            for side in (self._sandbox, self._worker):
+                side.end(projects, Action.FAILED, failure)
+        return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result())
+
+    def _tries(self, pending: list[Project], executor: ThreadPoolExecutor) -> DeploymentError | None:
+        """Everything for the pending projects; what stopped all that has no result by then."""
         failure: DeploymentError | None = None
+        prepared = executor.submit(self._prepare_sandbox, pending)
         for _attempt in range(self._options.tries):
             if not pending:
                 break
             try:
                 with ExitStack() as stack:
-                    self._rounds(self._take_worker(stack, pending), pending)
-                break
+                    self._rounds(self._take_worker(stack, pending), pending, prepared)
+                return None
             except Cancelled:
                 raise
             except _WorkerLost as error:
@@ -90,12 +97,8 @@ class PairRun:
                 self._received.clear()
                 pending = self._ready([project for project in pending if self._worker.open(project)])
             except DeploymentError as error:  # the worker's volume could not be released
-                failure = error
-                break
-        if failure is not None:  # what was finished in spite of it has its result already
-            for side in (self._sandbox, self._worker):
-                side.end(projects, Action.FAILED, failure)
-        return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result())
+                return error
+        return failure
 
     def _has_work(self, project: Project) -> bool:
         name = project.name
@@ -143,44 +146,40 @@ class PairRun:
             self._worker.end(pending, Action.FAILED, error)
         return None
 
-    def _rounds(self, worker: HeldVolume | None, pending: list[Project]) -> None:
+    def _rounds(self, worker: HeldVolume | None, pending: list[Project], prepared: Future[None]) -> None:
         deadline = Deadline(self._options.timeout, f"volume {self._sandbox.volume}", self._stop)
-        with ThreadPoolExecutor(1, "prepare") as executor:
-            prepared = executor.submit(self._prepare_sandbox, pending, deadline)
-            try:
-                while True:
-                    if worker is not None:
-                        for project in pending:
-                            self._receive_on_worker(worker, project)
-                    prepared.result()
-                    later = self._turn.take(pending, deadline)
-                    for project in pending:
-                        if project not in later:
-                            self._finish_worker(project)
-                    if not later:
-                        return
-                    deadline.sleep(_TURN_PAUSE)
-                    if worker is not None:
-                        self._require_there(worker)
-                    pending = self._ready(later)  # a seed that was lost is made anew while no sandbox's volume is held
-            finally:
-                self._turn.close()
-                if worker is not None:
-                    self._clean_worker()
-                    self._worker.write_record()
-
-    def _prepare_sandbox(self, pending: Sequence[Project], deadline: Deadline) -> None:
-        """Beside what the worker's volume receives. What stops it stops the sandbox's volume."""
-        wanted = [project for project in pending if self._sandbox.steps[project.name].action is not Action.NOTHING]
         try:
-            if wanted:
+            while True:
+                if worker is not None:
+                    for project in pending:
+                        self._receive_on_worker(worker, project)
+                prepared.result()
+                later = self._turn.take(pending, deadline)
+                for project in pending:
+                    if project not in later:
+                        self._finish_worker(project)
+                if not later:
+                    return
+                deadline.sleep(_TURN_PAUSE)
+                if worker is not None:
+                    self._require_there(worker)
+                pending = self._ready(later)  # a seed that was lost is made anew while no sandbox's volume is held
+        finally:
+            self._turn.close()
+            if worker is not None:
+                self._clean_worker()
+                self._worker.write_record()
+
+    def _prepare_sandbox(self, pending: Sequence[Project]) -> None:
+        """Beside what the worker's volume receives. Where that fails, it is done when the volume is taken, and judged by that."""
+        if any(self._sandbox.steps[project.name].action is not Action.NOTHING for project in pending):
+            deadline = Deadline(self._options.timeout, f"preparing volume {self._sandbox.volume}", self._stop)
+            try:
                 self._keeper.prepare(self._sandbox.volume, deadline)
-        except Cancelled:
-            raise
-        except PlaceLost as error:
-            self._sandbox.tell("", "is prepared when it is taken", error.message)
-        except DeploymentError as error:
-            self._sandbox.end(wanted, Action.FAILED, error)
+            except Cancelled:
+                raise
+            except DeploymentError as error:
+                self._sandbox.tell("", "is prepared when it is taken", error.message)
 
     def _clean_worker(self) -> None:
         """Remove the quarantines of projects that were not published; where a later run goes on with them they stay."""

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from ..errors import Cancelled
-from .brought import BroughtPacks
 from .keeper import Keeper
 from .pair import PairRun
 from .pair_options import Options
@@ -40,12 +39,10 @@ def roll_out(
     Raises Cancelled when ``stop`` is set, after every pair that had begun has released its volumes.
     """
 
-    brought = BroughtPacks(options.scratch / "brought")
-
     def run(pair: PairPlan) -> PairResult:
         if plan.state is State.ABSENT:
             return RemovalRun(pair, keeper, options, report, stop).run()
-        return PairRun(pair, keeper, book, transfer, options, brought, report, stop).run()
+        return PairRun(pair, keeper, book, transfer, options, report, stop).run()
 
     at_once = max(1, concurrency // VOLUMES_OF_A_PAIR)
     with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="pair") as executor:

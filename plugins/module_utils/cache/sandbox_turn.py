@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
+import shutil
+import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
-from .brought import BroughtPacks
 from .fill import Received, finish, receive, repository_on, with_side
 from .keeper import HeldVolume, VolumeSkipped
 from .model import Method, Project, Volume
@@ -41,25 +42,25 @@ class SandboxTurn:
         transfers: Mapping[tuple[Volume, str], Transfer],
         book: SnapshotBook,
         options: Options,
-        brought: BroughtPacks,
     ) -> None:
         self._side = side
         self._received = received
         self._transfers = transfers
         self._book = book
         self._options = options
-        self._brought = brought
+        self._scratch = options.scratch / f"from-{side.volume.claim}"
         self._lost: Counter[str] = Counter()
         self._proofs: dict[str, tuple[Received | None, Contents]] = {}
 
     def close(self) -> None:
-        """What was brought to this machine for the volume is not needed any more."""
-        self._brought.release(self._side.volume)
+        """Remove what was brought to this machine: the copies of many pairs would fill it."""
+        shutil.rmtree(self._scratch, ignore_errors=True)
 
     def take(self, pending: Sequence[Project], deadline: Deadline) -> list[Project]:
         """Hold the volume once, for as many projects as fit; returns those for a later turn."""
         chosen: dict[str, Transfer] = {}
-        needed = []
+        needed: list[Project] = []
+        later: list[Project] = []
         for project in pending:
             if self._proved(project):
                 worker = self._received[project.name]
@@ -70,12 +71,16 @@ class SandboxTurn:
                     chosen[project.name] = self._transfer(project, deadline)
                 except Cancelled:
                     raise
+                except PlaceLost as error:  # the worker's: whether it is still there is looked at before the next turn
+                    later += [project] if self._goes_on(project, error) else []
+                    continue
                 except DeploymentError as error:
                     self._side.end([project], Action.FAILED, error)
                     continue
                 needed.append(project)
-        if not needed:
-            return []
+        return later + self._hold(needed, chosen, deadline) if needed else later
+
+    def _hold(self, needed: Sequence[Project], chosen: Mapping[str, Transfer], deadline: Deadline) -> list[Project]:
         later: list[Project] = []
         try:
             try:
@@ -108,14 +113,15 @@ class SandboxTurn:
         worker = self._received.get(project.name)
         if transfer.method is not Method.GIT or worker is None:
             return transfer
-        relay = FromWorker(worker.side, self._side.volume, self._brought, self._options.scratch)
+        relay = FromWorker(worker.side, self._scratch / project.name)
+        started = time.monotonic()
         size = relay.prepare(worker.snapshot, deadline, first=True)
         # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
-        budget = self._options.max_hold - RELEASE_RESERVE
-        if relay.seconds > budget:
+        seconds, budget = time.monotonic() - started, self._options.max_hold - RELEASE_RESERVE
+        if seconds > budget:
             raise TooLong(
-                f"Copying {project.name} ({size / 1e6:.0f} MB) from the worker's volume took {relay.seconds:.0f} seconds, "
-                f"and a sandbox's volume may be held for {self._options.max_hold:.0f}.",
+                f"Copying {project.name} ({size / 1e6:.0f} MB) from the worker's volume took {seconds:.0f} seconds, and a sandbox's volume may "
+                f"be held for {self._options.max_hold:.0f}.",
                 "Use method seed, or rsync with a local clone, or raise repository_cache_max_hold.",
             )
         return relay

@@ -156,5 +156,5 @@ class PodShell:
         if code is None:
             raise ConnectionLost(f"The connection to {self.where} was lost while {argv[0]} was running.", "Run again.")
         if code == _KILLED:
-            raise ConnectionLost(f"{argv[0]} was killed in {self.where}: the pod ended, or has too little memory.", "Run again.")
+            self.run(("true",), deadline=deadline)  # raises what became of the pod, where it was the pod's end
         return Completed(tuple(argv), code, b"", stderr.decode("utf-8", "replace"))

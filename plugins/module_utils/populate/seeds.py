@@ -12,7 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..cache.fill import Tell
@@ -22,7 +22,7 @@ from ..cache.model import Project, Snapshot, Volume
 from ..cache.pack_maker import FinishedPacks, PackMaker
 from ..cache.repository import Repository
 from ..cache.space import size
-from ..cache.transfer.over_network import NetworkCourier, Route, probe, serve
+from ..cache.transfer.over_network import NetworkCourier, Route, SeedLost, probe, serve
 from ..cache.transfer.relay import RelayCourier
 from ..cluster.client import Client
 from ..cluster.errors import ClusterError
@@ -40,7 +40,7 @@ from .seed_replicas import Replicas
 KEPT = "/packit-seed"
 """Where a claim that keeps the scratch between runs is mounted."""
 _FAILURES = 2
-"""Copies over the network that may fail from a living seed before a namespace's packs go through the API server."""
+"""Copies over the network that may fail in a row from a living seed before a namespace's packs go through the API server."""
 _PAUSE = 1.0
 _POLICY_SECONDS = 15.0
 """Seconds until a new network policy must be in force."""
@@ -51,13 +51,16 @@ Visit = Callable[[Volume, Deadline], AbstractContextManager[Shell]]
 
 @dataclass(frozen=True)
 class _Life:
-    """One seed pod, and all that is gone with it. ``makers`` by project and snapshot."""
+    """One seed pod, and all that is gone with it. ``makers`` by project and snapshot; ``failed`` and ``reasons`` by namespace: copies
+    over the network that failed in a row, and the last one's words."""
 
     pod: Pod
     route: Route
     relay: RelayCourier
     mirrors: dict[str, Mirror]
     makers: dict[tuple[str, str], PackMaker]
+    failed: Counter[str] = field(default_factory=Counter)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 class Seeds:
@@ -93,8 +96,6 @@ class Seeds:
         self._stack = ExitStack()
         self._life: _Life | None = None
         self._detours: dict[str, str] = {}
-        self._failed: Counter[str] = Counter()
-        self._reasons: dict[str, str] = {}
         self._left: tuple[str, ...] = ()
         self._executor = ThreadPoolExecutor(max(1, len(neighbours)), "probe")
         self._probes: list[Future[None]] = []
@@ -161,15 +162,12 @@ class Seeds:
         with self._replicas.route(packs, life.route) as route:
             try:
                 NetworkCourier(route).copy(packs, repository, deadline, progress)
-            except PlaceLost as error:
-                if not self._replicas.drop(route) and life is self._life:  # not the word of a seed that is gone by now
-                    self._refused(namespace, error.message)
+                life.failed[namespace] = 0
+            except SeedLost as error:
+                if not self._replicas.drop(route):  # the first one may be alive: `ready` looks, and decides
+                    life.failed[namespace] += 1
+                    life.reasons[namespace] = error.message
                 raise
-
-    def _refused(self, namespace: str, why: str) -> None:
-        """A copy over the network failed, from a seed that may be alive: ``ready`` looks, and decides."""
-        self._failed[namespace] += 1
-        self._reasons[namespace] = why
 
     def close(self) -> None:
         """Remove the pod and what was made for it: all of it, also where some of it cannot be removed. ``notes`` say what."""
@@ -193,11 +191,10 @@ class Seeds:
         if self._life is not None and self._life.pod.uid == pod.uid:
             if suspected:
                 self._forget_dead(self._life, deadline)
-                for namespace, times in list(self._failed.items()):
+                for namespace, times in list(self._life.failed.items()):
                     if times >= _FAILURES:
-                        self._detours.setdefault(namespace, self._reasons[namespace])
+                        self._detours.setdefault(namespace, self._life.reasons[namespace])
             return self._life
-        self._failed.clear()
         route = Route(pod.address, f"{self._directory}/packs", self._secret)
         # What an earlier run made is of no use, and a scratch that is kept must not fill up with it.
         checked(shell, shell.run(("rm", "-rf", "--", route.served), deadline=deadline))

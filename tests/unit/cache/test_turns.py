@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache import pair
-from ansible_collections.packit.deployment.plugins.module_utils.cache.brought import BroughtPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Entry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import SnapshotGone
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Role, Snapshot, Volume
@@ -28,6 +27,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream i
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Progress as Line
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import Held, LocalKeeper, project_of
@@ -138,8 +138,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
                 reading(keeper)
                 return read_snapshot(LocalShell(), project, Deadline(30, "this test"))
 
-            book, brought = SnapshotBook(snapshots, read_again), BroughtPacks(tmp_path / "scratch/brought")
-            result = PairRun(plan.pairs[0], keeper, book, lambda _step: transfer, options, brought, told.append, threading.Event()).run()
+            book = SnapshotBook(snapshots, read_again)
+            result = PairRun(plan.pairs[0], keeper, book, lambda _step: transfer, options, told.append, threading.Event()).run()
             return result, keeper, transfer, told
 
         yield go
@@ -185,17 +185,34 @@ def test_a_place_that_is_lost_each_time_is_a_failure_of_that_pair(run: Run) -> N
     assert keeper.holds.count("sandbox") == 3
 
 
-def test_an_image_that_cannot_be_had_fails_the_sandbox_and_its_volume_is_not_taken(run: Run) -> None:
-    result, keeper, _transfer, _told = run([], unprepared=DeploymentError("no such image"))
-    assert actions(result) == [Action.FAILED, Action.BLOCKED]
-    assert result.sandbox.projects[0].error == "no such image"
-    assert keeper.holds == ["worker"]
-
-
-def test_what_was_lost_while_the_sandbox_was_prepared_is_done_when_it_is_taken(run: Run) -> None:
-    result, keeper, _transfer, _told = run([], unprepared=PlaceLost("the pod that pulled the image is gone"))
+@pytest.mark.parametrize("error", [DeploymentError("the node is cordoned"), PlaceLost("the pod that pulled the image is gone")])
+def test_what_could_not_be_prepared_is_judged_when_the_volume_is_taken(run: Run, error: DeploymentError) -> None:
+    result, keeper, _transfer, told = run([], unprepared=error)
     assert actions(result) == [Action.ADD, Action.ADD]
     assert keeper.holds == ["worker", "sandbox"]
+    assert [progress.detail for progress in told if progress.phase == "is prepared when it is taken"] == [error.message]
+
+
+@pytest.mark.parametrize(("losses", "expected"), [(2, [Action.ADD, Action.ADD]), (9, [Action.FAILED, Action.BLOCKED])])
+def test_a_worker_that_is_lost_while_its_packs_are_brought_has_another_try(
+    run: Run, monkeypatch: pytest.MonkeyPatch, losses: int, expected: list[Action]
+) -> None:
+    left = [losses]
+    download = LocalShell.download
+
+    def losing(shell: LocalShell, argv: Sequence[str], to: Path, *, deadline: Deadline) -> Completed:
+        if left[0]:
+            left[0] -= 1
+            raise PlaceLost("cut in the middle")
+        return download(shell, argv, to, deadline=deadline)
+
+    monkeypatch.setattr(LocalShell, "download", losing)
+    monkeypatch.setattr(Stumbling, "method", Method.GIT)
+    result, keeper, _transfer, _told = run([])
+    assert actions(result) == expected
+    if expected[0] is Action.FAILED:
+        assert result.sandbox.projects[0].error == "cut in the middle"
+        assert keeper.holds == ["worker"]
 
 
 class Gone(LocalShell):

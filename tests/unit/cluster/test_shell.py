@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import shell as module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import PlaceLost
@@ -31,10 +32,19 @@ def test_a_file_that_cannot_be_had_is_told_in_the_programs_own_words(shell: PodS
     assert (done.returncode, done.stderr) == (3, "no such file\n")
 
 
-def test_what_the_end_of_a_pod_kills_is_the_pods_loss_and_no_failure_of_the_program(shell: PodShell, tmp_path: Path) -> None:
+def test_what_the_end_of_a_pod_kills_is_the_pods_loss_and_no_failure_of_the_program(
+    shell: PodShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = tmp_path / "from"
     source.write_bytes(b"x" * 100)
-    with pytest.raises(PlaceLost, match="sh was killed in pod sand/filler: the pod ended, or has too little memory"):
+    monkeypatch.setattr(PodShell, "run", lambda *_words, **_options: None)  # the pod is there: something else has killed it
+    assert shell.download(("sh", "-c", "echo half; exit 137"), tmp_path / "to", deadline=limit()).returncode == 137
+
+    def gone(*_words: object, deadline: Deadline) -> None:
+        raise PodLost("The pod is gone.")
+
+    monkeypatch.setattr(PodShell, "run", gone)
+    with pytest.raises(PlaceLost, match="The pod is gone"):
         shell.download(("sh", "-c", "echo half; exit 137"), tmp_path / "to", deadline=limit())
-    with pytest.raises(PlaceLost, match="sh was killed in pod sand/filler"):
+    with pytest.raises(PlaceLost, match="The pod is gone"):
         shell.upload(("sh", "-c", "cat >/dev/null; exit 137"), source, deadline=limit())

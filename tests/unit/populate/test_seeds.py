@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +17,13 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import FinishedPack
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import NetworkCourier, Route
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import NetworkCourier, Route, SeedLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Forbidden, PodLost, QuotaExceeded
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.network_policy import policies
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.service_pod import ServicePod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
 from ansible_collections.packit.deployment.plugins.module_utils.populate import seeds as module
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_options import SeedOptions
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_replicas import Replicas
@@ -150,22 +151,51 @@ def test_what_a_seed_that_is_gone_did_not_send_is_not_held_against_the_next(make
     def copy(*_: object) -> None:
         copies.append("one more")
         if len(copies) == 1:
-            with pytest.raises(PodLost):
+            with pytest.raises(SeedLost):
                 seeds.copy("sand", PACKS, None, limit(), None)  # type: ignore[arg-type]
         else:
             seeds.lost()
             seeds.ready(PROJECT, SNAPSHOT, 0, limit())
-        raise PodLost("connection reset")
+        raise SeedLost("connection reset")
 
     monkeypatch.setattr(NetworkCourier, "copy", copy)
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
-    with pytest.raises(PodLost):
+    with pytest.raises(SeedLost):
         seeds.copy("sand", PACKS, None, limit(), None)  # type: ignore[arg-type]
     pod.alive = True
     seeds.lost()
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     seeds.close()
     assert (pod.lives, seeds.notes) == (2, ())
+
+
+@pytest.mark.parametrize(
+    ("endings", "detour"),
+    [
+        ([SeedLost("reset"), SeedLost("reset")], True),
+        ([SeedLost("reset"), None, SeedLost("reset")], False),
+        ([PodLost("the filler was evicted")] * 3, False),
+    ],
+)
+def test_only_what_fails_in_a_row_and_by_a_living_seeds_fault_costs_the_detour(
+    make: Made, monkeypatch: pytest.MonkeyPatch, endings: list[Exception | None], detour: bool
+) -> None:
+    seeds, pod = make()
+    pod.alive = True
+    seeds.ready(PROJECT, SNAPSHOT, 0, limit())
+    for ending in endings:
+
+        def copy(*_: object, ending: Exception | None = ending) -> None:
+            if ending is not None:
+                raise ending
+
+        monkeypatch.setattr(NetworkCourier, "copy", copy)
+        with suppress(DeploymentError):
+            seeds.copy("sand", PACKS, None, limit(), None)  # type: ignore[arg-type]
+        seeds.lost()
+    seeds.ready(PROJECT, SNAPSHOT, 0, limit())
+    seeds.close()
+    assert bool(seeds.notes) is detour
 
 
 def test_a_policy_that_cannot_be_removed_leaves_no_pod_behind(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -213,7 +243,6 @@ def test_a_replica_that_failed_is_not_waited_for_again(monkeypatch: pytest.Monke
 
 def test_a_pod_that_never_starts_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
     from ansible_collections.packit.deployment.plugins.module_utils.cluster import service_pod  # noqa: PLC0415
-    from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError  # noqa: PLC0415
 
     class Filler:
         def __init__(self, *_: object) -> None:

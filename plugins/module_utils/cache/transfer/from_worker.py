@@ -12,9 +12,8 @@ from pathlib import Path
 
 from ...deadline import Deadline
 from ...shell import Progress
-from ..brought import BroughtPacks
 from ..entry import Entry
-from ..model import Method, Snapshot, Volume
+from ..model import Method, Snapshot
 from ..objects import Side, bring_missing, fetch_file, send_file
 from ..packs import files_of
 from ..repository import Incoming, Repository
@@ -26,33 +25,31 @@ class FromWorker:
     method = Method.GIT
     resumes = False
 
-    def __init__(self, worker: Side, sandbox: Volume, brought: BroughtPacks, scratch: Path) -> None:
+    def __init__(self, worker: Side, scratch: Path) -> None:
         self._worker = worker
-        self._sandbox = sandbox
-        self._brought = brought
         self._scratch = scratch
-        self.seconds = 0.0
-        """What bringing the packs to this machine takes, once ``prepare`` has done it."""
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
         """Bring the worker's new packs to this machine, before the sandbox's volume is taken."""
-        repository, received = self._worker.repository, self._worker.incoming
-
-        def fetch(file: str, to: Path) -> None:
-            fetch_file(repository, f"{repository.pack_directory}/{file}", to, deadline)
-
-        self.seconds = sum(self._brought.bring(self._sandbox, pack.name, fetch, deadline) for pack in received.packs)
-        return received.bytes if first else 0
+        self._scratch.mkdir(parents=True, exist_ok=True)
+        repository = self._worker.repository
+        for name in files_of(pack.name for pack in self._worker.incoming.packs):
+            file = self._scratch / name
+            if not file.exists():
+                coming = file.with_suffix(".coming")
+                fetch_file(repository, f"{repository.pack_directory}/{name}", coming, deadline)
+                coming.rename(file)
+        return self._worker.incoming.bytes if first else 0
 
     def receive(
         self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
     ) -> Incoming:
         """See ``Transfer``."""
         packs = self._worker.incoming.packs if repository.lacks(entry, snapshot, deadline) else ()
-        files, there = files_of(pack.name for pack in packs), self._brought.directory
-        repository.expect([pack.name for pack in packs], sum((there / name).stat().st_size for name in files), deadline)
+        files = files_of(pack.name for pack in packs)
+        repository.expect([pack.name for pack in packs], sum((self._scratch / name).stat().st_size for name in files), deadline)
         for name in files:
-            send_file(repository, there / name, f"{repository.pack_directory}/{name}", deadline)
+            send_file(repository, self._scratch / name, f"{repository.pack_directory}/{name}", deadline)
         # Into an empty entry git has proved the whole; else the new part is walked where it arrives.
         incoming = repository.incoming(connected=bool(packs) and not self._worker.entry.usable, deadline=deadline)
         if not incoming.connected and repository.absent(snapshot.ids, entry, incoming, deadline):

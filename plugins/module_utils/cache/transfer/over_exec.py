@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 from ...deadline import Deadline
+from ...errors import DeploymentError, PlaceLost
 from ...shell import Completed, Progress, Shell
 from ..pack_maker import FinishedPacks
 from ..repository import Repository
-from .rsync import IDLE_TIMEOUT, RESUMING, connection_lost, persist
+from .rsync import IDLE_TIMEOUT, KILLED, RESUMING, connection_lost, explained, persist
 
 _TRIES, _PAUSE = 4, 2.0
 """How often an rsync whose connection was lost is started, and the seconds between."""
@@ -33,6 +34,11 @@ class ExecCourier:
                 if peer.rsh:
                     argv.append(f"--rsh={' '.join(peer.rsh)}")
                 argv += ["--", f"{packs.directory}/", f"{peer.prefix}{repository.pack_directory}/"]
-                return self._local.run(("sh", "-c", 'exec "$@" >&2', "rsync", *argv), deadline=deadline, env=peer.env, progress=progress)
+                ended = self._local.run(("sh", "-c", 'exec "$@" >&2', "rsync", *argv), deadline=deadline, env=peer.env, progress=progress)
+            if ended.returncode == KILLED:  # whatever ends a pod ends what runs in it like that, before the pod is gone
+                repository.shell.run(("true",), deadline=deadline)  # raises PlaceLost where it is
+            return ended
 
-        persist(once, connection_lost, _TRIES, _PAUSE, repository.shell.where, deadline)
+        done = persist(once, connection_lost, _TRIES, _PAUSE, deadline)
+        if done.returncode:
+            raise explained(done, repository.shell.where, PlaceLost if connection_lost(done) else DeploymentError)

@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ...deadline import Deadline
+from ...errors import DeploymentError, PlaceLost
 from ...shell import Completed, Progress, Shell, checked
 from .. import scripts
 from ..pack_maker import FinishedPacks
@@ -76,6 +77,10 @@ exit $code
 """
 
 
+class SeedLost(PlaceLost):
+    """A copy failed by the seed's fault, and not by that of the place that copied."""
+
+
 @dataclass(frozen=True)
 class Route:
     """Where a seed serves its packs, and the run's secret. ``served`` is the first seed's directory of packs, by which they are
@@ -126,7 +131,10 @@ class NetworkCourier:
 def copy_packs(
     shell: Shell, scratch: str, route: Route, packs: FinishedPacks, to: str, deadline: Deadline, progress: Progress | None = None
 ) -> None:
-    """Have a place copy packs that a seed serves into its directory ``to``. Raises PlaceLost, DeploymentError."""
+    """Have a place copy packs that a seed serves into its directory ``to``.
+
+    Raises SeedLost, PlaceLost where it is the place itself that was lost, DeploymentError.
+    """
     url = route.url(packs.directory.removeprefix(route.served).strip("/"))
     argv = (
         "--recursive", *RESUMING, f"--timeout={IDLE_TIMEOUT}", f"--contimeout={CONNECT_TIMEOUT}",
@@ -136,7 +144,9 @@ def copy_packs(
     def once() -> Completed:
         return shell.run(_with_secret(scratch, argv), deadline=deadline, stdin=route.secret.encode(), progress=progress)
 
-    persist(once, seed_lost, _TRIES, _PAUSE, shell.where, deadline)
+    done = persist(once, seed_lost, _TRIES, _PAUSE, deadline)
+    if done.returncode:
+        raise explained(done, shell.where, SeedLost if seed_lost(done) else DeploymentError)
 
 
 def seed_lost(completed: Completed) -> bool:

@@ -21,6 +21,8 @@ from ..repository import Incoming, Repository
 
 _COPIES = 3
 """How often a pack that arrives damaged is copied."""
+_TRIES, _PAUSE = 4, 1.0
+"""How often packs are made and brought on their way, where that is lost each time though their source is there; seconds between."""
 
 
 class PackSource(Protocol):
@@ -61,7 +63,9 @@ class PackTransfer:
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
         """Have the snapshot where packs are made, and the full packs, where they may be needed."""
-        while True:  # the source itself says when it has been lost too often
+        for attempt in range(_TRIES):
+            if attempt:
+                deadline.sleep(_PAUSE)
             maker = self._source.ready(snapshot, deadline)
             if not first:
                 return 0
@@ -69,8 +73,10 @@ class PackTransfer:
                 packs = maker.make(snapshot, (), deadline)
                 self._courier.prepare(packs, deadline)
                 return packs.bytes
-            except PlaceLost:
+            except PlaceLost as error:
                 self._source.lost()
+                lost = error
+        raise lost
 
     def receive(
         self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None

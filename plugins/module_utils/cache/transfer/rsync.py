@@ -9,11 +9,13 @@ import re
 from collections.abc import Callable
 
 from ...deadline import Deadline
-from ...errors import DeploymentError, PlaceLost
+from ...errors import DeploymentError
 from ...shell import Completed
 
-CONNECTION_LOST = (10, 12, 19, 20, 30, 35, 137)
-"""Exit codes after which a copy can go on where it was. The other side's are among them: a signal ended it (19, 20), or its pod (137)."""
+CONNECTION_LOST = (10, 12, 19, 20, 30, 35)
+"""Exit codes after which a copy can go on where it was; 19 and 20 are also the other side's, when a signal ended it."""
+KILLED = 137
+"""The exit code of a process that got SIGKILL: for want of memory, or as its pod ends."""
 IDLE_TIMEOUT = 60
 """Seconds without a byte after which rsync gives up."""
 RESUMING = ("--times", "--append", "--chmod=D2775,F644")
@@ -34,7 +36,7 @@ EXIT_MEANINGS = {
     30: "timeout: no data came for a while",
     35: "timeout while connecting to the daemon",
     127: "rsync is not installed in the pod's image",
-    137: "rsync was killed: its pod ended, or had too little memory",
+    KILLED: "rsync was killed (out of memory?)",
 }
 
 
@@ -47,23 +49,19 @@ def connection_lost(completed: Completed) -> bool:
     return completed.returncode in CONNECTION_LOST
 
 
-def persist(run: Callable[[], Completed], lost: Lost, tries: int, pause: float, where: str, deadline: Deadline) -> None:
-    """Run an rsync until it ends otherwise than by losing the other side, ``tries`` times at the most, ``pause`` seconds apart.
-
-    Raises PlaceLost, DeploymentError.
-    """
+def persist(run: Callable[[], Completed], lost: Lost, tries: int, pause: float, deadline: Deadline) -> Completed:
+    """Run an rsync until it ends otherwise than by losing the other side, ``tries`` times at the most, ``pause`` seconds apart."""
     for attempt in range(tries):
         if attempt:
             deadline.sleep(pause)
         completed = run()
         if not lost(completed):
             break
-    if completed.returncode:
-        raise explained(completed, where, lost)
+    return completed
 
 
-def explained(completed: Completed, where: str, lost: Lost = connection_lost) -> DeploymentError:
-    """An rsync that failed, in words; PlaceLost where it was ``lost``. Pure."""
+def explained(completed: Completed, where: str, kind: type[DeploymentError] = DeploymentError) -> DeploymentError:
+    """An rsync that failed, in words. Pure."""
     meaning = EXIT_MEANINGS.get(completed.returncode, "see EXIT VALUES in rsync(1)")
     lines = [line.strip() for line in re.split(r"[\r\n]+", completed.stderr.strip()) if line.strip() and "%" not in line]
     words = " | ".join(lines[-3:])
@@ -73,5 +71,6 @@ def explained(completed: Completed, where: str, lost: Lost = connection_lost) ->
         remedy = "Grow the volume, or take projects off it (repository_cache_state: absent)."
     elif "command not found" in lowered or completed.returncode == 127:
         remedy = "Use an image with git and rsync (repository_cache_image)."
-    kind = PlaceLost if lost(completed) else DeploymentError
+    elif completed.returncode == KILLED:
+        remedy = "Raise the filler's memory limit (resources in repository_cache_filler)."
     return kind(f"rsync to {where} ended with code {completed.returncode} ({meaning}): {words or 'it printed nothing'}", remedy)

@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.brought import BroughtPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import PackMaker
@@ -123,9 +122,7 @@ def fill(directory: Path, url: str, verify: bool = False, max_hold: float = 300,
         return PackTransfer(Method.RSYNC, OwnClone(directory, project), ExecCourier(LocalShell()))
 
     keeper = LocalKeeper(directory)
-    return PairRun(
-        plan.pairs[0], keeper, book, transfer, options, BroughtPacks(scratch / "brought"), lambda _progress: None, threading.Event()
-    ).run()
+    return PairRun(plan.pairs[0], keeper, book, transfer, options, lambda _progress: None, threading.Event()).run()
 
 
 if __name__ == "__main__":

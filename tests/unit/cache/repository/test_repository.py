@@ -45,7 +45,7 @@ def deadline() -> Deadline:
 def test_a_fill_and_a_second_one_that_changes_nothing(tmp_path: Path, upstream: GitServer) -> None:
     first = fill(tmp_path, upstream.url("one.git"))
     assert [volume.projects[0].action for volume in (first.sandbox, first.worker)] == [Action.ADD, Action.ADD]
-    assert list((tmp_path / "scratch/brought").iterdir()) == []  # the copies of many pairs would fill this machine
+    assert list((tmp_path / "scratch").glob("from-*")) == []  # the copies of many pairs would fill this machine
     second = fill(tmp_path, upstream.url("one.git"), verify=True)
     assert [volume.projects[0].action for volume in (second.sandbox, second.worker)] == [Action.NOTHING, Action.NOTHING]
 

@@ -13,8 +13,10 @@ import signal
 import socket
 import threading
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -24,6 +26,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.model impo
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks, PackMaker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import BadPack
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import packs as transfer_packs
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import (
     NetworkCourier,
@@ -33,12 +36,11 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.o
     serve,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.packs import Courier, PackTransfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.rsync import explained
 from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress, RsyncPeer
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import project_of
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -291,6 +293,67 @@ def test_a_seed_that_is_gone_is_lost_not_failed(place: Place) -> None:
         place.bring(NetworkCourier(place.route))
 
 
+class Losing:
+    """A courier that loses the other side each time."""
+
+    def __init__(self) -> None:
+        self.tries = 0
+
+    def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
+        self.tries += 1
+        raise PlaceLost(f"cut for the {self.tries}th time")
+
+    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
+        raise AssertionError("nothing was prepared")
+
+
+def test_packs_that_are_lost_on_their_way_each_time_are_not_made_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transfer_packs, "_PAUSE", 0.01)
+    courier = Losing()
+    with pytest.raises(PlaceLost, match="cut for the 4th time"):
+        place.bring(courier)
+
+
+class Killed(LocalShell):
+    """A pod whose rsync is killed; ``gone``: as the pod ends."""
+
+    def __init__(self, gone: bool) -> None:
+        super().__init__()
+        self._gone = gone
+
+    @property
+    def where(self) -> str:
+        return "pod sand/filler"
+
+    @contextmanager
+    def rsync_peer(self, deadline: Deadline) -> Iterator[RsyncPeer]:
+        yield RsyncPeer(("sh", "-c", "'exit 137'", "x"), "pod:", {})
+
+    def run(self, argv: tuple[str, ...], **options: Any) -> Completed:  # type: ignore[override]
+        if self._gone and argv == ("true",):
+            raise PlaceLost("pod sand/filler is gone")
+        return super().run(argv, **options)
+
+
+@pytest.mark.parametrize(
+    ("gone", "kind", "words", "remedy"),
+    [
+        (True, PlaceLost, "is gone", ""),
+        (False, DeploymentError, "ended with code 137 (rsync was killed", "Raise the filler's memory limit"),
+    ],
+)
+def test_an_rsync_that_was_killed_is_the_pods_end_or_a_want_of_memory(
+    place: Place, gone: bool, kind: type[Exception], words: str, remedy: str
+) -> None:
+    packs = finished(place)
+    place.repository.quarantine(place.deadline())
+    there = Repository(Killed(gone), str(place.root), "one", str(place.directory / "scratch"), Limits())
+    with pytest.raises(DeploymentError) as caught:
+        ExecCourier(place.shell).copy(packs, there, place.deadline(), None)
+    assert type(caught.value) is kind
+    assert words in caught.value.message and remedy in caught.value.remedy
+
+
 def test_a_seed_that_ends_before_it_greets_is_lost(place: Place) -> None:
     finished(place)
     with socket.create_server(("127.77.0.1", PORT)) as listener:
@@ -321,20 +384,17 @@ def test_a_seed_whose_packs_are_gone_is_lost(place: Place) -> None:
     [
         (12, "rsync: connection unexpectedly closed (77 bytes received so far) [receiver]", True),
         (20, "rsync error: received SIGINT, SIGTERM, or SIGHUP (code 20) at io.c(586) [sender=3.5.0]", True),
-        (137, "rsync error: unexplained error (code 137) at io.c(949) [sender=3.5.0]", True),
         (5, "@ERROR: chdir failed", True),
         (24, 'file has vanished: "/one/pack-1.pack" (in packs)', True),
         (23, 'rsync: [sender] change_dir "one" (in packs) failed: No such file or directory (2)', True),
         (23, 'rsync: [receiver] mkstemp "/mnt/c/.pack-1.pack.x" failed: Permission denied (13)', False),
         (11, 'rsync: [receiver] write failed on "/mnt/c/pack-1.pack": No space left on device (28)', False),
+        (137, "", False),
         (0, "", False),
     ],
 )
 def test_what_is_the_seeds_fault_and_what_the_volumes(code: int, words: str, lost: bool) -> None:
-    completed = Completed(("rsync",), code, b"", words)
-    assert seed_lost(completed) is lost
-    if code:
-        assert isinstance(explained(completed, "a volume", seed_lost), PlaceLost) is lost
+    assert seed_lost(Completed(("rsync",), code, b"", words)) is lost
 
 
 def test_a_volume_without_room_is_refused_before_a_byte_is_copied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
