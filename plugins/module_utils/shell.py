@@ -21,6 +21,9 @@ from .errors import DeploymentError
 Progress = Callable[[str], None]
 """Called with the newest line of a running process's standard error (lines end in CR or LF), now and then."""
 
+KILLED = 137
+"""The exit code of a process that got SIGKILL: for want of memory, or as the pod in which it ran ends."""
+_LOOKING_SECONDS = 30.0
 STDERR_LIMIT = 16 * 1024
 """Bytes of standard error that are kept: the end, where the reason is."""
 
@@ -85,10 +88,16 @@ class Shell(Protocol):
         """
 
     def download(self, argv: Sequence[str], to: Path, *, deadline: Deadline) -> Completed:
-        """Run ``argv`` and stream its standard output into a local file, however large. ``stdout`` of the result is empty."""
+        """Run ``argv`` and stream its standard output into a local file, however large. ``stdout`` of the result is empty.
+
+        Raises as ``run`` does, and PlaceLost where a process that was killed was killed by its pod's end.
+        """
 
     def upload(self, argv: Sequence[str], source: Path, *, deadline: Deadline) -> Completed:
-        """Run ``argv`` with a local file, however large, as its standard input (ended by EOF for the process)."""
+        """Run ``argv`` with a local file, however large, as its standard input (ended by EOF for the process).
+
+        Raises as ``download`` does.
+        """
 
     def rsync_peer(self, deadline: Deadline) -> AbstractContextManager[RsyncPeer]:
         """How an rsync of this machine reaches files there, while the context is open."""
@@ -99,3 +108,8 @@ def checked(shell: Shell, completed: Completed, remedy: str = "") -> Completed:
     if completed.returncode:
         raise CommandFailed(shell.where, completed, remedy)
     return completed
+
+
+def require_there(shell: Shell, deadline: Deadline) -> None:
+    """Look for half a minute at the most whether processes can still be run in a place. Raises PlaceLost where they cannot."""
+    shell.run(("true",), deadline=deadline.within(_LOOKING_SECONDS, f"looking after {shell.where}"))

@@ -187,6 +187,7 @@ def test_a_run_that_was_killed_in_the_middle_is_gone_on_with_by_the_next(scene: 
     process.communicate()
     done = scene.succeed(method="seed", filler={"heartbeat": 12})
     assert done.actions()[scene.sandbox_claim()] == {"one": "add"}
+    assert "left behind was removed" in done.text  # its seed pod: it was alive when this run began, and has ended since
     scene.sweep(method="seed")
     scene.check()
 
@@ -205,7 +206,7 @@ def test_where_the_network_is_blocked_packs_go_through_the_api_server_and_the_re
         done = finish(process)
     assert done.code == 0, done.story
     assert {name.split("-")[2] for name in seen} == ({"filler", "seed"} if policy else set())
-    assert f"Pods of {SAND} cannot reach the seed pod, so its packs went through the API server, which is slower" in done.text
+    assert f"Packs went to {SAND} through the API server, which is slower, as its pods cannot reach the seed pod" in done.text
     assert scene.server.fetches == 1
     assert scene.cluster.network_policies(WORK) == scene.cluster.network_policies(SAND) == []
     scene.check()

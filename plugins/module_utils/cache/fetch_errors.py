@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 
 from ..errors import DeploymentError
-from ..shell import Completed
+from ..shell import KILLED, Completed
+from .git import MORE_MEMORY
 from .projects import redacted
 
 
@@ -23,7 +24,7 @@ class OutOfReach(DeploymentError):
 # git's own two messages (upload-pack.c), and only these, for an object that was forced or collected away.
 _GONE = re.compile(r"upload-pack: not our ref [0-9a-f]{40}|Server does not allow request for unadvertised object [0-9a-f]{40}")
 
-_MORE_MEMORY = "Raise resources.limits.memory in repository_cache_filler (for a seed pod in repository_cache_seed), or use method rsync."
+_LESS_MEMORY = f"{MORE_MEMORY} Or use method rsync."
 _OUT_OF_REACH = (
     (r"could not resolve host", "Check the host name. If the cluster has no way out to it, use method rsync."),
     (
@@ -43,7 +44,7 @@ _MEANINGS = (
     (r"no space left|disk quota exceeded", "Grow the volume, or take projects off it (repository_cache_state: absent)."),
     (
         r"out of memory|cannot allocate|signal 9|index-pack died",
-        _MORE_MEMORY,
+        _LESS_MEMORY,
     ),
 )
 
@@ -57,10 +58,10 @@ def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentErr
     said = " | ".join(lines[-3:]) or "git printed nothing"
     if completed.returncode == 127:
         return DeploymentError(f"There is no git in {where}.", "Use an image with git (repository_cache_image).")
-    if completed.returncode == 137:
+    if completed.returncode == KILLED:
         return DeploymentError(
             f"git was killed in {where}, probably for want of memory: {said}",
-            _MORE_MEMORY,
+            _LESS_MEMORY,
         )
     lowered = completed.stderr.lower()
     text = f"Fetching {shown} in {where} failed: {said}."

@@ -14,6 +14,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 MEBI = 1024 * 1024
+MORE_MEMORY = (
+    "Raise the memory limit of the container (a filler's: resources.limits.memory in repository_cache_filler; a seed pod's: in "
+    "repository_cache_seed)."
+)
+"""What to do where a process was killed for want of memory."""
 
 
 @dataclass(frozen=True)

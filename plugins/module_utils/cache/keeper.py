@@ -76,7 +76,7 @@ class Keeper(Protocol):
     """Holds volumes and keeps their records. Safe for threads."""
 
     def prepare(self, volume: Volume, deadline: Deadline) -> None:
-        """Have done before what ``hold`` would have to wait for, as far as that is known. Raises DeploymentError."""
+        """Do what can be done before a volume is taken, as far as that is known; ``hold`` does what is missing. Raises DeploymentError."""
 
     def hold(self, volume: Volume, deadline: Deadline) -> AbstractContextManager[HeldVolume]:
         """Take a volume; released, whatever happens, when the context ends. Raises VolumeSkipped or DeploymentError."""

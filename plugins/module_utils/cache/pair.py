@@ -4,9 +4,9 @@
 """One pair of volumes, from plan to result: the order that keeps the sandbox's objects a superset of the worker's.
 
 For each project the worker's volume, whose own pod is not locked out, receives the snapshot first, into a quarantine
-that no consumer sees. Then the sandbox's volume is taken (``sandbox_turn``), receives it too, gets what of *all* the worker's
-objects it lacks (the quarantine's included), is published, verified and released; and only then the worker's quarantine is
-published.
+that no consumer sees; what the sandbox's volume needs before it is taken is done beside that. Then the sandbox's volume is
+taken (``sandbox_turn``), receives it too, gets what of *all* the worker's objects it lacks (the quarantine's included), is
+published, verified and released; and only then the worker's quarantine is published.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 from ..deadline import Deadline
-from ..errors import Cancelled, DeploymentError, PlaceLost
+from ..errors import Cancelled, DeploymentError, Interrupted, PlaceLost
+from ..shell import require_there
 from .fill import Received, finish, receive
 from .keeper import HeldVolume, Keeper, VolumeSkipped
 from .model import Project, Snapshot, Volume
@@ -71,31 +72,41 @@ class PairRun:
         pending = [project for project in projects if self._has_work(project)]
         for side in (self._sandbox, self._worker):
             side.end([project for project in projects if project not in pending], Action.NOTHING)
-        with ThreadPoolExecutor(1, "prepare") as executor:
-            failure = self._tries(self._ready(pending), executor)
+        failure = self._with_sandbox_prepared(self._ready(pending))
         if failure is not None:  # what was finished in spite of it has its result already
             for side in (self._sandbox, self._worker):
                 side.end(projects, Action.FAILED, failure)
         return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result())
 
-    def _tries(self, pending: list[Project], executor: ThreadPoolExecutor) -> DeploymentError | None:
+    def _with_sandbox_prepared(self, pending: list[Project]) -> DeploymentError | None:
+        """Everything for the pending projects, with the sandbox's volume prepared beside it for as long as somebody needs that."""
+        unneeded = threading.Event()
+        with ThreadPoolExecutor(1, "prepare") as executor:
+            prepared = executor.submit(self._prepare_sandbox, pending, unneeded)
+            try:
+                failure = self._tries(pending, prepared)
+            finally:
+                unneeded.set()
+            prepared.result()
+        return failure
+
+    def _tries(self, pending: list[Project], prepared: Future[None]) -> DeploymentError | None:
         """Everything for the pending projects; what stopped all that has no result by then."""
         failure: DeploymentError | None = None
-        prepared = executor.submit(self._prepare_sandbox, pending)
         for _attempt in range(self._options.tries):
             if not pending:
                 break
             try:
                 with ExitStack() as stack:
                     self._rounds(self._take_worker(stack, pending), pending, prepared)
-                return None
+                break
             except Cancelled:
                 raise
             except _WorkerLost as error:
                 failure = error
                 self._worker.tell("", "was lost, and is taken again where there are tries left", error.message)
                 self._received.clear()
-                pending = self._ready([project for project in pending if self._worker.open(project)])
+                pending = self._ready([project for project in pending if self._worker.open(project) or self._sandbox.open(project)])
             except DeploymentError as error:  # the worker's volume could not be released
                 return error
         return failure
@@ -147,13 +158,12 @@ class PairRun:
         return None
 
     def _rounds(self, worker: HeldVolume | None, pending: list[Project], prepared: Future[None]) -> None:
-        deadline = Deadline(self._options.timeout, f"volume {self._sandbox.volume}", self._stop)
         try:
+            self._receive_all_on_worker(worker, pending)
+            prepared.result()
+            # From here on: the sandbox's volume waits for neither of the two any more.
+            deadline = Deadline(self._options.timeout, f"volume {self._sandbox.volume}", self._stop)
             while True:
-                if worker is not None:
-                    for project in pending:
-                        self._receive_on_worker(worker, project)
-                prepared.result()
                 later = self._turn.take(pending, deadline)
                 for project in pending:
                     if project not in later:
@@ -164,28 +174,36 @@ class PairRun:
                 if worker is not None:
                     self._require_there(worker)
                 pending = self._ready(later)  # a seed that was lost is made anew while no sandbox's volume is held
+                self._receive_all_on_worker(worker, pending)
         finally:
             self._turn.close()
             if worker is not None:
                 self._clean_worker()
                 self._worker.write_record()
 
-    def _prepare_sandbox(self, pending: Sequence[Project]) -> None:
+    def _prepare_sandbox(self, pending: Sequence[Project], unneeded: threading.Event) -> None:
         """Beside what the worker's volume receives. Where that fails, it is done when the volume is taken, and judged by that."""
         if any(self._sandbox.steps[project.name].action is not Action.NOTHING for project in pending):
-            deadline = Deadline(self._options.timeout, f"preparing volume {self._sandbox.volume}", self._stop)
+            deadline = Deadline(self._options.timeout, f"preparing volume {self._sandbox.volume}", self._stop, wanted=unneeded)
             try:
                 self._keeper.prepare(self._sandbox.volume, deadline)
             except Cancelled:
                 raise
+            except Interrupted:
+                return
             except DeploymentError as error:
-                self._sandbox.tell("", "is prepared when it is taken", error.message)
+                self._sandbox.tell("", "could not be prepared, which is tried again when it is taken", error.message)
 
     def _clean_worker(self) -> None:
         """Remove the quarantines of projects that were not published; where a later run goes on with them they stay."""
         for received in self._received.values():
             if not self._worker.published(received.project) and not received.transfer.resumes:
                 self._worker.clean(received.project, received.side.repository, Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
+
+    def _receive_all_on_worker(self, worker: HeldVolume | None, pending: Sequence[Project]) -> None:
+        if worker is not None:
+            for project in pending:
+                self._receive_on_worker(worker, project)
 
     def _receive_on_worker(self, worker: HeldVolume, project: Project) -> None:
         side, done = self._worker, self._received.get(project.name)
@@ -220,7 +238,7 @@ class PairRun:
     def _require_there(self, worker: HeldVolume) -> None:
         """Raises _WorkerLost where processes can no longer be run on the worker's volume."""
         try:
-            worker.shell.run(("true",), deadline=Deadline(CLEANING_SECONDS, "looking after the worker's filler", self._stop))
+            require_there(worker.shell, Deadline(self._options.timeout, f"volume {self._worker.volume}", self._stop))
         except PlaceLost as error:
             raise _WorkerLost(error.message, error.remedy) from error
 

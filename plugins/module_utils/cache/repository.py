@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
-from ..shell import CommandFailed, Completed, Progress, Shell, checked
+from ..shell import KILLED, CommandFailed, Completed, Progress, Shell, checked
 from . import scripts
 from .entry import Entry, Use, parse_entry
-from .git import FETCH, Limits, configuration, environment
+from .git import FETCH, MORE_MEMORY, Limits, configuration, environment
 from .model import Snapshot
 from .packs import Contents, FinishedPack, Pack, compare_sums, files_of, parse_checks, parse_contents
 from .space import check_free
@@ -245,9 +245,7 @@ class Repository:
         if walked.returncode:
             raise Incomplete(
                 f"{self.path} in {self.shell.where} is not whole: {walked.stderr.strip()[-300:] or f'git ended with code {walked.returncode}'}",
-                "Remove it (repository_cache_state: absent) and run again."
-                if walked.returncode != 137
-                else "Raise the filler's memory limit.",
+                "Remove it (repository_cache_state: absent) and run again." if walked.returncode != KILLED else MORE_MEMORY,
             )
 
     def remove(self, deadline: Deadline) -> bool:

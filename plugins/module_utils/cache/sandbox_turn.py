@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import shutil
-import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
 
@@ -50,11 +49,13 @@ class SandboxTurn:
         self._options = options
         self._scratch = options.scratch / f"from-{side.volume.claim}"
         self._lost: Counter[str] = Counter()
+        self._brought: dict[str, float] = {}
         self._proofs: dict[str, tuple[Received | None, Contents]] = {}
 
     def close(self) -> None:
         """Remove what was brought to this machine: the copies of many pairs would fill it."""
         shutil.rmtree(self._scratch, ignore_errors=True)
+        self._brought.clear()
 
     def take(self, pending: Sequence[Project], deadline: Deadline) -> list[Project]:
         """Hold the volume once, for as many projects as fit; returns those for a later turn."""
@@ -72,15 +73,17 @@ class SandboxTurn:
                 except Cancelled:
                     raise
                 except PlaceLost as error:  # the worker's: whether it is still there is looked at before the next turn
-                    later += [project] if self._goes_on(project, error) else []
+                    if self._goes_on(project, error):
+                        later.append(project)
                     continue
                 except DeploymentError as error:
                     self._side.end([project], Action.FAILED, error)
                     continue
                 needed.append(project)
-        return later + self._hold(needed, chosen, deadline) if needed else later
+        return later + self._hold_and_fill(needed, chosen, deadline) if needed else later
 
-    def _hold(self, needed: Sequence[Project], chosen: Mapping[str, Transfer], deadline: Deadline) -> list[Project]:
+    def _hold_and_fill(self, needed: Sequence[Project], chosen: Mapping[str, Transfer], deadline: Deadline) -> list[Project]:
+        """Hold the volume and bring the projects; those for a later turn. What has failed has its result."""
         later: list[Project] = []
         try:
             try:
@@ -113,14 +116,12 @@ class SandboxTurn:
         worker = self._received.get(project.name)
         if transfer.method is not Method.GIT or worker is None:
             return transfer
-        relay = FromWorker(worker.side, self._scratch / project.name)
-        started = time.monotonic()
+        relay = FromWorker(worker.side, self._scratch / project.name, self._brought)
         size = relay.prepare(worker.snapshot, deadline, first=True)
         # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
-        seconds, budget = time.monotonic() - started, self._options.max_hold - RELEASE_RESERVE
-        if seconds > budget:
+        if relay.seconds > self._options.max_hold - RELEASE_RESERVE:
             raise TooLong(
-                f"Copying {project.name} ({size / 1e6:.0f} MB) from the worker's volume took {seconds:.0f} seconds, and a sandbox's volume may "
+                f"Copying {project.name} ({size / 1e6:.0f} MB) from the worker's volume took {relay.seconds:.0f} seconds, and a sandbox's volume may "
                 f"be held for {self._options.max_hold:.0f}.",
                 "Use method seed, or rsync with a local clone, or raise repository_cache_max_hold.",
             )

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted
-from ..shell import STDERR_LIMIT, Completed, Progress, RsyncPeer
+from ..shell import KILLED, STDERR_LIMIT, Completed, Progress, RsyncPeer, require_there
 from .agent import message, run_message, start_argv
 from .channels import STDERR, STDOUT, NotStarted
 from .client import Client
@@ -25,8 +25,6 @@ from .link import AgentLink
 from .rsync_peer import serve_rsync
 
 _CLOSING_SECONDS = 20.0
-_KILLED = 137
-"""The exit code of a process that got SIGKILL. Whatever ends a pod ends the processes in it like that, before the pod is gone."""
 _BUFFER = 4 * 1024 * 1024
 """Bytes in flight towards a pod, at most."""
 
@@ -155,6 +153,6 @@ class PodShell:
                 file.close()
         if code is None:
             raise ConnectionLost(f"The connection to {self.where} was lost while {argv[0]} was running.", "Run again.")
-        if code == _KILLED:
-            self.run(("true",), deadline=deadline)  # raises what became of the pod, where it was the pod's end
+        if code == KILLED:  # whatever ends a pod ends the processes in it like that, before the pod is gone
+            require_there(self, deadline)
         return Completed(tuple(argv), code, b"", stderr.decode("utf-8", "replace"))

@@ -62,7 +62,7 @@ class Settings:
     partners: Mapping[Volume, Volume] = field(default_factory=dict)
     """Sandbox's volume → its worker's, whose consumer tells as whom to run where the sandbox's has none."""
     pods: Sequence[Pod] = ()
-    """As they were when the run began: enough to tell as whom the workers run."""
+    """As they were when the run began: enough to tell as whom the workers run, and to pull images beforehand."""
 
 
 class _Held:
@@ -252,7 +252,7 @@ class ClusterKeeper:
         )
 
     def _pull(self, volume: Volume, used: Consumers, spec: FillerSpec, deadline: Deadline) -> None:
-        """Have the filler's image on its node, before the volume is taken."""
+        """Have the filler's image on its node, where that can be known, before the volume is taken."""
         if spec.wishes.pull_policy == "Never" or (used.holder is not None and image(used.any, volume.claim) == spec.image):
             return  # it cannot be pulled, or is there
         self._visitors.pull(volume, spec, deadline)

@@ -10,12 +10,12 @@ import time
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from ..cache.transfer.rsync import IDLE_TIMEOUT, explained
+from ..cache.transfer.rsync import IDLE_TIMEOUT, explained, killed
 from ..cluster.client import connect
 from ..deadline import Deadline
 from ..errors import DeploymentError, InvalidOption
 from ..local_shell import LocalShell
-from ..shell import Shell
+from ..shell import Shell, require_there
 from .in_pod import in_pod
 from .signals import stopping_on_signals
 
@@ -49,8 +49,10 @@ def pod_rsync(module: Any) -> None:
             with held.shell.rsync_peer(deadline) as peer:
                 argv = _command(params, str(source), f"{peer.prefix}{destination}", peer.rsh, module.check_mode)
                 completed = LocalShell().run(argv, deadline=deadline, env=peer.env)
+            if killed(completed):
+                require_there(held.shell, deadline)
             if completed.returncode:
-                raise explained(completed, held.shell.where)
+                raise explained(completed, f"to {held.shell.where}")
     changes, files, size = parse_statistics(completed.text())
     module.exit_json(changed=bool(changes), files=files, bytes=size, seconds=round(time.monotonic() - started, 3))
 

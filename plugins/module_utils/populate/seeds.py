@@ -8,7 +8,6 @@ from __future__ import annotations
 import secrets
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
@@ -34,13 +33,12 @@ from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError, PlaceLost
 from ..local_shell import LocalShell
 from ..shell import Progress, Shell, checked
+from .copy_failures import CopyFailures
 from .seed_options import SeedOptions
 from .seed_replicas import Replicas
 
 KEPT = "/packit-seed"
 """Where a claim that keeps the scratch between runs is mounted."""
-_FAILURES = 2
-"""Copies over the network that may fail in a row from a living seed before a namespace's packs go through the API server."""
 _PAUSE = 1.0
 _POLICY_SECONDS = 15.0
 """Seconds until a new network policy must be in force."""
@@ -51,16 +49,14 @@ Visit = Callable[[Volume, Deadline], AbstractContextManager[Shell]]
 
 @dataclass(frozen=True)
 class _Life:
-    """One seed pod, and all that is gone with it. ``makers`` by project and snapshot; ``failed`` and ``reasons`` by namespace: copies
-    over the network that failed in a row, and the last one's words."""
+    """One seed pod, and all that is gone with it. ``makers`` by project and snapshot."""
 
     pod: Pod
     route: Route
     relay: RelayCourier
     mirrors: dict[str, Mirror]
     makers: dict[tuple[str, str], PackMaker]
-    failed: Counter[str] = field(default_factory=Counter)
-    reasons: dict[str, str] = field(default_factory=dict)
+    failures: CopyFailures = field(default_factory=CopyFailures)
 
 
 class Seeds:
@@ -105,7 +101,7 @@ class Seeds:
         """What the user should know at the end."""
         return (
             tuple(
-                f"Pods of {namespace} cannot reach the seed pod, so its packs went through the API server, which is slower: {why}"
+                f"Packs went to {namespace} through the API server, which is slower, as {why}"
                 for namespace, why in sorted(self._detours.items())
             )
             + self._left
@@ -162,12 +158,12 @@ class Seeds:
         with self._replicas.route(packs, life.route) as route:
             try:
                 NetworkCourier(route).copy(packs, repository, deadline, progress)
-                life.failed[namespace] = 0
             except SeedLost as error:
                 if not self._replicas.drop(route):  # the first one may be alive: `ready` looks, and decides
-                    life.failed[namespace] += 1
-                    life.reasons[namespace] = error.message
+                    life.failures.add(namespace, error.message)
                 raise
+            if route == life.route:
+                life.failures.end(namespace)
 
     def close(self) -> None:
         """Remove the pod and what was made for it: all of it, also where some of it cannot be removed. ``notes`` say what."""
@@ -191,9 +187,8 @@ class Seeds:
         if self._life is not None and self._life.pod.uid == pod.uid:
             if suspected:
                 self._forget_dead(self._life, deadline)
-                for namespace, times in list(self._life.failed.items()):
-                    if times >= _FAILURES:
-                        self._detours.setdefault(namespace, self._life.reasons[namespace])
+                for namespace, why in self._life.failures.too_many().items():
+                    self._detours.setdefault(namespace, why)
             return self._life
         route = Route(pod.address, f"{self._directory}/packs", self._secret)
         # What an earlier run made is of no use, and a scratch that is kept must not fill up with it.
@@ -249,7 +244,7 @@ class Seeds:
             refused = f"it could not be tried: {error.message}"
         if refused:
             self._tell(f"cannot be reached from {volume.namespace}, so packs go through the API server", refused)
-            self._detours[volume.namespace] = refused
+            self._detours[volume.namespace] = f"its pods cannot reach the seed pod: {refused}"
 
     def _with_policy(self, namespace: str, shell: Shell, route: Route, deadline: Deadline) -> str:
         """Make the run's network policies, and look until they are in force; why not, where they are not."""

@@ -44,7 +44,7 @@ class Visitors:
             yield shell
 
     def pull(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> None:
-        """Have a filler's image pulled where it will run. Once for each namespace, image and node."""
+        """Have a filler's image pulled where it will run, where that is known, else on some node. Once for each namespace, image and node."""
         key = _key(spec)
         with self._lock:
             mine = self._pulling.setdefault(key, threading.Lock())

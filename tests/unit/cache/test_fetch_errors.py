@@ -52,7 +52,7 @@ def test_what_the_controller_may_still_be_able_to_read_is_told_apart(words: str,
     [
         ("fatal: repository 'https://example.org/x.git/' not found", 128, "Check the URL."),
         ("fatal: write error: No space left on device", 128, "Grow the volume"),
-        ("", 137, "Raise resources.limits.memory in repository_cache_filler (for a seed pod in repository_cache_seed)"),
+        ("", 137, "resources.limits.memory in repository_cache_filler; a seed pod's: in repository_cache_seed). Or use method rsync."),
         ("sh: git: command not found", 127, "Use an image with git"),
         ("fatal: something new", 128, "Try `git ls-remote` with this URL by hand in the same place."),
     ],

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -22,10 +23,11 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.plan impor
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Incoming, Repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult, Progress
 from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError, PlaceLost
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Progress as Line
@@ -66,7 +68,8 @@ class Stumbling:
 
 
 class CountingKeeper(LocalKeeper):
-    """Counts how often each volume was held; ``wanted`` is set in the first holds of the sandbox's."""
+    """Counts how often each volume was held; ``wanted`` is set in the first holds of the sandbox's. ``held_worker`` is set while
+    the worker's is."""
 
     def __init__(self, directory: Path, interrupted: int = 0) -> None:
         super().__init__(directory)
@@ -74,12 +77,21 @@ class CountingKeeper(LocalKeeper):
         self.held: set[str] = set()
         self._interrupted = interrupted
         self.unprepared: DeploymentError | None = None
+        self.prepares_for_ever = False
+        self.interrupted = threading.Event()
         self.held_worker = threading.Event()
 
     def prepare(self, volume: Volume, deadline: Deadline) -> None:
         assert volume.role is Role.SANDBOX
         assert "sandbox" not in self.holds
-        assert self.held_worker.wait(deadline.left())  # while the worker's volume is worked on, or this test never ends
+        while self.prepares_for_ever:
+            try:
+                deadline.sleep(0.01)
+            except Interrupted:
+                self.interrupted.set()
+                raise
+        assert self.held_worker.wait(deadline.left())
+        assert "worker" in self.held
         if self.unprepared is not None:
             raise self.unprepared
 
@@ -123,18 +135,21 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             reading: Callable[[CountingKeeper], object] = lambda _keeper: None,
             on_worker: Sequence[Exception | None] = (),
             unprepared: DeploymentError | None = None,
+            prepares_for_ever: bool = False,
+            names: Sequence[str] = ("one",),
         ) -> tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]:
-            project = project_of(url)
+            projects = tuple(replace(project_of(url), name=name) for name in names)
             volumes = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
-            snapshots = {"one": read_snapshot(LocalShell(), project, Deadline(30, "this test"))}
-            plan = make_plan(Wanted(State.PRESENT, (project,), snapshots), (volumes,), {})
+            snapshots = {project.name: read_snapshot(LocalShell(), project, Deadline(30, "this test")) for project in projects}
+            plan = make_plan(Wanted(State.PRESENT, projects, snapshots), (volumes,), {})
             keeper, transfer, told = CountingKeeper(tmp_path, interrupted), Stumbling(url, failures, resumes), []
             transfer.on_worker += on_worker
             keeper.unprepared = unprepared
+            keeper.prepares_for_ever = prepares_for_ever
             (tmp_path / "scratch").mkdir()
             options = Options(timeout=60, max_hold=60, verify=False, scratch=tmp_path / "scratch")
 
-            def read_again(_project: Project) -> Snapshot:
+            def read_again(project: Project) -> Snapshot:
                 reading(keeper)
                 return read_snapshot(LocalShell(), project, Deadline(30, "this test"))
 
@@ -190,7 +205,45 @@ def test_what_could_not_be_prepared_is_judged_when_the_volume_is_taken(run: Run,
     result, keeper, _transfer, told = run([], unprepared=error)
     assert actions(result) == [Action.ADD, Action.ADD]
     assert keeper.holds == ["worker", "sandbox"]
-    assert [progress.detail for progress in told if progress.phase == "is prepared when it is taken"] == [error.message]
+    words = "could not be prepared, which is tried again when it is taken"
+    assert [progress.detail for progress in told if progress.phase == words] == [error.message]
+
+
+def test_a_project_that_failed_on_the_worker_still_has_its_result_on_the_sandbox_when_the_worker_is_lost(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looks = [PlaceLost("the worker's pod is gone")]
+
+    def require_there(*_: object) -> None:
+        if looks:
+            raise looks.pop()
+
+    monkeypatch.setattr(pair, "require_there", require_there)
+    result, keeper, _transfer, _told = run(
+        [PlaceLost("the sandbox's pod is gone")], on_worker=[DeploymentError("the volume is full")], names=("one", "two")
+    )
+    assert keeper.holds.count("worker") == 2
+    assert [(project.project, project.action) for project in result.sandbox.projects] == [("one", Action.ADD), ("two", Action.ADD)]
+    assert [(project.project, project.action) for project in result.worker.projects] == [("one", Action.FAILED), ("two", Action.ADD)]
+
+
+def test_what_the_packs_way_takes_is_judged_over_all_of_its_tries(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each of the worker's two files takes 35 seconds by the clock. The first is here when the second is cut."""
+    now, cuts, download = [0.0], [PlaceLost("cut")], LocalShell.download
+
+    def slow(shell: LocalShell, argv: Sequence[str], to: Path, *, deadline: Deadline) -> Completed:
+        if to.suffix == ".idx" and cuts:
+            raise cuts.pop()
+        now[0] += 35
+        return download(shell, argv, to, deadline=deadline)
+
+    monkeypatch.setattr(LocalShell, "download", slow)
+    monkeypatch.setattr(from_worker, "monotonic", lambda: now[0])
+    monkeypatch.setattr(Stumbling, "method", Method.GIT)
+    result, keeper, _transfer, _told = run([])
+    assert actions(result) == [Action.FAILED, Action.BLOCKED]
+    assert "from the worker's volume took 70 seconds" in result.sandbox.projects[0].error
+    assert keeper.holds == ["worker"]
 
 
 @pytest.mark.parametrize(("losses", "expected"), [(2, [Action.ADD, Action.ADD]), (9, [Action.FAILED, Action.BLOCKED])])
@@ -238,9 +291,10 @@ def test_a_worker_whose_filler_is_lost_is_taken_again_but_not_for_ever(
             yield held
 
     monkeypatch.setattr(LocalKeeper, "hold", losing)
-    result, keeper, _transfer, _told = run([])
+    result, keeper, _transfer, _told = run([], prepares_for_ever=losses == 9)
     assert actions(result) == expected
     assert keeper.holds.count("worker") == 3
+    assert keeper.interrupted.is_set() is (losses == 9)  # nobody needs what was prepared any more
     if expected[0] is Action.FAILED:
         assert result.sandbox.projects[0].error == result.worker.projects[0].error == "the worker's pod is gone"
 

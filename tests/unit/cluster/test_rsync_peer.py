@@ -15,13 +15,14 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.rsync import killed
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.channels import STDERR, STDOUT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import Descriptor
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.rsync_peer import serve_rsync
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import RsyncPeer
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, RsyncPeer
 
 Received = tuple[list[tuple[int, bytes]], set[int], set[int]]
 
@@ -148,10 +149,30 @@ def test_the_other_sides_words_and_exit_code_are_rsyncs(tmp_path: Path, source: 
 def test_a_connection_that_is_lost_in_the_middle_can_be_gone_on_with(tmp_path: Path, source: Path) -> None:
     with served(lambda argv: LocalExec(argv, cut_after=6_000_000)) as peer:
         # Whichever it notices first, that it cannot write or that its remote shell has ended.
-        assert rsync(peer, "--append", "--", f"{source}/", f"{peer.prefix}{tmp_path}/to").returncode in (10, 12)
+        cut = rsync(peer, "--append", "--", f"{source}/", f"{peer.prefix}{tmp_path}/to")
+    assert cut.returncode in (10, 12)
+    assert not killed(Completed((), cut.returncode, b"", cut.stderr))
     with served(LocalExec) as peer:
         assert rsync(peer, "--append", "--", f"{source}/", f"{peer.prefix}{tmp_path}/to").returncode == 0
     assert all((tmp_path / "to" / path.name).read_bytes() == path.read_bytes() for path in source.iterdir())
+
+
+# $1 and so on: an rsync, whose receiver is killed as soon as there is one.
+_KILLING = """
+exec 3<&0
+"$@" <&3 &
+main=$!
+until [ -n "$receiver" ] || ! kill -0 $main; do sleep 0.02; read -r receiver <"/proc/$main/task/$main/children"; done
+kill -9 $receiver
+wait $main
+"""
+
+
+def test_a_receiver_that_is_killed_is_told_from_a_lost_connection(tmp_path: Path, source: Path) -> None:
+    with served(lambda argv: LocalExec(("sh", "-c", _KILLING, "killing", *argv))) as peer:
+        done = rsync(peer, "--bwlimit=2000", "--", f"{source}/", f"{peer.prefix}{tmp_path}/to")
+    assert done.returncode in (10, 12)
+    assert killed(Completed((), done.returncode, b"", done.stderr)), done.stderr
 
 
 def test_an_rsync_that_gives_up_on_a_silent_cluster_is_not_waited_for(tmp_path: Path, source: Path) -> None:

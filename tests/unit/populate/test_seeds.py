@@ -109,7 +109,10 @@ def test_a_probe_that_cannot_be_made_is_no_failure_of_any_volume(make: Made, err
     seeds, pod = make(visit)
     assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 1"  # type: ignore[comparison-overlap]
     seeds.close()
-    assert pod.closed and "went through the API server, which is slower" in seeds.notes[0]
+    assert (
+        pod.closed
+        and "Packs went to sand through the API server, which is slower, as its pods cannot reach the seed pod: it could" in seeds.notes[0]
+    )
 
 
 def test_a_network_that_drops_packets_in_spite_of_the_policy_is_no_failure(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -196,6 +199,33 @@ def test_only_what_fails_in_a_row_and_by_a_living_seeds_fault_costs_the_detour(
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     seeds.close()
     assert bool(seeds.notes) is detour
+
+
+def test_a_replica_that_serves_does_not_hide_that_the_first_seed_does_not(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds, pod = make()
+    pod.alive = True
+    seeds.ready(PROJECT, SNAPSHOT, 0, limit())
+    routes: list[Route] = []
+
+    @contextmanager
+    def route(_self: Replicas, _packs: FinishedPacks, first: Route) -> Iterator[Route]:
+        routes.append(first if len(routes) % 2 == 0 else Route("10.0.0.2", first.served, first.secret))
+        yield routes[-1]
+
+    def copy(courier: NetworkCourier, *_: object) -> None:
+        if courier._route.address == "10.0.0.1":
+            raise SeedLost("reset")
+
+    monkeypatch.setattr(Replicas, "route", route)
+    monkeypatch.setattr(NetworkCourier, "copy", copy)
+    for _turn in range(3):
+        with suppress(DeploymentError):
+            seeds.copy("sand", PACKS, None, limit(), None)  # type: ignore[arg-type]
+    seeds.lost()
+    seeds.ready(PROJECT, SNAPSHOT, 0, limit())
+    seeds.close()
+    words = "as 2 copies from the seed pod in a row failed, the last one so: reset"
+    assert seeds.notes == (f"Packs went to sand through the API server, which is slower, {words}",)
 
 
 def test_a_policy_that_cannot_be_removed_leaves_no_pod_behind(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:

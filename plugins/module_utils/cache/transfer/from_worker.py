@@ -9,6 +9,7 @@ Upstream is read once a pair, nothing is indexed while the sandbox's volume is h
 from __future__ import annotations
 
 from pathlib import Path
+from time import monotonic
 
 from ...deadline import Deadline
 from ...shell import Progress
@@ -20,14 +21,23 @@ from ..repository import Incoming, Repository
 
 
 class FromWorker:
-    """Brings what the worker's quarantine has, and of the worker's other packs what is lacking then."""
+    """Brings what the worker's quarantine has, and of the worker's other packs what is lacking then.
+
+    ``brought``: files that are in ``scratch`` whole, with the seconds that each took; kept from one turn to the next.
+    """
 
     method = Method.GIT
     resumes = False
 
-    def __init__(self, worker: Side, scratch: Path) -> None:
+    def __init__(self, worker: Side, scratch: Path, brought: dict[str, float]) -> None:
         self._worker = worker
         self._scratch = scratch
+        self._brought = brought
+
+    @property
+    def seconds(self) -> float:
+        """How long bringing the packs to this machine took, without what was cut and began anew."""
+        return sum(self._brought[name] for name in files_of(pack.name for pack in self._worker.incoming.packs))
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
         """Bring the worker's new packs to this machine, before the sandbox's volume is taken."""
@@ -35,10 +45,10 @@ class FromWorker:
         repository = self._worker.repository
         for name in files_of(pack.name for pack in self._worker.incoming.packs):
             file = self._scratch / name
-            if not file.exists():
-                coming = file.with_suffix(".coming")
-                fetch_file(repository, f"{repository.pack_directory}/{name}", coming, deadline)
-                coming.rename(file)
+            if name not in self._brought:
+                started = monotonic()
+                fetch_file(repository, f"{repository.pack_directory}/{name}", file, deadline)
+                self._brought[name] = monotonic() - started
         return self._worker.incoming.bytes if first else 0
 
     def receive(

@@ -10,7 +10,7 @@ from ...errors import DeploymentError, PlaceLost
 from ...shell import Completed, Progress, Shell
 from ..pack_maker import FinishedPacks
 from ..repository import Repository
-from .rsync import IDLE_TIMEOUT, KILLED, RESUMING, connection_lost, explained, persist
+from .rsync import IDLE_TIMEOUT, RESUMING, connection_lost, explained, persist
 
 _TRIES, _PAUSE = 4, 2.0
 """How often an rsync whose connection was lost is started, and the seconds between."""
@@ -34,11 +34,8 @@ class ExecCourier:
                 if peer.rsh:
                     argv.append(f"--rsh={' '.join(peer.rsh)}")
                 argv += ["--", f"{packs.directory}/", f"{peer.prefix}{repository.pack_directory}/"]
-                ended = self._local.run(("sh", "-c", 'exec "$@" >&2', "rsync", *argv), deadline=deadline, env=peer.env, progress=progress)
-            if ended.returncode == KILLED:  # whatever ends a pod ends what runs in it like that, before the pod is gone
-                repository.shell.run(("true",), deadline=deadline)  # raises PlaceLost where it is
-            return ended
+                return self._local.run(("sh", "-c", 'exec "$@" >&2', "rsync", *argv), deadline=deadline, env=peer.env, progress=progress)
 
-        done = persist(once, connection_lost, _TRIES, _PAUSE, deadline)
+        done = persist(once, connection_lost, repository.shell, _TRIES, _PAUSE, deadline)
         if done.returncode:
-            raise explained(done, repository.shell.where, PlaceLost if connection_lost(done) else DeploymentError)
+            raise explained(done, f"to {repository.shell.where}", PlaceLost if connection_lost(done) else DeploymentError)

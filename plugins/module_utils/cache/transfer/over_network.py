@@ -111,7 +111,7 @@ def probe(shell: Shell, scratch: str, route: Route, deadline: Deadline) -> str:
     """Try to copy the probe to this place: empty where that went well, else why not."""
     argv = (f"--contimeout={CONNECT_TIMEOUT}", f"--timeout={CONNECT_TIMEOUT}", "--", route.url(PROBE), f"{scratch}/")
     completed = shell.run(_with_secret(scratch, argv), deadline=deadline, stdin=route.secret.encode())
-    return "" if completed.returncode == 0 else explained(completed, shell.where).message
+    return "" if completed.returncode == 0 else explained(completed, _way(route, shell)).message
 
 
 class NetworkCourier:
@@ -144,9 +144,9 @@ def copy_packs(
     def once() -> Completed:
         return shell.run(_with_secret(scratch, argv), deadline=deadline, stdin=route.secret.encode(), progress=progress)
 
-    done = persist(once, seed_lost, _TRIES, _PAUSE, deadline)
+    done = persist(once, seed_lost, shell, _TRIES, _PAUSE, deadline)
     if done.returncode:
-        raise explained(done, shell.where, SeedLost if seed_lost(done) else DeploymentError)
+        raise explained(done, _way(route, shell), SeedLost if seed_lost(done) else DeploymentError)
 
 
 def seed_lost(completed: Completed) -> bool:
@@ -157,6 +157,10 @@ def seed_lost(completed: Completed) -> bool:
     """
     by_sender = completed.returncode != 0 and any(words in completed.stderr for words in _SENDERS)
     return connection_lost(completed) or completed.returncode == _NOT_SERVED or by_sender
+
+
+def _way(route: Route, shell: Shell) -> str:
+    return f"from the seed at {route.address} to {shell.where}"
 
 
 def _with_secret(scratch: str, argv: tuple[str, ...]) -> tuple[str, ...]:

@@ -10,12 +10,11 @@ from collections.abc import Callable
 
 from ...deadline import Deadline
 from ...errors import DeploymentError
-from ...shell import Completed
+from ...shell import KILLED, Completed, Shell, require_there
+from ..git import MORE_MEMORY
 
 CONNECTION_LOST = (10, 12, 19, 20, 30, 35)
 """Exit codes after which a copy can go on where it was; 19 and 20 are also the other side's, when a signal ended it."""
-KILLED = 137
-"""The exit code of a process that got SIGKILL: for want of memory, or as its pod ends."""
 IDLE_TIMEOUT = 60
 """Seconds without a byte after which rsync gives up."""
 RESUMING = ("--times", "--append", "--chmod=D2775,F644")
@@ -39,38 +38,53 @@ EXIT_MEANINGS = {
     KILLED: "rsync was killed (out of memory?)",
 }
 
+# rsync writes a volume by two processes. Where the receiver is killed, the generator, which reads from it, is the only one of that
+# side to say so (seen with rsync 3.5); a connection that is lost is lost for the receiver, which says that first.
+_RECEIVER_KILLED = re.compile(r"connection unexpectedly closed \(\d+ bytes received so far\) \[generator\]")
 
 Lost = Callable[[Completed], bool]
 """Whether an rsync that failed did so for want of the other side, which may be there again later."""
 
 
+def killed(completed: Completed) -> bool:
+    """Whether a process that was to write was killed: for want of memory, or as its pod ends. Pure."""
+    by_itself = _RECEIVER_KILLED.search(completed.stderr) is not None and "[receiver" not in completed.stderr.lower()
+    return completed.returncode == KILLED or (completed.returncode != 0 and by_itself)
+
+
 def connection_lost(completed: Completed) -> bool:
     """Whether it was the connection. Pure."""
-    return completed.returncode in CONNECTION_LOST
+    return completed.returncode in CONNECTION_LOST and not killed(completed)
 
 
-def persist(run: Callable[[], Completed], lost: Lost, tries: int, pause: float, deadline: Deadline) -> Completed:
-    """Run an rsync until it ends otherwise than by losing the other side, ``tries`` times at the most, ``pause`` seconds apart."""
+def persist(run: Callable[[], Completed], lost: Lost, place: Shell, tries: int, pause: float, deadline: Deadline) -> Completed:
+    """Run an rsync until it ends otherwise than by losing the other side, ``tries`` times at the most, ``pause`` seconds apart.
+
+    ``place``: where it writes. Raises PlaceLost where that was lost.
+    """
     for attempt in range(tries):
         if attempt:
             deadline.sleep(pause)
         completed = run()
+        if killed(completed):
+            require_there(place, deadline)
         if not lost(completed):
             break
     return completed
 
 
-def explained(completed: Completed, where: str, kind: type[DeploymentError] = DeploymentError) -> DeploymentError:
-    """An rsync that failed, in words. Pure."""
-    meaning = EXIT_MEANINGS.get(completed.returncode, "see EXIT VALUES in rsync(1)")
+def explained(completed: Completed, way: str, kind: type[DeploymentError] = DeploymentError) -> DeploymentError:
+    """An rsync that failed, in words; ``way``: from where to where. Pure."""
+    code = KILLED if killed(completed) else completed.returncode
+    meaning = EXIT_MEANINGS.get(code, "see EXIT VALUES in rsync(1)")
     lines = [line.strip() for line in re.split(r"[\r\n]+", completed.stderr.strip()) if line.strip() and "%" not in line]
     words = " | ".join(lines[-3:])
     lowered = words.lower()
     remedy = "Run again."
     if "no space left" in lowered:
         remedy = "Grow the volume, or take projects off it (repository_cache_state: absent)."
-    elif "command not found" in lowered or completed.returncode == 127:
+    elif "command not found" in lowered or code == 127:
         remedy = "Use an image with git and rsync (repository_cache_image)."
-    elif completed.returncode == KILLED:
-        remedy = "Raise the filler's memory limit (resources in repository_cache_filler)."
-    return kind(f"rsync to {where} ended with code {completed.returncode} ({meaning}): {words or 'it printed nothing'}", remedy)
+    elif code == KILLED:
+        remedy = MORE_MEMORY
+    return kind(f"rsync {way} ended with code {completed.returncode} ({meaning}): {words or 'it printed nothing'}", remedy)

@@ -26,11 +26,13 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.model impo
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks, PackMaker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import BadPack
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import over_network
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import packs as transfer_packs
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import (
     NetworkCourier,
     Route,
+    SeedLost,
     probe,
     seed_lost,
     serve,
@@ -46,6 +48,7 @@ from ansible_collections.packit.deployment.tests.unit.cache.repository.driver im
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
 PORT = 18730
+OF_THE_GENERATOR = "rsync: connection unexpectedly closed (56 bytes received so far) [generator]"
 
 
 class Place:
@@ -337,10 +340,7 @@ class Killed(LocalShell):
 
 @pytest.mark.parametrize(
     ("gone", "words", "remedy"),
-    [
-        (True, "is gone", ""),
-        (False, "ended with code 137 (rsync was killed", "Raise the filler's memory limit"),
-    ],
+    [(True, "is gone", ""), (False, "ended with code 137 (rsync was killed", "Raise the memory limit of the container")],
 )
 def test_an_rsync_that_was_killed_is_the_pods_end_or_a_want_of_memory(place: Place, gone: bool, words: str, remedy: str) -> None:
     packs = finished(place)
@@ -352,20 +352,59 @@ def test_an_rsync_that_was_killed_is_the_pods_end_or_a_want_of_memory(place: Pla
     assert words in caught.value.message and remedy in caught.value.remedy
 
 
+# An rsync that is slow, and whose receiver is killed as soon as there is one; $1 the real one, then its arguments.
+KILLING = r"""
+rsync=$1
+shift
+case " $* " in *" --recursive "*) ;; *) exec "$rsync" "$@" ;; esac
+"$rsync" --bwlimit=50 "$@" &
+main=$!
+until [ -n "$receiver" ] || ! kill -0 $main; do sleep 0.02; read -r receiver <"/proc/$main/task/$main/children"; done
+kill -9 $receiver
+wait $main
+"""
+
+
+@pytest.mark.parametrize("gone", [True, False])
+def test_a_receiver_that_is_killed_on_the_volume_is_not_the_seeds_fault(place: Place, monkeypatch: pytest.MonkeyPatch, gone: bool) -> None:
+    packs = finished(place)
+    place.serve()
+    place.repository.quarantine(place.deadline())
+    script = place.directory / "bin" / "rsync"
+    script.parent.mkdir()
+    script.write_text(f"#!/bin/sh\nexec sh -c '{KILLING}' rsync {shutil.which('rsync')} \"$@\"\n")
+    script.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
+    there = Repository(Killed(gone), str(place.root), "one", str(place.directory / "scratch"), Limits())
+    with pytest.raises(DeploymentError) as caught:
+        NetworkCourier(place.route).copy(packs, there, place.deadline(), None)
+    if gone:
+        assert isinstance(caught.value, PlaceLost) and not isinstance(caught.value, SeedLost)
+        assert caught.value.message == "pod sand/filler is gone"
+    else:
+        assert not isinstance(caught.value, PlaceLost)
+        assert "rsync from the seed at 127.77.0.1 to pod sand/filler ended with code 12 (rsync was killed" in caught.value.message
+        assert caught.value.remedy.startswith("Raise the memory limit of the container")
+
+
 def test_a_seed_that_ends_before_it_greets_is_lost(place: Place) -> None:
     finished(place)
+    greeted = 0
     with socket.create_server(("127.77.0.1", PORT)) as listener:
         listener.settimeout(30)
 
         def hang_up() -> None:
-            for _connection in range(3):  # so often it is tried
+            nonlocal greeted
+            for _connection in range(over_network._TRIES):
                 listener.accept()[0].close()
+                greeted += 1
 
         thread = threading.Thread(target=hang_up)
         thread.start()
         with pytest.raises(PlaceLost, match="did not see server greeting"):
             place.bring(NetworkCourier(place.route))
         thread.join()
+    assert greeted == over_network._TRIES
 
 
 def test_a_seed_whose_packs_are_gone_is_lost(place: Place) -> None:
@@ -381,6 +420,9 @@ def test_a_seed_whose_packs_are_gone_is_lost(place: Place) -> None:
     ("code", "words", "lost"),
     [
         (12, "rsync: connection unexpectedly closed (77 bytes received so far) [receiver]", True),
+        (12, "rsync: connection unexpectedly closed (77 bytes received so far) [receiver]\n" + OF_THE_GENERATOR, True),
+        (12, OF_THE_GENERATOR, False),
+        (10, "rsync: [generator] write error: Broken pipe (32)\nrsync error: error in socket IO (code 10) [generator=3.5.0]", True),
         (20, "rsync error: received SIGINT, SIGTERM, or SIGHUP (code 20) at io.c(586) [sender=3.5.0]", True),
         (5, "@ERROR: chdir failed", True),
         (24, 'file has vanished: "/one/pack-1.pack" (in packs)', True),

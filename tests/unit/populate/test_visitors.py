@@ -1,0 +1,153 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An image is pulled by a pod without volumes, once, and before a volume is taken where it is known that one will be."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec, Placement, Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_claim, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.quota import Room
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, Interrupted
+from ansible_collections.packit.deployment.plugins.module_utils.populate import visitors as module
+from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings
+from ansible_collections.packit.deployment.plugins.module_utils.populate.visitors import Visitors
+
+VOLUME = Volume("sand", "claim", Role.SANDBOX)
+CONSUMERS_IMAGE = "consumer:1"
+
+
+def limit() -> Deadline:
+    return Deadline(5, "this test")
+
+
+@dataclass
+class Pods:
+    """In the place of a cluster: the pods that were made, and how the next ones end."""
+
+    made: list[FillerSpec] = field(default_factory=list)
+    failures: list[DeploymentError] = field(default_factory=list)
+
+    @contextmanager
+    def filler(self, _client: object, spec: FillerSpec, deadline: Deadline, rooms: list[Room], _tell: object) -> Iterator[Any]:
+        deadline.left()
+        assert len(rooms) == 1
+        self.made.append(spec)
+        if self.failures:
+            raise self.failures.pop()
+        yield type("Filler", (), {"shell": lambda _self: _a_shell()})()
+
+
+@contextmanager
+def _a_shell() -> Iterator[str]:
+    yield "a shell"
+
+
+@pytest.fixture
+def pods(monkeypatch: pytest.MonkeyPatch) -> Pods:
+    made = Pods()
+    monkeypatch.setattr(module, "Filler", made.filler)
+    return made
+
+
+@pytest.fixture
+def visitors() -> Visitors:
+    return Visitors(None, 1800, {("sand", Role.SANDBOX): Room(1)}, lambda _volume, _words: None)  # type: ignore[arg-type]
+
+
+def spec(node: str = "n1") -> FillerSpec:
+    return FillerSpec("sand", "filler", (), "image:1", {"run": "r"}, placement=Placement(node, (), {}))
+
+
+def test_an_image_is_pulled_once_for_each_node_by_a_pod_that_holds_nothing(pods: Pods, visitors: Visitors) -> None:
+    with ThreadPoolExecutor(4) as executor:
+        list(executor.map(lambda _: visitors.pull(VOLUME, spec(), limit()), range(4)))
+    visitors.pull(VOLUME, spec("n2"), limit())
+    assert [pod.placement.node for pod in pods.made] == ["n1", "n2"]
+    assert {pod.mounts for pod in pods.made} == {()}
+    assert {pod.purpose for pod in pods.made} == {"image"}
+    assert {pod.wishes.start_timeout for pod in pods.made} == {1800}
+    assert len({pod.name for pod in pods.made}) == 2
+
+
+def test_a_pull_that_failed_is_tried_again(pods: Pods, visitors: Visitors) -> None:
+    pods.failures.append(ClusterError("ImagePullBackOff"))
+    with pytest.raises(ClusterError):
+        visitors.pull(VOLUME, spec(), limit())
+    visitors.pull(VOLUME, spec(), limit())
+    visitors.pull(VOLUME, spec(), limit())
+    assert len(pods.made) == 2
+
+
+def test_what_a_visit_anywhere_has_pulled_is_not_pulled_again_where_no_node_is_known(pods: Pods, visitors: Visitors) -> None:
+    with visitors.visit(VOLUME, spec(), limit()) as shell:
+        assert shell == "a shell"
+    visitors.pull(VOLUME, spec(""), limit())
+    assert [pod.placement.node for pod in pods.made] == [""]
+
+
+def test_a_pull_by_another_is_not_waited_for_when_nobody_needs_it_any_more(pods: Pods, visitors: Visitors) -> None:
+    unneeded = threading.Event()
+    pulling = visitors._pulling.setdefault(("sand", "image:1", "n1"), threading.Lock())
+    with pulling, pytest.raises(Interrupted):
+        threading.Timer(0.1, unneeded.set).start()
+        visitors.pull(VOLUME, spec(), Deadline(60, "this test", wanted=unneeded))
+    assert pods.made == []
+
+
+def consumer(node: str) -> Any:
+    return parse_pod(
+        {
+            "metadata": {"name": "job", "namespace": "sand"},
+            "spec": {
+                "nodeName": node,
+                "volumes": [{"name": "cache", "persistentVolumeClaim": {"claimName": "claim"}}],
+                "containers": [{"name": "c", "image": CONSUMERS_IMAGE, "volumeMounts": [{"name": "cache", "mountPath": "/c"}]}],
+            },
+            "status": {"phase": "Running" if node else "Pending"},
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("in_use", "node", "image", "pulled"),
+    [
+        ("same_node", None, "", [("quay.io/packit/sandcastle", "")]),  # nobody uses it
+        ("same_node", "", "", [(CONSUMERS_IMAGE, "")]),  # somebody waits
+        ("same_node", "n1", "", []),  # somebody runs, and the image is there
+        ("same_node", "n1", "other:1", [("other:1", "n1")]),
+        ("wait", "n1", "other:1", []),  # it is not taken for now, and who knows where then
+        ("skip", "n1", "other:1", []),
+        ("holder", "n1", "other:1", []),
+        ("skip", None, "other:1", [("other:1", "")]),
+    ],
+)
+def test_a_volume_is_prepared_where_it_will_be_taken_by_a_pod_of_ours(
+    pods: Pods, in_use: str, node: str | None, image: str, pulled: list[tuple[str, str]]
+) -> None:
+    found = [] if node is None else [consumer(node)]
+    claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
+    settings = Settings("/repository-cache", image, Wishes(), in_use, 60, 1, 1, {"run": "r"}, pods=found)
+    keeper = ClusterKeeper(None, {VOLUME: claim}, settings, threading.Event(), lambda _progress: None)  # type: ignore[arg-type]
+    keeper.prepare(VOLUME, limit())
+    assert [(pod.image, pod.placement.node) for pod in pods.made] == pulled
+
+
+def test_an_image_that_may_not_be_pulled_is_not(pods: Pods) -> None:
+    claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
+    settings = Settings("/repository-cache", "", Wishes(pull_policy="Never"), "same_node", 60, 1, 1, {"run": "r"})
+    keeper = ClusterKeeper(None, {VOLUME: claim}, settings, threading.Event(), lambda _progress: None)  # type: ignore[arg-type]
+    keeper.prepare(VOLUME, limit())
+    assert pods.made == []
