@@ -220,19 +220,6 @@ def test_exec_gives_the_same_streams_and_exit_codes(
     assert (out[1], out[2], stream.exit_code) == expected
 
 
-def test_exec_ends_standard_input_where_v5_is_spoken(contract: TestCluster) -> None:
-    deadline = Deadline(30, "this test")
-    stream = open_exec(Client(contract.api), NS, "running", "main", ("cat",), deadline)
-    assert stream.half_closes
-    stream.write(b"all of it")
-    stream.end_input()
-    received = b""
-    while not stream.closed:
-        for channel, data in stream.exchange(min(1.0, deadline.left()))[0]:
-            received += data if channel == 1 else b""
-    assert (received, stream.exit_code) == (b"all of it", 0)
-
-
 def test_exec_in_a_container_that_is_not_there_is_refused(contract: TestCluster) -> None:
     with pytest.raises(ClusterError, match="container"):
         open_exec(Client(contract.api), NS, "running", "other", ("true",), Deadline(30, "this test"))

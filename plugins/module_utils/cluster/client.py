@@ -24,7 +24,7 @@ from ansible.module_utils.basic import AnsibleModule
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
-from .channels import V4, V5
+from .channels import PROTOCOL
 from .errors import ClusterError, Gone, NotFound, Unreachable
 from .objects import Object
 from .refusals import REACH_REMEDY, answer_body, innermost_reason, is_certificate_error, refused
@@ -279,8 +279,8 @@ class Client:
                 raise failure
             deadline.sleep(pause)
 
-    def open_websocket(self, path: str, query: Sequence[tuple[str, str]], deadline: Deadline, what: str) -> tuple[socket.socket, str]:
-        """Open a websocket with the exec streams' protocols: its socket after the handshake, and the chosen protocol."""
+    def open_websocket(self, path: str, query: Sequence[tuple[str, str]], deadline: Deadline, what: str) -> socket.socket:
+        """Open a websocket with the exec streams' protocol: its socket after the handshake."""
         with self._lock:
             self.requests += 1
         url = f"{self.host.rstrip('/')}{path}?{urlencode(query)}".replace("http", "ws", 1)
@@ -290,7 +290,7 @@ class Client:
             connection.connect(
                 url,
                 header=headers(configuration, self._api_client.default_headers),
-                subprotocols=[V5, V4],
+                subprotocols=[PROTOCOL],
                 timeout=min(REQUEST_TIMEOUT, deadline.left()),
                 suppress_origin=True,
                 **proxy_options(configuration),
@@ -302,7 +302,8 @@ class Client:
             raise Unreachable(
                 f"The API at {self.host} did not answer when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY
             ) from error
-        return connection.sock, connection.subprotocol or V4
+        stream: socket.socket = connection.sock
+        return stream
 
 
 def _path(kind: str, namespace: str) -> str:

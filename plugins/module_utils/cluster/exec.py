@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..deadline import Deadline
-from .channels import CLOSE_STREAM, STATUS, STDIN, V5, exit_code
+from .channels import STATUS, STDIN, exit_code
 from .client import Client
 from .errors import ConnectionLost
 from .frames import BINARY, CLOSE, PING, PONG, Decoder, encode
@@ -43,10 +43,9 @@ class Descriptor:
 class ExecStream:
     """An exec's connection. Use by one thread."""
 
-    def __init__(self, connection: socket.socket, protocol: str) -> None:
+    def __init__(self, connection: socket.socket) -> None:
         self._socket = connection
         self._socket.settimeout(0)
-        self.half_closes = protocol == V5
         self._decoder = Decoder()
         self._outgoing = bytearray()
         self._status = bytearray()
@@ -76,11 +75,6 @@ class ExecStream:
         """Queue bytes for standard input."""
         for start in range(0, len(data), WRITE_SIZE):
             self._outgoing += encode(BINARY, bytes((STDIN,)) + data[start : start + WRITE_SIZE])
-
-    def end_input(self) -> None:
-        """Close standard input. Only a v5 server can: elsewhere input must be framed by its length."""
-        if self.half_closes:
-            self._outgoing += encode(BINARY, bytes((CLOSE_STREAM, STDIN)))
 
     def exchange(
         self, seconds: float, others: Sequence[Descriptor] = (), writers: Sequence[Descriptor] = (), read: bool = True
@@ -139,7 +133,7 @@ class ExecStream:
             elif opcode == BINARY and payload:
                 if payload[0] == STATUS:
                     self._status += payload[1:]
-                elif len(payload) > 1 and payload[0] != CLOSE_STREAM:
+                elif len(payload) > 1:
                     received.append((payload[0], payload[1:]))
         return received
 
@@ -154,5 +148,4 @@ def open_exec(
     query = [("command", word) for word in argv]
     query += [("container", container), ("stdin", "true" if stdin else "false"), ("stdout", "true"), ("stderr", "true"), ("tty", "false")]
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"
-    connection, protocol = client.open_websocket(path, query, deadline, f"run a process in pod {namespace}/{pod}")
-    return ExecStream(connection, protocol)
+    return ExecStream(client.open_websocket(path, query, deadline, f"run a process in pod {namespace}/{pod}"))

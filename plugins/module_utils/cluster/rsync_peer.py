@@ -170,8 +170,7 @@ def _pump(program: Descriptor, streams: _Streams, stream: ExecStream, deadline: 
             if data:
                 stream.write(data)
             else:
-                reading = False
-                stream.end_input()
+                reading = False  # rsync has said all, so the other side knows that it will end
         if writable and back:
             del back[: os.write(streams.reads.number, memoryview(back)[:_READ])]
         if ending is deadline and (not reading or stream.exit_code is not None):

@@ -101,7 +101,7 @@ class PodShell:
             ) from error
 
     def upload(self, argv: Sequence[str], source: Path, *, deadline: Deadline) -> Completed:
-        # `head` ends the process's input where the server cannot: v4 of the protocol has no half-close.
+        # `head` ends the process's input: an exec's cannot be ended.
         words = ("sh", "-c", 'size=$1; shift; head -c "$size" | "$@"', "upload", str(source.stat().st_size), *argv)
         return self._exec(words, deadline, source, lambda _data: 0)
 
@@ -133,7 +133,6 @@ class PodShell:
                     if not data:
                         file.close()
                         file = None
-                        stream.end_input()
                         break
                     stream.write(data)
                 for channel, data in stream.exchange(min(0.5, ending.left()))[0]:

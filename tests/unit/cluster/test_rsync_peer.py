@@ -37,7 +37,6 @@ class LocalExec:
         self.exit_code: int | None = None
         self._left = cut_after
         self._out = bytearray()
-        self._ended = False
         self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
         for file in (self._process.stdin, self._process.stdout, self._process.stderr):
             assert file is not None
@@ -51,9 +50,6 @@ class LocalExec:
     def write(self, data: bytes) -> None:
         self._left -= len(data)
         self._out += data
-
-    def end_input(self) -> None:
-        self._ended = True
 
     def close(self) -> None:
         self.closed = True
@@ -78,8 +74,6 @@ class LocalExec:
                 del self._out[: os.write(stdin.fileno(), self._out[:65536])]
             except BrokenPipeError:
                 self._out.clear()  # a kubelet, too, drops what a process that has ended does not read
-        if self._ended and not self._out and not stdin.closed:
-            stdin.close()
         received = []
         for file in [item for item in readable if item in self._streams]:
             data = file.read(65536)
