@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 
 from ..deadline import Deadline
-from ..errors import Cancelled, DeploymentError, Interrupted, PlaceLost
+from ..errors import Cancelled, DeploymentError, PlaceLost
 from ..shell import require_there
 from .fill import Received, finish, receive
 from .keeper import HeldVolume, Keeper, VolumeSkipped
@@ -189,10 +189,9 @@ class PairRun:
                 self._keeper.prepare(self._sandbox.volume, deadline)
             except Cancelled:
                 raise
-            except Interrupted:
-                return
             except DeploymentError as error:
-                self._sandbox.tell("", "could not be prepared, which is tried again when it is taken", error.message)
+                if not unneeded.is_set():
+                    self._sandbox.tell("", "could not be prepared, which is tried again when it is taken", error.message)
 
     def _clean_worker(self) -> None:
         """Remove the quarantines of projects that were not published; where a later run goes on with them they stay."""

@@ -291,8 +291,9 @@ def test_a_worker_whose_filler_is_lost_is_taken_again_but_not_for_ever(
             yield held
 
     monkeypatch.setattr(LocalKeeper, "hold", losing)
-    result, keeper, _transfer, _told = run([], prepares_for_ever=losses == 9)
+    result, keeper, _transfer, told = run([], prepares_for_ever=losses == 9)
     assert actions(result) == expected
+    assert not [progress for progress in told if progress.phase.startswith("could not be prepared")]
     assert keeper.holds.count("worker") == 3
     assert keeper.interrupted.is_set() is (losses == 9)  # nobody needs what was prepared any more
     if expected[0] is Action.FAILED:
