@@ -8,6 +8,7 @@ from __future__ import annotations
 import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
@@ -49,7 +50,7 @@ class SandboxTurn:
         self._options = options
         self._scratch = options.scratch / f"from-{side.volume.claim}"
         self._lost: Counter[str] = Counter()
-        self._brought: dict[str, float] = {}
+        self._brought: dict[Path, float] = {}
         self._proofs: dict[str, tuple[Received | None, Contents]] = {}
 
     def close(self) -> None:

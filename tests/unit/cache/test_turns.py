@@ -227,6 +227,12 @@ def test_a_project_that_failed_on_the_worker_still_has_its_result_on_the_sandbox
     assert [(project.project, project.action) for project in result.worker.projects] == [("one", Action.FAILED), ("two", Action.ADD)]
 
 
+def test_two_projects_with_the_same_pack_both_get_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Stumbling, "method", Method.GIT)
+    result, _keeper, _transfer, _told = run([], names=("one", "two"))
+    assert [project.action for project in result.sandbox.projects] == [Action.ADD, Action.ADD]
+
+
 def test_what_the_packs_way_takes_is_judged_over_all_of_its_tries(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     """Each of the worker's two files takes 35 seconds by the clock. The first is here when the second is cut."""
     now, cuts, download = [0.0], [PlaceLost("cut")], LocalShell.download

@@ -23,13 +23,13 @@ from ..repository import Incoming, Repository
 class FromWorker:
     """Brings what the worker's quarantine has, and of the worker's other packs what is lacking then.
 
-    ``brought``: files that are in ``scratch`` whole, with the seconds that each took; kept from one turn to the next.
+    ``brought``: the files that are whole on this machine, with the seconds that each took; one for all projects and turns.
     """
 
     method = Method.GIT
     resumes = False
 
-    def __init__(self, worker: Side, scratch: Path, brought: dict[str, float]) -> None:
+    def __init__(self, worker: Side, scratch: Path, brought: dict[Path, float]) -> None:
         self._worker = worker
         self._scratch = scratch
         self._brought = brought
@@ -37,7 +37,7 @@ class FromWorker:
     @property
     def seconds(self) -> float:
         """How long bringing the packs to this machine took, without what was cut and began anew."""
-        return sum(self._brought[name] for name in files_of(pack.name for pack in self._worker.incoming.packs))
+        return sum(self._brought[self._scratch / name] for name in files_of(pack.name for pack in self._worker.incoming.packs))
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
         """Bring the worker's new packs to this machine, before the sandbox's volume is taken."""
@@ -45,10 +45,10 @@ class FromWorker:
         repository = self._worker.repository
         for name in files_of(pack.name for pack in self._worker.incoming.packs):
             file = self._scratch / name
-            if name not in self._brought:
+            if file not in self._brought:
                 started = monotonic()
                 fetch_file(repository, f"{repository.pack_directory}/{name}", file, deadline)
-                self._brought[name] = monotonic() - started
+                self._brought[file] = monotonic() - started
         return self._worker.incoming.bytes if first else 0
 
     def receive(
