@@ -10,7 +10,7 @@ import signal
 import subprocess
 import threading
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -45,6 +45,8 @@ class LocalShell:
             for thread in (out, err, feed):
                 thread.start()
             _wait(process, argv, deadline)
+            if process.returncode < 0:
+                _end_children(process)
             _join((out, err, feed), deadline)
         return Completed(tuple(argv), process.returncode, out.data(), err.data().decode("utf-8", "replace"))
 
@@ -141,6 +143,12 @@ def _started(
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
         # Its pipes are closed by the threads that use them: a descriptor that is closed under a reader may be another file's next.
+
+
+def _end_children(process: subprocess.Popen[bytes]) -> None:
+    """What a process that was killed has left would keep its pipes open, and us waiting (an rsync's remote shell)."""
+    with suppress(ProcessLookupError, PermissionError):
+        os.killpg(process.pid, signal.SIGKILL)
 
 
 def _wait(process: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadline) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from .deadline import Deadline
-from .errors import DeploymentError
+from .errors import DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 
 Progress = Callable[[str], None]
 """Called with the newest line of a running process's standard error (lines end in CR or LF), now and then."""
@@ -112,4 +112,11 @@ def checked(shell: Shell, completed: Completed, remedy: str = "") -> Completed:
 
 def require_there(shell: Shell, deadline: Deadline) -> None:
     """Look for half a minute at the most whether processes can still be run in a place. Raises PlaceLost where they cannot."""
-    shell.run(("true",), deadline=deadline.within(_LOOKING_SECONDS, f"looking after {shell.where}"))
+    try:
+        shell.run(("true",), deadline=deadline.within(_LOOKING_SECONDS, f"looking after {shell.where}"))
+    except Interrupted:
+        raise
+    except DeadlineExceeded as error:
+        deadline.left()  # raises where it is the caller's time that is over
+        # A container that has ended, or a node that is lost, has a pod that is still there: it refuses, or does not answer.
+        raise PlaceLost(f"In {shell.where} no process could be run for {_LOOKING_SECONDS:.0f} seconds.", "Run again.") from error

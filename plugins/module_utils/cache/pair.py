@@ -159,9 +159,10 @@ class PairRun:
 
     def _rounds(self, worker: HeldVolume | None, pending: list[Project], prepared: Future[None]) -> None:
         try:
-            self._receive_all_on_worker(worker, pending)
+            receiving = Deadline(self._options.timeout, f"volume {self._worker.volume}", self._stop)
+            self._receive_all_on_worker(worker, pending, receiving)
             prepared.result()
-            # From here on: the sandbox's volume waits for neither of the two any more.
+            # From here on: the sandbox's volume waits for neither of the two any more. The worker's filler lasts for both times.
             deadline = Deadline(self._options.timeout, f"volume {self._sandbox.volume}", self._stop)
             while True:
                 later = self._turn.take(pending, deadline)
@@ -174,7 +175,7 @@ class PairRun:
                 if worker is not None:
                     self._require_there(worker)
                 pending = self._ready(later)  # a seed that was lost is made anew while no sandbox's volume is held
-                self._receive_all_on_worker(worker, pending)
+                self._receive_all_on_worker(worker, pending, deadline)
         finally:
             self._turn.close()
             if worker is not None:
@@ -199,16 +200,15 @@ class PairRun:
             if not self._worker.published(received.project) and not received.transfer.resumes:
                 self._worker.clean(received.project, received.side.repository, Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
 
-    def _receive_all_on_worker(self, worker: HeldVolume | None, pending: Sequence[Project]) -> None:
+    def _receive_all_on_worker(self, worker: HeldVolume | None, pending: Sequence[Project], deadline: Deadline) -> None:
         if worker is not None:
             for project in pending:
-                self._receive_on_worker(worker, project)
+                self._receive_on_worker(worker, project, deadline)
 
-    def _receive_on_worker(self, worker: HeldVolume, project: Project) -> None:
+    def _receive_on_worker(self, worker: HeldVolume, project: Project, deadline: Deadline) -> None:
         side, done = self._worker, self._received.get(project.name)
         if not side.open(project) or (done is not None and done.snapshot == self._book.current(project)):
             return
-        deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)
         transfer = self._transfers[side.volume, project.name]
         for attempt in range(self._options.tries):
             try:

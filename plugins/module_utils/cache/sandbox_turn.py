@@ -48,7 +48,7 @@ class SandboxTurn:
         self._transfers = transfers
         self._book = book
         self._options = options
-        self._scratch = options.scratch / f"from-{side.volume.claim}"
+        self._scratch = options.scratch / f"from-{side.volume.namespace}.{side.volume.claim}"
         self._lost: Counter[str] = Counter()
         self._brought: dict[Path, float] = {}
         self._proofs: dict[str, tuple[Received | None, Contents]] = {}

@@ -24,6 +24,8 @@ from .frames import BINARY, CLOSE, PING, PONG, Decoder, encode
 
 PING_EVERY = 10.0
 """Seconds. Proxies cut idle connections after 60 to 350."""
+_LAST_WORDS_SECONDS = 5.0
+"""For what the other side had said before a connection broke; then it is closed."""
 _RECEIVE = 256 * 1024
 WRITE_SIZE = 128 * 1024
 """Bytes of one message to standard input."""
@@ -50,6 +52,7 @@ class ExecStream:
         self._outgoing = bytearray()
         self._status = bytearray()
         self._ping_at = time.monotonic() + PING_EVERY
+        self._broken_at = 0.0
         self.closed = False
 
     def fileno(self) -> int:
@@ -71,8 +74,15 @@ class ExecStream:
         """The process's exit code; None while it runs, and after a lost connection. Raises NotStarted."""
         return exit_code(bytes(self._status))
 
+    @property
+    def broken(self) -> bool:
+        """Whether nothing can be sent any more. What the other side had said before is still to be read."""
+        return self._broken_at > 0
+
     def write(self, data: bytes) -> None:
-        """Queue bytes for standard input."""
+        """Queue bytes for standard input; nobody will read them where the connection is broken."""
+        if self.broken:
+            return
         for start in range(0, len(data), WRITE_SIZE):
             self._outgoing += encode(BINARY, bytes((STDIN,)) + data[start : start + WRITE_SIZE])
 
@@ -84,7 +94,9 @@ class ExecStream:
         Returns what came, as (stream, bytes), and which of ``others`` can be read and of ``writers`` written. With
         ``read`` off nothing is taken from the connection: back pressure for the other side. Raises ConnectionLost.
         """
-        if time.monotonic() >= self._ping_at:
+        if self.broken and time.monotonic() - self._broken_at > _LAST_WORDS_SECONDS:
+            self.close()
+        if time.monotonic() >= self._ping_at and not self.broken:
             self._outgoing += encode(PING, b"")
             self._ping_at = time.monotonic() + PING_EVERY
         mine: list[socket.socket | Descriptor] = [] if self.closed else [self._socket]
@@ -108,9 +120,11 @@ class ExecStream:
             sent = self._socket.send(memoryview(self._outgoing)[:_RECEIVE])
         except (ssl.SSLWantReadError, ssl.SSLWantWriteError, BlockingIOError):
             return
-        except OSError as error:
-            self.close()
-            raise ConnectionLost(f"the connection broke while sending: {error}") from error
+        except OSError:
+            # A process that ends early ends its connection, with our bytes in flight: its exit code lies behind that.
+            self._broken_at = time.monotonic()
+            self._outgoing = bytearray()  # the old one is still in use by what failed
+            return
         del self._outgoing[:sent]
 
     def _receive(self) -> list[tuple[int, bytes]]:
@@ -120,7 +134,9 @@ class ExecStream:
             return []
         except OSError as error:
             self.close()
-            raise ConnectionLost(f"the connection broke while reading: {error}") from error
+            if self._status:
+                return []
+            raise ConnectionLost(f"the connection broke: {error}") from error
         if not data:
             self.close()
             return []

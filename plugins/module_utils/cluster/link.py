@@ -140,7 +140,7 @@ class AgentLink(threading.Thread):
                 self._queue.clear()  # what was cut off in the middle is asked for, or sent again, whole
                 if self._job:
                     self._queue += message("wait", self._job)
-        while not self._closing and not stream.closed:
+        while not self._closing and not stream.closed and not stream.broken:
             now = time.monotonic()
             if now >= next_beat:
                 stream.write(BEAT)

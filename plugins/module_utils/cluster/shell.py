@@ -128,7 +128,7 @@ class PodShell:
         file = source.open("rb") if source is not None else None
         try:
             while not stream.closed:
-                while file is not None and stream.outgoing < _BUFFER:
+                while file is not None and stream.outgoing < _BUFFER and not stream.broken:
                     data = file.read(1024 * 1024)
                     if not data:
                         file.close()

@@ -9,7 +9,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..cache.results import Lock
 from ..cluster.client import Client
@@ -19,7 +19,7 @@ from ..cluster.manifest import HEARTBEAT, JOBS, LABEL, SCRATCH
 from ..cluster.objects import Pod, exact_quantity, parse_pod, quantity
 from ..cluster.shell import PodShell
 from ..deadline import Deadline
-from ..errors import InvalidOption
+from ..errors import DeploymentError, InvalidOption
 
 _MEMORY, _CPUS = 256 * 1024 * 1024, 1.0
 """What git may use where the container has no limits: bytes, processors."""
@@ -71,7 +71,8 @@ def in_pod(client: Client, namespace: str, name: str, container: str, root: str,
             yield InPod(shell, root, f"{scratch}/work", memory, cpus, f"@{run}")
         finally:
             if not deadline.stop.is_set():
-                shell.run(("rm", "-rf", "--", f"{scratch}/work"), deadline=Deadline(30.0, f"cleaning up in pod {namespace}/{name}"))
+                with suppress(DeploymentError):  # what went wrong before is to be told; a container that is gone has nothing left
+                    shell.run(("rm", "-rf", "--", f"{scratch}/work"), deadline=Deadline(30.0, f"cleaning up in pod {namespace}/{name}"))
 
 
 def running_pod(client: Client, namespace: str, name: str, deadline: Deadline) -> Pod:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from dataclasses import dataclass, field
 
 from ..cache.keeper import VolumeSkipped
@@ -34,6 +34,7 @@ from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
 from ..cluster.quota import Room
 from ..cluster.shell import PodShell
 from ..deadline import Deadline
+from ..errors import DeploymentError
 from ..shell import Shell
 from .visitors import Visitors
 
@@ -229,7 +230,8 @@ class ClusterKeeper:
             finally:
                 if not self._stop.is_set():
                     cleaning = Deadline(_CLEANING_SECONDS, f"cleaning up in pod {pod.namespace}/{pod.name}", self._stop)
-                    shell.run(("rm", "-rf", "--", f"{scratch}/work"), deadline=cleaning)
+                    with suppress(DeploymentError):  # what went wrong before is to be told; a container that is gone has nothing left
+                        shell.run(("rm", "-rf", "--", f"{scratch}/work"), deadline=cleaning)
 
     def _consumers(self, volume: Volume, deadline: Deadline) -> Consumers:
         pods = [parse_pod(item) for item in self._client.list("Pod", volume.namespace, deadline)]

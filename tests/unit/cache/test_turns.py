@@ -22,6 +22,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_optio
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Incoming, Repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult, Progress
+from ansible_collections.packit.deployment.plugins.module_utils.cache.sandbox_turn import SandboxTurn
+from ansible_collections.packit.deployment.plugins.module_utils.cache.side import VolumeSide
 from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
@@ -51,6 +53,7 @@ class Stumbling:
         self.resumes = resumes
         self.prepared = 0
         self.on_worker: list[Exception | None] = []
+        self.deadlines_on_worker: list[Deadline] = []
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
         self.prepared += 1
@@ -60,6 +63,8 @@ class Stumbling:
         self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Line | None = None
     ) -> Incoming:
         deadline.left()
+        if repository.root.endswith("worker"):
+            self.deadlines_on_worker.append(deadline)
         if repository.root.endswith("sandbox") and self._failures:
             raise self._failures.pop(0)
         if repository.root.endswith("worker") and self.on_worker and (failure := self.on_worker.pop(0)) is not None:
@@ -225,6 +230,19 @@ def test_a_project_that_failed_on_the_worker_still_has_its_result_on_the_sandbox
     assert keeper.holds.count("worker") == 2
     assert [(project.project, project.action) for project in result.sandbox.projects] == [("one", Action.ADD), ("two", Action.ADD)]
     assert [(project.project, project.action) for project in result.worker.projects] == [("one", Action.FAILED), ("two", Action.ADD)]
+
+
+def test_all_projects_of_a_worker_share_its_time_as_its_filler_does_not_last_longer(run: Run) -> None:
+    _result, _keeper, transfer, _told = run([], names=("one", "two"))
+    first, second = transfer.deadlines_on_worker
+    assert first is second
+
+
+def test_sandboxes_of_one_name_in_two_namespaces_have_their_packs_apart(tmp_path: Path) -> None:
+    sides = [VolumeSide(Volume(namespace, "claim", Role.SANDBOX), (), LocalKeeper(tmp_path), lambda _: None) for namespace in ("a", "b")]
+    options = Options(timeout=60, max_hold=60, verify=False, scratch=tmp_path)
+    turns = [SandboxTurn(side, {}, {}, SnapshotBook({}, lambda _: pytest.fail("nothing is read")), options) for side in sides]
+    assert turns[0]._scratch != turns[1]._scratch
 
 
 def test_two_projects_with_the_same_pack_both_get_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:

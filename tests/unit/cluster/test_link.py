@@ -20,7 +20,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.deadline import 
 class SilentStream:
     """An exec whose other side never answers."""
 
-    closed, exit_code, outgoing = False, None, 0
+    closed, broken, exit_code, outgoing = False, False, None, 0
 
     def write(self, data: bytes) -> None:
         return

@@ -33,7 +33,7 @@ class LocalExec:
     def __init__(self, argv: Sequence[str], cut_after: float = float("inf"), silent: bool = False) -> None:
         self._silent = silent
         self.argv = tuple(argv)
-        self.closed = False
+        self.closed = self.broken = False
         self.exit_code: int | None = None
         self._left = cut_after
         self._out = bytearray()

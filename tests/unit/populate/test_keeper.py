@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import Wishes
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as module
 from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings
 
@@ -35,6 +36,19 @@ class FakeShell:
     def run(self, argv: tuple[str, ...], *, deadline: Any) -> None:
         deadline.left()
         self.commands.append(argv)
+
+
+def test_what_went_wrong_is_told_and_not_that_cleaning_up_failed_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Dead(FakeShell):
+        def run(self, argv: tuple[str, ...], *, deadline: Any) -> None:
+            raise DeadlineExceeded("rm -rf did not end in time")
+
+    monkeypatch.setattr(module, "PodShell", Dead)
+    pod = parse_pod({"metadata": {"name": "worker", "namespace": "ns"}, "spec": {"containers": []}, "status": {"phase": "Running"}})
+    settings = Settings("/repository-cache", "", Wishes(), "holder", 60, 1, 1, {"run": "r"})
+    keeper = ClusterKeeper(None, {}, settings, threading.Event(), lambda _progress: None)  # type: ignore[arg-type]
+    with pytest.raises(PlaceLost, match="the pod is gone"), keeper._inside(Volume("ns", "claim", Role.WORKER), pod):
+        raise PlaceLost("the pod is gone")
 
 
 def test_cleaning_up_has_time_of_its_own_after_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,9 @@ EXIT_MEANINGS = {
 # side to say so (seen with rsync 3.5); a connection that is lost is lost for the receiver, which says that first.
 _RECEIVER_KILLED = re.compile(r"connection unexpectedly closed \(\d+ bytes received so far\) \[generator\]")
 
+# What --info=progress2 prints, without an end of line before the words of an error.
+_PROGRESS = re.compile(r"[\d,.]+[KMGT]?\s+\d+%\s+\S+/s\s+[\d:]+(\s+\((xfr|ir-chk|to-chk)[^)]*\))?")
+
 Lost = Callable[[Completed], bool]
 """Whether an rsync that failed did so for want of the other side, which may be there again later."""
 
@@ -76,10 +79,12 @@ def persist(run: Callable[[], Completed], lost: Lost, place: Shell, tries: int, 
 def explained(completed: Completed, way: str, kind: type[DeploymentError] = DeploymentError) -> DeploymentError:
     """An rsync that failed, in words; ``way``: from where to where. Pure."""
     code = KILLED if killed(completed) else completed.returncode
-    meaning = EXIT_MEANINGS.get(code, "see EXIT VALUES in rsync(1)")
-    lines = [line.strip() for line in re.split(r"[\r\n]+", completed.stderr.strip()) if line.strip() and "%" not in line]
-    words = " | ".join(lines[-3:])
-    lowered = words.lower()
+    meaning = f"ended by signal {-code} on this machine" if code < 0 else EXIT_MEANINGS.get(code, "see EXIT VALUES in rsync(1)")
+    lines = [line.strip() for line in re.split(r"[\r\n]+", _PROGRESS.sub("", completed.stderr)) if line.strip()]
+    # The first of rsync's own lines says why; what follows is often what became of the other processes.
+    first = next((line for line in lines if line.startswith("rsync: ")), "")
+    words = " | ".join(dict.fromkeys(line for line in (first, *lines[-2:]) if line))
+    lowered = completed.stderr.lower()
     remedy = "Run again."
     if "no space left" in lowered:
         remedy = "Grow the volume, or take projects off it (repository_cache_state: absent)."
