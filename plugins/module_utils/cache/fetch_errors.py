@@ -24,7 +24,7 @@ class OutOfReach(DeploymentError):
 # git's own two messages (upload-pack.c), and only these, for an object that was forced or collected away.
 _GONE = re.compile(r"upload-pack: not our ref [0-9a-f]{40}|Server does not allow request for unadvertised object [0-9a-f]{40}")
 
-_LESS_MEMORY = f"{MORE_MEMORY} Or use method rsync."
+_MORE_MEMORY_OR_RSYNC = f"{MORE_MEMORY} Or use method rsync."
 _OUT_OF_REACH = (
     (r"could not resolve host", "Check the host name. If the cluster has no way out to it, use method rsync."),
     (
@@ -44,7 +44,7 @@ _MEANINGS = (
     (r"no space left|disk quota exceeded", "Grow the volume, or take projects off it (repository_cache_state: absent)."),
     (
         r"out of memory|cannot allocate|signal 9|index-pack died",
-        _LESS_MEMORY,
+        _MORE_MEMORY_OR_RSYNC,
     ),
 )
 
@@ -61,7 +61,7 @@ def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentErr
     if completed.returncode == KILLED:
         return DeploymentError(
             f"git was killed in {where}, probably for want of memory: {said}",
-            _LESS_MEMORY,
+            _MORE_MEMORY_OR_RSYNC,
         )
     lowered = completed.stderr.lower()
     text = f"Fetching {shown} in {where} failed: {said}."

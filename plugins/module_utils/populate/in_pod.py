@@ -20,6 +20,7 @@ from ..cluster.objects import Pod, exact_quantity, parse_pod, quantity
 from ..cluster.shell import PodShell
 from ..deadline import Deadline
 from ..errors import DeploymentError, InvalidOption
+from ..shell import Shell
 
 _MEMORY, _CPUS = 256 * 1024 * 1024, 1.0
 """What git may use where the container has no limits: bytes, processors."""
@@ -71,8 +72,13 @@ def in_pod(client: Client, namespace: str, name: str, container: str, root: str,
             yield InPod(shell, root, f"{scratch}/work", memory, cpus, f"@{run}")
         finally:
             if not deadline.stop.is_set():
-                with suppress(DeploymentError):  # what went wrong before is to be told; a container that is gone has nothing left
-                    shell.run(("rm", "-rf", "--", f"{scratch}/work"), deadline=Deadline(30.0, f"cleaning up in pod {namespace}/{name}"))
+                remove_scratch(shell, f"{scratch}/work", Deadline(30.0, f"cleaning up in pod {namespace}/{name}"))
+
+
+def remove_scratch(shell: Shell, scratch: str, deadline: Deadline) -> None:
+    """Remove our own files after the work in a pod. Hides no error of the work: a container that is gone has nothing left."""
+    with suppress(DeploymentError):
+        shell.run(("rm", "-rf", "--", scratch), deadline=deadline)
 
 
 def running_pod(client: Client, namespace: str, name: str, deadline: Deadline) -> Pod:

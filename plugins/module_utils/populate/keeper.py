@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 
 from ..cache.keeper import VolumeSkipped
@@ -34,8 +34,8 @@ from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
 from ..cluster.quota import Room
 from ..cluster.shell import PodShell
 from ..deadline import Deadline
-from ..errors import DeploymentError
 from ..shell import Shell
+from .in_pod import remove_scratch
 from .visitors import Visitors
 
 _LOOK_EVERY = 2.0
@@ -230,8 +230,7 @@ class ClusterKeeper:
             finally:
                 if not self._stop.is_set():
                     cleaning = Deadline(_CLEANING_SECONDS, f"cleaning up in pod {pod.namespace}/{pod.name}", self._stop)
-                    with suppress(DeploymentError):  # what went wrong before is to be told; a container that is gone has nothing left
-                        shell.run(("rm", "-rf", "--", f"{scratch}/work"), deadline=cleaning)
+                    remove_scratch(shell, f"{scratch}/work", cleaning)
 
     def _consumers(self, volume: Volume, deadline: Deadline) -> Consumers:
         pods = [parse_pod(item) for item in self._client.list("Pod", volume.namespace, deadline)]
