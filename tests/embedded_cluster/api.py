@@ -232,8 +232,7 @@ class Api:
         if resource is POD and sub == "exec":
             return await self._exec(request, namespace, item)
         if resource is POD and sub == "log":
-            container = self._kubelet.container(item)
-            lines = container.log.read_bytes().splitlines(keepends=True) if container is not None else []
+            lines = self._kubelet.log(item).splitlines(keepends=True)
             return web.Response(body=b"".join(lines[-int(request.query.get("tailLines", "100000")) :]), content_type="text/plain")
         if resource.kind == "ServiceAccount" and sub == "token" and request.method == "POST":
             token = secrets.token_hex(16)

@@ -19,29 +19,42 @@ from pathlib import Path
 # What makes a container: a tmpfs with this machine's directories in it, our binds, its own /proc and /tmp.
 _SETUP = r"""
 set -e
+exec 3>&0 </dev/null
 root=$1 mode=$2 user=$3 cwd=$4
 shift 4
 mount -t tmpfs -o mode=0755 none "$root"
-for d in /*; do
-    case $d in /proc|/tmp|/sys|/dev|/repository-cache|/packit-scratch) continue ;; esac
-    if [ -L "$d" ]; then cp -P "$d" "$root$d"
-    elif [ -d "$d" ]; then mkdir "$root$d"; mount --rbind "$d" "$root$d"; fi
+cd "$root"
+mkdir dev proc tmp home root run srv sys var var/tmp
+chmod 1777 tmp var/tmp
+for d in /bin /etc /lib* /opt /sbin /usr; do
+    if [ -L "$d" ]; then cp -P "$d" ".$d"
+    elif [ -d "$d" ]; then mkdir ".$d"; mount --rbind "$d" ".$d"; fi
 done
-mkdir "$root/dev" "$root/proc" "$root/tmp"
-mount --rbind /dev "$root/dev"
-mount -t proc proc "$root/proc"
-chmod 1777 "$root/tmp"
+mount --rbind /dev dev
+mount -t proc proc proc
 while [ "$1" != -- ]; do
-    mkdir -p "$root${1#*:}"
-    mount --bind "${1%%:*}" "$root${1#*:}"
+    to=${1#*:}
+    case $to in /bin/*|/etc/*|/lib*|/opt/*|/sbin/*|/usr/*)
+        [ -d ".$to" ] || { echo "the embedded cluster cannot mount at $to, as that is this machine's own" >&2; exit 125; } ;;
+    esac
+    mkdir -p ".$to"
+    mount --bind "${1%%:*}" ".$to"
     shift
 done
 shift
-if [ "$mode" = ro ]; then mount -o remount,ro,bind "$root"; fi
+mkdir .outside
+pivot_root . .outside
 cd /
-exec chroot "$root" $user sh -c 'cd -- "$0" && exec "$@"' "$cwd" "$@"
+umount -l .outside
+rmdir .outside
+if [ "$mode" = ro ]; then mount -o remount,ro,bind /; fi
+exec $user sh -c 'cd -- "$0" && echo >&3 && exec 3>&- && exec "$@"' "$cwd" "$@"
 """
+"""The container's root has this machine's programs, and nothing else of it. The last step says on the descriptor
+that it was given as standard input that the container's own command begins. It is no chroot: in one, nobody may make a user namespace."""
 
+LOG = "log"
+"""The name, in a container's own directory, of the file with what its first process prints."""
 _ENTER = ("nsenter", "--mount", "--pid", "--root", "--wd")
 
 
@@ -59,27 +72,33 @@ class ContainerSpec:
 
 
 class Container:
-    """A running container. ``log`` is a file with what its first process prints."""
+    """A running container."""
 
-    def __init__(self, process: asyncio.subprocess.Process, spec: ContainerSpec, log: Path) -> None:
+    def __init__(self, process: asyncio.subprocess.Process, spec: ContainerSpec, begun: asyncio.Future[bool]) -> None:
         self._process = process
+        self._begun = begun
         self.spec = spec
-        self.log = log
 
     @classmethod
     async def start(cls, spec: ContainerSpec, place: Path) -> Container:
         """Start it; ``place`` is a directory of its own."""
         root = place / "root"
         root.mkdir(parents=True, exist_ok=True)
-        log = place / "log"
+        log = place / LOG
         binds = [f"{source}:{destination}" for source, destination in spec.binds.items()]
         arguments = [str(root), "ro" if spec.read_only else "rw", _as_user(spec), spec.directory or "/", *binds, "--", *spec.command]
-        with log.open("wb") as out:
-            process = await asyncio.create_subprocess_exec(
-                "unshare", "--mount", "--pid", "--fork", "--kill-child=KILL", "sh", "-c", _SETUP, "container", *arguments,
-                stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, env=spec.environment, start_new_session=True,
-            )  # fmt: skip
-        return cls(process, spec, log)
+        begins, says = os.pipe()
+        begun = _first_byte(begins)
+        try:
+            with log.open("wb") as out:
+                process = await asyncio.create_subprocess_exec(
+                    "unshare", "--mount", "--pid", "--fork", "--kill-child=KILL",
+                    "sh", "-c", _SETUP, "container", *arguments,
+                    stdin=says, stdout=out, stderr=out, env=spec.environment, start_new_session=True,
+                )  # fmt: skip
+        finally:
+            os.close(says)
+        return cls(process, spec, begun)
 
     @property
     def first(self) -> int:
@@ -92,18 +111,7 @@ class Container:
 
     async def ready(self) -> bool:
         """Wait until its own command runs; whether it does."""
-        for _try in range(200):
-            first = self.first
-            if self._process.returncode is not None:
-                return False
-            if first:
-                try:
-                    if str(Path(f"/proc/{first}/root").readlink()) != "/":
-                        return True
-                except OSError:
-                    pass
-            await asyncio.sleep(0.01)
-        return False
+        return await self._begun
 
     async def wait(self) -> int:
         """Its exit code."""
@@ -134,10 +142,28 @@ class Container:
 
 
 def _as_user(spec: ContainerSpec) -> str:
-    """Words that change the user, where we may (as root); elsewhere everything runs as the server's own user."""
-    if os.environ.get("EMBEDDED_CLUSTER_ROOT") != "1" or not spec.user:
+    """Words that change the user: to another one of this machine as root, else to the server's own under the pod's number."""
+    if not spec.user:
         return ""
-    return f"setpriv --reuid={spec.user} --regid={spec.group} --clear-groups --no-new-privs --"
+    if os.environ.get("EMBEDDED_CLUSTER_ROOT") == "1":
+        return f"setpriv --reuid={spec.user} --regid={spec.group} --clear-groups --no-new-privs --"
+    return f"unshare --user --map-user={spec.user} --map-group={spec.group} --"
+
+
+def _first_byte(descriptor: int) -> asyncio.Future[bool]:
+    """Return what tells whether a byte came by a pipe before its end. Closes the pipe."""
+    loop = asyncio.get_running_loop()
+    came: asyncio.Future[bool] = loop.create_future()
+
+    def readable() -> None:
+        loop.remove_reader(descriptor)
+        some = bool(os.read(descriptor, 1))
+        os.close(descriptor)
+        if not came.done():
+            came.set_result(some)
+
+    loop.add_reader(descriptor, readable)
+    return came
 
 
 def _signal(process: int, number: signal.Signals) -> None:

@@ -11,7 +11,7 @@ import shutil
 import socket
 from pathlib import Path
 
-from .container import Container, ContainerSpec
+from .container import LOG, Container, ContainerSpec
 from .faults import Faults
 from .resources import BY_KIND
 from .scheduling import choose
@@ -42,6 +42,11 @@ class Kubelet:
     def container(self, pod: Json) -> Container | None:
         """The running container of a pod."""
         return self._containers.get(pod["metadata"]["uid"])
+
+    def log(self, pod: Json) -> bytes:
+        """Return what a pod's first process has printed, ended or not."""
+        path = self._directory / pod["metadata"]["uid"] / LOG
+        return path.read_bytes() if path.exists() else b""
 
     def _seen(self, change: Change) -> None:
         if change.resource is POD and change.type == "ADDED":
