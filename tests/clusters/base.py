@@ -11,13 +11,16 @@ import os
 import subprocess
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import yaml
-from kubernetes import client, config
+from kubernetes import client, config, watch
 from kubernetes.stream import stream
+
+from tests.bounds import BOUND
 
 LANE = os.environ.get("PYTEST_XDIST_WORKER", "")
 """Which of several processes this is that use one cluster at once: each has namespaces of its own."""
@@ -27,7 +30,9 @@ DOCS = Path(__file__).parents[2] / "docs"
 WORKER_TEMPLATE = "packit-worker-repository-cache"
 SANDBOX_PREFIX = "sandcastle-repository-cache-"
 USER = 1000
-WAIT = 90.0
+
+_LAST = "marks-the-end"
+"""The name of an object that is made to mark the end of a history."""
 
 SECURITY = {
     "allowPrivilegeEscalation": False,
@@ -277,6 +282,47 @@ class TestCluster(ABC):
         found = self.core.list_namespaced_pod(namespace, label_selector="packit.dev/repository-cache-filler").items
         return len([item for item in found if item.status.phase not in ("Succeeded", "Failed")])
 
+    @contextmanager
+    def most_at_once(self, namespace: str, selector: str) -> Iterator[list[int]]:
+        """The most of our pods that a quota counted at one time, told when the block has ended."""
+        found: list[int] = []
+        since = self.core.list_namespaced_pod(namespace).metadata.resource_version
+        yield found
+        spec = {"nodeSelector": {"nowhere": "yes"}, "containers": [{"name": "main", "image": self.image, "securityContext": SECURITY}]}
+        label, _sign, value = selector.partition("=")
+        self.core.create_namespaced_pod(namespace, {"metadata": {"name": _LAST, "labels": {label: value or "any"}}, "spec": spec})
+        counted: set[str] = set()
+        for change, pod in self._history(self.core.list_namespaced_pod, namespace, since, label_selector=selector):
+            ended = change == "DELETED" or pod.status.phase in ("Succeeded", "Failed")
+            (counted.discard if ended else counted.add)(pod.metadata.uid)
+            found.append(len(counted))
+        self.core.delete_namespaced_pod(_LAST, namespace, grace_period_seconds=0)
+        until(lambda: _LAST not in self.pods(namespace), "the end of the pod that marks the end")
+
+    @contextmanager
+    def policies_made(self, *namespaces: str) -> Iterator[set[str]]:
+        """The names of the network policies that came in these namespaces, told when the block has ended."""
+        found: set[str] = set()
+        network = self.api_of("NetworkingV1Api")
+        since = {namespace: network.list_namespaced_network_policy(namespace).metadata.resource_version for namespace in namespaces}
+        yield found
+        for namespace, version in since.items():
+            network.create_namespaced_network_policy(namespace, {"metadata": {"name": _LAST}, "spec": {"podSelector": {}}})
+            for change, policy in self._history(network.list_namespaced_network_policy, namespace, version):
+                if change == "ADDED":
+                    found.add(policy.metadata.name)
+            network.delete_namespaced_network_policy(_LAST, namespace)
+
+    def _history(self, list_them: Callable[..., Any], namespace: str, since: str, **selected: str) -> Iterator[tuple[str, Any]]:
+        """What happened to objects since a version, until the one that marks the end. Nothing is missed, however busy the machine is."""
+        watcher = watch.Watch()
+        for event in watcher.stream(list_them, namespace, resource_version=since, timeout_seconds=int(BOUND), **selected):
+            if event["object"].metadata.name == _LAST:
+                watcher.stop()
+                return
+            yield event["type"], event["object"]
+        raise TimeoutError(f"waited {BOUND:.0f} seconds for {_LAST}")
+
     def network_policies(self, namespace: str) -> list[str]:
         """The names of a namespace's network policies."""
         return [item.metadata.name for item in self.api_of("NetworkingV1Api").list_namespaced_network_policy(namespace).items]
@@ -319,15 +365,15 @@ class TestCluster(ABC):
         return any(item.metadata.name == namespace for item in self.core.list_namespace().items)
 
 
-def until(true: Callable[[], bool], what: str, seconds: float = WAIT) -> None:
+def until(true: Callable[[], bool], what: str) -> None:
     """Wait until something is so. Raises TimeoutError."""
-    end = time.monotonic() + seconds
+    end = time.monotonic() + BOUND
     while not true():
         if time.monotonic() > end:
-            raise TimeoutError(f"waited {seconds:.0f} seconds for {what}")
-        time.sleep(0.1)
+            raise TimeoutError(f"waited {BOUND:.0f} seconds for {what}")
+        time.sleep(0.05)
 
 
 def run(argv: list[str], **settings: Any) -> subprocess.CompletedProcess[str]:
     """A command that must succeed."""
-    return subprocess.run(argv, check=True, text=True, capture_output=True, timeout=300, **settings)
+    return subprocess.run(argv, check=True, text=True, capture_output=True, timeout=BOUND, **settings)

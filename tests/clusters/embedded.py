@@ -17,6 +17,8 @@ from typing import Any
 
 import yaml
 
+from tests.bounds import BOUND
+
 from .base import TestCluster, until
 
 ROOT = Path(__file__).parents[2]
@@ -71,7 +73,7 @@ class EmbeddedTestCluster(TestCluster):
             if not path.exists():
                 return path
             copy = Path(tempfile.mkdtemp(prefix="seen-", dir=self.directory)) / claim
-            subprocess.run(["cp", "-a", f"/proc/{self._inner()}/root{path}", str(copy)], check=True, timeout=60)
+            subprocess.run(["cp", "-a", f"/proc/{self._inner()}/root{path}", str(copy)], check=True, timeout=BOUND)
             return copy
         if not path.exists():
             path.mkdir(parents=True)
@@ -113,7 +115,7 @@ class EmbeddedTestCluster(TestCluster):
         request = urllib.request.Request(f"{server}/_embedded/{path}", method=method, headers={"Authorization": f"Bearer {token}"})
         context = ssl.create_default_context(cafile=self._config["clusters"][0]["cluster"]["certificate-authority"])
         data = json.dumps(body).encode() if body is not None else None
-        with urllib.request.urlopen(request, data=data, timeout=10, context=context) as answer:
+        with urllib.request.urlopen(request, data=data, timeout=BOUND, context=context) as answer:
             return json.load(answer)
 
     def reset(self) -> None:
@@ -122,5 +124,5 @@ class EmbeddedTestCluster(TestCluster):
 
     def close(self) -> None:
         self._process.terminate()
-        until(lambda: self._process.poll() is not None, "the end of the embedded cluster", 20)
+        until(lambda: self._process.poll() is not None, "the end of the embedded cluster")
         shutil.rmtree(self.directory, ignore_errors=True)

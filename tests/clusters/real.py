@@ -14,6 +14,8 @@ from pathlib import Path
 
 from kubernetes import client
 
+from tests.bounds import BOUND
+
 from .base import LANE, LANE_LABEL, TestCluster, run, until
 
 _ANNOTATIONS = (
@@ -92,7 +94,7 @@ class RealCluster(TestCluster):
             reference = item.spec.claim_ref
             if reference.namespace == namespace:
                 self.core.delete_persistent_volume(item.metadata.name)
-                subprocess.run([str(SCRIPT), "unmount", namespace, reference.name], check=True, timeout=60)
+                subprocess.run([str(SCRIPT), "unmount", namespace, reference.name], check=True, timeout=BOUND)
 
     def namespace(self, name: str, annotations: Mapping[str, str] | None = None) -> str:
         if name not in self._emptied:

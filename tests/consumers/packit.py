@@ -14,6 +14,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from tests.bounds import BOUND
+
 _INSIDE = r"""
 set -e
 volume=$1 root=$2
@@ -65,7 +67,7 @@ def inside(volume: Path, argv: list[str], scratch: Path) -> subprocess.Completed
     }
     return subprocess.run(
         [*namespaces, "sh", "-c", _INSIDE, "inside", str(volume), str(root), *argv],
-        check=False, text=True, capture_output=True, env=environment, timeout=120,
+        check=False, text=True, capture_output=True, env=environment, timeout=BOUND,
     )  # fmt: skip
 
 

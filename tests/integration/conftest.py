@@ -5,14 +5,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.clusters.base import TestCluster
+from tests.forks import ForkServer
+from tests.modules.launcher import Launcher
 from tests.upstream.server import GitServer
 
+from .aftermath import sections
 from .harness import Scene
 
 
@@ -28,6 +31,19 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Show what a scenario that failed has left behind, before it is cleaned up."""
+    report = yield
+    if report.when == "call" and report.failed:
+        found = getattr(item, "funcargs", {})
+        scene = next((value for value in found.values() if isinstance(value, Scene)), None)
+        cluster = next((value for value in found.values() if isinstance(value, TestCluster)), None)
+        if scene is not None or cluster is not None:
+            report.sections += list(sections(scene.cluster if scene is not None else cluster, scene))
+    return report
 
 
 @pytest.fixture(scope="session")
@@ -51,10 +67,21 @@ def cluster(shared_cluster: TestCluster) -> Iterator[TestCluster]:
     shared_cluster.reset()
 
 
+@pytest.fixture(scope="session")
+def launcher() -> Iterator[Launcher]:
+    """What starts modules without Ansible."""
+    with ForkServer("tests.modules.entry") as server:
+        yield Launcher(server)
+
+
 @pytest.fixture
-def scene(cluster: TestCluster, tmp_path: Path) -> Iterator[Scene]:
+def scene(cluster: TestCluster, launcher: Launcher, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
     """A cluster with nothing in it, and a git server with nothing on it."""
     root = tmp_path / "upstream"
     root.mkdir()
     with GitServer(root, cluster.upstream_host) as server:
-        yield Scene(cluster, server, tmp_path)
+        made = Scene(cluster, server, tmp_path, launcher, request.node.get_closest_marker("playbook") is not None)
+        yield made
+        for run in made.started:
+            if run.poll() is None:
+                run.kill()

@@ -5,11 +5,10 @@
 
 from __future__ import annotations
 
-import json
 import os
-import signal
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,52 +16,19 @@ from typing import Any
 
 import yaml
 
+from tests.bounds import BOUND
 from tests.clusters.base import LANE, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster, until
 from tests.consumers.packit import check_in_sandbox, clone_as_packit
+from tests.modules import role
+from tests.modules.launcher import Call, Launcher
 from tests.repositories import make
 from tests.upstream.server import GitServer
+
+from .runs import ModuleRun, PlaybookRun, Run, Started, words_of
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks" / "populate-cache.yml"
 WORK, SAND = f"packit-test{LANE}", f"packit-test{LANE}-sandbox"
-
-
-@dataclass
-class Run:
-    """A playbook that has ended."""
-
-    code: int
-    output: str
-    result: dict[str, Any]
-
-    @property
-    def text(self) -> str:
-        """What was printed, in one line, for looking for words."""
-        return " ".join(self.output.split())
-
-    @property
-    def story(self) -> str:
-        """What to read where it failed: what became of each volume first, as the end of the output may not say it."""
-        errors = [
-            f"{volume['claim']} {project['name']}: {project['error']}"
-            for volume in self.result.get("volumes", [])
-            for project in volume["projects"]
-            if project["error"]
-        ]
-        return "\n".join([*errors, self.output[-6000:]])
-
-    def actions(self) -> dict[str, dict[str, str]]:
-        """claim → project → action."""
-        return {
-            volume["claim"]: {project["name"]: project["action"] for project in volume["projects"]}
-            for volume in self.result.get("volumes", [])
-        }
-
-    def project(self, claim: str, name: str) -> dict[str, Any]:
-        """The result of a project on a volume."""
-        volume = next(item for item in self.result["volumes"] if item["claim"] == claim)
-        found: dict[str, Any] = next(item for item in volume["projects"] if item["name"] == name)
-        return found
 
 
 @dataclass
@@ -72,8 +38,11 @@ class Scene:
     cluster: TestCluster
     server: GitServer
     directory: Path
+    launcher: Launcher
+    through_playbook: bool
     pods: list[str] = field(default_factory=list)
     kubeconfig: Path = Path()
+    started: list[Started] = field(default_factory=list)
 
     def deploy(
         self, workers: int = 1, *, size: str = "1G", sandbox_size: str = "", nodes: tuple[str, ...] = ("node1",), running: bool = True
@@ -113,35 +82,63 @@ class Scene:
         environment: dict[str, str] | None = None,
         stderr: int = subprocess.STDOUT,
         **more: Any,
-    ) -> subprocess.Popen[str]:
-        """Start the playbook as a user would."""
-        path = self.directory / f"vars-{time.monotonic_ns()}.yml"
-        path.write_text(yaml.safe_dump(variables if variables is not None else self.variables(*names, **more)))
+    ) -> Started:
+        """Start the main job: the playbook in a test that is marked so, else the modules that the playbook's role would call."""
+        given = variables if variables is not None else self.variables(*names, **more)
+        if self.through_playbook:
+            shown = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", **(environment or {})}
+            return self.start_playbook(
+                PLAYBOOK, "-e", self.write_variables(given), "-vv", *arguments, environment=shown, stderr=stderr
+            )
+        settings = {**os.environ, "K8S_AUTH_KUBECONFIG": str(self.kubeconfig), **(environment or {})}
+        progress = Path(tempfile.mkdtemp(dir=self.directory)) / "progress"
+        calls = [
+            Call(call.module, {**call.arguments, **({"progress_file": str(progress)} if call.module == "repository_cache" else {})})
+            for call in role.calls(given)
+        ]
+        check, diff = "--check" in arguments, "--diff" in arguments
+        run = ModuleRun(self.launcher.start(calls, self.directory, settings, check=check, diff=diff), progress)
+        self.started.append(run)
+        return run
+
+    def start_playbook(
+        self, path: Path, *arguments: str, environment: dict[str, str | None] | None = None, stderr: int = subprocess.STDOUT
+    ) -> PlaybookRun:
+        """Start a playbook as a user would, on this scenario's cluster; a variable of the environment that is None is not set."""
         settings = {
             **os.environ,
-            **(environment or {}),
             "K8S_AUTH_KUBECONFIG": str(self.kubeconfig),
-            "ANSIBLE_CALLBACK_RESULT_FORMAT": "json",
-            "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default",
             "ANSIBLE_NOCOLOR": "1",
             "ANSIBLE_LOCALHOST_WARNING": "false",
             "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-            "TEST_RESULT_FILE": f"{path}.result",
+            **(environment or {}),
         }
-        argv = [str(Path(sys.executable).parent / "ansible-playbook"), str(PLAYBOOK), "-e", f"@{path}", "-vv", *arguments]
-        return subprocess.Popen(
-            argv, env=settings, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=self.directory, start_new_session=True
+        present = {name: value for name, value in settings.items() if value is not None}
+        argv = [str(Path(sys.executable).parent / "ansible-playbook"), str(path), *arguments]
+        run = PlaybookRun(
+            subprocess.Popen(argv, env=present, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=self.directory, start_new_session=True)
         )
+        self.started.append(run)
+        return run
 
-    def run(self, *names: str, wait: float = 300, **more: Any) -> Run:
-        """Run the playbook to its end, at most ``wait`` seconds."""
-        process = self.start(*names, **more)
-        try:
-            output, _nothing = process.communicate(timeout=wait)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            raise
-        return Run(process.returncode, output, _result(output))
+    def write_variables(self, variables: dict[str, Any]) -> str:
+        """Write a play's extra variables to a file; return the argument that names it."""
+        path = Path(tempfile.mkdtemp(dir=self.directory)) / "vars.yml"
+        path.write_text(yaml.safe_dump(variables))
+        return f"@{path}"
+
+    def run(self, *names: str, **more: Any) -> Run:
+        """Run the main job to its end."""
+        return self.start(*names, **more).finish()
+
+    def module(self, name: str, check: bool = False, **arguments: Any) -> dict[str, Any]:
+        """Run one module; its answer, and as ``printed`` what a person reads of it, in one line."""
+        environment = {**os.environ, "K8S_AUTH_KUBECONFIG": str(self.kubeconfig)}
+        started = self.launcher.start([Call(name, arguments)], self.directory, environment, check=check, diff=True)
+        started.process.wait(BOUND)
+        answers, printed = started.answers(), started.process.printed
+        assert answers, printed
+        return {**answers[0], "printed": " ".join("\n".join([printed, *words_of(answers[0])]).split())}
 
     def succeed(self, *names: str, **more: Any) -> Run:
         """Run it; it must not fail."""
@@ -171,7 +168,7 @@ class Scene:
 
     def sweep(self, *names: str, **more: Any) -> None:
         """Wait until what a killed run has left has ended, as nobody beats its heart, and have the next run remove it."""
-        until(lambda: not any(map(self.cluster.counted_by_quota, (WORK, SAND))), "the end of the killed run's pods", 60)
+        until(lambda: not any(map(self.cluster.counted_by_quota, (WORK, SAND))), "the end of the killed run's pods")
         self.succeed(*names, **more)
 
     def check(self, *names: str, volumes: int | None = None) -> None:
@@ -210,20 +207,3 @@ def objects(entry: Path) -> set[str]:
 def entry_refs(entry: Path) -> dict[str, str]:
     """All refs of a cache's entry."""
     return dict(make.refs(entry))
-
-
-def _result(output: str) -> dict[str, Any]:
-    """The module's own result in what ansible-playbook printed with -vv."""
-    decoder = json.JSONDecoder()
-    for marker in ("fatal: [localhost]: FAILED! => ", "changed: [localhost] => ", "ok: [localhost] => "):
-        start = 0
-        while (start := output.find(marker, start)) >= 0:
-            start += len(marker)
-            try:
-                data, _end = decoder.raw_decode(output[start:])
-            except ValueError:
-                continue
-            if "volumes" in data or (marker.startswith("fatal") and "msg" in data):
-                found: dict[str, Any] = data
-                return found
-    return {}

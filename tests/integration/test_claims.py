@@ -14,7 +14,6 @@ from kubernetes import client
 from tests.clusters.base import LANE, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
 
 from .harness import SAND, WORK, Scene
-from .test_modules import module
 
 PLACE = {"worker_namespace": WORK, "sandbox_namespace": SAND}
 GROWING = f"growing-in-a-test{LANE}"
@@ -33,7 +32,7 @@ def names(scene: Scene, namespace: str) -> list[str]:
 
 def claims(scene: Scene, check: bool = False, **options: Any) -> dict[str, Any]:
     """Run the module."""
-    return module(scene, "repository_cache_claims", check=check, **PLACE, **options)
+    return scene.module("repository_cache_claims", check=check, **PLACE, **options)
 
 
 def actions(answer: dict[str, Any]) -> list[tuple[str, str]]:
@@ -66,6 +65,7 @@ def growing(cluster: TestCluster) -> Iterator[str]:
     storage.delete_storage_class(GROWING)
 
 
+@pytest.mark.playbook
 def test_claims_that_are_missing_are_made_and_filled_by_one_run(scene: Scene) -> None:
     workers_without_sandboxes(scene, 2)
     scene.repository()
@@ -105,6 +105,7 @@ def test_a_workers_claim_grows_with_its_sandboxs_where_the_class_allows_it(scene
     assert claims(scene, storage="2Gi")["changed"] is False
 
 
+@pytest.mark.playbook
 def test_a_class_that_does_not_let_claims_grow_is_named_and_the_volumes_are_filled(scene: Scene) -> None:
     scene.deploy()
     scene.cluster.consumer(SAND, scene.sandbox_claim(), name="sandbox")
@@ -164,6 +165,7 @@ def test_a_claim_whose_worker_is_gone_is_reported_and_left_alone(scene: Scene) -
     assert f"{SANDBOX_PREFIX}gone-0" in names(scene, SAND)
 
 
+@pytest.mark.playbook
 def test_without_a_repository_cache_the_role_does_nothing_and_says_so(scene: Scene) -> None:
     done = scene.succeed(variables={"with_repository_cache": False})
     assert "The variable with_repository_cache is false, so the role repository_cache does nothing." in done.text

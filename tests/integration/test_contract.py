@@ -20,6 +20,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.client i
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import AlreadyExists, ClusterError, Conflict
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import open_exec
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from tests.bounds import BOUND
 from tests.clusters.base import LANE, PID1, SECURITY, TestCluster, until
 
 NS = f"packit-contract{LANE}"
@@ -152,7 +153,7 @@ def test_rights_are_refused_in_the_same_words(contract: TestCluster, tmp_path: P
 
 
 def test_an_annotation_is_merged_with_the_uid_as_a_precondition(contract: TestCluster) -> None:
-    ours, deadline = Client(contract.api), Deadline(30, "this test")
+    ours, deadline = Client(contract.api), Deadline(BOUND, "this test")
     claim = ours.get("PersistentVolumeClaim", NS, "claim", deadline)
     ours.patch("PersistentVolumeClaim", NS, "claim", {"metadata": {"uid": claim["metadata"]["uid"], "annotations": {"a": "1"}}}, deadline)
     assert contract.annotations(NS, "claim")["a"] == "1"
@@ -164,7 +165,7 @@ def test_an_annotation_is_merged_with_the_uid_as_a_precondition(contract: TestCl
 
 
 def test_a_secret_is_patched_only_as_it_was_read(contract: TestCluster) -> None:
-    ours, deadline = Client(contract.api), Deadline(30, "this test")
+    ours, deadline = Client(contract.api), Deadline(BOUND, "this test")
     made = ours.create("Secret", NS, {"metadata": {"name": "config"}, "data": {"a": "MQ==", "b": "Mg=="}}, deadline)
     version = made["metadata"]["resourceVersion"]
     changed = ours.patch("Secret", NS, "config", {"metadata": {"resourceVersion": version}, "data": {"a": "Mw=="}}, deadline)
@@ -181,7 +182,7 @@ def test_a_secret_is_patched_only_as_it_was_read(contract: TestCluster) -> None:
 
 
 def test_a_watch_tells_a_pods_life_from_pending_to_gone(contract: TestCluster) -> None:
-    ours, deadline = Client(contract.api), Deadline(60, "this test")
+    ours, deadline = Client(contract.api), Deadline(BOUND, "this test")
     made = ours.create("Pod", NS, pod("watched"), deadline)
     seen: list[str] = []
     for change in ours.watch("Pod", NS, "watched", made["metadata"]["resourceVersion"], deadline):
@@ -210,7 +211,7 @@ def test_a_watch_tells_a_pods_life_from_pending_to_gone(contract: TestCluster) -
 def test_exec_gives_the_same_streams_and_exit_codes(
     contract: TestCluster, argv: tuple[str, ...], stdin: bytes, expected: tuple[bytes, bytes, int]
 ) -> None:
-    deadline = Deadline(30, "this test")
+    deadline = Deadline(BOUND, "this test")
     stream = open_exec(Client(contract.api), NS, "running", "main", argv, deadline)
     stream.write(stdin)
     out = {1: b"", 2: b""}
@@ -222,7 +223,7 @@ def test_exec_gives_the_same_streams_and_exit_codes(
 
 def test_exec_in_a_container_that_is_not_there_is_refused(contract: TestCluster) -> None:
     with pytest.raises(ClusterError, match="container"):
-        open_exec(Client(contract.api), NS, "running", "other", ("true",), Deadline(30, "this test"))
+        open_exec(Client(contract.api), NS, "running", "other", ("true",), Deadline(BOUND, "this test"))
 
 
 def test_kubectl_gets_execs_and_reads_logs(contract: TestCluster) -> None:
@@ -232,7 +233,7 @@ def test_kubectl_gets_execs_and_reads_logs(contract: TestCluster) -> None:
 
     def run(*words: str) -> str:
         argv = [kubectl, f"--kubeconfig={contract.kubeconfig}", "-n", NS, *words]
-        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=60).stdout
+        return subprocess.run(argv, check=True, capture_output=True, text=True, timeout=BOUND).stdout
 
     assert "running" in run("get", "pods", "-o", "name")
     assert run("exec", "running", "--", "echo", "hello") == "hello\n"

@@ -24,6 +24,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.staging.annotati
 )
 from ansible_collections.packit.deployment.plugins.module_utils.staging.proof import proof_pod
 from ansible_collections.packit.deployment.plugins.module_utils.staging.tolerations import admitted, read_toleration
+from tests.bounds import BOUND
 from tests.clusters.base import LANE, TestCluster, until
 
 from .test_contract import refused
@@ -180,7 +181,7 @@ def test_a_pods_own_tolerations_stay_beside_the_namespaces(contract: TestCluster
 
 
 def test_a_namespace_is_read_and_annotated_by_its_own_roles(contract: TestCluster) -> None:
-    ours, deadline = Client(contract.api), Deadline(30, "this test")
+    ours, deadline = Client(contract.api), Deadline(BOUND, "this test")
     annotate(contract, None)
     before = ours.get("Namespace", "", NS, deadline)["metadata"]
     body = {"metadata": {"resourceVersion": before["resourceVersion"], "annotations": {DEFAULTS: "[]"}}}
@@ -193,7 +194,7 @@ def test_a_namespace_is_read_and_annotated_by_its_own_roles(contract: TestCluste
 
 def test_a_workload_that_is_wrong_is_refused_in_the_same_words(contract: TestCluster) -> None:
     contract.deployment(NS, "dashboard", replicas=0)
-    ours, deadline = Client(contract.api), Deadline(30, "this test")
+    ours, deadline = Client(contract.api), Deadline(BOUND, "this test")
     template = ours.get("Deployment", NS, "dashboard", deadline)["spec"]["template"]["spec"]
     container = {**template["containers"][0], "resources": {"requests": {"memory": "2Gi"}, "limits": {"memory": "1Gi"}}}
     for spec, words in (

@@ -6,13 +6,7 @@
 from __future__ import annotations
 
 import json
-import os
 import re
-import subprocess
-import sys
-import tempfile
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -22,6 +16,7 @@ from kubernetes import client
 from tests.clusters.base import SANDBOX_PREFIX, USER, WORKER_TEMPLATE, until
 
 from .harness import ROOT, SAND, WORK, Scene
+from .runs import Run
 
 DROPIN = ROOT / "tests" / "dropin"
 CACHED = ["packit-worker-0", "packit-worker-long-running-0"]
@@ -32,36 +27,23 @@ DEPLOYMENT = [{"apiGroups": [""], "resources": ["secrets"], "verbs": VERBS}, {"a
 """What a deployment's own tasks need, beside docs/rbac.yml."""
 
 
-@dataclass
-class Played:
-    """A playbook that has ended."""
-
-    code: int
-    output: str
-
-    @property
-    def text(self) -> str:
-        """What was printed, in one line."""
-        return " ".join(self.output.split())
-
-    @property
-    def changed(self) -> list[str]:
-        """The tasks that changed something."""
-        task, found = "", []
-        for line in self.output.splitlines():
-            named = re.match(r"TASK \[(.*)\] \*", line)
-            task = named[1] if named else task
-            if line.startswith("changed: "):
-                found.append(task)
-        return found
-
-    @property
-    def changed_by_us(self) -> list[str]:
-        """Those of this collection's roles."""
-        return [task for task in self.changed if task.startswith("packit.deployment.")]
+def changed(run: Run) -> list[str]:
+    """The tasks that changed something."""
+    task, found = "", []
+    for line in run.output.splitlines():
+        named = re.match(r"TASK \[(.*)\] \*", line)
+        task = named[1] if named else task
+        if line.startswith("changed: "):
+            found.append(task)
+    return found
 
 
-def deploy(scene: Scene, *arguments: str, **more: Any) -> Played:
+def changed_by_us(run: Run) -> list[str]:
+    """Those of this collection's roles."""
+    return [task for task in changed(run) if task.startswith("packit.deployment.")]
+
+
+def deploy(scene: Scene, *arguments: str, **more: Any) -> Run:
     """Run the playbook as its operators do, with this cluster's address and images that are there."""
     access = yaml.safe_load(scene.kubeconfig.read_text())
     given = {
@@ -78,18 +60,13 @@ def deploy(scene: Scene, *arguments: str, **more: Any) -> Played:
         "repository_cache_projects": [{"url": scene.url()}],
         **more,
     }
-    path = Path(tempfile.mkdtemp(dir=scene.directory)) / "vars.yml"
-    path.write_text(yaml.safe_dump(given))
     environment = {
-        **{key: value for key, value in os.environ.items() if not key.startswith("K8S_AUTH")},
+        "K8S_AUTH_KUBECONFIG": None,
         "K8S_AUTH_SSL_CA_CERT": access["clusters"][0]["cluster"]["certificate-authority"],
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
-        "ANSIBLE_NOCOLOR": "1",
     }
-    program = str(Path(sys.executable).parent / "ansible-playbook")
-    argv = [program, "-i", str(DROPIN / "inventory.yml"), str(DROPIN / "deploy.yml"), "-e", f"@{path}", *arguments]
-    done = subprocess.run(argv, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, timeout=400, check=False)
-    return Played(done.returncode, done.stdout)
+    words = ("-i", str(DROPIN / "inventory.yml"), "-e", scene.write_variables(given), *arguments)
+    return scene.start_playbook(DROPIN / "deploy.yml", *words, environment=environment).finish()
 
 
 @pytest.fixture
@@ -117,14 +94,14 @@ def site(scene: Scene) -> Scene:
 def test_a_deployment_from_nothing_and_again_with_nothing_left_to_do(site: Scene) -> None:
     first = deploy(site)
     assert first.code == 0, first.story
-    assert "Deploy the workers for all tasks" in first.changed
+    assert "Deploy the workers for all tasks" in changed(first)
     until(lambda: all(site.cluster.is_ready(WORK, pod) for pod in CACHED), "the workers")
     site.check()
     claims = [item.metadata.name for item in site.cluster.core.list_namespaced_persistent_volume_claim(SAND).items]
     assert sorted(claims) == [f"{SANDBOX_PREFIX}{pod}" for pod in CACHED]
     second = deploy(site)
     assert second.code == 0, second.story
-    assert second.changed == []
+    assert changed(second) == []
 
 
 def test_a_staging_deployment_has_its_tolerations_from_the_same_playbook(site: Scene) -> None:
@@ -136,13 +113,13 @@ def test_a_staging_deployment_has_its_tolerations_from_the_same_playbook(site: S
         assert json.loads(annotations["scheduler.alpha.kubernetes.io/defaultTolerations"]) == [stage]
     second = deploy(site, deployment="stg", staging_tolerations=[stage])
     assert second.code == 0, second.story
-    assert second.changed_by_us == []
+    assert changed_by_us(second) == []
 
 
 def test_without_a_repository_cache_nothing_is_made_for_it(site: Scene) -> None:
     done = deploy(site, with_repository_cache=False)
     assert done.code == 0, done.story
     assert "The variable with_repository_cache is false, so the role repository_cache does nothing." in done.text
-    assert done.changed_by_us == []
+    assert changed_by_us(done) == []
     for namespace in (WORK, SAND):
         assert site.cluster.core.list_namespaced_persistent_volume_claim(namespace).items == []

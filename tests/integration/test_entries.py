@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bounds import BOUND
 from tests.repositories import make
 
 from .harness import Scene, entry_refs, objects, own
@@ -22,7 +23,7 @@ def put(source: Path, volume: Path, name: str, *words: str, bare: bool = True) -
     """A clone made by hand on a volume."""
     entry = volume / name
     argv = ["git", "-c", "safe.directory=*", "-c", "protocol.file.allow=always", "clone", "--quiet", *(["--bare"] if bare else []), *words]
-    subprocess.run([*argv, f"file://{source}", str(entry)], check=True, capture_output=True, timeout=60)
+    subprocess.run([*argv, f"file://{source}", str(entry)], check=True, capture_output=True, timeout=BOUND)
     own(entry, volume)
     return entry
 

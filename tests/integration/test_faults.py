@@ -16,6 +16,7 @@ from tests.repositories import make
 from .harness import SAND, WORK, Scene, objects
 
 
+@pytest.mark.playbook
 def test_one_volume_that_fails_stops_no_other_and_is_finished_by_the_next_run(scene: Scene) -> None:
     scene.deploy(2)
     scene.repository("before")
@@ -73,7 +74,7 @@ def test_a_full_volume_is_named_and_serves_as_before(scene: Scene) -> None:
 def test_an_image_that_cannot_be_pulled_is_explained_before_a_volume_is_taken(scene: Scene) -> None:
     scene.deploy()
     scene.repository()
-    done = scene.run(image="missing.test/nothing:1", wait=120)
+    done = scene.run(image="missing.test/nothing:1")
     assert done.code != 0
     assert "The image missing.test/nothing:1 cannot be pulled" in done.text
     assert "Check repository_cache_image" in done.text
@@ -156,6 +157,7 @@ def test_no_volume_at_all_is_an_error(scene: Scene) -> None:
     assert f"No repository-cache volume was found: namespace {SAND} has 1 claims" in done.text
 
 
+@pytest.mark.playbook
 def test_a_missing_right_and_a_wrong_token_are_named(scene: Scene) -> None:
     scene.deploy()
     scene.repository()
@@ -165,6 +167,7 @@ def test_a_missing_right_and_a_wrong_token_are_named(scene: Scene) -> None:
     assert "does not accept the token" in done.text
 
 
+@pytest.mark.playbook
 def test_a_missing_verb_is_named_with_the_rule_to_add(scene: Scene) -> None:
     scene.cluster.namespace(WORK)
     scene.cluster.namespace(SAND)
@@ -192,19 +195,8 @@ def test_a_used_up_quota_is_waited_for_and_lowers_the_concurrency(scene: Scene) 
     scene.repository()
     scene.cluster.quota(SAND, "terminating", {"pods": "1"}, scopes=("Terminating",))
     scene.cluster.limit_range(SAND, "limits", [{"type": "Container", "default": {"memory": "512Mi"}, "max": {"memory": "1Gi"}}])
-    most, done = [0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.05):
-            most[0] = max(most[0], scene.cluster.counted_by_quota(SAND))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
-        run = scene.succeed(wait=200)
-    finally:
-        done.set()
-        watcher.join()
+    with scene.cluster.most_at_once(SAND, "packit.dev/repository-cache-filler") as counted:
+        run = scene.succeed()
     assert "waits for quota" in run.text
-    assert most[0] == 1
+    assert max(counted) == 1
     scene.check()

@@ -7,11 +7,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from tests.repositories import make
 
 from .harness import SAND, WORK, Scene, entry_refs, objects
 
 
+@pytest.mark.playbook
 def test_first_fill_then_nothing_to_do(scene: Scene) -> None:
     scene.deploy(2, nodes=("node1", "node2"))
     scene.repository("one", commits=20)
@@ -86,6 +89,7 @@ def test_a_branch_becomes_a_directory_of_branches_and_back(scene: Scene) -> None
     scene.check()
 
 
+@pytest.mark.playbook
 def test_removal_and_then_nothing_to_remove(scene: Scene) -> None:
     scene.deploy()
     scene.repository("one")
@@ -102,6 +106,7 @@ def test_removal_and_then_nothing_to_remove(scene: Scene) -> None:
     scene.check("one", "two")
 
 
+@pytest.mark.playbook
 def test_check_mode_and_diff_make_no_pod_and_change_nothing(scene: Scene) -> None:
     scene.deploy()
     scene.repository()

@@ -5,24 +5,15 @@
 
 from __future__ import annotations
 
-import os
 import signal
-import subprocess
 import time
 
 import pytest
 
 from tests.clusters.base import until
-from tests.processes import kill_tree
 from tests.repositories import make
 
-from .harness import SAND, WORK, Run, Scene, _result
-
-
-def finish(process: subprocess.Popen[str], seconds: float = 120) -> Run:
-    """Wait for a playbook."""
-    output, _nothing = process.communicate(timeout=seconds)
-    return Run(process.returncode, output, _result(output))
+from .harness import SAND, WORK, Scene
 
 
 def test_a_sandbox_in_use_on_another_node_is_filled_there(scene: Scene) -> None:
@@ -51,41 +42,42 @@ def test_skip_leaves_a_volume_alone_and_wait_waits_for_it(scene: Scene) -> None:
     done = scene.succeed(in_use="skip", filler=who)
     assert done.actions()[scene.sandbox_claim()] == {"one": "skipped"}
     assert not (scene.worker() / "one").exists()
-    process = scene.start(in_use="wait", filler=who)
-    time.sleep(6)
-    assert process.poll() is None
+    run = scene.start(in_use="wait", filler=who)
+    run.until_it_says("waits for pod sandbox, which uses the volume")
+    assert scene.cluster.fillers(SAND) == []
     scene.cluster.delete_pod(SAND, "sandbox")
-    assert finish(process).code == 0
+    assert run.finish().code == 0
     scene.check()
 
 
+@pytest.mark.playbook
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_interrupted_no_pod_is_left_and_the_next_run_finishes(scene: Scene, number: signal.Signals) -> None:
     scene.deploy()
-    make.make_large(scene.server.root / "one.git", 40, commits=60)
-    scene.server.stall = 3
-    process = scene.start()
+    scene.repository(commits=20)
+    scene.server.hold()
+    run = scene.start()
     until(lambda: scene.server.fetches > 0, "the first fetch")
-    os.kill(process.pid, number)
-    finish(process)
-    until(lambda: scene.fillers() == [], "the end of the fillers", 30)
+    run.interrupt(number)
+    run.finish()
+    until(lambda: scene.fillers() == [], "the end of the fillers")
     assert not (scene.sandbox() / "one").exists()
-    scene.server.stall = 0
+    scene.server.release()
     scene.succeed()
     scene.check()
 
 
+@pytest.mark.playbook
 def test_killed_the_fillers_end_themselves_and_the_next_run_sweeps_and_finishes(scene: Scene) -> None:
     scene.deploy()
     scene.repository(commits=20)
-    scene.server.stall = 4
-    process = scene.start(filler={"heartbeat": 12})
+    scene.server.hold()
+    run = scene.start(filler={"heartbeat": 12})
     until(lambda: scene.server.fetches > 0, "the first fetch")
-    kill_tree(process.pid)
-    process.communicate()
+    run.kill()
     assert scene.fillers() != []
-    scene.server.stall = 0
-    scene.succeed(filler={"heartbeat": 12}, wait=200)
+    scene.server.release()
+    scene.succeed(filler={"heartbeat": 12})
     scene.sweep()
     scene.check()
 
@@ -94,23 +86,22 @@ def test_stopped_while_pods_are_pending_nothing_is_left(scene: Scene) -> None:
     scene.deploy(1, running=False)
     scene.repository()
     selector = {"node_selector": {"nowhere": "yes"}, "pull_policy": "Never", "start_timeout": 60}
-    process = scene.start(filler=selector)
+    run = scene.start(filler=selector)
     until(lambda: scene.fillers() != [], "a pending filler")
-    os.kill(process.pid, signal.SIGINT)
-    finish(process)
-    until(lambda: scene.fillers() == [], "the end of the fillers", 30)
+    run.interrupt(signal.SIGINT)
+    run.finish()
+    until(lambda: scene.fillers() == [], "the end of the fillers")
 
 
 def test_killed_while_pods_are_pending_the_next_run_removes_them_and_finishes(scene: Scene) -> None:
     scene.deploy(1, running=False)
     scene.repository()
     who = {"pod_security_context": {"runAsUser": 1000, "fsGroup": 1000}, "pull_policy": "Never", "start_timeout": 10}
-    process = scene.start(filler={**who, "start_timeout": 20, "node_selector": {"nowhere": "yes"}})
+    run = scene.start(filler={**who, "start_timeout": 20, "node_selector": {"nowhere": "yes"}})
     until(lambda: scene.fillers() != [], "a pending filler")
-    kill_tree(process.pid)
-    process.communicate()
+    run.kill()
     assert scene.fillers() != []
-    done = scene.succeed(filler=who, wait=200)
+    done = scene.succeed(filler=who)
     assert "left behind" in done.text or "waits for the filler of" in done.text
     scene.sweep(filler=who)
     scene.check()
@@ -119,7 +110,7 @@ def test_killed_while_pods_are_pending_the_next_run_removes_them_and_finishes(sc
 def test_a_filler_that_cannot_be_placed_goes_away_and_is_explained(scene: Scene) -> None:
     scene.deploy(1, running=False)
     scene.repository()
-    done = scene.run(filler={"node_selector": {"nowhere": "yes"}, "pull_policy": "Never"}, wait=100)
+    done = scene.run(filler={"node_selector": {"nowhere": "yes"}, "pull_policy": "Never"})
     assert done.code != 0
     assert "No node matches the filler's node selector." in done.text
     assert "Check node_selector in repository_cache_filler." in done.text
@@ -130,10 +121,13 @@ def test_two_runs_at_once_do_not_hurt_each_other(scene: Scene) -> None:
     scene.deploy(2)
     scene.repository("one", commits=30)
     scene.repository("two", commits=30)
-    scene.server.stall = 0.5
+    scene.server.hold()
     first = scene.start("one", "two")
+    until(lambda: scene.server.fetches > 0, "the first run's fetch")
     second = scene.start("one", "two")
-    outcomes = [finish(process, 200) for process in (first, second)]
+    second.until_it_says("waits for the filler of")
+    scene.server.release()
+    outcomes = [run.finish() for run in (first, second)]
     assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[0].story + outcomes[1].story
     scene.check("one", "two")
 
@@ -141,16 +135,22 @@ def test_two_runs_at_once_do_not_hurt_each_other(scene: Scene) -> None:
 def test_no_consumer_ever_sees_a_half_made_project(scene: Scene) -> None:
     scene.deploy()
     make.make_large(scene.server.root / "one.git", 20, commits=40)
-    process = scene.start()
     seen: set[tuple[str, ...]] = set()
-    while process.poll() is None:
+
+    def look() -> None:
         for volume in (scene.worker(), scene.sandbox()):
             listed = {path.name for path in volume.iterdir()} - {"lost+found", ".packit-deployment#work"}
             seen.add(tuple(sorted(listed)))
             if "one" in listed:
                 assert make.git(volume / "one", "rev-parse", "refs/heads/main")
+
+    look()
+    run = scene.start()
+    while run.poll() is None:
+        look()
         time.sleep(0.02)
-    assert finish(process).code == 0
+    look()
+    assert run.finish().code == 0
     assert seen == {(), ("one",)}
     scene.check()
 
@@ -171,11 +171,11 @@ def test_a_cut_connection_is_made_again_and_no_work_is_lost(scene: Scene) -> Non
 def test_an_expired_watch_is_opened_again(scene: Scene) -> None:
     scene.deploy()
     scene.repository()
-    process = scene.start()
-    while process.poll() is None:
+    run = scene.start()
+    while run.poll() is None:
         scene.cluster.fault("expire_watch")
         time.sleep(0.1)
-    assert finish(process).code == 0
+    assert run.finish().code == 0
     scene.check()
 
 
@@ -184,14 +184,14 @@ def test_a_volume_that_is_attached_elsewhere_is_given_back_and_filled_later(scen
     scene.deploy()
     scene.repository()
     scene.cluster.fault("hold_volume", namespace=SAND, name=scene.sandbox_claim())
-    process = scene.start()
+    run = scene.start()
     until(
         lambda: any(event.reason == "FailedAttachVolume" for event in scene.cluster.core.list_namespaced_event(SAND).items),
         "a failed attach",
     )
-    until(lambda: scene.cluster.fillers(SAND) == [], "the filler's retreat", 40)
+    until(lambda: scene.cluster.fillers(SAND) == [], "the filler's retreat")
     scene.cluster.clear_faults()
-    done = finish(process)
+    done = run.finish()
     assert done.code == 0
     assert "The volume is attached to another node" in done.text
     scene.check()

@@ -5,12 +5,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import sys
-import tempfile
-from pathlib import Path
 from typing import Any
 
 from tests.repositories import make
@@ -18,23 +13,11 @@ from tests.repositories import make
 from .harness import SAND, WORK, Scene, entry_refs
 
 
-def module(scene: Scene, name: str, check: bool = False, **arguments: Any) -> dict[str, Any]:
-    """Run one module, as an ad hoc command does; its answer, and as ``printed`` what was printed, in one line."""
-    answers = Path(tempfile.mkdtemp(dir=scene.directory))
-    argv = [str(Path(sys.executable).parent / "ansible"), "localhost", "-m", f"packit.deployment.{name}", "-a", json.dumps(arguments)]
-    environment = {**os.environ, "K8S_AUTH_KUBECONFIG": str(scene.kubeconfig), "ANSIBLE_PYTHON_INTERPRETER": sys.executable}
-    argv += ["--tree", str(answers), "--diff", *(["--check"] if check else [])]
-    done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=200, check=False)
-    assert (answers / "localhost").exists(), done.stdout + done.stderr
-    answer: dict[str, Any] = json.loads((answers / "localhost").read_text())
-    return {**answer, "printed": " ".join((done.stdout + done.stderr).split())}
-
-
 def filler(scene: Scene, **more: Any) -> dict[str, Any]:
     """A filler pod on the sandbox's volume."""
     claims = [{"claim": scene.sandbox_claim(), "path": "/repository-cache"}]
     options = {"pod_security_context": {"runAsUser": 1000, "fsGroup": 1000}}
-    return module(scene, "filler_pod", namespace=SAND, claims=claims, **{"image": scene.cluster.image, **options, **more})
+    return scene.module("filler_pod", namespace=SAND, claims=claims, **{"image": scene.cluster.image, **options, **more})
 
 
 def test_a_filler_made_used_and_gone(scene: Scene) -> None:
@@ -48,29 +31,29 @@ def test_a_filler_made_used_and_gone(scene: Scene) -> None:
     assert filler(scene)["changed"] is False
 
     git = {"namespace": SAND, "pod": made["name"], "url": scene.url(), "path": "/repository-cache/one"}
-    assert module(scene, "pod_git", check=True, **git)["changed"] is True
-    first = module(scene, "pod_git", **git)
+    assert scene.module("pod_git", check=True, **git)["changed"] is True
+    first = scene.module("pod_git", **git)
     assert (first["action"], first["refs"]) == ("add", 3), first
     assert entry_refs(scene.sandbox() / "one") == dict(make.refs(upstream))
-    assert module(scene, "pod_git", **git)["changed"] is False
-    assert module(scene, "pod_git", check=True, **git)["changed"] is False
+    assert scene.module("pod_git", **git)["changed"] is False
+    assert scene.module("pod_git", check=True, **git)["changed"] is False
 
     source = scene.directory / "source"
     (source / "deep").mkdir(parents=True)
     (source / "deep" / "a file").write_bytes(os.urandom(300_000))
     (source / "left out.tmp").write_text("x")
     rsync = {"namespace": SAND, "pod": made["name"], "src": str(source), "dest": "/repository-cache/copied", "exclude": ["*.tmp"]}
-    assert module(scene, "pod_rsync", check=True, **{**rsync, "dest": "/repository-cache"})["changed"] is True
-    copied = module(scene, "pod_rsync", **rsync)
+    assert scene.module("pod_rsync", check=True, **{**rsync, "dest": "/repository-cache"})["changed"] is True
+    copied = scene.module("pod_rsync", **rsync)
     assert (copied["changed"], copied["files"], copied["bytes"]) == (True, 1, 300_000), copied
     assert (scene.sandbox() / "copied/deep/a file").read_bytes() == (source / "deep/a file").read_bytes()
     assert not (scene.sandbox() / "copied/left out.tmp").exists()
-    assert module(scene, "pod_rsync", **rsync)["changed"] is False
+    assert scene.module("pod_rsync", **rsync)["changed"] is False
 
     assert filler(scene, state="absent")["changed"] is True
     assert scene.fillers() == []
     assert filler(scene, state="absent")["changed"] is False
-    missing = module(scene, "pod_git", **git)
+    missing = scene.module("pod_git", **git)
     assert f"There is no pod {SAND}/{made['name']}." in missing["msg"]
 
 
@@ -78,17 +61,17 @@ def test_what_every_volume_holds_with_and_without_looking_inside(scene: Scene) -
     scene.deploy()
     scene.repository()
     place = {"worker_namespace": WORK, "sandbox_namespace": SAND}
-    before = module(scene, "repository_cache_info", **place)
+    before = scene.module("repository_cache_info", **place)
     assert [volume["known"] for volume in before["volumes"]] == [False, False]
     scene.succeed()
     (scene.worker() / "by-hand").mkdir()
-    after = module(scene, "repository_cache_info", **place, query="volumes[?contains(keys(projects), 'one')].claim")
+    after = scene.module("repository_cache_info", **place, query="volumes[?contains(keys(projects), 'one')].claim")
     assert sorted(after["result"]) == sorted([scene.worker_claim(), scene.sandbox_claim()])
     assert after["requests"] <= 3 * len(after["volumes"]) + 4
-    inside = module(scene, "repository_cache_info", **place, look_inside=True, image=scene.cluster.image)
+    inside = scene.module("repository_cache_info", **place, look_inside=True, image=scene.cluster.image)
     held = {volume["role"]: volume["inside"]["entries"] for volume in inside["volumes"]}
     assert held["worker"]["one"]["usable"] and held["sandbox"]["one"]["packs"] == 1
     assert held["worker"]["by-hand"]["reason"] == "an empty directory, on which every clone fails"
     assert scene.fillers() == []
-    wrong = module(scene, "repository_cache_info", **place, query="[?")
+    wrong = scene.module("repository_cache_info", **place, query="[?")
     assert "is no JMESPath" in wrong["msg"]

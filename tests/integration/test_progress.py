@@ -7,20 +7,27 @@ from __future__ import annotations
 
 import os
 import pty
-import subprocess
 import threading
+
+import pytest
 
 from tests.repositories import make
 
 from .harness import SAND, Scene
 
+pytestmark = pytest.mark.playbook
+
+pytestmark = pytest.mark.playbook
+
 
 def test_progress_is_on_standard_error_so_that_standard_output_stays_the_callbacks(scene: Scene) -> None:
     scene.deploy()
     scene.repository(commits=10)
-    process = scene.start(method="seed", stderr=subprocess.PIPE)
-    stdout, stderr = process.communicate(timeout=200)
-    assert process.returncode == 0, stdout + stderr
+    apart = scene.directory / "stderr"
+    with apart.open("w") as file:
+        done = scene.run(method="seed", stderr=file.fileno())
+    stdout, stderr = done.output, apart.read_text()
+    assert done.code == 0, stdout + stderr
     sandbox = f"{SAND}/{scene.sandbox_claim()}"
     for words in (f"{sandbox} one: receives by seed", f"{sandbox} one: publishes", f"{sandbox}: released: held for"):
         assert f"  {words}" in stderr
@@ -46,13 +53,12 @@ def test_on_a_terminal_there_are_figures_and_every_line_is_whole(scene: Scene) -
 
     reader = threading.Thread(target=read)
     reader.start()
-    process = scene.start(method="seed", stderr=theirs)
-    process.communicate(timeout=200)
+    done = scene.run(method="seed", stderr=theirs)
     os.close(theirs)
     reader.join()
     os.close(ours)
     lines = b"".join(shown).decode().replace("\r\n", "\n").splitlines()
-    assert process.returncode == 0
+    assert done.code == 0
     figures = [line for line in lines if " %" in line]
     assert any("MB/s" in line or "objects" in line or "deltas" in line for line in figures), lines
     assert any(line.strip().startswith("seed pod ") and "fetches one" in line for line in lines)

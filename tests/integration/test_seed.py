@@ -5,21 +5,18 @@
 
 from __future__ import annotations
 
-import threading
-import time
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.network_policy import policies
 from tests.clusters.base import until
-from tests.processes import kill_tree
 from tests.repositories import make
 
 from .harness import SAND, WORK, Scene, own
-from .test_life import finish
+from .runs import Started
 
-SEED = "packit.dev/repository-cache-filler=seed"
+SEED, FILLER = "packit.dev/repository-cache-filler=seed", "packit.dev/repository-cache-filler=filler"
 
 
 def packs(entry: Path) -> set[str]:
@@ -34,21 +31,17 @@ def seed_pods(scene: Scene) -> list[str]:
     return scene.cluster.pods(WORK, SEED)
 
 
-def delete_first(scene: Scene, namespace: str, find: object, what: str) -> str:
-    """Delete the first pod that ``find`` finds, without waiting."""
-    until(lambda: bool(find()), what, 60)  # type: ignore[operator]
-    name: str = find()[0]  # type: ignore[operator]
-    scene.cluster.core.delete_namespaced_pod(name, namespace, grace_period_seconds=0)
-    return name
+def delete_first(scene: Scene, namespace: str, selector: str) -> None:
+    """Delete the first of these pods, when there is one, without waiting."""
+    until(lambda: scene.cluster.pods(namespace, selector) != [], f"a pod with {selector}")
+    scene.cluster.core.delete_namespaced_pod(scene.cluster.pods(namespace, selector)[0], namespace, grace_period_seconds=0)
 
 
-def received(volume: Path) -> int:
-    """Bytes of packs in a volume's quarantines."""
-    quarantine = volume / ".packit-deployment#work"
-    try:
-        return sum(path.stat().st_size for path in quarantine.glob("*/objects/pack/pack-*"))
-    except FileNotFoundError:
-        return 0  # it has just been published
+def delete_while_it_receives(scene: Scene, run: Started, volume: str, namespace: str, selector: str) -> None:
+    """Delete a pod while packs come to a volume. The run stands still meanwhile, so that it gives nothing back before."""
+    run.until_it_says(f"{volume} one: receives by ")
+    with run.frozen():
+        delete_first(scene, namespace, selector)
 
 
 def test_upstream_is_read_once_and_all_volumes_have_the_same_packs(scene: Scene) -> None:
@@ -68,15 +61,15 @@ def test_upstream_is_read_once_and_all_volumes_have_the_same_packs(scene: Scene)
 def test_several_seeds_serve_and_upstream_is_still_read_once(scene: Scene) -> None:
     scene.deploy(2)
     scene.repository(commits=20)
-    process = scene.start(method="seed", seed={"count": 2})
-    until(lambda: len(seed_pods(scene)) == 2, "the second seed pod", 60)
-    done = finish(process)
-    assert done.code == 0, done.story
+    with scene.cluster.most_at_once(WORK, SEED) as counted:
+        done = scene.succeed(method="seed", seed={"count": 2})
+    assert max(counted) == 2
     assert "is left out" not in done.text
     assert scene.server.fetches == 1
     scene.check()
 
 
+@pytest.mark.playbook
 def test_auto_says_in_the_plan_what_it_chose_and_why(scene: Scene) -> None:
     scene.deploy(2)
     upstream = scene.repository(commits=20)
@@ -111,12 +104,12 @@ def test_a_kept_scratch_fetches_and_sends_only_the_difference(scene: Scene) -> N
 def test_a_seed_pod_that_is_killed_during_its_clone_is_made_again(scene: Scene) -> None:
     scene.deploy(1)
     scene.repository(commits=20)
-    scene.server.stall = 4
-    process = scene.start(method="seed")
+    scene.server.hold()
+    run = scene.start(method="seed")
     until(lambda: scene.server.fetches > 0, "the seed's clone")
-    delete_first(scene, WORK, lambda: seed_pods(scene), "the seed pod")
-    scene.server.stall = 0
-    done = finish(process)
+    delete_first(scene, WORK, SEED)
+    scene.server.release()
+    done = run.finish()
     assert done.code == 0, done.story
     scene.check()
 
@@ -124,10 +117,9 @@ def test_a_seed_pod_that_is_killed_during_its_clone_is_made_again(scene: Scene) 
 def test_a_seed_pod_that_is_killed_while_eight_fillers_read_is_made_again(scene: Scene) -> None:
     scene.deploy(4)
     make.make_large(scene.server.root / "one.git", 40, commits=60)
-    process = scene.start(method="seed")
-    until(lambda: any(received(scene.worker(number)) for number in range(4)), "bytes on a volume", 60)
-    delete_first(scene, WORK, lambda: seed_pods(scene), "the seed pod")
-    done = finish(process, 200)
+    run = scene.start(method="seed")
+    delete_while_it_receives(scene, run, f"{SAND}/{scene.sandbox_claim()}", WORK, SEED)
+    done = run.finish()
     assert done.code == 0, done.story
     scene.check(volumes=2)
 
@@ -136,11 +128,9 @@ def test_a_seed_pod_that_is_killed_while_eight_fillers_read_is_made_again(scene:
 def test_a_filler_that_is_killed_in_the_middle_is_gone_on_with(scene: Scene, method: str) -> None:
     scene.deploy(1)
     make.make_large(scene.server.root / "one.git", 60, commits=60)
-    process = scene.start(method=method, clones=str(scene.directory / "clones"))
-    until(lambda: received(scene.sandbox()) > 0, "bytes on the sandbox's volume", 60)
-    fillers = "packit.dev/repository-cache-filler=filler"
-    delete_first(scene, SAND, lambda: scene.cluster.pods(SAND, fillers), "the sandbox's filler")
-    done = finish(process, 200)
+    run = scene.start(method=method, clones=str(scene.directory / "clones"))
+    delete_while_it_receives(scene, run, f"{SAND}/{scene.sandbox_claim()}", SAND, FILLER)
+    done = run.finish()
     assert done.code == 0, done.story
     scene.check()
 
@@ -148,11 +138,9 @@ def test_a_filler_that_is_killed_in_the_middle_is_gone_on_with(scene: Scene, met
 def test_a_workers_filler_that_is_killed_in_the_middle_is_made_again(scene: Scene) -> None:
     scene.deploy(1)
     make.make_large(scene.server.root / "one.git", 60, commits=60)
-    process = scene.start(method="seed")
-    until(lambda: received(scene.worker()) > 0, "bytes on the worker's volume", 60)
-    fillers = "packit.dev/repository-cache-filler=filler"
-    delete_first(scene, WORK, lambda: scene.cluster.pods(WORK, fillers), "the worker's filler")
-    done = finish(process, 200)
+    run = scene.start(method="seed")
+    delete_while_it_receives(scene, run, f"{WORK}/{scene.worker_claim()}", WORK, FILLER)
+    done = run.finish()
     assert done.code == 0, done.story
     scene.check()
 
@@ -170,10 +158,11 @@ def test_policies_of_a_run_that_was_killed_are_removed_by_the_next(scene: Scene)
 def test_a_probe_that_cannot_be_made_costs_the_detour_and_nothing_else(scene: Scene) -> None:
     scene.deploy(1)
     scene.repository(commits=10)
-    process = scene.start(method="seed")
-    probes = "packit.dev/repository-cache-filler=image"
-    delete_first(scene, SAND, lambda: scene.cluster.pods(SAND, probes), "the probe")
-    done = finish(process, 120)
+    scene.server.hold()  # the probe lives while the seed fetches
+    run = scene.start(method="seed")
+    delete_first(scene, SAND, "packit.dev/repository-cache-filler=image")
+    scene.server.release()
+    done = run.finish()
     assert done.code == 0, done.story
     scene.check()
 
@@ -181,10 +170,9 @@ def test_a_probe_that_cannot_be_made_costs_the_detour_and_nothing_else(scene: Sc
 def test_a_run_that_was_killed_in_the_middle_is_gone_on_with_by_the_next(scene: Scene) -> None:
     scene.deploy(1)
     make.make_large(scene.server.root / "one.git", 60, commits=60)
-    process = scene.start(method="seed", filler={"heartbeat": 12})
-    until(lambda: received(scene.sandbox()) > 0, "bytes on the sandbox's volume", 60)
-    kill_tree(process.pid)
-    process.communicate()
+    run = scene.start(method="seed", filler={"heartbeat": 12})
+    run.until_it_says(f"{SAND}/{scene.sandbox_claim()} one: receives by seed")
+    run.kill()
     done = scene.succeed(method="seed", filler={"heartbeat": 12})
     assert done.actions()[scene.sandbox_claim()] == {"one": "add"}
     assert "left behind was removed" in done.text  # its seed pod: it was alive when this run began, and has ended since
@@ -197,13 +185,8 @@ def test_a_run_that_was_killed_in_the_middle_is_gone_on_with_by_the_next(scene: 
 def test_where_the_network_is_blocked_packs_go_through_the_api_server_and_the_result_says_so(scene: Scene, policy: bool) -> None:
     scene.deploy(1)
     scene.repository(commits=20)
-    seen: set[str] = set()
-    with scene.cluster.blocked_network(WORK):
-        process = scene.start(method="seed", seed={"network_policy": policy})
-        while process.poll() is None:
-            seen.update(scene.cluster.network_policies(WORK) + scene.cluster.network_policies(SAND))
-            time.sleep(0.1)
-        done = finish(process)
+    with scene.cluster.blocked_network(WORK), scene.cluster.policies_made(WORK, SAND) as seen:
+        done = scene.run(method="seed", seed={"network_policy": policy})
     assert done.code == 0, done.story
     assert {name.split("-")[2] for name in seen} == ({"filler", "seed"} if policy else set())
     assert f"Packs went to {SAND} through the API server, which is slower, as its pods cannot reach the seed pod" in done.text
@@ -240,7 +223,7 @@ def test_a_quota_that_is_too_small_for_the_seeds_scratch_is_named_and_not_waited
     scene.repository()
     scene.cluster.quota(WORK, "storage", {"limits.ephemeral-storage": "1Gi"})
     scene.cluster.limit_range(WORK, "defaults", [{"type": "Container", "default": {"ephemeral-storage": "64Mi"}}])
-    done = scene.run(method="seed", wait=60)
+    done = scene.run(method="seed")
     assert done.code != 0
     assert f"of limits.ephemeral-storage, and a quota of namespace {WORK} allows 1Gi in all" in done.text
     assert "Raise the quota, or ask for less (resources in repository_cache_seed)." in done.text
@@ -294,8 +277,8 @@ def test_a_pack_that_was_damaged_on_its_way_is_named_and_copied_again(scene: Sce
 def test_an_upstream_that_stalls_ends_at_the_deadline_with_no_volume_held(scene: Scene) -> None:
     scene.deploy(1)
     scene.repository(commits=5)
-    scene.server.stall = 300
-    done = scene.run(method="seed", wait=120, timeout=30)
+    scene.server.hold()
+    done = scene.run(method="seed", timeout=30)
     assert done.code != 0
     assert "took longer than 30 seconds" in done.text
     assert all(volume["locks"] == [] for volume in done.result["volumes"])
@@ -323,15 +306,16 @@ def test_only_the_runs_fillers_get_in(scene: Scene) -> None:
     """A pod that presents another secret is refused by the seed's daemon."""
     scene.deploy(1)
     scene.repository(commits=10)
-    scene.server.stall = 6
-    process = scene.start(method="seed")
+    scene.server.hold()
+    run = scene.start(method="seed")
     until(lambda: scene.server.fetches > 0, "the seed's clone")
     pod = scene.cluster.core.read_namespaced_pod(seed_pods(scene)[0], WORK)
     script = 'echo wrong >/tmp/x && chmod 600 /tmp/x && rsync --password-file=/tmp/x "$1" /tmp/ 2>&1; echo "code $?"'
     url = f"rsync://filler@{pod.status.pod_ip}:8730/packs/probe"
     said = scene.cluster.execute(WORK, scene.pods[0], ["sh", "-c", script, "x", url])
     assert "auth failed" in said and "code 5" in said, said
-    assert finish(process).code == 0
+    scene.server.release()
+    assert run.finish().code == 0
     scene.check()
 
 
@@ -380,19 +364,7 @@ def test_connections_that_are_cut_cost_no_more_than_time(scene: Scene) -> None:
 def test_volumes_of_one_node_are_worked_on_a_few_at_a_time(scene: Scene) -> None:
     scene.deploy(3)
     scene.repository(commits=5)
-    most, done = [0], threading.Event()
-
-    def watch() -> None:
-        while not done.wait(0.05):
-            pods = scene.cluster.pods(WORK, "packit.dev/repository-cache-filler=filler")
-            most[0] = max(most[0], len(pods))
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
+    with scene.cluster.most_at_once(WORK, FILLER) as counted:
         scene.succeed(node_concurrency=1)
-    finally:
-        done.set()
-        watcher.join()
-    assert most[0] == 1
+    assert max(counted) == 1
     scene.check()

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import base64
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -20,10 +19,11 @@ from ansible_collections.packit.deployment.plugins.module_utils.deadline import 
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import Edit, State, edit
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import VARIABLE, lines, parse_wanted
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.secret import ConfigSecret, Content, Place
+from tests.bounds import BOUND
 from tests.clusters.base import PID1, TestCluster, until
 
-from .harness import SAND, WORK, Run, Scene
-from .test_modules import module
+from .harness import SAND, WORK, Scene
+from .runs import Run
 
 KEY = "packit-service.yaml"
 CONFIG = f"""---
@@ -79,7 +79,7 @@ def prepare(scene: Scene, roles: tuple[str, ...] = ROLES, drop: tuple[str, str] 
 
 def config(scene: Scene, check: bool = False, **options: Any) -> dict[str, Any]:
     """The module."""
-    return module(scene, "service_config", check, **{"namespace": WORK, "sandbox_namespace": SAND, **options})
+    return scene.module("service_config", check, **{"namespace": WORK, "sandbox_namespace": SAND, **options})
 
 
 def play(scene: Scene, *arguments: str, **variables: Any) -> Run:
@@ -88,10 +88,7 @@ def play(scene: Scene, *arguments: str, **variables: Any) -> Run:
     tasks = [{"ansible.builtin.include_role": {"name": "packit.deployment.service_config"}}]
     given = {"project": WORK, "sandbox_namespace": SAND, "host": "", "api_key": "", **variables}
     playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": given, "tasks": tasks}]))
-    environment = {**os.environ, "K8S_AUTH_KUBECONFIG": str(scene.kubeconfig), "ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "false"}
-    argv = [str(Path(sys.executable).parent / "ansible-playbook"), str(playbook), "--diff", "-vvv", *arguments]
-    done = subprocess.run(argv, capture_output=True, text=True, env=environment, timeout=300, check=False)
-    return Run(done.returncode, done.stdout + done.stderr, {})
+    return scene.start_playbook(playbook, "--diff", "-vvv", *arguments).finish()
 
 
 def test_the_role_puts_the_keys_in_and_a_second_run_changes_nothing(scene: Scene) -> None:
@@ -153,7 +150,7 @@ def test_what_was_put_in_is_taken_out_and_a_backup_keeps_the_former_content(scen
 def test_another_writers_change_in_between_is_not_lost(cluster: TestCluster) -> None:
     cluster.namespace(WORK)
     write(cluster, CONFIG)
-    deadline, versions = Deadline(60, "this test"), []
+    deadline, versions = Deadline(BOUND, "this test"), []
 
     def make(content: Content) -> Edit:
         assert content.data is not None
@@ -172,26 +169,27 @@ def test_another_writers_change_in_between_is_not_lost(cluster: TestCluster) -> 
 def test_a_busy_writer_beside_us_loses_nothing_and_neither_do_we(scene: Scene) -> None:
     prepare(scene)
     argv = [sys.executable, "-c", WRITER, str(scene.cluster.kubeconfig), WORK, KEY]
-    with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as writer:
+    with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as writer:
+        assert writer.stdout is not None
+        first = writer.stdout.readline()
         for state in ("present", "absent", "present", "absent"):
             done = config(scene, state=state)
             assert done["changed"] is True, done
-        output, _nothing = writer.communicate(timeout=60)
+        output, _nothing = writer.communicate(timeout=BOUND)  # which closes its standard input, and so ends it
     assert writer.returncode == 0 and output
-    written = [f"# written {number}" for number in output.split()]
+    written = [f"# written {number}" for number in (first + output).split()]
     text = read(scene.cluster).splitlines()
     assert [line for line in reversed(text) if line.startswith("# written")] == written
     assert [line for line in text if not line.startswith("# written")] == CONFIG.splitlines()
 
 
 WRITER = """
-import base64, sys, time
+import base64, select, sys
 from kubernetes import client, config
 path, namespace, key = sys.argv[1:]
 core = client.CoreV1Api(config.new_client_from_config(path))
-end = time.monotonic() + 8
 number = 0
-while time.monotonic() < end:
+while not select.select([sys.stdin], [], [], 0.05)[0]:
     found = core.read_namespaced_secret("packit-config", namespace)
     text = base64.b64decode(found.data[key]).decode().replace("deployment: stg\\n", f"deployment: stg\\n# written {number}\\n", 1)
     body = {"metadata": {"resourceVersion": found.metadata.resource_version}, "data": {key: base64.b64encode(text.encode()).decode()}}
@@ -200,9 +198,8 @@ while time.monotonic() < end:
     except client.ApiException as error:
         assert error.status == 409, error
         continue
-    print(number)
+    print(number, flush=True)
     number += 1
-    time.sleep(0.05)
 """
 
 
@@ -294,7 +291,7 @@ def test_a_restart_that_hangs_is_explained_and_says_that_the_configuration_was_c
     workers.spec.template.spec.containers[0].image = "missing.test/nothing:1"
     workers.metadata.resource_version = None  # whatever its controller writes meanwhile
     scene.cluster.apps.replace_namespaced_stateful_set("packit-worker", WORK, workers)
-    done = config(scene, restart=True, timeout=60)
+    done = config(scene, restart=True, timeout=600)
     assert done["changed"] is True and done["restarted"] == [], done
     words = f"Secret {WORK}/packit-config, key {KEY} was changed, but not all that read it could be restarted. The roll-out of StatefulSet"
     assert done["msg"].startswith(f"{words} {WORK}/packit-worker hangs: "), done["msg"]

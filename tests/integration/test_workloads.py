@@ -21,6 +21,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.workload
 )
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+from tests.bounds import BOUND
 from tests.clusters.base import TestCluster, until
 
 from .harness import WORK
@@ -38,7 +39,7 @@ def test_a_restart_replaces_every_pod_and_is_waited_for(cluster: TestCluster) ->
     cluster.namespace(WORK)
     cluster.workers(WORK, replicas=2)
     cluster.deployment(WORK, "dashboard", replicas=2)
-    ours, deadline = Client(cluster.api), Deadline(120, "this test")
+    ours, deadline = Client(cluster.api), Deadline(BOUND, "this test")
     for name, component in (("statefulset/packit-worker", "packit-worker"), ("dashboard", "dashboard")):
         found = find_workload(ours, WORK, name, deadline)
         wait_for_rollout(ours, found, deadline, print)
@@ -58,7 +59,7 @@ def test_a_restart_replaces_every_pod_and_is_waited_for(cluster: TestCluster) ->
 def test_a_stateful_set_rolls_downwards_and_waits_for_each_pod(cluster: TestCluster) -> None:
     cluster.namespace(WORK)
     cluster.workers(WORK, replicas=2)
-    ours, deadline = Client(cluster.api), Deadline(120, "this test")
+    ours, deadline = Client(cluster.api), Deadline(BOUND, "this test")
     before = ages(cluster, "packit-worker")
     broken = cluster.apps.read_namespaced_stateful_set("packit-worker", WORK)
     broken.spec.template.spec.containers[0].image = "missing.test/nothing:1"
@@ -76,12 +77,14 @@ def test_a_pod_that_finds_no_node_is_explained_at_the_deadline(cluster: TestClus
     cluster.namespace(WORK)
     cluster.deployment(WORK, "dashboard", replicas=1)
     ours = Client(cluster.api)
-    wait_for_rollout(ours, find_workload(ours, WORK, "dashboard", Deadline(60, "this test")), Deadline(60, "this test"), print)
+    wait_for_rollout(ours, find_workload(ours, WORK, "dashboard", Deadline(BOUND, "this test")), Deadline(BOUND, "this test"), print)
     cluster.apps.patch_namespaced_deployment("dashboard", WORK, {"spec": {"template": {"spec": {"nodeSelector": {"env": "nowhere"}}}}})
     told: list[str] = []
     with pytest.raises(RolloutStuck) as caught:
-        found = find_workload(ours, WORK, "dashboard", Deadline(60, "this test"))
-        wait_for_rollout(ours, found, Deadline(14, "the roll-out"), told.append)
+        found = find_workload(ours, WORK, "dashboard", Deadline(BOUND, "this test"))
+        # The deadline comes when there is something to be told.
+        deadline = Deadline(BOUND, "the roll-out", clock=lambda: 2 * BOUND if told else 0.0)
+        wait_for_rollout(ours, found, deadline, told.append)
     assert "cannot be placed. No node matches the pod's node selector. The scheduler says: 0/2 nodes are available" in str(caught.value)
     assert "Check its node selector (staging_node_selector)." in str(caught.value)
     assert len(told) == 1 and told[0].startswith(f"Deployment {WORK}/dashboard: Pod {WORK}/dashboard-")
@@ -91,7 +94,7 @@ def test_names_that_are_wrong_or_ambiguous_list_the_workloads(cluster: TestClust
     cluster.namespace(WORK)
     cluster.workers(WORK, replicas=1, running=False)
     cluster.deployment(WORK, "packit-worker", replicas=0)
-    ours, deadline = Client(cluster.api), Deadline(60, "this test")
+    ours, deadline = Client(cluster.api), Deadline(BOUND, "this test")
     with pytest.raises(InvalidOption) as missing:
         find_workload(ours, WORK, "deployment/postgres", deadline)
     assert str(missing.value) == (

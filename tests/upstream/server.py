@@ -17,6 +17,8 @@ from pathlib import Path
 from types import TracebackType
 from urllib.parse import urlsplit
 
+from ..bounds import BOUND
+
 _CHUNK = 65536
 
 
@@ -24,8 +26,8 @@ class GitServer:
     """Serves the bare repositories under ``root``. A context manager.
 
     ``sent`` counts the bytes of all answers. ``rate``: bytes a second with which an answer is sent at most, 0 for no limit.
-    ``password``: basic authentication is wanted. ``stall``: seconds before each answer to a fetch. ``before_fetch``: called
-    before a fetch is answered, as an upstream that moves in the middle.
+    ``password``: basic authentication is wanted. ``before_fetch``: called before a fetch is answered, as an upstream that moves
+    in the middle. ``hold`` keeps the answers to fetches back until ``release``.
     """
 
     def __init__(self, root: Path, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -33,9 +35,10 @@ class GitServer:
         self.sent = 0
         self.fetches = 0
         self.password = ""
-        self.stall = 0.0
         self.rate = 0
         self.before_fetch: Callable[[], None] | None = None
+        self._released = threading.Event()
+        self._released.set()
         self._lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"git_server": self})
         self._server = ThreadingHTTPServer((host, port), handler)
@@ -48,6 +51,18 @@ class GitServer:
         """The URL of a repository."""
         return f"http://{self.host}:{self.port}/{name}"
 
+    def hold(self) -> None:
+        """Answer no fetch from now on."""
+        self._released.clear()
+
+    def release(self) -> None:
+        """Answer fetches again, those that wait first."""
+        self._released.set()
+
+    def wait_until_released(self) -> None:
+        """Wait while fetches are held."""
+        self._released.wait(BOUND)  # a test that has gone away leaves no thread behind
+
     def count(self, number: int) -> None:
         """Some bytes were sent."""
         with self._lock:
@@ -58,6 +73,7 @@ class GitServer:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.release()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -82,8 +98,7 @@ class _Handler(BaseHTTPRequestHandler):
             server.fetches += 1
             if server.before_fetch is not None:
                 server.before_fetch()
-            if server.stall:
-                time.sleep(server.stall)
+            server.wait_until_released()
         self._answer(body)
 
     def _body(self) -> bytes:

@@ -1,0 +1,199 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs of the collection: by ansible-playbook, as a user starts it, or by the modules' own entry, which is the same from the
+argument spec on and takes a tenth of the time. A test is for one of them and says so by the marker ``playbook``."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ansible.plugins.callback import CallbackBase
+
+from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, read
+from tests.bounds import BOUND
+from tests.clusters.base import until
+from tests.modules.launcher import ModuleProcess
+from tests.processes import kill_tree
+
+
+@dataclass
+class Run:
+    """A run that has ended. ``result`` is the answer of the module ``repository_cache``."""
+
+    code: int
+    output: str
+    result: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """What was printed, in one line, for looking for words."""
+        return " ".join(self.output.split())
+
+    @property
+    def story(self) -> str:
+        """What to read where it failed: what became of each volume first, as the end of the output may not say it."""
+        errors = [
+            f"{volume['claim']} {project['name']}: {project['error']}"
+            for volume in self.result.get("volumes", [])
+            for project in volume["projects"]
+            if project["error"]
+        ]
+        return "\n".join([*errors, self.output[-6000:]])
+
+    def actions(self) -> dict[str, dict[str, str]]:
+        """claim → project → action."""
+        return {
+            volume["claim"]: {project["name"]: project["action"] for project in volume["projects"]}
+            for volume in self.result.get("volumes", [])
+        }
+
+    def project(self, claim: str, name: str) -> dict[str, Any]:
+        """The result of a project on a volume."""
+        volume = next(item for item in self.result["volumes"] if item["claim"] == claim)
+        found: dict[str, Any] = next(item for item in volume["projects"] if item["name"] == name)
+        return found
+
+
+class Started(ABC):
+    """A run that has begun."""
+
+    pid: int
+
+    @abstractmethod
+    def poll(self) -> int | None:
+        """Return its exit code, or None while it runs."""
+
+    @abstractmethod
+    def wait(self, seconds: float) -> Run:
+        """Wait for its end. Raises TimeoutExpired."""
+
+    @abstractmethod
+    def so_far(self) -> str:
+        """What it has printed until now."""
+
+    def finish(self) -> Run:
+        """Wait for its end; a run that hangs is killed, and its output shown."""
+        try:
+            return self.wait(BOUND)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"The run has not ended in {BOUND:.0f} seconds:\n{self.so_far()[-6000:]}") from None
+
+    def until_it_says(self, words: str) -> None:
+        """Wait until it has printed these words. Raises AssertionError where it ends without them."""
+        until(lambda: words in self.so_far() or self.poll() is not None, f"a run that says `{words}`")
+        assert words in self.so_far(), f"the run has ended without `{words}`:\n{self.so_far()[-6000:]}"
+
+    def interrupt(self, number: signal.Signals) -> None:
+        """Send it a signal."""
+        os.kill(self.pid, number)
+
+    @contextmanager
+    def frozen(self) -> Iterator[None]:
+        """Stop it, as a debugger does, while something is done to its pods. Only for a run without a playbook."""
+        os.kill(self.pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            os.kill(self.pid, signal.SIGCONT)
+
+    def kill(self) -> None:
+        """End it and all below it at once, and wait for that."""
+        kill_tree(self.pid)
+        self.wait(BOUND)
+
+
+class PlaybookRun(Started):
+    """A process of ansible-playbook whose standard output, and standard error unless that goes elsewhere, is kept."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.pid = process.pid
+        self._process = process
+        self._printed: list[str] = []
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self._process.stdout is not None
+        for line in self._process.stdout:
+            self._printed.append(line)
+
+    def poll(self) -> int | None:
+        return self._process.poll()
+
+    def wait(self, seconds: float) -> Run:
+        code = self._process.wait(seconds)
+        self._reader.join(seconds)
+        return Run(code, self.so_far(), _module_answer(self.so_far()))
+
+    def so_far(self) -> str:
+        return "".join(self._printed)
+
+
+class ModuleRun(Started):
+    """A process that runs the modules of the role, their answers told in the words that a playbook's user reads."""
+
+    def __init__(self, process: ModuleProcess, progress: Path) -> None:
+        self.pid = process.process.pid
+        self._modules = process
+        self._progress = progress
+
+    def poll(self) -> int | None:
+        return self._modules.process.poll()
+
+    def wait(self, seconds: float) -> Run:
+        code = self._modules.process.wait(seconds)
+        named = zip(self._modules.calls, self._modules.answers(), strict=False)
+        results = {call.module: answer for call, answer in named}
+        return Run(code, self.so_far(), results.get("repository_cache", {}))
+
+    def so_far(self) -> str:
+        answers = self._modules.answers()
+        told = [words for answer in answers for words in words_of(answer)]
+        changed = sum(bool(answer.get("changed")) for answer in answers)
+        return "\n".join([*self._progress_lines(), self._modules.process.printed, *told, f"changed={changed}"])
+
+    def _progress_lines(self) -> list[str]:
+        lines = Lines(live=False)
+        whole = self._progress.read_text().split("\n")[:-1] if self._progress.exists() else []
+        return [f"  {shown}" for shown in (lines.show(read(line)) for line in whole) if shown is not None]
+
+
+def words_of(answer: dict[str, Any]) -> list[str]:
+    """What a person reads of a module's answer: warnings, the difference, the summary, and why it failed."""
+    warnings = [item if isinstance(item, str) else json.dumps(item) for item in answer.get("warnings", [])]
+    told = [f"[WARNING]: {words}" for words in warnings]
+    if answer.get("diff"):
+        told.append(CallbackBase()._get_diff(answer["diff"]))
+    told += answer.get("summary", [])
+    if answer.get("failed"):
+        told.append(f"fatal: {answer.get('msg', '')}")
+    return told
+
+
+def _module_answer(output: str) -> dict[str, Any]:
+    """The module's own answer in what ansible-playbook printed with -vv."""
+    decoder = json.JSONDecoder()
+    for marker in ("fatal: [localhost]: FAILED! => ", "changed: [localhost] => ", "ok: [localhost] => "):
+        start = 0
+        while (start := output.find(marker, start)) >= 0:
+            start += len(marker)
+            try:
+                data, _end = decoder.raw_decode(output[start:])
+            except ValueError:
+                continue
+            if "volumes" in data or (marker.startswith("fatal") and "msg" in data):
+                found: dict[str, Any] = data
+                return found
+    return {}

@@ -1,0 +1,54 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Runs modules one after the other, each from its ``main()`` on, as Ansible would: what the processes of a fork server do.
+
+The answer of the first goes to ``0.json`` in the job's directory, of the second to ``1.json``.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from ansible.module_utils import basic
+
+# These are what nearly every job needs; a job imports the modules that it runs.
+from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client  # noqa: F401
+
+from ansible_collections.packit.deployment.plugins.module_utils.populate import module  # noqa: F401
+
+COLLECTION = "ansible_collections.packit.deployment.plugins.modules"
+
+
+def work(job: Mapping[str, Any]) -> int:
+    """Run the modules of ``calls`` in this environment, whatever becomes of the first; the last code that is not 0."""
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    failed = 0
+    for number, call in enumerate(job["calls"]):
+        code, answer = _run(call["module"], call["arguments"])
+        Path(f"{number}.json").write_text(answer)
+        failed = code or failed
+    return failed
+
+
+def _run(name: str, arguments: Mapping[str, Any]) -> tuple[int, str]:
+    basic._ANSIBLE_ARGS = json.dumps({"ANSIBLE_MODULE_ARGS": arguments}).encode()
+    basic._ANSIBLE_PROFILE = "legacy"  # how newer versions of Ansible write the answer
+    printed = io.StringIO()
+    code: object = 0
+    try:
+        with contextlib.redirect_stdout(printed):
+            importlib.import_module(f"{COLLECTION}.{name}").main()
+    except SystemExit as end:
+        code = end.code or 0
+    if not printed.getvalue().strip():
+        raise RuntimeError(f"{name} ended with code {code} and answered nothing")
+    return (code if isinstance(code, int) else 1), printed.getvalue().strip()

@@ -1,0 +1,51 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Starts modules by way of a fork server, and reads their answers."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tests.forks import Forked, ForkServer
+
+
+@dataclass(frozen=True)
+class Call:
+    """A module and its arguments, as Ansible would give them."""
+
+    module: str
+    arguments: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class ModuleProcess:
+    """A process that runs modules."""
+
+    process: Forked
+    directory: Path
+    calls: Sequence[Call]
+
+    def answers(self) -> list[dict[str, Any]]:
+        """The answers that there are, in the order of the calls."""
+        paths = [self.directory / f"{number}.json" for number in range(len(self.calls))]
+        return [json.loads(path.read_text()) for path in paths if path.exists()]
+
+
+class Launcher:
+    """Runs modules in processes that have imported them already."""
+
+    def __init__(self, server: ForkServer) -> None:
+        self._server = server
+
+    def start(self, calls: Sequence[Call], directory: Path, environment: Mapping[str, str], *, check: bool, diff: bool) -> ModuleProcess:
+        """Start modules that run one after the other, whatever becomes of the first, in a directory of their own below this one."""
+        place = Path(tempfile.mkdtemp(dir=directory, prefix="modules-"))
+        internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": str(place)}
+        given = [{"module": call.module, "arguments": {**call.arguments, **internal}} for call in calls]
+        return ModuleProcess(self._server.start(place, environment=dict(environment), calls=given), place, calls)
