@@ -19,7 +19,10 @@ RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PAT
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
 
-test: lint sanity units pytest molecule
+# The first four side by side, each one's output when it has ended; the scenarios use all processors by themselves.
+test: prerequisites $(VENV)/dev-installed
+	@$(MAKE) --no-print-directory --output-sync=target --jobs=2 lint sanity units molecule
+	@$(MAKE) --no-print-directory pytest
 
 pytest: prerequisites $(VENV)/dev-installed
 	@echo "== pytest: scenarios, each on one of four embedded clusters"
@@ -62,7 +65,7 @@ benchmark: prerequisites $(VENV)/dev-installed
 		$(RUN) $(BIN)/python -m tests.benchmarks
 
 prerequisites:
-	@tests/tools/prerequisites.sh
+	@PYTHON=$(PYTHON) tests/tools/prerequisites.sh
 
 $(VENV)/demo-installed: requirements/demo.txt tests/tools/lay_out.py
 	@echo "== makes $(VENV) with $(PYTHON)"

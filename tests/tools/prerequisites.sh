@@ -4,6 +4,7 @@ missing=
 for word in git:git rsync:rsync unshare:util-linux setpriv:util-linux; do
     command -v "${word%%:*}" >/dev/null || missing="$missing ${word#*:}"
 done
+"${PYTHON:-python3}" -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
 [ -n "$missing" ] || exit 0
 if [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     echo "installs Debian packages:$missing"

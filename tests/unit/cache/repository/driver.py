@@ -1,16 +1,15 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Fills a sandbox's and a worker's volume, two local directories, as a pair is filled: python driver.py DIRECTORY URL METHOD"""
+"""Fills a sandbox's and a worker's volume, two local directories, as a pair is filled."""
 
 from __future__ import annotations
 
-import sys
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Role, Snapshot, Volume
@@ -125,9 +124,9 @@ def fill(directory: Path, url: str, verify: bool = False, max_hold: float = 300,
     return PairRun(plan.pairs[0], keeper, book, transfer, options, lambda _progress: None, threading.Event()).run()
 
 
-if __name__ == "__main__":
-    started_at = time.monotonic()
-    result = fill(Path(sys.argv[1]), sys.argv[2], method=sys.argv[3])
+def work(job: Mapping[str, Any]) -> int:
+    """Fill in a process that a fork server has made."""
+    result = fill(Path(job["volumes"]), job["url"], method=job["method"])
     words = [project.error for volume in (result.sandbox, result.worker) for project in volume.projects if project.error]
     print("\n".join(words))
-    sys.exit(1 if words else 0)
+    return 1 if words else 0

@@ -5,15 +5,14 @@
 
 from __future__ import annotations
 
-import os
 import random
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.packit.deployment.tests.forks import ForkServer
 from ansible_collections.packit.deployment.tests.processes import kill_tree
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -53,32 +52,26 @@ def test_killed_at_any_moment_and_after_each_both_rules_hold(tmp_path: Path, met
     chance = random.Random(4)
     held: dict[str, set[str]] = {}
     killed, attempts, usual = 0, 0, 1.5
-    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-    with GitServer(tmp_path / "upstream") as server:
+    with GitServer(tmp_path / "upstream") as server, ForkServer(driver.__name__) as forks:
         url = server.url("one.git")
         while killed < KILLS:
             attempts += 1
-            assert attempts < 10 * KILLS, "too few of them were killed in the middle to prove anything"
+            assert attempts < 100 * KILLS, "too few of them were killed in the middle to prove anything"
+            place = tmp_path / str(attempts)
+            place.mkdir()
             started = time.monotonic()
-            process = subprocess.Popen(
-                [sys.executable, str(Path(driver.__file__)), str(volumes), url, method],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-            )
+            process = forks.start(place, volumes=str(volumes), url=url, method=method)
             try:
-                process.wait(usual * chance.uniform(0.1, 1.0))  # a moment of this machine's own time, fast or slow
-                assert process.returncode == 0, process.stdout and process.stdout.read()
+                # A moment of this machine's own time, fast or slow.
+                code = process.wait(usual * chance.uniform(0.1, 1.0))
+                assert code == 0, process.printed
                 usual = 0.8 * usual + 0.2 * (time.monotonic() - started)
                 make.commit(upstream, "main", 1, seed=attempts)  # so that the next one has something to do
             except subprocess.TimeoutExpired:
                 kill_tree(process.pid)
-                process.wait()
+                process.wait(600)
                 killed += 1
                 usual *= 1.02
-            finally:
-                if process.stdout is not None:
-                    process.stdout.close()
             held = check_rules(volumes, held)
             if attempts % 10 == 9:
                 make.force_push(upstream, "dev", seed=attempts)
