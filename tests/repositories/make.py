@@ -135,3 +135,16 @@ def refs(path: Path) -> Mapping[str, str]:
     """All refs of a repository."""
     lines = git(path, "for-each-ref", "--format=%(refname) %(objectname)").splitlines()
     return dict(line.split(" ") for line in lines)
+
+
+def shallow_copy(source: Path, path: Path, depth: int = 2) -> Path:
+    """A bare clone that has all branches, and of each only the newest commits."""
+    git(source.parent, "clone", "--quiet", "--bare", "--no-single-branch", f"--depth={depth}", f"file://{source}", str(path))
+    return path
+
+
+def empty(path: Path, *options: str) -> Path:
+    """A bare repository with nothing in it."""
+    path.mkdir(parents=True)
+    git(path, "init", "--quiet", "--bare", *options, ".")
+    return path

@@ -38,7 +38,8 @@ class Entry:
     """What lies under a project's name. ``layout`` is None where there is no repository; ``git_dir`` is an absolute path.
 
     ``keeps_all``: its configuration already says that nothing is ever collected. ``reason`` and ``remedy`` are words for
-    what is not to be built on. ``bytes`` is the size of its objects.
+    what is not to be built on. ``bytes`` is the size of its objects. ``gap``: what is missing behind its refs, in git's words; empty
+    where nothing is, or nobody has looked (``Repository.with_history_walked``).
     """
 
     use: Use
@@ -57,6 +58,7 @@ class Entry:
     objects_taken: bool = False
     refs: tuple[Ref, ...] = ()
     warnings: tuple[str, ...] = ()
+    gap: str = ""
 
     @property
     def usable(self) -> bool:

@@ -23,7 +23,7 @@ from .plan import Action
 from .projects import matches
 from .publication import bridge, check_usable, is_current, publish
 from .record import Held
-from .repository import Repository
+from .repository import Incomplete, Repository
 from .results import ProjectResult
 from .transfer import Transfer
 
@@ -60,17 +60,27 @@ def receive(
     leftovers_age: float,
     deadline: Deadline,
     tell: Tell,
+    *,
+    walk: bool,
 ) -> Received:
-    """Clean up what failed runs left, look at the entry, and receive what the snapshot needs. Raises DeploymentError."""
+    """Clean up what failed runs left, look at the entry, and receive what the snapshot needs. Raises DeploymentError.
+
+    ``walk``: whether the history that is there is walked before it is built on. A sandbox's is not, while it is held: it gets all that its
+    worker has, whose history was walked.
+    """
     started = time.monotonic()
     repository = repository_on(held, project.name, leftovers_age)
     entry, removed = repository.take(deadline, keep_received=transfer.resumes)
     check_usable(repository, entry, held.shared)
+    if walk:
+        entry = repository.with_history_walked(entry, deadline)
     warnings = [*entry.warnings]
     if removed:
         warnings.append(f"{len(removed)} files that failed runs had left were removed from {project.name}")
     if entry.reason and entry.occupied:
         warnings.append(f"{project.name} was replaced: {entry.reason}")
+    if entry.gap:
+        warnings.append(f"The history of {project.name} had a gap, so all of it was received anew: {entry.gap}")
     phase = f"receives by {transfer.method.value}"
     tell(phase, "")
     incoming = transfer.receive(repository, entry, snapshot, deadline, lambda line: tell(phase, line))
@@ -91,6 +101,8 @@ def finish(received: Received, verify: bool, other_layout: Layout | None, deadli
         after = publish(repository, before, side.incoming, received.snapshot, wanted_by(project), received.shared, deadline)
     else:
         repository.clean(deadline)
+    if before.gap:
+        _require_no_gap(repository, after, deadline)
     bridged = after if other_layout is None else bridge(repository, after, other_layout, deadline)
     if verify:
         repository.verify_whole(bridged, deadline)
@@ -112,6 +124,16 @@ def finish(received: Received, verify: bool, other_layout: Layout | None, deadli
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     refs = len(received.snapshot.refs)
     return result, Held(project.url, received.snapshot.digest, refs, bridged.bytes, layout, method, now, side.contents.inventory)
+
+
+def _require_no_gap(repository: Repository, entry: Entry, deadline: Deadline) -> None:
+    """Raises Incomplete where refs that are not the project's to change still lead to where something is missing."""
+    left = repository.with_history_walked(entry, deadline).gap
+    if left:
+        raise Incomplete(
+            f"{repository.path} in {repository.shell.where} has other refs than the project's, and something is missing behind them: {left}",
+            "Delete those refs there, or remove the project (repository_cache_state: absent) and run again.",
+        )
 
 
 def repository_on(held: HeldVolume, name: str, leftovers_age: float) -> Repository:

@@ -80,11 +80,6 @@ ON_CONTROLLER: Mapping[str, str] = {
 }
 """git's environment where it speaks to upstream for the user: with their configuration, and without a question."""
 
-FETCH = (
-    "fetch", "--stdin", "--no-write-fetch-head", "--no-tags", "--no-auto-maintenance", "--no-recurse-submodules", "--refmap=", "--progress",
-)  # fmt: skip
-"""git's words for a fetch of pinned ids, which come by standard input; `--` and the URL follow."""
-
 KEPT_SETTINGS: Mapping[str, str] = {
     "gc.auto": "0",
     "maintenance.auto": "false",

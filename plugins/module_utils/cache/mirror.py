@@ -15,9 +15,10 @@ from ..deadline import Deadline
 from ..errors import PlaceLost
 from ..shell import Completed, Progress, Shell, checked
 from . import scripts
-from .fetch_errors import explained_fetch
-from .git import FETCH, ON_CONTROLLER, Limits, configuration, environment
-from .model import Project, Snapshot
+from .fetching import fetch
+from .git import ON_CONTROLLER, Limits, configuration, environment
+from .history import missing_behind_refs
+from .model import Project, Snapshot, encoded
 from .pack_maker import PackMaker
 from .packs import BadPack, parse_checks
 
@@ -27,7 +28,7 @@ umask 022
 [ -z "$3" ] || { mkdir -p -- "${3%/*}" && printf '%s' "$2" >"$3"; } || exit 3
 # The last that `git init` makes: where it is absent, there is nothing yet, or an init was killed in the middle.
 [ -d "$1/objects/info" ] || { rm -rf -- "$1" && mkdir -p -- "$1" && git init --quiet --bare "$1"; } || exit 4
-rm -f -- "$1"/objects/pack/tmp_* "$1"/objects/pack/.tmp-* "$1"/*.lock "$1"/packed-refs.new
+rm -f -- "$1"/objects/pack/tmp_* "$1"/objects/pack/.tmp-* "$1"/*.lock "$1"/packed-refs.new "$1/shallow"
 find "$1/refs" -name '*.lock' -type f -exec rm -f -- {} +
 """
 
@@ -40,7 +41,8 @@ cd -- "$1" && git for-each-ref --format='delete %(refname)' | git update-ref --n
 class Mirror:
     """The repository at ``path`` behind a shell that nobody else uses; finished packs go below the directory ``packs``.
 
-    What an earlier run has left there is checked before it is built on: a damaged one is discarded, and fetched anew.
+    What an earlier run has left there is checked before it is built on, its packs and its history: a damaged one is discarded,
+    and fetched anew.
 
     With ``limits`` git runs in a pod, with our configuration alone, kept in ``configuration_file``; without, on the
     controller, where the user's credential helpers, keys and proxies count.
@@ -61,9 +63,9 @@ class Mirror:
         return ON_CONTROLLER if self._limits is None else environment(self._configuration_file)
 
     def fetch(self, project: Project, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None) -> None:
-        """Bring the snapshot here; only what is missing is asked of upstream. Raises SnapshotGone, OutOfReach, DeploymentError.
+        """Bring the snapshot here; only what is missing is asked of upstream. Nothing is missing behind its ids then.
 
-        git proves that nothing is missing behind the ids before it ends with code 0.
+        Raises SnapshotGone, OutOfReach, ShallowUpstream, DeploymentError.
         """
         with deadline.holding(self._shells):
             self._fetch(project, snapshot, deadline, progress)
@@ -74,18 +76,18 @@ class Mirror:
         if not self._opened:
             self._open(settings, deadline)
             self._opened = True
-        ids = "".join(f"{value}\n" for value in snapshot.ids).encode()
-        fetched = self._shell.run(
-            ("git", "-C", self._path, *(() if limits is not None else _WRITING), *FETCH, "--", project.url),
-            deadline=deadline,
-            stdin=ids,
+        fetch(
+            self._shell,
+            self._path,
+            project.url,
+            snapshot.ids,
+            deadline,
             env=self.environment,
+            settings=() if limits is not None else _WRITING,
             progress=progress,
         )
-        if fetched.returncode:
-            raise explained_fetch(project.url, self._shell.where, fetched)
-        refs = "".join(f"create {ref.name} {ref.id}\n" for ref in snapshot.refs).encode()
-        self._script(_REFS, (self._path,), deadline, refs)
+        refs = "".join(f"create {ref.name} {ref.id}\n" for ref in snapshot.refs)
+        self._script(_REFS, (self._path,), deadline, encoded(refs))
 
     def size(self, deadline: Deadline) -> int:
         """The repository's size in bytes; finished packs that are links to its own cost nothing more."""
@@ -106,7 +108,10 @@ class Mirror:
         checks = self._script(scripts.CHECK_PACKS, (f"{self._path}/objects/pack", "stored"), deadline).text()
         try:
             parse_checks(checks, self._shell.where)
+            damaged = bool(missing_behind_refs(self._shell, self._path, deadline, env=self.environment))
         except BadPack:
+            damaged = True
+        if damaged:
             checked(self._shell, self._shell.run(("rm", "-rf", "--", self._path, self._packs), deadline=deadline))
             self._script(_OPEN, (self._path, *settings), deadline)
 

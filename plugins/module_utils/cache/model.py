@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
 
 
@@ -50,7 +51,10 @@ class Project:
 
 @dataclass(frozen=True, order=True)
 class Ref:
-    """A full ref name and the object id it points to (40 hexadecimal digits)."""
+    """A full ref name and the object id it points to (40 hexadecimal digits).
+
+    To git a name is bytes. It is text here, made of them by ``surrogateescape``, and ``encoded`` gives them back.
+    """
 
     name: str
     id: str
@@ -61,17 +65,18 @@ class Snapshot:
     """What upstream had at one moment: the wanted refs, and HEAD.
 
     ``head`` is the full name of the ref that HEAD points to, or, where HEAD is detached, an object id; empty where
-    upstream has no HEAD. ``refs`` is sorted by name.
+    upstream has no HEAD. ``refs`` is sorted by name as git sorts, by bytes. ``left_out`` are wanted refs whose names git refuses.
     """
 
     refs: tuple[Ref, ...]
     head: str = ""
+    left_out: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def digest(self) -> str:
         """SHA-256 of HEAD and every ref: equal for equal snapshots, in 64 hexadecimal digits."""
         lines = [f"HEAD {self.head}", *(f"{ref.id} {ref.name}" for ref in self.refs)]
-        return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+        return hashlib.sha256(encoded("\n".join(lines))).hexdigest()
 
     @property
     def detached(self) -> bool:
@@ -83,6 +88,16 @@ class Snapshot:
         """Every object id that must be there, once, sorted."""
         heads = (self.head,) if self.detached else ()
         return tuple(sorted({ref.id for ref in self.refs}.union(heads)))
+
+
+def encoded(name: str) -> bytes:
+    """Return a ref's name, or a text with such names in it, as the bytes that git has."""
+    return name.encode("utf-8", "surrogateescape")
+
+
+def make_snapshot(refs: Mapping[str, str], head: str, left_out: tuple[str, ...] = ()) -> Snapshot:
+    """The snapshot of refs by name."""
+    return Snapshot(tuple(Ref(name, refs[name]) for name in sorted(refs, key=encoded)), head, left_out)
 
 
 @dataclass(frozen=True, order=True)

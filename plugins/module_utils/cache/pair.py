@@ -19,7 +19,7 @@ from contextlib import ExitStack
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError, PlaceLost
 from ..shell import require_there
-from .fill import Received, finish, receive
+from .fill import Received, finish, receive, repository_on
 from .keeper import HeldVolume, Keeper, VolumeSkipped
 from .model import Project, Snapshot, Volume
 from .pair_options import Options
@@ -227,6 +227,9 @@ class PairRun:
                 deadline.sleep(_TURN_PAUSE)
             except DeploymentError as error:
                 self._failed_on_worker(project, error)
+                if not transfer.resumes:
+                    repository = repository_on(worker, project.name, self._options.leftovers_age)
+                    side.clean(project, repository, Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
                 return
 
     def _failed_on_worker(self, project: Project, error: DeploymentError) -> None:
@@ -256,6 +259,7 @@ class PairRun:
             self._options.leftovers_age,
             deadline,
             lambda phase, line: side.tell(project.name, phase, line),
+            walk=True,
         )
 
     def _finish_worker(self, project: Project) -> None:

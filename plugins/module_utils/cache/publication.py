@@ -13,7 +13,7 @@ from ..errors import DeploymentError
 from . import scripts
 from .entry import Entry, Use
 from .git import KEPT_SETTINGS
-from .model import Layout, Snapshot
+from .model import Layout, Snapshot, encoded
 from .repository import Incoming, Incomplete, Repository
 
 _OURS = "refs/packit-cache/"
@@ -42,7 +42,7 @@ def publish(
         how = "replace" if entry.occupied else "new"
         lines = "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
         arguments = (repository.work, repository.path, how, _head_line(snapshot), _kept_configuration())
-        published = repository.look(scripts.PUBLISH_NEW, arguments, deadline, lines.encode("utf-8", "surrogateescape"))
+        published = repository.look(scripts.PUBLISH_NEW, arguments, deadline, encoded(lines))
     if not published.usable:
         raise Incomplete(
             f"{repository.path} in {repository.shell.where} cannot be used after it was published: {published.reason}.", "Run again."
@@ -62,8 +62,8 @@ def check_usable(repository: Repository, entry: Entry, shared: bool) -> None:
 
 
 def is_current(entry: Entry, snapshot: Snapshot, patterns: Patterns) -> bool:
-    """Whether the entry's refs are the snapshot's already."""
-    return entry.usable and _present(entry, patterns) == _wanted(entry, snapshot)
+    """Whether the entry's refs are the snapshot's already, with nothing missing behind them as far as that was looked at."""
+    return entry.usable and not entry.gap and _present(entry, patterns) == _wanted(entry, snapshot)
 
 
 def bridge(repository: Repository, entry: Entry, layout: Layout, deadline: Deadline) -> Entry:
@@ -106,7 +106,7 @@ def _publish_into(
 
 def _update_refs(repository: Repository, commands: str, git_dir: str, deadline: Deadline) -> None:
     argv = ("env", f"GIT_DIR={git_dir}", "git", "update-ref", "--no-deref", "--stdin")
-    _locking(repository, argv, deadline, commands.encode("utf-8", "surrogateescape"))
+    _locking(repository, argv, deadline, encoded(commands))
 
 
 def _locking(repository: Repository, argv: Sequence[str], deadline: Deadline, stdin: bytes = b"") -> None:

@@ -17,7 +17,9 @@ from ..errors import DeploymentError
 from ..shell import KILLED, CommandFailed, Completed, Progress, Shell, checked
 from . import scripts
 from .entry import Entry, Use, parse_entry
-from .git import FETCH, MORE_MEMORY, Limits, configuration, environment
+from .fetching import fetch
+from .git import MORE_MEMORY, Limits, configuration, environment
+from .history import missing_behind_refs
 from .model import Snapshot
 from .packs import Contents, FinishedPack, Pack, compare_sums, files_of, parse_checks, parse_contents
 from .space import check_free
@@ -136,16 +138,22 @@ class Repository:
             return replace(entry, use=Use.REPLACE, reason=why)
         return entry
 
+    def with_history_walked(self, entry: Entry, deadline: Deadline) -> Entry:
+        """The entry, with what is missing behind its refs: earlier versions took what a shallow upstream sent for whole. Reads all commits."""
+        if not entry.usable:
+            return entry
+        return replace(entry, gap=missing_behind_refs(self.shell, self.view(entry, deadline), deadline, env=self.environment))
+
     def held_ids(self, entry: Entry) -> tuple[str, ...]:
-        """The ids that the entry's refs name."""
-        return tuple(sorted({ref.id for ref in entry.refs})) if entry.usable else ()
+        """The ids that the entry's refs name, and that a difference may be made against."""
+        return tuple(sorted({ref.id for ref in entry.refs})) if entry.usable and not entry.gap else ()
 
     def lacks(self, entry: Entry, snapshot: Snapshot, deadline: Deadline) -> tuple[str, ...]:
         """Those of the snapshot's ids that the entry does not have; all, where something behind them is missing.
 
         A publication of several packs that was cut off leaves ids there without what is behind them.
         """
-        if not entry.usable:
+        if not entry.usable or entry.gap:
             return snapshot.ids
         absent = self.absent(snapshot.ids, entry, None, deadline)
         if absent or not set(snapshot.ids) - set(self.held_ids(entry)):
@@ -165,18 +173,14 @@ class Repository:
         files = [f"{self.pack_directory}/{pack}{suffix}" for suffix in (".pack", ".idx")]
         checked(self.shell, self.shell.run(("rm", "-f", "--", *files), deadline=deadline))
 
-    def fetch(self, url: str, ids: Sequence[str], entry: Entry, deadline: Deadline, progress: Progress | None) -> Completed:
-        """Ask upstream for object ids, into the quarantine; whatever its exit code. Refs of the entry tell what is there.
+    def fetch(self, url: str, ids: Sequence[str], entry: Entry, deadline: Deadline, progress: Progress | None) -> None:
+        """Ask upstream for object ids, into the quarantine. Refs of the entry tell what is there; where their history has a gap, all is asked for.
 
-        git itself proves that nothing is missing behind the ids before it ends with code 0.
+        Nothing is missing behind the ids then. Raises SnapshotGone, OutOfReach, ShallowUpstream, DeploymentError.
         """
-        return self.shell.run(
-            ("git", *FETCH, "--", url),
-            deadline=deadline,
-            stdin="".join(f"{value}\n" for value in ids).encode(),
-            env={**self.environment, "GIT_DIR": self.view(entry, deadline), **stores(f"{self.work}/objects", entry)},
-            progress=progress,
-        )
+        view = self._empty_view(deadline) if entry.gap else self.view(entry, deadline)
+        env = {**self.environment, **stores(f"{self.work}/objects", entry)}
+        fetch(self.shell, view, url, ids, deadline, env=env, progress=progress)
 
     def incoming(self, connected: bool, deadline: Deadline, just_indexed: bool = False, warnings: tuple[str, ...] = ()) -> Incoming:
         """What is in the quarantine, its checksums checked. Raises BadPack.
@@ -287,9 +291,15 @@ class Repository:
         """Our own git directory over the entry, or over nothing; with ``ours_only`` of its refs only those under refs/packit-cache."""
         if entry.usable and not ours_only:
             return f"{self.scratch}/view"  # made when it was looked at
-        view = f"{self.scratch}/view-{'ours' if entry.usable else 'none'}"
+        return self._made_view("ours", entry.git_dir, deadline) if entry.usable else self._empty_view(deadline)
+
+    def _empty_view(self, deadline: Deadline) -> str:
+        return self._made_view("none", "", deadline)
+
+    def _made_view(self, name: str, git_dir: str, deadline: Deadline) -> str:
+        view = f"{self.scratch}/view-{name}"
         if view not in self._views:
-            self.script(scripts.VIEW, (view, entry.git_dir if entry.usable else ""), deadline)
+            self.script(scripts.VIEW, (view, git_dir), deadline)
             self._views.add(view)
         return view
 

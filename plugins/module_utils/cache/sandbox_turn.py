@@ -179,6 +179,7 @@ class SandboxTurn:
                 self._options.leftovers_age,
                 limit,
                 lambda phase, line: side.tell(project.name, phase, line),
+                walk=worker is None,
             ),
         )
         layout = None

@@ -59,7 +59,8 @@ def pod_git(module: Any) -> None:
                 repository = repository_on(held, project.name, _LEFTOVERS)
                 current = is_current(repository.inspect(deadline), snapshot, wanted_by(project))
                 module.exit_json(changed=not current, snapshot=snapshot.digest, refs=len(snapshot.refs))
-            received = receive(held, where, project, snapshot, GitTransfer(project.url), _LEFTOVERS, deadline, lambda _phase, _line: None)
+            transfer = GitTransfer(project.url)
+            received = receive(held, where, project, snapshot, transfer, _LEFTOVERS, deadline, lambda _phase, _line: None, walk=True)
             result, known = finish(received, params["verify"], None, deadline)
     for words in result.warnings:
         module.warn(words)

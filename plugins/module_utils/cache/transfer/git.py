@@ -8,7 +8,6 @@ from __future__ import annotations
 from ...deadline import Deadline
 from ...shell import Progress
 from ..entry import Entry
-from ..fetch_errors import explained_fetch
 from ..model import Method, Snapshot
 from ..repository import Incoming, Repository
 
@@ -33,8 +32,6 @@ class GitTransfer:
         lacking = repository.lacks(entry, snapshot, deadline)
         repository.quarantine(deadline)
         if lacking:
-            completed = repository.fetch(self._url, snapshot.ids, entry, deadline, progress)
-            if completed.returncode:
-                raise explained_fetch(self._url, repository.shell.where, completed)
+            repository.fetch(self._url, snapshot.ids, entry, deadline, progress)
             return repository.incoming(connected=True, deadline=deadline, just_indexed=True)
         return repository.incoming(connected=False, deadline=deadline)
