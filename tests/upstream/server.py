@@ -7,11 +7,13 @@ from __future__ import annotations
 
 import base64
 import gzip
+import itertools
 import os
 import subprocess
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import TracebackType
@@ -22,12 +24,35 @@ from ..bounds import BOUND
 _CHUNK = 65536
 
 
+@dataclass(frozen=True)
+class Page:
+    """What is answered instead of a repository: with a body of bytes its length is told; a body of many parts may have no end."""
+
+    status: int = 200
+    headers: Mapping[str, str] = field(default_factory=dict)
+    body: bytes | Iterable[bytes] = b""
+
+
+def advertisement() -> Iterator[bytes]:
+    """A list of refs without an end, in the old protocol."""
+    yield b"001e# service=git-upload-pack\n0000"
+    while True:
+        yield b"".join(packet(b"%040d refs/heads/%060d\n" % (1, number)) for number in range(1000))
+
+
+def packet(data: bytes) -> bytes:
+    """One packet of git's protocol."""
+    return b"%04x%b" % (len(data) + 4, data)
+
+
 class GitServer:
     """Serves the bare repositories under ``root``. A context manager.
 
     ``sent`` counts the bytes of all answers. ``rate``: bytes a second with which an answer is sent at most, 0 for no limit.
     ``password``: basic authentication is wanted. ``before_fetch``: called before a fetch is answered, as an upstream that moves
-    in the middle. ``hold`` keeps the answers to fetches back until ``release``.
+    in the middle. ``hold`` keeps the answers to fetches back until ``release``. ``pages``: by the URL's first part, what is
+    answered there instead. ``more_refs``: ids and names that are listed after the repository's own, as they are; they may have
+    no end.
     """
 
     def __init__(self, root: Path, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -37,6 +62,8 @@ class GitServer:
         self.password = ""
         self.rate = 0
         self.before_fetch: Callable[[], None] | None = None
+        self.pages: dict[str, Page] = {}
+        self.more_refs: Iterable[tuple[str, bytes]] = ()
         self._released = threading.Event()
         self._released.set()
         self._lock = threading.Lock()
@@ -87,7 +114,32 @@ class _Handler(BaseHTTPRequestHandler):
         return
 
     def do_GET(self) -> None:
-        self._answer(b"")
+        page = self.git_server.pages.get(self.path.split("/")[1])
+        if page is None:
+            self._answer(b"")
+        else:
+            self._show(page)
+
+    def _show(self, page: Page) -> None:
+        self.send_response(page.status)
+        for name, value in page.headers.items():
+            self.send_header(name, value)
+        if isinstance(page.body, bytes):
+            self.send_header("Content-Length", str(len(page.body)))
+        self.send_header("Connection", "close")
+        self.end_headers()
+        self.close_connection = True
+        self._send((page.body,) if isinstance(page.body, bytes) else page.body)
+
+    def _send(self, parts: Iterable[bytes]) -> None:
+        try:
+            for part in parts:
+                self.wfile.write(part)
+                self.git_server.count(len(part))
+                if self.git_server.rate:
+                    time.sleep(len(part) / self.git_server.rate)
+        except (BrokenPipeError, ConnectionResetError):
+            return
 
     def do_POST(self) -> None:
         body = self._body()
@@ -157,11 +209,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
             self.end_headers()
             self.close_connection = True
-            try:
-                while data := backend.stdout.read1(_CHUNK):  # type: ignore[attr-defined]
-                    self.wfile.write(data)
-                    self.git_server.count(len(data))
-                    if self.git_server.rate:
-                        time.sleep(len(data) / self.git_server.rate)
-            except (BrokenPipeError, ConnectionResetError):
-                backend.kill()
+            if b"command=ls-refs" in body and self.git_server.more_refs:
+                listed = backend.stdout.read().removesuffix(b"0000")
+                more = (packet(value.encode() + b" " + name + b"\n") for value, name in self.git_server.more_refs)
+                self._send(itertools.chain([listed], more, [b"0000"]))
+            else:
+                self._send(iter(lambda: backend.stdout.read1(_CHUNK), b""))  # type: ignore[union-attr]
+            backend.kill()  # where nobody reads it any more it would wait

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 
 from ..errors import DeploymentError
+from ..printable import printable
 from ..shell import KILLED, Completed
 from .git import MORE_MEMORY
 from .projects import redacted
@@ -40,6 +41,7 @@ _OUT_OF_REACH = (
 )
 _MEANINGS = (
     (r"returned error: 404|not found|does not exist", "Check the URL."),
+    (r"did not send all necessary objects", "Something is missing in upstream's own repository: run `git fsck` there."),
     (r"operation too slow|speed limit", "Upstream sent nothing for a minute. Run again, or use method rsync."),
     (r"no space left|disk quota exceeded", "Grow the volume, or take projects off it (repository_cache_state: absent)."),
     (
@@ -63,6 +65,9 @@ def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentErr
             f"git was killed in {where}, probably for want of memory: {said}",
             _MORE_MEMORY_OR_RSYNC,
         )
+    other, remedy = no_repository(shown, completed.stderr)
+    if other:  # in this place: a proxy may be in the way, or the controller may have the credentials
+        return OutOfReach(f"{other}, as seen from {where}.", remedy)
     lowered = completed.stderr.lower()
     text = f"Fetching {shown} in {where} failed: {said}."
     for pattern, remedy in _OUT_OF_REACH:
@@ -72,4 +77,29 @@ def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentErr
     return DeploymentError(text, remedy)
 
 
+def no_repository(url: str, words: str, certain: bool = False) -> tuple[str, str]:
+    """What answers at an http URL where git's words tell that it is no git server, and what to do; two empty texts where they do not.
+
+    ``certain``: it is known to be none, and only what it is else is to be told. Pure.
+    """
+    if not url.startswith("http") or not (certain or _NO_GIT.search(words)):
+        return "", ""
+    redirected = _REDIRECTED.search(words)
+    if redirected:
+        return (
+            f"{url} redirects to {redacted(printable(redirected[1]))}, where no git repository answers",
+            "If that is a login page, upstream wants credentials: configure git's credential helper for the user who runs the playbook, and use "
+            "method rsync. Else the repository has moved: check the URL.",
+        )
+    return (
+        f"At {url} something answers that is no git repository, such as a web page",
+        "Check the URL in a browser: a login page, a proxy's own page, or a page about the repository may be there.",
+    )
+
+
+_NO_GIT = re.compile(
+    r"info/refs not valid|bad line length character|unable to update url base from redirection|invalid server response|invalid content-type"
+    r"|expected service, got"
+)
+_REDIRECTED = re.compile(r"redirect(?:ing to|:) +(\S+)")
 _BY_HAND = "Try `git ls-remote` with this URL by hand in the same place."

@@ -14,7 +14,7 @@ from pathlib import Path
 from ..deadline import Deadline
 from ..errors import InvalidOption
 from ..shell import Shell, checked
-from .model import Project, Ref, Snapshot
+from .model import Project, Snapshot, make_snapshot
 from .projects import matches
 
 ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1"}
@@ -72,7 +72,7 @@ def read_clone_snapshot(shell: Shell, clone: LocalClone, project: Project, deadl
         shell, shell.run(_git(clone.path, "for-each-ref", "--format=%(objectname) %(refname)"), deadline=deadline, env=ENVIRONMENT)
     )
     refs: dict[str, str] = {}
-    for line in listed.text().splitlines():
+    for line in listed.text().split("\n"):
         value, _space, name = line.partition(" ")
         upstream_name = _upstream_name(name, clone.mirror)
         if upstream_name and matches(project.refs, upstream_name):
@@ -80,7 +80,7 @@ def read_clone_snapshot(shell: Shell, clone: LocalClone, project: Project, deadl
     head_ref = "HEAD" if clone.mirror else f"{_REMOTE_HEADS}HEAD"
     symbolic = shell.run(_git(clone.path, "symbolic-ref", "--quiet", head_ref), deadline=deadline, env=ENVIRONMENT)
     head = _upstream_name(symbolic.text(), clone.mirror) if symbolic.returncode == 0 else ""
-    return Snapshot(tuple(sorted(Ref(name, value) for name, value in refs.items())), head if head in refs else "")
+    return make_snapshot(refs, head if head in refs else "")
 
 
 def _upstream_name(name: str, mirror: bool) -> str:

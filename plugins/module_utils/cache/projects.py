@@ -12,11 +12,11 @@ from urllib.parse import urlsplit
 
 from ..errors import InvalidOption
 from .model import DEFAULT_REFS, Method, Project
+from .ref_names import is_ref_name
 
 _SCHEMES = ("https", "http", "ssh", "git")
 _SCP_LIKE = re.compile(r"(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@(?P<host>[A-Za-z0-9_][A-Za-z0-9_.-]*):(?P<path>[^-:][^:]*)")
 _KEYS = {"url", "name", "refs", "method", "path"}
-_FORBIDDEN_IN_REF = re.compile(r"[\x00-\x20\x7f~^:?\[\\]|\.\.|@\{|//|\.lock(/|$)|(^|/)\.|[./]$")
 _RESERVED = ("lost+found",)
 _NAME_LIMIT = 200
 """Characters; a directory name has at most 255 bytes, and the work directory needs room for its own suffixes."""
@@ -144,7 +144,7 @@ def check_refs(raw: object, project: str) -> tuple[str, ...]:
                 f"`{pattern}` in `refs` of project `{project}` is no full ref pattern.",
                 "Write it in full, such as refs/heads/main, refs/heads/* or refs/tags/v*.",
             )
-        if pattern.count("*") > 1 or _FORBIDDEN_IN_REF.search(pattern):
+        if not is_ref_name(pattern.replace("*", "x", 1)):
             raise InvalidOption(f"`{pattern}` in `refs` of project `{project}` cannot be the name of a ref, or has more than one `*`.")
     return tuple(raw)
 

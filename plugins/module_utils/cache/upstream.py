@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
-from ..shell import Completed, Shell
-from .git import ON_CONTROLLER
-from .model import Project, Ref, Snapshot
+from ..shell import KILLED, Completed, Shell
+from . import scripts
+from .fetch_errors import no_repository
+from .git import MEBI, ON_CONTROLLER
+from .model import Project, Snapshot, make_snapshot
 from .projects import matches, redacted
+from .ref_names import left_out, refused
 
 _CONFIG = (
     "-c", "protocol.version=2",
@@ -26,10 +30,26 @@ _CONFIG = (
     "-c", "http.lowSpeedTime=30",
 )  # fmt: skip
 
+MOST_BYTES = 64 * MEBI
+"""Of a list of refs: some 900,000 of them."""
+MOST_REFS = 500_000
+"""That are wanted of one project."""
+MOST_MEMORY = 512 * MEBI
+"""Of git, which keeps the whole list before it prints the first line."""
 
-_ID = re.compile(r"[0-9a-f]{40,64}")
-_REF = re.compile(r"refs/[^\x00-\x20\x7f~^:?*\[\\]+")
-"""git checks a ref's name when it makes one, not when it prints a server's list."""
+# $1 KiB of memory that git and what it starts may have each, $2 bytes that are printed at most, then the argv. The limit is on data: of address
+# space a credential helper may reserve any amount. Where a system knows no such limit, only the second one holds.
+_BOUNDED = r"""
+ulimit -d "$1" 2>/dev/null
+most=$2
+shift 2
+exec 3>&1
+code=$({ { "$@" 3>&- 4>&-; echo "$?" >&4; } | head -c "$most" >&3; } 4>&1)
+exit "$code"
+"""
+
+_ID = re.compile(rb"[0-9a-f]{40}")
+_SHA256 = re.compile(rb"^[0-9a-f]{64}\t", re.MULTILINE)
 
 
 class UpstreamError(DeploymentError):
@@ -41,43 +61,89 @@ def read_snapshot(shell: Shell, project: Project, deadline: Deadline) -> Snapsho
 
     On the controller the user's own git configuration applies (credential helpers, proxies, ssh). Raises UpstreamError.
     """
-    argv = ("git", *_CONFIG, "ls-remote", "--symref", "--", project.url)
-    completed = shell.run(argv, deadline=deadline, env=ON_CONTROLLER)
+    completed = _listed(shell, project, deadline, {})
+    url = redacted(project.url)
+    if len(completed.stdout) >= MOST_BYTES:
+        raise _endless(url, f"more than {MOST_BYTES // MEBI} MiB of them")
     if completed.returncode:
         raise _explained(project, shell.where, completed)
-    snapshot = parse_ls_remote(completed.stdout.decode("utf-8", "surrogateescape"), project.refs)
-    if not snapshot.refs:
+    if not completed.stdout:
+        raise _nothing_listed(shell, project, completed, deadline)
+    if _SHA256.search(completed.stdout):
         raise UpstreamError(
-            f"{redacted(project.url)} has no ref that matches {', '.join(project.refs)}.",
-            "An empty repository cannot be cached; for others, check `refs`.",
+            f"{url} is a repository with object format sha256; only sha1 can be cached, as packit's clones are.",
+            "Leave it out of the list.",
         )
+    snapshot = parse_ls_remote(completed.stdout, project.refs)
+    if len(snapshot.refs) > MOST_REFS:
+        raise _endless(url, f"more than {MOST_REFS} that are wanted")
+    if not snapshot.refs:
+        others = f" {left_out(project.name, snapshot.left_out)}" if snapshot.left_out else ""
+        raise UpstreamError(f"{url} has refs, but none that matches {', '.join(project.refs)}.{others}", "Check `refs`.")
     return snapshot
 
 
-def parse_ls_remote(output: str, patterns: Iterable[str]) -> Snapshot:
+def parse_ls_remote(output: bytes, patterns: Iterable[str]) -> Snapshot:
     """The snapshot in what ``git ls-remote --symref`` printed (peeled tags, ``^{}``, are no refs).
 
-    What is no id or no ref's name is left out: a server may put a newline into a name, and so a line into this list, and
-    the ids go to ``git fetch --stdin`` (which takes refspecs) and ``git rev-list --stdin`` (which takes options).
+    git prints a ref's name as the server sent it. What is no id or no ref's name is left out: a server may put a newline into a name, and so a
+    line into this list, and the ids go to ``git fetch --stdin`` (which takes refspecs) and ``git rev-list --stdin`` (which takes options).
     """
     wanted = tuple(patterns)
     refs: dict[str, str] = {}
+    foreign: set[str] = set()
     symbolic = ""
     detached = ""
-    for line in output.splitlines():
-        value, _tab, name = line.partition("\t")
-        if value.startswith("ref: ") and name == "HEAD":
-            symbolic = value[len("ref: ") :]
-        elif not _ID.fullmatch(value):
+    for line in io.BytesIO(output):  # a line ends in b"\n", and in nothing else; one at a time, as there may be many
+        value, _tab, raw = line.rstrip(b"\n").partition(b"\t")
+        if raw == b"HEAD" and value.startswith(b"ref: "):
+            symbolic = value[len(b"ref: ") :].decode("utf-8", "surrogateescape")
             continue
-        elif name == "HEAD":
-            detached = value
-        elif not name.endswith("^{}") and _REF.fullmatch(name) and matches(wanted, name):
-            refs[name] = value
-    head = symbolic if symbolic in refs else detached
-    if symbolic and symbolic not in refs:
-        head = ""  # HEAD points to a ref that is not wanted (or does not exist): its objects are not asked for
-    return Snapshot(tuple(sorted(Ref(name, value) for name, value in refs.items())), head)
+        if not _ID.fullmatch(value) or raw.endswith(b"^{}"):
+            continue
+        name = raw.decode("utf-8", "surrogateescape")
+        if raw == b"HEAD":
+            detached = value.decode("ascii")
+        elif matches(wanted, name):
+            refs[name] = value.decode("ascii")
+        elif not name.startswith("refs/"):
+            foreign.add(name)
+    unfit = refused(refs.keys())
+    for name in unfit:
+        del refs[name]
+    head = detached
+    if symbolic:  # to a ref that is not wanted (or does not exist): its objects are not asked for
+        head = symbolic if symbolic in refs else ""
+    return make_snapshot(refs, head, tuple(sorted(unfit | foreign)))
+
+
+def _listed(shell: Shell, project: Project, deadline: Deadline, env: Mapping[str, str]) -> Completed:
+    argv = ("git", *_CONFIG, "ls-remote", "--symref", "--", project.url)
+    bounds = (str(MOST_MEMORY // 1024), str(MOST_BYTES))
+    return shell.run(scripts.argv(_BOUNDED, *bounds, *argv), deadline=deadline, env={**ON_CONTROLLER, **env})
+
+
+def _nothing_listed(shell: Shell, project: Project, completed: Completed, deadline: Deadline) -> UpstreamError:
+    """Why git ended well and listed nothing: it takes what it does not understand for a repository without refs that is served as files.
+
+    What a server sends is asked for once more, with a trace of git's protocol.
+    """
+    url = redacted(project.url)
+    if project.url.startswith("http"):
+        traced = _listed(shell, project, deadline, {"GIT_TRACE_PACKET": "1"})
+        if traced.returncode:
+            return _explained(project, shell.where, traced)
+        if "packet:" not in traced.stderr:
+            words, remedy = no_repository(url, completed.stderr, certain=True)
+            return UpstreamError(f"{words}, as seen from {shell.where}.", remedy)
+    return UpstreamError(f"{url} is an empty repository: it has no ref at all.", "Push something to it, or leave it out of the list.")
+
+
+def _endless(url: str, what: str) -> UpstreamError:
+    return UpstreamError(
+        f"{url} advertises too many refs, or without end: {what}. Reading was stopped.",
+        "Check the URL. For a repository that has so many, give a local clone with fewer as `path`.",
+    )
 
 
 def _explained(project: Project, where: str, completed: Completed) -> UpstreamError:
@@ -85,6 +151,11 @@ def _explained(project: Project, where: str, completed: Completed) -> UpstreamEr
     words = completed.stderr.strip() or "git printed nothing"
     said = " | ".join(line.strip() for line in words.splitlines()[-2:])
     lowered = words.lower()
+    if re.search("^fatal: out of memory", lowered, re.MULTILINE) or completed.returncode == KILLED:
+        return _endless(url, f"git ran out of memory in {where} ({MOST_MEMORY // MEBI} MiB at the most): {said}")
+    other, remedy = no_repository(url, words)
+    if other:
+        return UpstreamError(f"{other}, as seen from {where}.", remedy)
     if completed.returncode == 127 or ("not found" in lowered and "git:" in lowered):
         remedy = f"Install git in {where}."
     elif "could not read username" in lowered or "authentication failed" in lowered or "403" in lowered:

@@ -12,6 +12,7 @@ from ..cache.fill import finish, receive, repository_on, wanted_by
 from ..cache.model import Role, Volume
 from ..cache.projects import check_name, is_ssh, parse_project
 from ..cache.publication import is_current
+from ..cache.ref_names import left_out
 from ..cache.transfer.git import GitTransfer
 from ..cache.upstream import read_snapshot
 from ..cluster.client import connect
@@ -53,6 +54,8 @@ def pod_git(module: Any) -> None:
     with stopping_on_signals() as stop:
         deadline = Deadline(params["timeout"], f"bringing {project.url} to pod {params['namespace']}/{params['pod']}", stop)
         snapshot = read_snapshot(LocalShell(), project, deadline)
+        if snapshot.left_out:
+            module.warn(left_out(project.name, snapshot.left_out))
         where = Volume(params["namespace"], params["pod"], Role.WORKER)
         with in_pod(client, params["namespace"], params["pod"], params["container"], str(path.parent), deadline) as held:
             if module.check_mode:

@@ -21,6 +21,7 @@ from ..cache.pair_options import Options
 from ..cache.plan import Action, PairPlan, Plan, State, Step, Wanted, make_plan
 from ..cache.projects import is_ssh
 from ..cache.record import Record
+from ..cache.ref_names import left_out
 from ..cache.results import PairResult, Progress, ProjectResult, VolumeResult
 from ..cache.rollout import roll_out
 from ..cache.snapshots import SnapshotBook
@@ -90,6 +91,7 @@ class Populate:
         if not check_mode:
             notes += self._swept(observed, looking)
         snapshots = {} if options.state is State.ABSENT else self._snapshots(observed, check_mode)
+        notes += [left_out(name, snapshot.left_out) for name, snapshot in snapshots.items() if snapshot.left_out]
         before = {volume: recorded(claim) for volume, claim in observed.claims.items()}
         wanted = Wanted(options.state, options.projects, snapshots, options.verify)
         plan = make_plan(wanted, observed.found.pairs, before, bool(options.seed.claim))

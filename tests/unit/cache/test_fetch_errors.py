@@ -38,6 +38,15 @@ def test_only_gits_two_messages_mean_that_the_snapshot_is_stale(words: str) -> N
             "The cluster cannot reach upstream.",
         ),
         ("fatal: could not read Username for 'https://example.org': terminal prompts disabled", "Upstream wants credentials"),
+        (
+            "fatal: https://example.org/x.git/info/refs not valid: could not determine hash algorithm; is this a git repository?",
+            "Check the URL in",
+        ),
+        (
+            "fatal: unable to update url base from redirection:\n  asked for: https://example.org/x.git/info/refs?service=git-upload-pack\n"
+            "   redirect: https://example.org/login?token=SECRET\n",
+            "If that is a login page, upstream wants credentials",
+        ),
         ("server certificate verification failed. CAfile: none", "The image does not know upstream's certificate authority."),
     ],
 )
@@ -51,6 +60,7 @@ def test_what_the_controller_may_still_be_able_to_read_is_told_apart(words: str,
     ("words", "code", "remedy"),
     [
         ("fatal: repository 'https://example.org/x.git/' not found", 128, "Check the URL."),
+        ("error: https://example.org/x.git did not send all necessary objects", 1, "Something is missing in upstream's own repository"),
         ("fatal: write error: No space left on device", 128, "Grow the volume"),
         ("", 137, "resources.limits.memory in repository_cache_filler; a seed pod's: in repository_cache_seed). Or use method rsync."),
         ("sh: git: command not found", 127, "Use an image with git"),
@@ -61,6 +71,15 @@ def test_other_failures_say_what_to_do(words: str, code: int, remedy: str) -> No
     found = error(words, code)
     assert not isinstance(found, (OutOfReach, SnapshotGone))
     assert remedy in str(found)
+
+
+def test_a_place_that_upstream_redirects_to_is_named_without_what_may_be_secret() -> None:
+    words = (
+        "warning: redirecting to https://u:PW@example.org/login/x.git/?token=SECRET\nfatal: https://example.org/login/info/refs not valid"
+    )
+    assert str(error(words)).startswith(
+        "https://example.org/x.git redirects to https://***@example.org/login/x.git/?***, where no git repository answers, as seen from pod w/seed."
+    )
 
 
 def test_progress_is_no_reason() -> None:

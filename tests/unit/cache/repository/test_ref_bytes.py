@@ -1,0 +1,85 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Ref names are bytes: they arrive, are published, compared and recorded as upstream has them."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.local_clone import open_clone, read_clone_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, encoded
+from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.upstream.server import GitServer
+
+from .driver import fill
+
+NAMES = (
+    *(b"refs/heads/caf\xe9", "refs/heads/caf\u00e9".encode(), b"refs/heads/\x80", "refs/heads/topic\u2028x".encode(), b"refs/heads/topic"),
+    *("refs/heads/\U0001f600".encode(), "refs/heads/a\u0085b".encode(), b"refs/tags/\xff\xfe", "refs/heads/\u202egnp".encode()),
+)
+
+
+def run(repository: Path, *words: bytes) -> bytes:
+    argv = [b"git", b"-c", b"safe.directory=*", b"-C", bytes(repository), *words]
+    return subprocess.run(argv, check=True, capture_output=True, env=make.ENVIRONMENT, timeout=60).stdout
+
+
+def listed(repository: Path) -> set[bytes]:
+    return set(run(repository, b"for-each-ref", b"--format=%(objectname) %(refname)").split(b"\n"))
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[GitServer]:
+    (tmp_path / "upstream").mkdir()
+    source = make.make(tmp_path / "upstream" / "one.git", commits=12)
+    for number, name in enumerate(NAMES):
+        run(source, b"update-ref", name, f"main~{number}".encode())
+    run(source, b"symbolic-ref", b"HEAD", NAMES[0])
+    with GitServer(tmp_path / "upstream") as server:
+        yield server
+
+
+@pytest.mark.parametrize("method", ["git", "rsync"])
+def test_names_of_any_bytes_arrive_and_move(tmp_path: Path, upstream: GitServer, method: str) -> None:
+    source = upstream.root / "one.git"
+    for expected in (Action.ADD, Action.UPDATE):
+        result = fill(tmp_path, upstream.url("one.git"), method=method)
+        assert [volume.projects[0].action for volume in (result.sandbox, result.worker)] == [expected, expected]
+        for side in ("sandbox", "worker"):
+            assert listed(tmp_path / side / "one") == listed(source)
+            assert (tmp_path / side / "one/HEAD").read_bytes() == b"ref: " + NAMES[0] + b"\n"
+            for name in NAMES[:-1]:  # one by one, as git looks a name up in packed-refs by its place there
+                assert run(tmp_path / side / "one", b"rev-parse", name) == run(source, b"rev-parse", name)
+        again = fill(tmp_path, upstream.url("one.git"), method=method)
+        assert [volume.projects[0].action for volume in (again.sandbox, again.worker)] == [Action.NOTHING, Action.NOTHING]
+        for number, name in enumerate(NAMES[:-1]):
+            run(source, b"update-ref", name, f"main~{number + 1}".encode())
+        run(source, b"update-ref", b"-d", NAMES[-1])
+
+
+@pytest.mark.parametrize("method", ["git", "rsync"])
+def test_names_that_git_refuses_are_not_even_fetched(tmp_path: Path, upstream: GitServer, method: str) -> None:
+    """The ids behind them exist nowhere: a fetch of one would fail."""
+    upstream.more_refs = [
+        ("1" * 40, name) for name in (b"refs/heads/a..b", b"refs/heads/x.lock", b"refs/heads/x@{1}", b"refs/heads/main/x")
+    ]
+    result = fill(tmp_path, upstream.url("one.git"), method=method)
+    assert [volume.projects[0].action for volume in (result.sandbox, result.worker)] == [Action.ADD, Action.ADD]
+    assert listed(tmp_path / "worker/one") == listed(upstream.root / "one.git")
+
+
+def test_a_local_clones_names_are_bytes_too(tmp_path: Path, upstream: GitServer) -> None:
+    project = Project("one", "https://host/one", path=str(upstream.root / "one.git"))
+    deadline = Deadline(60, "this test")
+    snapshot = read_clone_snapshot(LocalShell(), open_clone(LocalShell(), project, deadline), project, deadline)
+    assert {f"{ref.id} ".encode() + encoded(ref.name) for ref in snapshot.refs} == listed(upstream.root / "one.git") - {b""}
+    assert encoded(snapshot.head) == NAMES[0]
+    assert len(snapshot.digest) == 64
