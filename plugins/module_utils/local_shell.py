@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import select
 import signal
 import subprocess
 import threading
@@ -16,10 +17,15 @@ from typing import IO
 
 from .deadline import Deadline
 from .errors import DeadlineExceeded, DeploymentError, Interrupted
+from .local_environment import local_environment
 from .shell import STDERR_LIMIT, Completed, Progress, RsyncPeer
 
 _POLL = 0.5
 """Seconds between looks at the deadline; the end of the process itself is noticed at once."""
+_LOOK_MS, _QUIET_MS = 100, 200
+"""Milliseconds between looks at whether a pipe's process has ended; and of silence, after that, in which a pipe counts as read."""
+_AFTERWARDS = 1024 * 1024
+"""Bytes that are read of a pipe after its process has ended: as much as a pipe can hold."""
 
 
 class LocalShell:
@@ -41,13 +47,10 @@ class LocalShell:
         with _started(argv, env, subprocess.PIPE, subprocess.PIPE) as process:
             out = _Collector(process.stdout, None)
             err = _Collector(process.stderr, STDERR_LIMIT, progress)
-            feed = threading.Thread(target=_feed, args=(process.stdin, stdin), daemon=True)
-            for thread in (out, err, feed):
-                thread.start()
-            _wait(process, argv, deadline)
-            if process.returncode < 0:
-                _end_children(process)
-            _join((out, err, feed), deadline)
+            with _running(out, err, _Feeder(process.stdin, stdin)):
+                _wait(process, argv, deadline)
+                if process.returncode < 0:
+                    _end_children(process)
         return Completed(tuple(argv), process.returncode, out.data(), err.data().decode("utf-8", "replace"))
 
     def download(self, argv: Sequence[str], to: Path, *, deadline: Deadline) -> Completed:
@@ -65,18 +68,42 @@ class LocalShell:
 
     def _streamed(self, process: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadline) -> Completed:
         err = _Collector(process.stderr, STDERR_LIMIT)
-        err.start()
-        _wait(process, argv, deadline)
-        _join((err,), deadline)
+        with _running(err):
+            _wait(process, argv, deadline)
         return Completed(tuple(argv), process.returncode, b"", err.data().decode("utf-8", "replace"))
 
 
-class _Collector(threading.Thread):
-    """Reads a pipe to its end and closes it, keeps the last ``limit`` bytes (all without a limit), and tells the newest line."""
+class _PipeThread(threading.Thread):
+    """Works at one end of a pipe, closes it, and ends with the process: another one that was handed the other end may live on,
+    such as an ssh in the background that keeps a connection for later."""
 
-    def __init__(self, pipe: IO[bytes] | None, limit: int | None, progress: Progress | None = None) -> None:
+    def __init__(self, pipe: IO[bytes] | None) -> None:
         super().__init__(daemon=True)
         self._pipe = pipe
+        self._ended = threading.Event()
+
+    def finish(self) -> None:
+        """The process has ended: do what is left, which takes a moment."""
+        self._ended.set()
+        self.join()
+
+    def _ready(self, pipe: IO[bytes], event: int) -> Iterator[bool]:
+        """Each time the pipe can be used, whether the process has ended; to the end where it has, and the pipe is silent."""
+        poller = select.poll()
+        poller.register(pipe, event)
+        while True:
+            ended = self._ended.is_set()
+            if poller.poll(_QUIET_MS if ended else _LOOK_MS):
+                yield ended
+            elif ended:
+                return
+
+
+class _Collector(_PipeThread):
+    """Reads a pipe to its end, keeps the last ``limit`` bytes (all without a limit), and tells the newest line."""
+
+    def __init__(self, pipe: IO[bytes] | None, limit: int | None, progress: Progress | None = None) -> None:
+        super().__init__(pipe)
         self._limit = limit
         self._progress = progress
         self._kept = bytearray()
@@ -84,9 +111,16 @@ class _Collector(threading.Thread):
     def run(self) -> None:
         if self._pipe is None:
             return
-        with self._pipe:
-            while chunk := os.read(self._pipe.fileno(), 65536):
+        afterwards = 0
+        with self._pipe as pipe:
+            for ended in self._ready(pipe, select.POLLIN):
+                chunk = os.read(pipe.fileno(), 65536)
+                if not chunk:
+                    return
                 self._take(chunk)
+                afterwards += len(chunk) if ended else 0
+                if afterwards >= _AFTERWARDS:
+                    return
 
     def _take(self, chunk: bytes) -> None:
         self._kept += chunk
@@ -101,21 +135,36 @@ class _Collector(threading.Thread):
         return bytes(self._kept)
 
 
-def _join(threads: Sequence[threading.Thread], deadline: Deadline) -> None:
-    """Wait for the pipes' ends; a process that was handed one of them may live on."""
+class _Feeder(_PipeThread):
+    """Writes data into a pipe, and closes it."""
+
+    def __init__(self, pipe: IO[bytes] | None, data: bytes) -> None:
+        super().__init__(pipe)
+        self._data = memoryview(data)
+
+    def run(self) -> None:
+        if self._pipe is None:
+            return
+        with suppress(BrokenPipeError), self._pipe as pipe:  # a process that ends without reading all: its exit code tells
+            os.set_blocking(pipe.fileno(), False)
+            for ended in self._ready(pipe, select.POLLOUT):
+                if ended:
+                    return
+                self._data = self._data[os.write(pipe.fileno(), self._data) :]
+                if not self._data:
+                    return
+
+
+@contextmanager
+def _running(*threads: _PipeThread) -> Iterator[None]:
+    """Threads at the pipes of a process, which has ended, or is given up, when the context is left."""
     for thread in threads:
-        while thread.is_alive():
-            thread.join(min(0.5, deadline.left()))
-
-
-def _feed(pipe: IO[bytes] | None, data: bytes) -> None:
-    if pipe is None:
-        return
+        thread.start()
     try:
-        with pipe:
-            pipe.write(data)
-    except BrokenPipeError:
-        return  # the process ended without reading all: its exit code tells
+        yield
+    finally:
+        for thread in threads:
+            thread.finish()
 
 
 @contextmanager
@@ -131,11 +180,13 @@ def _started(
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
-            env={**os.environ, **(env or {})},
+            env=local_environment(argv, env),
             start_new_session=True,
         )
     except FileNotFoundError as error:
         raise DeploymentError(f"{argv[0]} is not installed on this machine.", f"Install {argv[0]}.") from error
+    except OSError as error:
+        raise DeploymentError(f"{argv[0]} cannot be started on this machine: {error.strerror or error}.") from error
     try:
         yield process
     finally:

@@ -73,12 +73,15 @@ OUR_CONFIG: Mapping[str, str] = {
     "credential.helper": "",
 }
 
-ON_CONTROLLER: Mapping[str, str] = {
-    "GIT_TERMINAL_PROMPT": "0",
-    "LC_ALL": "C",
-    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
+PLAIN: Mapping[str, str] = {
+    "GIT_DEFAULT_HASH": "sha1",
+    "GIT_DEFAULT_REF_FORMAT": "files",
 }
-"""git's environment where it speaks to upstream for the user: with their configuration, and without a question."""
+"""What a repository of ours is made of, whatever the configuration or the git of the place would make by default."""
+
+ON_CONTROLLER: Mapping[str, str] = {**PLAIN, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
+"""git's environment where it speaks to upstream for the user: with their configuration, their ssh (see ``local_environment``), and
+without a question."""
 
 KEPT_SETTINGS: Mapping[str, str] = {
     "gc.auto": "0",
@@ -103,7 +106,9 @@ def configuration(limits: Limits) -> str:
 def environment(configuration_file: str) -> dict[str, str]:
     """The environment of every git of ours on a volume."""
     return {
+        **PLAIN,
         "LC_ALL": "C",
+        "GIT_CONFIG_COUNT": "0",
         "GIT_CONFIG_NOSYSTEM": "1",
         "GIT_CONFIG_GLOBAL": configuration_file,
         "GIT_ATTR_NOSYSTEM": "1",

@@ -1,0 +1,46 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The environment of our processes on this machine: the user's own, without what would lead git or rsync elsewhere.
+
+A run may be started by a git hook or a CI step, where ``GIT_DIR`` and its like name a repository that is none of ours: with them
+our plumbing would work there. So of git's variables only those stay that say how upstream is reached.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Mapping, Sequence
+
+_KEPT = re.compile(
+    r"GIT_(CONFIG_(COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)|EXEC_PATH|ASKPASS|SSH|SSH_COMMAND|SSH_VARIANT"
+    r"|ALLOW_PROTOCOL|PROXY_COMMAND|(PROXY_)?SSL_\w+|HTTP_\w+)"
+)
+"""Of git's variables: the user's configuration (CI passes tokens that way), credentials, ssh, TLS and proxies."""
+_FOREIGN = ("GIT_", "RSYNC_")
+_QUIET_SSH = "ssh -o BatchMode=yes -o ConnectTimeout=20"
+"""The ssh of a user who has named none: nobody can answer its questions."""
+_ASKING_SECONDS = 20.0
+
+
+def local_environment(argv: Sequence[str], added: Mapping[str, str] | None) -> dict[str, str]:
+    """The environment of ``argv`` on this machine, with the variables that are ``added``."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN) or _KEPT.fullmatch(name)}
+    environment = {**kept, **(added or {})}
+    if argv[0] == "git" and not _names_ssh(environment):
+        environment["GIT_SSH_COMMAND"] = _QUIET_SSH
+    return environment
+
+
+def _names_ssh(environment: Mapping[str, str]) -> bool:
+    """Whether the user has an ssh of their own for git, by a variable or in git's configuration."""
+    if environment.get("GIT_SSH_COMMAND") or environment.get("GIT_SSH"):
+        return True
+    argv = ("git", "--git-dir=/dev/null", "config", "--get", "core.sshCommand")
+    try:
+        asked = subprocess.run(argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_ASKING_SECONDS, check=False)
+    except (OSError, subprocess.TimeoutExpired):
+        return False
+    return asked.returncode == 0
