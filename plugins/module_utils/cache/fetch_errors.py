@@ -25,7 +25,13 @@ class OutOfReach(DeploymentError):
 # git's own two messages (upload-pack.c), and only these, for an object that was forced or collected away.
 _GONE = re.compile(r"upload-pack: not our ref [0-9a-f]{40}|Server does not allow request for unadvertised object [0-9a-f]{40}")
 
+_ADVICE = ("please make sure you have the correct access rights", "and the repository exists.")
+"""git's last words after an ssh that failed. What tells is before them, the ssh's own."""
+_FSCK = re.compile(r"object [0-9a-f]{40}: (\w+):")
+"""What git says of an object that `transfer.fsckObjects` refuses."""
+
 _MORE_MEMORY_OR_RSYNC = f"{MORE_MEMORY} Or use method rsync."
+SSH_REMEDY = "Check the ssh key and known_hosts of the user who runs the playbook."
 _OUT_OF_REACH = (
     (r"could not resolve host", "Check the host name. If the cluster has no way out to it, use method rsync."),
     (
@@ -40,6 +46,7 @@ _OUT_OF_REACH = (
     (r"transport '.*' not allowed", "A pod fetches by https, http and git only. Use method rsync."),
 )
 _MEANINGS = (
+    (r"permission denied \(|host key verification failed", SSH_REMEDY),
     (r"returned error: 404|not found|does not exist", "Check the URL."),
     (r"did not send all necessary objects", "Something is missing in upstream's own repository: run `git fsck` there."),
     (r"operation too slow|speed limit", "Upstream sent nothing for a minute. Run again, or use method rsync."),
@@ -51,13 +58,18 @@ _MEANINGS = (
 )
 
 
+def telling(stderr: str) -> str:
+    """The lines of git's standard error that tell what was wrong, without progress and advice. Pure."""
+    lines = [line.strip() for line in re.split(r"[\r\n]+", stderr) if line.strip() and "%" not in line]
+    return " | ".join([line for line in lines if line.lower() not in _ADVICE][-3:]) or "git printed nothing"
+
+
 def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentError:
     """The error for a ``git fetch`` that ended with another code than 0. Pure."""
     shown = redacted(url)
     if _GONE.search(completed.stderr):
         return SnapshotGone(f"{shown} no longer has an object of the snapshot.", "Run again.")
-    lines = [line.strip() for line in re.split(r"[\r\n]+", completed.stderr) if line.strip() and "%" not in line]
-    said = " | ".join(lines[-3:]) or "git printed nothing"
+    said = telling(completed.stderr)
     if completed.returncode == 127:
         return DeploymentError(f"There is no git in {where}.", "Use an image with git (repository_cache_image).")
     if completed.returncode == KILLED:
@@ -70,6 +82,13 @@ def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentErr
         return OutOfReach(f"{other}, as seen from {where}.", remedy)
     lowered = completed.stderr.lower()
     text = f"Fetching {shown} in {where} failed: {said}."
+    fault = _FSCK.search(completed.stderr)
+    if fault is not None and "fsck error" in lowered:
+        return DeploymentError(
+            text,
+            f"The repository has an old fault, and the git configuration there has transfer.fsckObjects (or fetch.fsckObjects) on. "
+            f"Allow this one: git config --global fetch.fsck.{fault[1]} ignore",
+        )
     for pattern, remedy in _OUT_OF_REACH:
         if re.search(pattern, lowered):
             return OutOfReach(text, remedy)

@@ -24,10 +24,11 @@ _REMOTE_HEADS = "refs/remotes/origin/"
 
 @dataclass(frozen=True)
 class LocalClone:
-    """A local clone, found complete by ``open_clone``. ``mirror`` tells that its branches are upstream's own names
+    """A local clone, found complete by ``open_clone``, and its git directory. ``mirror`` tells that its branches are upstream's own names
     (a bare or mirror clone); else those are under ``refs/remotes/origin/``."""
 
     path: str
+    git_dir: str
     mirror: bool
 
 
@@ -36,31 +37,34 @@ def open_clone(shell: Shell, project: Project, deadline: Deadline) -> LocalClone
     path = project.path
     if not Path(path).is_dir():
         raise InvalidOption(f"`path` of project `{project.name}` is no directory: {path}.")
-    looked = shell.run(_git(path, "rev-parse", "--is-shallow-repository", "--is-bare-repository"), deadline=deadline, env=ENVIRONMENT)
+    # The user has named it, so a bare one may be used whatever `safe.bareRepository` says; what lies around the directory may not.
+    here = {**ENVIRONMENT, "GIT_CEILING_DIRECTORIES": str(Path(path).resolve().parent)}
+    facts = ("--absolute-git-dir", "--is-shallow-repository", "--is-bare-repository")
+    looked = shell.run(("git", "-C", path, "-c", "safe.bareRepository=all", "rev-parse", *facts), deadline=deadline, env=here)
     if looked.returncode:
         raise InvalidOption(
             f"`path` of project `{project.name}` is no git repository that git will read: {path}: {looked.stderr.strip()}",
             f"Make one: git clone --mirror -- {project.url} {path}",
         )
-    shallow, bare = looked.text().split()
+    git_dir, shallow, bare = looked.text().rsplit("\n", 2)
     if shallow == "true":
         raise InvalidOption(
             f"`path` of project `{project.name}` is a shallow clone, so its history is incomplete: {path}.",
             "Run `git fetch --unshallow` in it.",
         )
     promisor = shell.run(
-        _git(path, "config", "--get-regexp", r"^(remote\..*\.promisor|extensions\.partialclone)$"), deadline=deadline, env=ENVIRONMENT
+        _git(git_dir, "config", "--get-regexp", r"^(remote\..*\.promisor|extensions\.partialclone)$"), deadline=deadline, env=ENVIRONMENT
     )
     if promisor.returncode == 0:
         raise InvalidOption(
             f"`path` of project `{project.name}` is a partial clone (--filter), so objects are missing: {path}.",
             f"Clone it again without a filter: git clone --mirror -- {project.url} DIRECTORY",
         )
-    object_format = shell.run(_git(path, "rev-parse", "--show-object-format"), deadline=deadline, env=ENVIRONMENT).text()
+    object_format = shell.run(_git(git_dir, "rev-parse", "--show-object-format"), deadline=deadline, env=ENVIRONMENT).text()
     if object_format not in ("sha1", ""):
         raise InvalidOption(f"`path` of project `{project.name}` has object format {object_format}; only sha1 can be cached.")
-    origin = shell.run(_git(path, "for-each-ref", "--count=1", _REMOTE_HEADS), deadline=deadline, env=ENVIRONMENT)
-    clone = LocalClone(path, mirror=bare == "true" or not origin.stdout)
+    origin = shell.run(_git(git_dir, "for-each-ref", "--count=1", _REMOTE_HEADS), deadline=deadline, env=ENVIRONMENT)
+    clone = LocalClone(path, git_dir, mirror=bare == "true" or not origin.stdout)
     if not read_clone_snapshot(shell, clone, project, deadline).refs:
         raise InvalidOption(f"`path` of project `{project.name}` has no ref that matches {', '.join(project.refs)}: {path}.")
     return clone
@@ -69,7 +73,7 @@ def open_clone(shell: Shell, project: Project, deadline: Deadline) -> LocalClone
 def read_clone_snapshot(shell: Shell, clone: LocalClone, project: Project, deadline: Deadline) -> Snapshot:
     """What the clone has, under upstream's names. Raises CommandFailed."""
     listed = checked(
-        shell, shell.run(_git(clone.path, "for-each-ref", "--format=%(objectname) %(refname)"), deadline=deadline, env=ENVIRONMENT)
+        shell, shell.run(_git(clone.git_dir, "for-each-ref", "--format=%(objectname) %(refname)"), deadline=deadline, env=ENVIRONMENT)
     )
     refs: dict[str, str] = {}
     for line in listed.text().split("\n"):
@@ -78,7 +82,7 @@ def read_clone_snapshot(shell: Shell, clone: LocalClone, project: Project, deadl
         if upstream_name and matches(project.refs, upstream_name):
             refs[upstream_name] = value
     head_ref = "HEAD" if clone.mirror else f"{_REMOTE_HEADS}HEAD"
-    symbolic = shell.run(_git(clone.path, "symbolic-ref", "--quiet", head_ref), deadline=deadline, env=ENVIRONMENT)
+    symbolic = shell.run(_git(clone.git_dir, "symbolic-ref", "--quiet", head_ref), deadline=deadline, env=ENVIRONMENT)
     head = _upstream_name(symbolic.text(), clone.mirror) if symbolic.returncode == 0 else ""
     return make_snapshot(refs, head if head in refs else "")
 
@@ -91,5 +95,5 @@ def _upstream_name(name: str, mirror: bool) -> str:
     return "" if name.startswith(("refs/heads/", "refs/remotes/")) else name
 
 
-def _git(path: str, *words: str) -> tuple[str, ...]:
-    return ("git", "-C", path, "-c", "core.fsmonitor=false", "-c", "gc.auto=0", *words)
+def _git(git_dir: str, *words: str) -> tuple[str, ...]:
+    return ("git", f"--git-dir={git_dir}", "-c", "core.fsmonitor=false", "-c", "gc.auto=0", *words)

@@ -26,15 +26,18 @@ from .packs import BadPack, parse_checks
 _OPEN = r"""
 umask 022
 [ -z "$3" ] || { mkdir -p -- "${3%/*}" && printf '%s' "$2" >"$3"; } || exit 3
-# The last that `git init` makes: where it is absent, there is nothing yet, or an init was killed in the middle.
-[ -d "$1/objects/info" ] || { rm -rf -- "$1" && mkdir -p -- "$1" && git init --quiet --bare "$1"; } || exit 4
+# The last that `git init` makes: where it is absent, there is nothing yet, or an init was killed in the middle. An older version
+# of this made what the user's configuration said, which may be another kind of repository.
+[ -d "$1/objects/info" ] && [ "$(git --git-dir="$1" rev-parse --show-object-format)" = sha1 ] ||
+    { rm -rf -- "$1" && mkdir -p -- "$1" && git init --quiet --bare --template= "$1"; } || exit 4
 rm -f -- "$1"/objects/pack/tmp_* "$1"/objects/pack/.tmp-* "$1"/*.lock "$1"/packed-refs.new "$1/shallow"
 find "$1/refs" -name '*.lock' -type f -exec rm -f -- {} +
 """
 
 # $1 the repository: its refs become those that come by standard input, as `create NAME ID` lines.
 _REFS = r"""
-cd -- "$1" && git for-each-ref --format='delete %(refname)' | git update-ref --no-deref --stdin && git update-ref --no-deref --stdin
+export GIT_DIR="$1"
+git for-each-ref --format='delete %(refname)' | git update-ref --no-deref --stdin && git update-ref --no-deref --stdin
 """
 
 

@@ -21,7 +21,7 @@ from . import scripts
 from .model import Snapshot
 from .packs import FinishedPack, files_of, parse_checks, parse_sums
 
-# $1 the repository, $2 the directory for the packs, $3 threads, $4 `full` where all of the repository may be taken as it is.
+# $1 the git directory, $2 the directory for the packs, $3 threads, $4 `full` where all of the repository may be taken as it is.
 # Revisions come by standard input. Made under another name and renamed, so that a directory that is there is complete.
 # Prints the packs: name, bytes of the pack, bytes of its index.
 _MAKE = r"""
@@ -32,7 +32,7 @@ if [ ! -d "$2" ]; then
         cat >/dev/null
         ln -- "$1"/objects/pack/pack-* "$2.making" 2>/dev/null || cp -- "$1"/objects/pack/pack-* "$2.making" || exit 4
     else
-        git -C "$1" -c core.fsmonitor=false -c gc.auto=0 pack-objects --revs --delta-base-offset --quiet --non-empty --threads="$3" \
+        git --git-dir="$1" -c core.fsmonitor=false -c gc.auto=0 pack-objects --revs --delta-base-offset --quiet --non-empty --threads="$3" \
             "$2.making/pack" >/dev/null || exit 5
     fi
     rm -f -- "$2.making"/*.rev "$2.making"/*.mtimes
@@ -106,7 +106,7 @@ class PackMaker:
             answer = checked(
                 self._shell,
                 self._shell.run(
-                    ("git", "-C", self._repository, "cat-file", "--batch-check=%(objectname)"),
+                    ("git", f"--git-dir={self._repository}", "cat-file", "--batch-check=%(objectname)"),
                     deadline=deadline,
                     stdin="".join(f"{value}\n" for value in wanted).encode(),
                     env=self._environment,
@@ -138,7 +138,7 @@ class PackMaker:
         if made.returncode:
             raise DeploymentError(
                 f"No pack could be made of {self._repository} in {self._shell.where}: {made.stderr.strip()[-300:] or 'git printed nothing'}.",
-                f"Check it: git -C {self._repository} fsck --connectivity-only",
+                f"Check it: git --git-dir={self._repository} fsck --connectivity-only",
             )
         sizes = {name: (int(pack), int(index)) for name, pack, index in (line.split() for line in made.text().splitlines())}
         return FinishedPacks(directory, self._summed(directory, sizes, deadline), not negative)

@@ -13,13 +13,14 @@ from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..shell import KILLED, Completed, Shell
 from . import scripts
-from .fetch_errors import no_repository
+from .fetch_errors import SSH_REMEDY, no_repository, telling
 from .git import MEBI, ON_CONTROLLER
 from .model import Project, Snapshot, make_snapshot
 from .projects import matches, redacted
 from .ref_names import left_out, refused
 
 _CONFIG = (
+    "--git-dir=/dev/null",  # no repository in which the run happens to be started has a say
     "-c", "protocol.version=2",
     "-c", "protocol.allow=never",
     "-c", "protocol.https.allow=always",
@@ -149,7 +150,7 @@ def _endless(url: str, what: str) -> UpstreamError:
 def _explained(project: Project, where: str, completed: Completed) -> UpstreamError:
     url = redacted(project.url)
     words = completed.stderr.strip() or "git printed nothing"
-    said = " | ".join(line.strip() for line in words.splitlines()[-2:])
+    said = telling(words)
     lowered = words.lower()
     if re.search("^fatal: out of memory", lowered, re.MULTILINE) or completed.returncode == KILLED:
         return _endless(url, f"git ran out of memory in {where} ({MOST_MEMORY // MEBI} MiB at the most): {said}")
@@ -160,8 +161,8 @@ def _explained(project: Project, where: str, completed: Completed) -> UpstreamEr
         remedy = f"Install git in {where}."
     elif "could not read username" in lowered or "authentication failed" in lowered or "403" in lowered:
         remedy = "Upstream wants credentials: configure git's credential helper for the user who runs the playbook."
-    elif "permission denied (publickey" in lowered or "host key verification failed" in lowered:
-        remedy = "Check the ssh key and known_hosts of the user who runs the playbook."
+    elif "permission denied (" in lowered or "host key verification failed" in lowered:
+        remedy = SSH_REMEDY
     elif "could not resolve host" in lowered:
         remedy = "Check the host name, and whether a proxy is needed."
     elif "not found" in lowered or "does not appear to be a git repository" in lowered:

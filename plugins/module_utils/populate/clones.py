@@ -30,7 +30,7 @@ class GivenClone:
     """A clone that the user named; see ``cache.transfer.packs.PackSource``. Nothing is written into it."""
 
     def __init__(self, local: LocalShell, clone: LocalClone, scratch: Path) -> None:
-        self._maker = PackMaker(local, clone.path, str(scratch), ENVIRONMENT, whole=False)
+        self._maker = PackMaker(local, clone.git_dir, str(scratch), ENVIRONMENT, whole=False)
 
     def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
         """See ``PackSource``."""
