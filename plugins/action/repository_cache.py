@@ -7,6 +7,8 @@ A module's output is read only when it has ended. So the module appends what hap
 standard error: standard output belongs to the callback, which may write JSON or YAML there. On a terminal that includes
 percentages, rates and the time left; elsewhere each change of phase. This needs the module to run on the controller;
 elsewhere it runs without live lines.
+
+A URL that is refused is refused here, as a module's invocation is shown with -vvv, and the URL may have a password in it.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import refused
 from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, read
 
 _INTERVAL = 0.5
@@ -38,6 +41,9 @@ class ActionModule(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         arguments = dict(self._task.args)
+        words = refused(arguments)
+        if words:
+            return {**result, "failed": True, "msg": words}
         if isinstance(arguments.get("kubeconfig"), str) and arguments["kubeconfig"]:
             # As kubernetes.core's action plugin does for its own modules: relative to the playbook, vaulted files too.
             arguments["kubeconfig"] = self._loader.get_real_file(self._find_needle("files", arguments["kubeconfig"]))

@@ -70,35 +70,63 @@ def parse_project(raw: Mapping[str, object], method: Method = Method.AUTO) -> Pr
 
 def check_url(url: str) -> str:
     """The path part of a URL that git may be given. Raises InvalidOption; the message never shows a password."""
+    shown = redacted(url)
     if re.search(r"[\x00-\x20\x7f]", url) or url.startswith("-"):
-        raise InvalidOption(f"The URL `{redacted(url)}` starts with `-` or has white space or control characters in it.")
+        raise InvalidOption(f"The URL `{shown}` starts with `-` or has white space or control characters in it.")
     scp = _SCP_LIKE.fullmatch(url)
     if scp is not None and "://" not in url:
         return scp["path"]
     scheme, separator, _rest = url.partition("://")
     if not separator or scheme not in _SCHEMES:
+        credentials = CREDENTIALS_REMEDY if shown != url else ""
         raise InvalidOption(
-            f"The URL `{redacted(url)}` has a form that is not allowed.",
-            "Use https, http, ssh, git, or the form user@host:path.",
+            f"The URL `{shown}` has a form that is not allowed.",
+            f"Use https, http, ssh, git, or the form user@host:path. {credentials}".rstrip(),
         )
     try:
         parts = urlsplit(url)
-        host, _port = parts.hostname, parts.port
+        host, port = parts.hostname, parts.port
     except ValueError as error:
-        raise InvalidOption(f"The URL `{redacted(url)}` cannot be parsed: {error}.") from error
-    if parts.password is not None or (parts.username is not None and scheme in ("https", "http")):
-        raise InvalidOption(f"The URL `{redacted(url)}` has a user name or a password in it.", CREDENTIALS_REMEDY)
+        remedy = CREDENTIALS_REMEDY if shown != url else ""  # its own words may show a part of a password
+        raise InvalidOption(f"The URL `{shown}` cannot be parsed: its host or its port is none.", remedy) from error
+    # A password may have a `/` in it, which ends what is before the `@` too early.
+    in_path = port is not None and "@" in parts.path
+    if parts.password is not None or (parts.username is not None and scheme in ("https", "http")) or in_path:
+        raise InvalidOption(f"The URL `{shown}` has a user name or a password in it.", CREDENTIALS_REMEDY)
     if parts.query or parts.fragment:
-        raise InvalidOption(f"The URL `{redacted(url)}` has a query or a fragment.", CREDENTIALS_REMEDY)
+        raise InvalidOption(f"The URL `{shown}` has a query or a fragment.", CREDENTIALS_REMEDY)
     if not host or host.startswith("-") or not parts.path.strip("/"):
-        raise InvalidOption(f"The URL `{redacted(url)}` names no host or no repository.")
+        raise InvalidOption(f"The URL `{shown}` names no host or no repository.")
     return parts.path
 
 
 def redacted(url: str) -> str:
-    """``url`` with user, password, query and fragment hidden, for messages."""
-    hidden = re.sub(r"(?<=://)[^/?#]*@", "***@", url)
-    return re.sub(r"[?#].*", "?***", hidden)
+    """``url`` with user, password, query and fragment hidden, for messages, whatever it looks like."""
+    scheme, separator, rest = url.partition("://")
+    if not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.-]*", scheme) or not separator:
+        scheme, separator, rest = "", "", url
+    authority = rest.partition("/")[0]
+    before, at, after = rest.rpartition("@")
+    if at and not _SCP_LIKE.fullmatch(url) and (not separator or "@" in authority or ":" in before):
+        rest = f"***@{after}"
+    return scheme + separator + re.sub(r"[?#].*", "?***", rest, flags=re.DOTALL)
+
+
+def refused(arguments: Mapping[str, object]) -> str:
+    """Why a URL in a task's arguments cannot be used, empty where none is refused: before a module is invoked, which shows them.
+
+    What is no URL at all is left for the module to judge.
+    """
+    projects = arguments.get("projects")
+    urls = [arguments.get("url"), *(projects if isinstance(projects, list) else [projects])]
+    for item in urls:
+        url = item.get("url") if isinstance(item, Mapping) else item
+        if isinstance(url, str):
+            try:
+                check_url(url)
+            except InvalidOption as error:
+                return str(error)
+    return ""
 
 
 def name_from_path(path: str) -> str:
@@ -184,5 +212,5 @@ def _text(raw: Mapping[str, object], key: str) -> str:
     if value is None:
         return ""
     if not isinstance(value, str):
-        raise InvalidOption(f"`{key}` of a project is no text: {value!r}.")
+        raise InvalidOption(f"`{key}` of a project is no text, but a {type(value).__name__}.")
     return value.strip() if key != "url" else value

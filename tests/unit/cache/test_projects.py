@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import DEFAULT_REFS, Method
-from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import matches, parse_project, parse_projects
+from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import matches, parse_project, parse_projects, refused
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 
 
@@ -58,13 +58,32 @@ def test_a_url_that_git_must_not_be_given_is_refused(url: str, words: str) -> No
         "https://example.org/x.git#s3cret",
         "ssh://git:s3cret@example.org/x.git",
         "https://me:s3cret@example.org:bad/x.git",
+        "me:s3cret@example.org/x.git",
+        "oauth2:s3cret@example.org:group/x.git",
+        "https://me:s3/s3cret@example.org/x",
+        "https://me:12/s3cret@example.org/x",
+        "https://me:s3cret?s3cret#s3cret@example.org/x",
+        "https://me:s3cret@s3cret@example.org/x",
+        "https:/me:s3cret@example.org/x",
+        "HTTPS://me:s3cret@example.org/x",
+        "me:s3cret://s3cret@example.org/x",
+        "ext::ssh://me:s3cret@example.org/x",
+        "me@s3cret@example.org:x",
+        "https://me:s3cret@example.org/x y",
     ],
 )
 def test_a_password_is_refused_and_never_shown(url: str) -> None:
     with pytest.raises(InvalidOption) as caught:
         parse_project({"url": url})
-    assert "s3cret" not in str(caught.value)
+    assert "s3" not in str(caught.value)
     assert "***" in str(caught.value)
+    assert refused({"projects": [{"url": url}]}) == refused({"url": url}) == str(caught.value)
+
+
+def test_what_may_be_a_url_is_refused_for_a_module_and_the_rest_is_left_to_it() -> None:
+    assert refused({"url": "https://example.org/a@b", "projects": [{"url": "git@example.org:x"}, {"name": "x"}]}) == ""
+    assert refused({"projects": None}) == refused({"projects": 5}) == refused({}) == ""
+    assert "***@host" in refused({"projects": "https://u:PW@host/x"})
 
 
 @pytest.mark.parametrize(
