@@ -119,6 +119,8 @@ class Api:
         return self._store.replace(resource, namespace, name, body)
 
     def _create(self, resource: Resource, namespace: str, body: Json, user: str, dry: bool) -> Json:
+        if resource.kind == "SelfSubjectReview":
+            return {**body, "status": {"userInfo": {"username": user}}}
         if resource.kind == "SelfSubjectAccessReview":
             asked = body["spec"].get("resourceAttributes") or {}
             target = asked.get("resource", "") + (f"/{asked['subresource']}" if asked.get("subresource") else "")

@@ -48,6 +48,7 @@ RESOURCES = (
     Resource("rbac.authorization.k8s.io", "rolebindings", "RoleBinding"),
     Resource("networking.k8s.io", "networkpolicies", "NetworkPolicy", "netpol"),
     Resource("storage.k8s.io", "storageclasses", "StorageClass", "sc", namespaced=False),
+    Resource("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", namespaced=False),
     Resource("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False),
     Resource("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False),
 )

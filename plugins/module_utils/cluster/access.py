@@ -11,7 +11,7 @@ from typing import Any
 
 from ..deadline import Deadline
 from .client import Client
-from .errors import Forbidden
+from .errors import Forbidden, Invalid, NotFound
 
 
 @dataclass(frozen=True, order=True)
@@ -44,6 +44,16 @@ CHANGE_RIGHTS = (
 
 POLICY_RIGHTS = tuple(Right("networkpolicies", verb, "networking.k8s.io") for verb in ("create", "delete", "list"))
 """What repository_cache_seed: {network_policy: true} needs beside."""
+
+
+def user(client: Client, deadline: Deadline) -> str:
+    """Who we are to the API, in words. One request."""
+    body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
+    try:
+        status = client.create("SelfSubjectReview", "", body, deadline).get("status") or {}
+    except (Forbidden, NotFound, Invalid):
+        return "a user whom the API does not name"  # before Kubernetes 1.28
+    return str((status.get("userInfo") or {}).get("username") or "a user without a name")
 
 
 def missing(client: Client, namespace: str, wanted: Sequence[Right], deadline: Deadline) -> tuple[Right, ...]:

@@ -10,20 +10,24 @@ errors are in ``errors``. Requests are counted, have a timeout, and are sent aga
 from __future__ import annotations
 
 import json
+import os
 import socket
 import sys
 import threading
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, NoReturn
 from urllib.parse import urlencode
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
+from ..redaction import SECRETS
+from . import credentials
 from .channels import PROTOCOL
 from .errors import ClusterError, Gone, NotFound, Unreachable
 from .objects import Object
@@ -42,10 +46,13 @@ try:
     import certifi
     import urllib3
     import websocket
+    from kubernetes.client import ApiClient
     from kubernetes.client.exceptions import ApiException
     from kubernetes.config.config_exception import ConfigException
+    from yaml import YAMLError
 except ImportError as error:
     MISSING["kubernetes"] = str(error)
+    YAMLError = ValueError
 
     class ApiException(Exception):  # type: ignore[no-redef]
         """Only a name for `except`, as the package is missing."""
@@ -62,7 +69,7 @@ if find_spec("jmespath") is None:
     MISSING["jmespath"] = "No module named 'jmespath'"
 try:
     from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
-    from ansible_collections.kubernetes.core.plugins.module_utils.k8s.client import get_api_client
+    from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as k8s
     from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
     from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
 except ImportError as error:
@@ -97,6 +104,7 @@ _PATHS = {
     "StorageClass": "/apis/storage.k8s.io/v1/storageclasses",
     "SelfSubjectAccessReview": "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
     "SelfSubjectRulesReview": "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
+    "SelfSubjectReview": "/apis/authentication.k8s.io/v1/selfsubjectreviews",
 }
 
 
@@ -230,7 +238,10 @@ class Client:
         tries: int = 0,
     ) -> Object:
         response = self._request(method, path, deadline, query, body, content_type, what, tries)
-        answer: Object = json.loads(response.data)
+        try:
+            answer: Object = json.loads(response.data)
+        except ValueError as error:
+            raise ClusterError(f"What {self.host} answered when asked to {what} is no API's answer: it is no JSON.", REACH_REMEDY) from error
         return answer
 
     def _request(
@@ -271,6 +282,10 @@ class Client:
                     f"The API at {self.host} did not answer when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY
                 )
                 again = not is_certificate_error(error)
+            except ConfigException as error:
+                raise ClusterError(f"There are no credentials any more to {what}: {error}", "Log in again.") from error
+            except ValueError as error:  # its words may hold the token
+                raise ClusterError(f"The client library could not ask the API at {self.host} to {what} ({type(error).__name__}).") from error
             sent += 1
             if not again or sent == tries:
                 raise failure
@@ -302,6 +317,8 @@ class Client:
             raise Unreachable(
                 f"The API at {self.host} did not answer when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY
             ) from error
+        except ValueError as error:  # as above
+            raise ClusterError(f"The client library could not ask the API at {self.host} to {what} ({type(error).__name__}).") from error
         stream: socket.socket = connection.sock
         return stream
 
@@ -328,37 +345,65 @@ def _lines(response: Any, deadline: Deadline) -> Iterator[bytes]:
 def connect(module: Any) -> Client:
     """A client from a module's auth options, ``K8S_AUTH_*`` variables, kubeconfig, or the pod that it runs in.
 
-    Empty ``host`` and ``api_key`` count as undefined, as the deployment's templates set them so. Raises Unreachable and
-    ClusterError.
+    What is empty counts as undefined, as the deployment's templates set it so. Raises Unreachable, ClusterError and InvalidOption.
     """
-    for name in ("host", "api_key"):
-        if module.params.get(name) == "":
-            module.params[name] = None
+    credentials.trim(module.params, os.environ)
+    host = module.params.get("host") or os.environ.get("K8S_AUTH_HOST") or "the configured host"
     try:
-        return Client(get_api_client(module).client.client)
+        # The parts of its `get_api_client`, which asks the API already, in the middle of which a configuration's hook may change it.
+        configuration = k8s._create_configuration(k8s._create_auth_spec(module))
+        credentials.keep(configuration, module.params, os.environ)
     except (CoreException, ConfigException) as error:
         raise ClusterError(f"No cluster is configured: {error}", "Give host and api_key, kubeconfig, or K8S_AUTH_* variables.") from error
-    except ApiException as error:
-        raise refused(
-            error.status or 0, answer_body(error.body), "list its API groups", module.params.get("host") or "the configured host"
+    except (ValueError, OSError, YAMLError) as error:  # their words may hold the token
+        raise ClusterError(
+            f"The credentials for {host} cannot be used: {type(error).__name__}.", "Check the kubeconfig and the files that it names."
         ) from error
-    except (urllib3.exceptions.HTTPError, OSError) as error:
-        raise Unreachable(
-            f"The API at {module.params.get('host') or 'the configured host'} did not answer: {innermost_reason(error)}.", REACH_REMEDY
-        ) from error
+    api_client = ApiClient(configuration)
+    for name, value in k8s._create_headers(module).items():
+        k8s._set_header(api_client, name, value)
+    return Client(api_client)
+
+
+class _Module(AnsibleModule):  # type: ignore[misc]
+    """An Ansible module whose every word is free of the run's secrets."""
+
+    def exit_json(self, **kwargs: Any) -> NoReturn:
+        """See AnsibleModule."""
+        self.no_log_values.update(SECRETS.known)
+        super().exit_json(**SECRETS.data(kwargs))
+        raise AssertionError("exit_json ends the process")
+
+    def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:
+        """See AnsibleModule."""
+        self.no_log_values.update(SECRETS.known)
+        super().fail_json(SECRETS.text(msg), **SECRETS.data(kwargs))
+        raise AssertionError("fail_json ends the process")
+
+    def warn(self, warning: str, **kwargs: Any) -> None:
+        """See AnsibleModule."""
+        super().warn(SECRETS.text(warning), **kwargs)
 
 
 @contextmanager
 def deployment_module(argument_spec: Mapping[str, Any], **settings: Any) -> Iterator[Any]:
-    """An Ansible module with our options and kubernetes.core's auth options. Our errors become ``fail_json`` in words."""
+    """An Ansible module with our options and kubernetes.core's auth options. Our errors become ``fail_json`` in words, and so does what
+    nobody expected."""
     spec = {**AUTH_ARG_SPEC, **argument_spec}
     if MISSING:
         AnsibleModule(argument_spec=spec, supports_check_mode=True, **settings).fail_json(msg=missing_message())
-    module = AnsibleK8SModule(argument_spec=spec, supports_check_mode=True, check_k8s=False, check_pyyaml=False, **settings)
+    module = AnsibleK8SModule(
+        argument_spec=spec, supports_check_mode=True, check_k8s=False, check_pyyaml=False, module_class=_Module, **settings
+    )
     try:
         yield module
     except DeploymentError as error:
         module.fail_json(msg=str(error))
+    except Exception as error:  # noqa: BLE001  (the outermost frame: a traceback's words are no answer, and may tell a secret)
+        module.fail_json(
+            msg=f"A fault of this collection, please report it with what -vvv shows: {type(error).__name__}: {error}",
+            exception=traceback.format_exc(),
+        )
 
 
 def missing_message() -> str:

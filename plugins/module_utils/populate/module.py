@@ -10,20 +10,28 @@ from typing import Any
 
 from ..cache.model import Volume
 from ..cache.plan import Action, State
+from ..cache.results import Progress
+from ..cluster.access import user
 from ..cluster.client import Client, connect
+from ..deadline import Deadline
 from . import report
 from .options import ARGUMENT_SPEC, parse_options
 from .progress import writer
 from .run import Outcome, Populate
 from .signals import stopping_on_signals
 
+_ASKING_SECONDS = 60.0
+
 
 def populate(module: Any) -> None:
     """Run the job with a module's parameters and exit it."""
     options = parse_options(module.params)
     client = connect(module)
+    report_progress = writer(options.progress_file)
     with stopping_on_signals() as stop:
-        outcome = Populate(options, client, stop, writer(options.progress_file)).run(module.check_mode)
+        asking = Deadline(_ASKING_SECONDS, "asking the API who we are", stop)
+        report_progress(Progress("", f"works on {client.host} as {user(client, asking)}"))
+        outcome = Populate(options, client, stop, report_progress).run(module.check_mode)
     for words in (*outcome.notes, *report.warnings(outcome.results)):
         module.warn(words)
     answer = _answer(outcome, client, module.check_mode, options.state)

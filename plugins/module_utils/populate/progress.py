@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..cache.meter import parse_meter
 from ..cache.results import Progress
+from ..redaction import SECRETS
 
 EVERY = 2.0
 """Seconds between two lines about the same thing, while only its figures change."""
@@ -27,7 +28,7 @@ def writer(path: str) -> Callable[[Progress], None]:
         if not path:
             return
         with lock, Path(path).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(progress)) + "\n")
+            file.write(json.dumps(SECRETS.data(asdict(progress))) + "\n")
 
     return write
 

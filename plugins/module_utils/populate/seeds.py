@@ -32,6 +32,7 @@ from ..cluster.service_pod import ServicePod
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError, PlaceLost
 from ..local_shell import LocalShell
+from ..redaction import SECRETS
 from ..shell import Progress, Shell, checked
 from .copy_failures import CopyFailures
 from .seed_options import SeedOptions
@@ -87,6 +88,7 @@ class Seeds:
         self._tell = tell
         self._pod = ServicePod(client, spec, stop, lambda words: tell(words, ""))
         self._secret = secrets.token_urlsafe(32)
+        SECRETS.add(self._secret)
         self._replicas = Replicas(client, spec, replicas, stop, tell)
         self._slow = threading.Lock()
         self._stack = ExitStack()

@@ -1,0 +1,176 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The cluster that the user named is the one that is asked, with the token that they named, and no token is ever told."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.access import user
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client, connect
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.websocket_options import headers
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, InvalidOption
+
+TOKEN = "sha256~kubeconfigs-token"
+OTHER_TOKEN = "sha256~the-users-own-token"
+
+
+class Api:
+    """Answers everything, and remembers who asked for what."""
+
+    def __init__(self) -> None:
+        self.asked: list[tuple[str, str]] = []
+        outer = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def log_message(self, format: str, *args: object) -> None:
+                return
+
+            def answer(self) -> None:
+                self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                outer.asked.append((self.path.partition("?")[0], self.headers.get("Authorization", "")))
+                data = json.dumps({"items": [], "groups": [], "versions": ["v1"], "resources": []}).encode()
+                if self.path.endswith("/selfsubjectreviews"):
+                    data = json.dumps({"status": {"userInfo": {"username": "system:serviceaccount:ns:filler"}}}).encode()
+                self.send_response(200)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(data)))
+                self.end_headers()
+                self.wfile.write(data)
+
+            do_GET = do_POST = answer
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        threading.Thread(target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
+        self.url = f"http://127.0.0.1:{self.server.server_address[1]}"
+
+    @property
+    def pods_asked_by(self) -> list[str]:
+        """The Authorization of each request for pods."""
+        return [authorization for path, authorization in self.asked if path.endswith("/pods")]
+
+
+@pytest.fixture
+def apis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Api, Api]]:
+    """The kubeconfig's API, and another one; nothing is named yet but the kubeconfig."""
+    made = (Api(), Api())
+    for name in ("HOST", "API_KEY", "KUBECONFIG", "CONTEXT", "VERIFY_SSL", "VALIDATE_CERTS"):
+        monkeypatch.delenv(f"K8S_AUTH_{name}", raising=False)
+    monkeypatch.setenv("K8S_AUTH_KUBECONFIG", kubeconfig(tmp_path, made[0].url, {"token": TOKEN}))
+    yield made
+    for api in made:
+        api.server.shutdown()
+        api.server.server_close()
+
+
+def kubeconfig(directory: Path, server: str, credentials: dict[str, str]) -> str:
+    file = directory / "kubeconfig"
+    content = {
+        "current-context": "c",
+        "clusters": [{"name": "one", "cluster": {"server": server}}],
+        "users": [{"name": "me", "user": credentials}],
+        "contexts": [{"name": "c", "context": {"cluster": "one", "user": "me"}}],
+    }
+    file.write_text(yaml.safe_dump(content))
+    return str(file)
+
+
+def connected(**params: Any) -> Client:
+    return connect(SimpleNamespace(params=params, requires=lambda *_words, **_more: None, server_side_dry_run=False))
+
+
+def ask(client: Client) -> None:
+    for _time in range(2):  # the library's hook works at each use
+        client.list("Pod", "ns", Deadline(10, "this test"))
+
+
+def test_a_kubeconfig_alone_is_used_as_it_is(apis: tuple[Api, Api]) -> None:
+    client = connected(host="", api_key=" ")
+    ask(client)
+    assert (client.host, apis[0].pods_asked_by) == (apis[0].url, [f"Bearer {TOKEN}"] * 2)
+
+
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_a_host_with_the_token_of_another_cluster_is_refused_and_both_are_named(
+    apis: tuple[Api, Api], monkeypatch: pytest.MonkeyPatch, by_variable: bool
+) -> None:
+    if by_variable:
+        monkeypatch.setenv("K8S_AUTH_HOST", apis[1].url)
+    with pytest.raises(InvalidOption) as caught:
+        connected(api_key="", **({} if by_variable else {"host": apis[1].url}))
+    assert f"`host` is {apis[1].url}, and the token that would be used is one for {apis[0].url}" in caught.value.message
+    assert "Give the api_key" in caught.value.remedy
+    assert TOKEN not in str(caught.value)
+    assert not [who for _path, who in apis[1].asked if TOKEN in who]
+
+
+def test_a_host_that_is_the_kubeconfigs_own_is_used_however_it_is_written(apis: tuple[Api, Api]) -> None:
+    client = connected(host=apis[0].url.replace("http", "HTTP", 1) + "/ ", api_key="")
+    ask(client)
+    assert apis[0].pods_asked_by == [f"Bearer {TOKEN}"] * 2
+
+
+def test_a_token_that_is_named_is_used_with_the_kubeconfigs_host_and_with_a_host_that_is_named(apis: tuple[Api, Api]) -> None:
+    client = connected(api_key=OTHER_TOKEN)
+    ask(client)
+    assert apis[0].pods_asked_by == [f"Bearer {OTHER_TOKEN}"] * 2
+    ask(connected(api_key=OTHER_TOKEN, host=apis[1].url))
+    assert apis[1].pods_asked_by == [f"Bearer {OTHER_TOKEN}"] * 2
+    assert headers(client._configuration, {}) == [f"Authorization: Bearer {OTHER_TOKEN}"]
+
+
+def test_other_options_that_are_named_stay_after_the_tokens_use(apis: tuple[Api, Api], tmp_path: Path) -> None:
+    authority = tmp_path / "ca.crt"
+    authority.write_text("")
+    client = connected(validate_certs=False, ca_cert=str(authority), proxy=None)
+    ask(client)
+    assert (client._configuration.verify_ssl, client._configuration.ssl_ca_cert) == (False, str(authority))
+
+
+@pytest.mark.parametrize("key", [f"{OTHER_TOKEN}\n", f" {OTHER_TOKEN}\r\n", f"\t{OTHER_TOKEN} "])
+@pytest.mark.parametrize("by_variable", [False, True])
+def test_white_space_around_a_token_is_no_part_of_it(
+    apis: tuple[Api, Api], monkeypatch: pytest.MonkeyPatch, key: str, by_variable: bool
+) -> None:
+    if by_variable:
+        monkeypatch.setenv("K8S_AUTH_API_KEY", key)
+    client = connected(host=f"{apis[1].url}\n", **({} if by_variable else {"api_key": key}))
+    ask(client)
+    assert apis[1].pods_asked_by == [f"Bearer {OTHER_TOKEN}"] * 2
+    assert headers(client._configuration, {}) == [f"Authorization: Bearer {OTHER_TOKEN}"]
+
+
+@pytest.mark.parametrize("key", ["sha256~in\nthe-middle", "sha256~in\x7fthe-middle", "sha256~\N{SNOWMAN}the-middle"])
+@pytest.mark.parametrize("of", ["option", "kubeconfig"])
+def test_a_token_that_is_none_is_refused_without_being_told(
+    apis: tuple[Api, Api], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, key: str, of: str
+) -> None:
+    if of == "kubeconfig":
+        kubeconfig(tmp_path, apis[0].url, {"token": key})
+    with pytest.raises(DeploymentError) as caught:
+        ask(connected(**({"host": apis[1].url, "api_key": key} if of == "option" else {})))
+    assert "the-middle" not in str(caught.value)
+    assert "characters" in str(caught.value)
+
+
+@pytest.mark.parametrize("host", ["api.example.org:6443", "https://u:PA55word@api.example.org", "https://", "https://a b", "https://h:port"])
+def test_a_host_that_is_none_is_refused_without_its_password(apis: tuple[Api, Api], host: str) -> None:
+    with pytest.raises(InvalidOption, match="`host` is no URL of an API") as caught:
+        connected(host=host, api_key=OTHER_TOKEN)
+    assert "PA55word" not in str(caught.value)
+
+
+def test_who_we_are_is_what_the_server_says(apis: tuple[Api, Api]) -> None:
+    assert user(connected(), Deadline(10, "this test")) == "system:serviceaccount:ns:filler"
