@@ -30,6 +30,7 @@ from ..redaction import SECRETS
 from . import credentials
 from .channels import PROTOCOL
 from .errors import ClusterError, Gone, NotFound, Unreachable
+from .names import require_name, require_namespace
 from .objects import Object
 from .refusals import REACH_REMEDY, answer_body, innermost_reason, is_certificate_error, refused
 from .websocket_options import headers, proxy_options, tls_options
@@ -141,7 +142,7 @@ class Client:
 
     def get(self, kind: str, namespace: str, name: str, deadline: Deadline) -> Object:
         """One object. Raises NotFound and the other ClusterErrors."""
-        return self._send("get", f"{_path(kind, namespace)}/{name}", deadline, f"get {kind} {namespace}/{name}")
+        return self._send("get", _object_path(kind, namespace, name), deadline, f"get {kind} {namespace}/{name}")
 
     def list(self, kind: str, namespace: str, deadline: Deadline, *, labels: str = "", fields: str = "") -> Sequence[Object]:
         """The objects that match the selectors."""
@@ -162,7 +163,7 @@ class Client:
         """Change an object by a JSON merge patch. ``dry_run``: the server checks it and answers as if, and keeps nothing."""
         return self._send(
             "patch",
-            f"{_path(kind, namespace)}/{name}",
+            _object_path(kind, namespace, name),
             deadline,
             f"patch {kind} {namespace}/{name}",
             query=[("dryRun", "All")] * dry_run,
@@ -173,11 +174,11 @@ class Client:
     def delete(self, kind: str, namespace: str, name: str, uid: str, deadline: Deadline) -> Object:
         """Delete the object of that uid. Raises NotFound where it is gone, Conflict where the name is another's."""
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
-        return self._send("delete", f"{_path(kind, namespace)}/{name}", deadline, f"delete {kind} {namespace}/{name}", body=body)
+        return self._send("delete", _object_path(kind, namespace, name), deadline, f"delete {kind} {namespace}/{name}", body=body)
 
     def logs(self, namespace: str, pod: str, lines: int, deadline: Deadline) -> str:
         """The last lines that a pod's container printed."""
-        path = f"{_path('Pod', namespace)}/{pod}/log"
+        path = f"{_object_path('Pod', namespace, pod)}/log"
         response = self._request("get", path, deadline, [("tailLines", str(lines))], None, None, f"read the log of {namespace}/{pod}", 1)
         return str(response.data.decode("utf-8", "replace"))
 
@@ -189,6 +190,7 @@ class Client:
         A watch that the server ends is opened again. Where the version is too old (410) the object's present state is
         told first: ADDED, or DELETED where it is gone.
         """
+        require_name(kind, name)
         version = resource_version
         while True:
             try:
@@ -324,7 +326,17 @@ class Client:
 
 
 def _path(kind: str, namespace: str) -> str:
-    return _PATHS[kind].format(namespace=namespace)
+    """The path of a collection. Raises InvalidOption where the namespace is none: it might lead elsewhere."""
+    path = _PATHS[kind]
+    if "{namespace}" in path:
+        require_namespace(namespace)
+    return path.format(namespace=namespace)
+
+
+def _object_path(kind: str, namespace: str, name: str) -> str:
+    """The path of an object. Raises InvalidOption where a name is none."""
+    require_name(kind, name)
+    return f"{_path(kind, namespace)}/{name}"
 
 
 def _lines(response: Any, deadline: Deadline) -> Iterator[bytes]:

@@ -21,6 +21,7 @@ from .channels import STATUS, STDIN, exit_code
 from .client import Client
 from .errors import ConnectionLost
 from .frames import BINARY, CLOSE, PING, PONG, Decoder, encode
+from .names import require_name, require_namespace
 
 PING_EVERY = 10.0
 """Seconds. Proxies cut idle connections after 60 to 350."""
@@ -161,6 +162,8 @@ def open_exec(
 
     Raises NotFound, Forbidden, Unauthorized, Unreachable, …
     """
+    require_namespace(namespace)
+    require_name("Pod", pod)
     query = [("command", word) for word in argv]
     query += [("container", container), ("stdin", "true" if stdin else "false"), ("stdout", "true"), ("stderr", "true"), ("tty", "false")]
     path = f"/api/v1/namespaces/{namespace}/pods/{pod}/exec"

@@ -9,6 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..cache.model import Pair, Role, Volume
+from ..cluster.names import require_name, require_namespace
 from ..errors import InvalidOption
 
 try:
@@ -66,6 +67,8 @@ def listed_pairs(raw: Sequence[Mapping[str, Mapping[str, str]]]) -> tuple[Pair, 
                     f"An item of the list of volumes has no {role.value} with a namespace and a claim: {dict(item)!r}.",
                     "Each is {worker: {namespace: …, claim: …}, sandbox: {namespace: …, claim: …}}.",
                 )
+            require_namespace(str(side["namespace"]))
+            require_name("PersistentVolumeClaim", str(side["claim"]))
             sides[role] = Volume(side["namespace"], side["claim"], role, _served(side["claim"]))
         pairs.append(Pair(sides[Role.WORKER], sides[Role.SANDBOX]))
     volumes = [volume for pair in pairs for volume in pair.volumes]

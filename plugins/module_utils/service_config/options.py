@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..cluster.names import require_name, require_namespace
 from ..errors import InvalidOption
 from .edit import State
 from .model import VARIABLE, Wanted, parse_wanted
@@ -59,6 +60,9 @@ def parse_options(params: Mapping[str, Any]) -> ConfigOptions:
         raise InvalidOption(f"`{params['key']}` is no key of a Secret.", "The usual one is packit-service.yaml.")
     if not params["secret"]:
         raise InvalidOption("secret is empty.", "The usual one is packit-config.")
+    require_name("Secret", params["secret"])
+    for namespace in filter(None, (params["namespace"], params["sandbox_namespace"])):
+        require_namespace(namespace)
     if file and params["restart"]:
         raise InvalidOption("A local file is no workload's configuration, so there is nothing to restart.", "Leave restart out.")
     if params["timeout"] < 1:
