@@ -30,6 +30,7 @@ from ..redaction import SECRETS
 from . import credentials
 from .channels import PROTOCOL
 from .errors import ClusterError, Gone, NotFound, Unreachable
+from .given_paths import require_paths
 from .names import require_name, require_namespace
 from .objects import Object
 from .refusals import REACH_REMEDY, answer_body, innermost_reason, is_certificate_error, refused
@@ -408,6 +409,7 @@ def deployment_module(argument_spec: Mapping[str, Any], **settings: Any) -> Iter
         argument_spec=spec, supports_check_mode=True, check_k8s=False, check_pyyaml=False, module_class=_Module, **settings
     )
     try:
+        require_paths(argument_spec, module.params)
         yield module
     except DeploymentError as error:
         module.fail_json(msg=str(error))

@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Any
 
 from ..cluster.client import Client, connect
 from ..cluster.errors import FillerExists, NotFound
 from ..cluster.filler import Filler, describe_owner, is_left_behind, owner, remove_pod
+from ..cluster.given_paths import target
 from ..cluster.holders import consumers, identity, image, placement
 from ..cluster.manifest import (
     DEFAULT_IMAGE,
@@ -71,9 +71,10 @@ def filler_pod(module: Any) -> None:
     wishes = parse_wishes({key: params[key] for key in _WISHES})
     if not params["claims"]:
         raise InvalidOption("`claims` is empty.", "Name at least one claim.")
-    for mount in params["claims"]:
-        if not PurePosixPath(mount["path"]).is_absolute():
-            raise InvalidOption(f"The path `{mount['path']}` of claim `{mount['claim']}` is not absolute.")
+    paths = [target(f"path of claim {mount['claim']}", mount["path"]) for mount in params["claims"]]
+    for number, path in enumerate(paths):
+        if any(path == other or path in other.parents or other in path.parents for other in paths[:number]):
+            raise InvalidOption(f"Two claims would be mounted at {path}, or one inside the other.", "Give each a path of its own.")
     client = connect(module)
     with stopping_on_signals() as stop:
         deadline = Deadline(params["timeout"], f"filler pod in {params['namespace']}", stop)
@@ -88,7 +89,7 @@ def filler_pod(module: Any) -> None:
         spec = FillerSpec(
             namespace=params["namespace"],
             name=name,
-            mounts=tuple(Mount(claim.name, claim.uid, mount["path"]) for claim, mount in zip(claims, params["claims"], strict=True)),
+            mounts=tuple(Mount(claim.name, claim.uid, str(path)) for claim, path in zip(claims, paths, strict=True)),
             image=params["image"] or image(used.any, claims[0].name) or DEFAULT_IMAGE,
             owner={**run_owner(), "run": OWNER},
             wishes=wishes,

@@ -27,20 +27,23 @@ _MEMORY, _CPUS = 256 * 1024 * 1024, 1.0
 
 
 class InPod:
-    """A place in a running pod, as ``cache.keeper.HeldVolume``: nobody's lock, so ``shared``."""
+    """A place in a running pod, as ``cache.keeper.HeldVolume``: nobody's lock, so ``shared``. ``volumes``: where some are mounted."""
 
     shared = True
     lock = Lock()
     warnings: tuple[str, ...] = ()
     wanted: threading.Event | None = None
 
-    def __init__(self, shell: PodShell, root: str, scratch: str, memory_bytes: int, cpus: float, tag: str) -> None:
+    def __init__(
+        self, shell: PodShell, root: str, scratch: str, memory_bytes: int, cpus: float, tag: str, volumes: frozenset[str]
+    ) -> None:
         self.shell = shell
         self.root = root
         self.scratch = scratch
         self.memory_bytes = memory_bytes
         self.cpus = cpus
         self.tag = tag
+        self.volumes = volumes
         self._started = time.monotonic()
 
     @property
@@ -67,9 +70,11 @@ def in_pod(client: Client, namespace: str, name: str, container: str, root: str,
     limits = next((item.get("resources") or {} for item in pod.spec["containers"] if item["name"] == chosen), {}).get("limits") or {}
     memory = quantity(limits["memory"]) if "memory" in limits else _MEMORY
     cpus = exact_quantity(limits["cpu"]) if "cpu" in limits else _CPUS
+    mounts = next((item.get("volumeMounts") or [] for item in pod.spec["containers"] if item["name"] == chosen), [])
+    mounted = frozenset(str(mount["mountPath"]).rstrip("/") for mount in mounts)
     with PodShell(client, namespace, name, chosen, job_directory=jobs, heartbeat=heartbeat, stop=deadline.stop) as shell:
         try:
-            yield InPod(shell, root, f"{scratch}/work", memory, cpus, f"@{run}")
+            yield InPod(shell, root, f"{scratch}/work", memory, cpus, f"@{run}", mounted)
         finally:
             if not deadline.stop.is_set():
                 remove_scratch(shell, f"{scratch}/work", Deadline(30.0, f"cleaning up in pod {namespace}/{name}"))

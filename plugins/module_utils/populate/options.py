@@ -7,13 +7,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
 from typing import Any
 
 from ..cache.model import Method, Pair, Project
 from ..cache.plan import State
 from ..cache.projects import is_ssh, parse_method, parse_projects
+from ..cluster.given_paths import target
 from ..cluster.manifest import Wishes, parse_wishes
+from ..cluster.names import require_namespace
 from ..errors import InvalidOption
 from .clones import DEFAULT_DIRECTORY
 from .pairs import listed_pairs
@@ -140,17 +141,14 @@ def parse_place(params: Mapping[str, Any]) -> Place:
             raise InvalidOption(
                 f"{name} is not set.", f"Set repository_cache_{name} (or the variable {variable} of the deployment's playbooks)."
             )
-    path = PurePosixPath(params["path"])
-    if not path.is_absolute() or ".." in path.parts or str(path) == "/":
-        raise InvalidOption(
-            f"The path `{params['path']}` is no absolute path of a directory.", "The service mounts the volumes at /repository-cache."
-        )
+        if params[name]:
+            require_namespace(params[name])
     return Place(
         worker_namespace=params["worker_namespace"],
         sandbox_namespace=params["sandbox_namespace"],
         listed=listed,
         select=params["select"],
-        path=str(path),
+        path=str(target("path", params["path"])),
         wishes=parse_wishes(params["filler"]),
     )
 

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePosixPath
 from typing import Any
 
 from ..cache.fill import finish, receive, repository_on, wanted_by
@@ -16,6 +15,7 @@ from ..cache.ref_names import left_out
 from ..cache.transfer.git import GitTransfer
 from ..cache.upstream import read_snapshot
 from ..cluster.client import connect
+from ..cluster.given_paths import target
 from ..deadline import Deadline
 from ..errors import InvalidOption
 from ..local_shell import LocalShell
@@ -40,9 +40,7 @@ _LEFTOVERS = 3600.0
 def pod_git(module: Any) -> None:
     """Run with a module's parameters and exit it."""
     params = module.params
-    path = PurePosixPath(params["path"])
-    if not path.is_absolute() or ".." in path.parts:
-        raise InvalidOption(f"The path `{params['path']}` is not absolute.")
+    path = target("path", params["path"])
     check_name(path.name)
     refs = {} if params["refs"] is None else {"refs": params["refs"]}
     project = parse_project({"url": params["url"], "name": path.name, **refs})

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from ..cache.transfer.rsync import IDLE_TIMEOUT, explained, killed
 from ..cluster.client import connect
+from ..cluster.given_paths import require_source, target
 from ..deadline import Deadline
 from ..errors import DeploymentError, InvalidOption
 from ..local_shell import LocalShell
@@ -35,16 +36,20 @@ _PROBE = 'command -v rsync >/dev/null || exit 7; mkdir -p -- "$1" || exit 8'
 def pod_rsync(module: Any) -> None:
     """Run with a module's parameters and exit it."""
     params = module.params
-    source, destination = Path(params["src"]), PurePosixPath(params["dest"])
+    require_source("src", params["src"])
+    source, destination = Path(params["src"]), target("dest", params["dest"])
     if not source.is_dir():
         raise InvalidOption(f"`src` is no directory on the controller: {source}.")
-    if not destination.is_absolute() or ".." in destination.parts:
-        raise InvalidOption(f"`dest` is not absolute: {destination}.")
     client = connect(module)
     started = time.monotonic()
     with stopping_on_signals() as stop:
         deadline = Deadline(params["timeout"], f"copying {source} to pod {params['namespace']}/{params['pod']}", stop)
         with in_pod(client, params["namespace"], params["pod"], params["container"], "/", deadline) as held:
+            if params["delete"] and str(destination) in held.volumes:
+                raise InvalidOption(
+                    f"`delete` with `dest: {destination}` would empty the whole volume that is mounted there, of all that is not in {source}.",
+                    f"Name a directory in it, such as {destination}/{source.name}.",
+                )
             _probe(held.shell, str(destination), module.check_mode, deadline)
             with held.shell.rsync_peer(deadline) as peer:
                 argv = _command(params, str(source), f"{peer.prefix}{destination}", peer.rsh, module.check_mode)

@@ -13,6 +13,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from ..cluster.given_paths import target
 from ..errors import InvalidOption
 
 CACHE = "repository_cache"
@@ -55,6 +56,7 @@ def parse_wanted(path: str, pvc_from_env: str, read_only: bool) -> Wanted:
             f"The path `{path}` is no absolute path of a directory, of letters, digits and `._-`, without a slash at its end.",
             "The service compares paths as texts, and mounts nothing where they differ. The usual one is /repository-cache.",
         )
+    target("path", path)
     if not _VARIABLE.fullmatch(pvc_from_env):
         raise InvalidOption(f"`{pvc_from_env}` is no name of an environment variable.", f"The service's own is {VARIABLE}.")
     return Wanted(path, pvc_from_env, read_only)

@@ -1,0 +1,71 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An empty value is no path, and some places are never written to."""
+
+from __future__ import annotations
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.given_paths import require_paths, require_source, target
+from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+
+SPEC = {
+    "src": {"type": "path", "required": True},
+    "clones": {"type": "path", "default": "~/clones"},
+    "words": {"type": "str"},
+    "projects": {"type": "list", "elements": "dict", "options": {"path": {"type": "path"}}},
+}
+GOOD = {"src": "/a", "clones": "/b", "words": "", "projects": [{"path": None}]}
+
+
+@pytest.mark.parametrize("value", ["", " ", "\t\n"])
+@pytest.mark.parametrize("name", ["src", "clones", "projects.path"])
+def test_a_blank_path_is_refused_in_every_option(name: str, value: str) -> None:
+    params = {**GOOD, name: value} if name in GOOD else {**GOOD, "projects": [{"path": "/c"}, {"path": value}]}
+    with pytest.raises(InvalidOption, match=f"`{name}` is empty, which is never taken for a path"):
+        require_paths(SPEC, params)
+
+
+def test_null_is_refused_where_a_path_is_needed_and_else_means_nothing() -> None:
+    require_paths(SPEC, {**GOOD, "clones": None, "projects": None})
+    with pytest.raises(InvalidOption, match="`src` is empty"):
+        require_paths(SPEC, {**GOOD, "src": None})
+
+
+@pytest.mark.parametrize("value", ["/", "//", "/./", "///."])
+def test_all_of_this_machine_is_no_source(value: str) -> None:
+    with pytest.raises(InvalidOption, match="all of this machine"):
+        require_source("src", value)
+    require_source("src", "/srv/clone/")
+
+
+@pytest.mark.parametrize(
+    ("value", "why"),
+    [
+        (None, "is empty"),
+        ("", "is empty"),
+        ("  ", "is empty"),
+        ("repository-cache", "not absolute"),
+        ("/", "the root of everything"),
+        ("//", "the root of everything"),
+        ("/./", "the root of everything"),
+        ("/a/../b", "`..` in it"),
+        ("/..", "`..` in it"),
+        ("/proc", "nothing is to be put into"),
+        ("//proc/self/root/x", "nothing is to be put into"),
+        ("/./sys", "nothing is to be put into"),
+        ("/dev/shm/x", "nothing is to be put into"),
+        ("/packit-scratch", "nothing is to be put into"),
+        ("/packit-scratch/jobs", "nothing is to be put into"),
+        ("/a\x1b[31m", "control characters"),
+    ],
+)
+def test_a_target_that_would_do_harm_is_refused(value: str | None, why: str) -> None:
+    with pytest.raises(InvalidOption, match=why):
+        target("dest", value)
+
+
+@pytest.mark.parametrize("value", ["/repository-cache", "/repository-cache/one/", "/process", "/packit-scratched", "/a/..b"])
+def test_other_targets_are_taken(value: str) -> None:
+    assert str(target("dest", value)) == value.rstrip("/")
