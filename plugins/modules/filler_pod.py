@@ -31,7 +31,7 @@ options:
         type: str
         required: true
       path:
-        description: The absolute path at which it is mounted.
+        description: The absolute path at which it is mounted, not in C(/proc), C(/sys), C(/dev) or C(/packit-scratch), nor in another's.
         type: str
         required: true
   state:

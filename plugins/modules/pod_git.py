@@ -34,7 +34,7 @@ options:
     type: str
     required: true
   path:
-    description: The absolute path of the repository in the pod. Its parent must be there.
+    description: The absolute path of the repository in the pod, not in C(/proc), C(/sys), C(/dev) or C(/packit-scratch). Its parent must be there.
     type: str
     required: true
   refs:

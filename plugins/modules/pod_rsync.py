@@ -27,15 +27,17 @@ options:
     type: str
     default: ""
   src:
-    description: The directory on the controller, whose content is copied.
+    description: The directory on the controller, whose content is copied. It may not be empty, nor C(/).
     type: path
     required: true
   dest:
-    description: The absolute path of the directory in the pod; it is made where it is missing.
+    description:
+      - The absolute path of the directory in the pod; it is made where it is missing.
+      - Not C(/), nor anything in C(/proc), C(/sys), C(/dev) or C(/packit-scratch).
     type: str
     required: true
   delete:
-    description: Delete what is in O(dest) and not in O(src).
+    description: Delete what is in O(dest) and not in O(src). Refused where O(dest) is a whole volume.
     type: bool
     default: false
   exclude:

@@ -49,7 +49,9 @@ class Access:
     def check(self, user: str, verb: str, resource: Resource, namespace: str, name: str = "", sub: str = "") -> None:
         """Raises a 403 in the server's words."""
         target = f"{resource.plural}/{sub}" if sub else resource.plural
-        if resource.group in ("authentication.k8s.io", "authorization.k8s.io") or self.allows(user, verb, resource.group, target, namespace, name):
+        if resource.group in ("authentication.k8s.io", "authorization.k8s.io") or self.allows(
+            user, verb, resource.group, target, namespace, name
+        ):
             return
         where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
         raise forbidden(resource.qualified, name, f'User "{user}" cannot {verb} resource "{target}" in API group "{resource.group}"{where}')

@@ -33,6 +33,8 @@ def test_progress_is_on_standard_error_so_that_standard_output_stays_the_callbac
         assert f"  {words}" in stderr
         assert f"  {words}" not in stdout
     assert "%" not in stderr.replace("100%", "")  # no terminal: changes of phase, no figures
+    first = next(line for line in stderr.splitlines() if line.startswith("  "))
+    assert first.startswith("  works on https://") and ":deployer" in first.rpartition(" as ")[2]
     table = stdout[stdout.index("VOLUME") :]
     assert "PROJECT" in table and "seed" in table and "add" in table
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import client as client_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import told as told_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import deployment_module
 from ansible_collections.packit.deployment.plugins.module_utils.redaction import Redaction
 
@@ -62,6 +62,8 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     *[("repository_cache", {**PLACE, "clones": blank}, "`clones` is empty") for blank in BLANKS],
     *[("repository_cache", {**PLACE, "progress_file": blank}, "`progress_file` is empty") for blank in BLANKS],
     *[("repository_cache", {**PLACE, "projects": [{**PROJECT, "path": blank}]}, "`projects.path` is empty") for blank in BLANKS],
+    *[("repository_cache", {**PLACE, "kubeconfig": blank}, "`kubeconfig` is empty") for blank in BLANKS],
+    ("filler_pod", {"namespace": "ns", "claims": [{"claim": "c", "path": "/a"}], "ca_cert": ""}, "`ca_cert` is empty"),
     *[("repository_cache", {**PLACE, "path": blank}, "`path` is empty") for blank in BLANKS],
     *[("repository_cache", {**PLACE, "path": bad}, "`path` is") for bad in ("/", "/sys", "cache")],
     *[("repository_cache_info", {"worker_namespace": "w", "sandbox_namespace": "s", "path": bad}, "`path` is") for bad in ("", "/")],
@@ -70,7 +72,10 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("repository_cache", {**PLACE, "sandbox_namespace": "../kube-system"}, "'../kube-system' is no name of a namespace"),
     (
         "repository_cache",
-        {"projects": [PROJECT], "volumes": [{"worker": {"namespace": "w", "claim": "a/b?x=1"}, "sandbox": {"namespace": "s", "claim": "c"}}]},
+        {
+            "projects": [PROJECT],
+            "volumes": [{"worker": {"namespace": "w", "claim": "a/b?x=1"}, "sandbox": {"namespace": "s", "claim": "c"}}],
+        },
         "'a/b?x=1' is no name of a PersistentVolumeClaim",
     ),
     ("filler_pod", {"namespace": "../x", "claims": [{"claim": "c", "path": "/a"}]}, "'../x' is no name of a namespace"),
@@ -109,7 +114,7 @@ def test_a_refused_urls_password_is_in_no_message(monkeypatch: pytest.MonkeyPatc
 def secret(monkeypatch: pytest.MonkeyPatch) -> str:
     known = Redaction()
     known.add("s3cret-token\n")
-    monkeypatch.setattr(client_module, "SECRETS", known)
+    monkeypatch.setattr(told_module, "SECRETS", known)
     return "s3cret-token"
 
 

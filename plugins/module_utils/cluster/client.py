@@ -19,14 +19,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any, NoReturn
+from typing import Any
 from urllib.parse import urlencode
 
 from ansible.module_utils.basic import AnsibleModule
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
-from ..redaction import SECRETS
 from . import credentials
 from .channels import PROTOCOL
 from .errors import ClusterError, Gone, NotFound, Unreachable
@@ -34,6 +33,7 @@ from .given_paths import require_paths
 from .names import require_name, require_namespace
 from .objects import Object
 from .refusals import REACH_REMEDY, answer_body, innermost_reason, is_certificate_error, refused
+from .told import TellingModule
 from .websocket_options import headers, proxy_options, tls_options
 
 MISSING: dict[str, str] = {}
@@ -244,7 +244,9 @@ class Client:
         try:
             answer: Object = json.loads(response.data)
         except ValueError as error:
-            raise ClusterError(f"What {self.host} answered when asked to {what} is no API's answer: it is no JSON.", REACH_REMEDY) from error
+            raise ClusterError(
+                f"What {self.host} answered when asked to {what} is no API's answer: it is no JSON.", REACH_REMEDY
+            ) from error
         return answer
 
     def _request(
@@ -288,7 +290,9 @@ class Client:
             except ConfigException as error:
                 raise ClusterError(f"There are no credentials any more to {what}: {error}", "Log in again.") from error
             except ValueError as error:  # its words may hold the token
-                raise ClusterError(f"The client library could not ask the API at {self.host} to {what} ({type(error).__name__}).") from error
+                raise ClusterError(
+                    f"The client library could not ask the API at {self.host} to {what} ({type(error).__name__})."
+                ) from error
             sent += 1
             if not again or sent == tries:
                 raise failure
@@ -378,26 +382,6 @@ def connect(module: Any) -> Client:
     return Client(api_client)
 
 
-class _Module(AnsibleModule):  # type: ignore[misc]
-    """An Ansible module whose every word is free of the run's secrets."""
-
-    def exit_json(self, **kwargs: Any) -> NoReturn:
-        """See AnsibleModule."""
-        self.no_log_values.update(SECRETS.known)
-        super().exit_json(**SECRETS.data(kwargs))
-        raise AssertionError("exit_json ends the process")
-
-    def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:
-        """See AnsibleModule."""
-        self.no_log_values.update(SECRETS.known)
-        super().fail_json(SECRETS.text(msg), **SECRETS.data(kwargs))
-        raise AssertionError("fail_json ends the process")
-
-    def warn(self, warning: str, **kwargs: Any) -> None:
-        """See AnsibleModule."""
-        super().warn(SECRETS.text(warning), **kwargs)
-
-
 @contextmanager
 def deployment_module(argument_spec: Mapping[str, Any], **settings: Any) -> Iterator[Any]:
     """An Ansible module with our options and kubernetes.core's auth options. Our errors become ``fail_json`` in words, and so does what
@@ -406,10 +390,10 @@ def deployment_module(argument_spec: Mapping[str, Any], **settings: Any) -> Iter
     if MISSING:
         AnsibleModule(argument_spec=spec, supports_check_mode=True, **settings).fail_json(msg=missing_message())
     module = AnsibleK8SModule(
-        argument_spec=spec, supports_check_mode=True, check_k8s=False, check_pyyaml=False, module_class=_Module, **settings
+        argument_spec=spec, supports_check_mode=True, check_k8s=False, check_pyyaml=False, module_class=TellingModule, **settings
     )
     try:
-        require_paths(argument_spec, module.params)
+        require_paths({**spec, "kubeconfig": {"type": "path"}}, module.params)
         yield module
     except DeploymentError as error:
         module.fail_json(msg=str(error))

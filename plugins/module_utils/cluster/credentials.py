@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, MutableMapping
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -62,30 +63,40 @@ def trim(params: MutableMapping[str, Any], variables: MutableMapping[str, str]) 
 def keep(configuration: Any, params: Mapping[str, Any], variables: Mapping[str, str]) -> None:
     """Make the library's configuration use what the user named, now and after its hook. Raises InvalidOption where the token would be
     that of another cluster than the host."""
-    kept = {attribute: getattr(configuration, attribute) for name, attribute in _ATTRIBUTES.items() if _named(params, variables, name) is not None}
+    named = {attribute for name, attribute in _ATTRIBUTES.items() if _named(params, variables, name) is not None}
     hook: Callable[[Any], None] | None = configuration.refresh_api_key_hook
     if _named(params, variables, "api_key") is not None:
         hook = None
         configuration.api_key = {_TOKEN: configuration.api_key[_TOKEN]}
-    if hook is not None:
-        hook(configuration)
-        if "host" in kept and _place(configuration.host) != _place(kept["host"]):
-            raise InvalidOption(
-                f"`host` is {kept['host']}, and the token that would be used is one for {configuration.host}: it is from the kubeconfig, or the "
-                "pod that this runs in. Nothing was changed.",
-                f"Give the api_key of {kept['host']} (or K8S_AUTH_API_KEY), or a kubeconfig and context with that cluster; or leave host out "
-                f"(and K8S_AUTH_HOST) to work on {configuration.host}.",
-            )
+    loaded = _loaded(hook)
+    if loaded is not None and "host" in named and _place(loaded.host) != _place(configuration.host):
+        raise InvalidOption(
+            f"`host` is {configuration.host}, and the token that would be used is one for {loaded.host}: it is from the kubeconfig, or the pod that "
+            "this runs in. Nothing was changed.",
+            f"Give the api_key of {configuration.host} (or K8S_AUTH_API_KEY), or a kubeconfig and context with that cluster; or leave host out "
+            f"(and K8S_AUTH_HOST) to work on {loaded.host}.",
+        )
 
     def settle(changed: Any) -> None:
-        if hook is not None:
-            hook(changed)
-        for attribute, value in kept.items():
-            setattr(changed, attribute, value)
-        changed.api_key = {name: _usable(token) for name, token in changed.api_key.items()}
-        changed.refresh_api_key_hook = settle
+        """In the hook's place. Other threads read the same configuration meanwhile, so nothing is wrong in it for a moment."""
+        fresh = _loaded(hook)
+        tokens = changed.api_key if fresh is None else fresh.api_key
+        changed.api_key = {name: _usable(token) for name, token in tokens.items()}
+        for attribute in _ATTRIBUTES.values():
+            if attribute not in named and hasattr(fresh, attribute):
+                setattr(changed, attribute, getattr(fresh, attribute))
 
     settle(configuration)
+    configuration.refresh_api_key_hook = settle
+
+
+def _loaded(hook: Callable[[Any], None] | None) -> Any:
+    """What a hook makes of a configuration; None where there is no hook."""
+    if hook is None:
+        return None
+    empty = SimpleNamespace(api_key={})
+    hook(empty)
+    return empty
 
 
 def _usable(token: str) -> str:
@@ -93,7 +104,9 @@ def _usable(token: str) -> str:
     trimmed = token.strip()
     SECRETS.add(trimmed.rpartition(" ")[2])
     if re.search(r"[^\x20-\x7e]", trimmed):
-        raise InvalidOption("The token for the API has characters in it that no token has.", "Check api_key, K8S_AUTH_API_KEY or the kubeconfig.")
+        raise InvalidOption(
+            "The token for the API has characters in it that no token has.", "Check api_key, K8S_AUTH_API_KEY or the kubeconfig."
+        )
     return trimmed
 
 
@@ -113,7 +126,9 @@ def _check_host(host: str) -> None:
         wrong = True
     if host and (wrong or re.search(r"[^\x21-\x7e]", host)):
         shown = SECRETS.text(host) if "@" not in host else "the one that was given"
-        raise InvalidOption(f"`host` is no URL of an API: {shown}.", "For example https://api.example.org:6443, without a user or a password.")
+        raise InvalidOption(
+            f"`host` is no URL of an API: {shown}.", "For example https://api.example.org:6443, without a user or a password."
+        )
 
 
 def _place(host: str) -> tuple[str, str, int | None, str]:

@@ -31,7 +31,9 @@ def require_paths(spec: Mapping[str, Any], params: Mapping[str, Any], of: str = 
 
 
 _EMPTY = "`{}` is empty, which is never taken for a path."
-_EMPTY_REMEDY = "Give a path; where it comes from a template, look whether its variable is defined (or leave the option out: default(omit, true))."
+_EMPTY_REMEDY = (
+    "Give a path; where it comes from a template, look whether its variable is defined (or leave the option out: default(omit, true))."
+)
 
 
 def require_source(option: str, value: str) -> None:

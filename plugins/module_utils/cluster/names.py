@@ -19,7 +19,8 @@ def require_namespace(name: str) -> None:
     """Raises InvalidOption where ``name`` cannot be a namespace's."""
     if not _NAMESPACE.fullmatch(name):
         raise InvalidOption(
-            f"{name!r} is no name of a namespace.", "Those have up to 63 small letters, digits and `-`, and start and end with a letter or digit."
+            f"{name!r} is no name of a namespace.",
+            "Those have up to 63 small letters, digits and `-`, and start and end with a letter or digit.",
         )
 
 

@@ -34,9 +34,7 @@ class InPod:
     warnings: tuple[str, ...] = ()
     wanted: threading.Event | None = None
 
-    def __init__(
-        self, shell: PodShell, root: str, scratch: str, memory_bytes: int, cpus: float, tag: str, volumes: frozenset[str]
-    ) -> None:
+    def __init__(self, shell: PodShell, root: str, scratch: str, memory_bytes: int, cpus: float, tag: str, volumes: frozenset[str]) -> None:
         self.shell = shell
         self.root = root
         self.scratch = scratch

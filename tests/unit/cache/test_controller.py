@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.local_clone import open_clone, read_clone_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Snapshot
@@ -156,6 +157,16 @@ def test_hardened_and_modern_settings_of_git_are_no_obstacle(server: GitServer, 
         assert [volume.projects[0].error for volume in (done.sandbox, done.worker)] == ["", ""]
         make.commit(tmp_path / "upstream" / "one.git")
     assert "objectformat" not in (tmp_path / "worker" / "one" / "config").read_text()
+
+
+@pytest.mark.usefixtures("hardened")
+def test_nor_are_they_where_a_pods_image_has_them(server: GitServer, tmp_path: Path) -> None:
+    """The seed's repository: git has our configuration there, and the image's variables."""
+    wanted = project(server.url("one.git"))
+    snapshot = read_snapshot(LocalShell(), wanted, deadline())
+    mirror = Mirror(LocalShell(), str(tmp_path / "seed.git"), str(tmp_path / "packs"), str(tmp_path / "config"), Limits())
+    mirror.fetch(wanted, snapshot, deadline())
+    assert mirror.maker().make(snapshot, (), deadline()).packs
 
 
 @pytest.mark.parametrize("bare", [True, False])

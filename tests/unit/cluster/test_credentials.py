@@ -122,6 +122,30 @@ def test_a_host_that_is_the_kubeconfigs_own_is_used_however_it_is_written(apis: 
     assert apis[0].pods_asked_by == [f"Bearer {TOKEN}"] * 2
 
 
+def test_a_host_is_used_where_the_kubeconfig_has_no_token_for_another(apis: tuple[Api, Api], tmp_path: Path) -> None:
+    kubeconfig(tmp_path, apis[0].url, {})
+    ask(connected(host=apis[1].url))
+    assert (apis[0].asked, apis[1].pods_asked_by) == ([], ["", ""])
+
+
+def test_what_is_named_is_in_use_at_every_moment_as_other_threads_look(apis: tuple[Api, Api]) -> None:
+    client = connected(validate_certs=False)
+    seen = set()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            seen.add(client._configuration.verify_ssl)
+
+    looking = threading.Thread(target=look)
+    looking.start()
+    for _time in range(2000):
+        client._configuration.get_api_key_with_prefix("BearerToken")
+    done.set()
+    looking.join()
+    assert seen == {False}
+
+
 def test_a_token_that_is_named_is_used_with_the_kubeconfigs_host_and_with_a_host_that_is_named(apis: tuple[Api, Api]) -> None:
     client = connected(api_key=OTHER_TOKEN)
     ask(client)
@@ -165,7 +189,9 @@ def test_a_token_that_is_none_is_refused_without_being_told(
     assert "characters" in str(caught.value)
 
 
-@pytest.mark.parametrize("host", ["api.example.org:6443", "https://u:PA55word@api.example.org", "https://", "https://a b", "https://h:port"])
+@pytest.mark.parametrize(
+    "host", ["api.example.org:6443", "https://u:PA55word@api.example.org", "https://", "https://a b", "https://h:port"]
+)
 def test_a_host_that_is_none_is_refused_without_its_password(apis: tuple[Api, Api], host: str) -> None:
     with pytest.raises(InvalidOption, match="`host` is no URL of an API") as caught:
         connected(host=host, api_key=OTHER_TOKEN)

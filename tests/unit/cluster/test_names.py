@@ -17,7 +17,6 @@ from ansible_collections.packit.deployment.plugins.module_utils.deadline import 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 
 WRONG = ["../kube-system", "a/b?x=1", "", " ", "a b", "A", "-a", "a-", "a..b", "a%2f", "a#b", "a\n", "x" * 254, "ä"]
-DEADLINE = Deadline(5, "this test")
 
 
 @pytest.mark.parametrize("name", WRONG)
@@ -36,17 +35,19 @@ def test_what_is_one_is_taken(name: str) -> None:
 
 
 REQUESTS: dict[str, Callable[[Client, str, str], object]] = {
-    "get": lambda client, namespace, name: client.get("Pod", namespace, name, DEADLINE),
-    "patch": lambda client, namespace, name: client.patch("PersistentVolumeClaim", namespace, name, {}, DEADLINE),
-    "delete": lambda client, namespace, name: client.delete("Pod", namespace, name, "uid", DEADLINE),
-    "logs": lambda client, namespace, name: client.logs(namespace, name, 5, DEADLINE),
-    "watch": lambda client, namespace, name: next(client.watch("Pod", namespace, name, "1", DEADLINE)),
-    "exec": lambda client, namespace, name: open_exec(client, namespace, name, "c", ("true",), DEADLINE),
+    "get": lambda client, namespace, name: client.get("Pod", namespace, name, Deadline(60, "this test")),
+    "patch": lambda client, namespace, name: client.patch("PersistentVolumeClaim", namespace, name, {}, Deadline(60, "this test")),
+    "delete": lambda client, namespace, name: client.delete("Pod", namespace, name, "uid", Deadline(60, "this test")),
+    "logs": lambda client, namespace, name: client.logs(namespace, name, 5, Deadline(60, "this test")),
+    "watch": lambda client, namespace, name: next(client.watch("Pod", namespace, name, "1", Deadline(60, "this test"))),
+    "exec": lambda client, namespace, name: open_exec(client, namespace, name, "c", ("true",), Deadline(60, "this test")),
 }
 
 
 @pytest.mark.parametrize("request_of", REQUESTS.values(), ids=REQUESTS)
-@pytest.mark.parametrize(("namespace", "name"), [("../kube-system", "a"), ("ns", "../../kube-system/pods/x"), ("ns", ""), ("", "a"), ("ns", "a?x=1")])
+@pytest.mark.parametrize(
+    ("namespace", "name"), [("../kube-system", "a"), ("ns", "../../kube-system/pods/x"), ("ns", ""), ("", "a"), ("ns", "a?x=1")]
+)
 def test_no_request_is_made_with_it(request_of: Callable[[Client, str, str], object], namespace: str, name: str) -> None:
     configuration = kubernetes.client.Configuration()
     configuration.host = "http://127.0.0.1:1"
