@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 _KEPT = re.compile(
     r"GIT_(CONFIG_(COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)|EXEC_PATH|ASKPASS|SSH|SSH_COMMAND|SSH_VARIANT"
@@ -20,23 +20,25 @@ _KEPT = re.compile(
 )
 """Of git's variables: the user's configuration (CI passes tokens that way), credentials, ssh, TLS and proxies."""
 _FOREIGN = ("GIT_", "RSYNC_")
-_QUIET_SSH = "ssh -o BatchMode=yes -o ConnectTimeout=20"
-"""The ssh of a user who has named none: nobody can answer its questions."""
+_SSH = "GIT_SSH_COMMAND"
 _ASKING_SECONDS = 20.0
 
 
-def local_environment(argv: Sequence[str], added: Mapping[str, str] | None) -> dict[str, str]:
-    """The environment of ``argv`` on this machine, with the variables that are ``added``."""
+def local_environment(added: Mapping[str, str] | None) -> dict[str, str]:
+    """The environment of a process on this machine, with the variables that are ``added``.
+
+    An ssh for git that is added is for a user who has named none.
+    """
     kept = {name: value for name, value in os.environ.items() if not name.startswith(_FOREIGN) or _KEPT.fullmatch(name)}
-    environment = {**kept, **(added or {})}
-    if argv[0] == "git" and not _names_ssh(environment):
-        environment["GIT_SSH_COMMAND"] = _QUIET_SSH
-    return environment
+    ours = dict(added or {})
+    if _SSH in ours and _names_ssh(kept):
+        del ours[_SSH]
+    return {**kept, **ours}
 
 
 def _names_ssh(environment: Mapping[str, str]) -> bool:
     """Whether the user has an ssh of their own for git, by a variable or in git's configuration."""
-    if environment.get("GIT_SSH_COMMAND") or environment.get("GIT_SSH"):
+    if environment.get(_SSH) or environment.get("GIT_SSH"):
         return True
     argv = ("git", "--git-dir=/dev/null", "config", "--get", "core.sshCommand")
     try:

@@ -180,7 +180,7 @@ def _started(
             stdin=stdin,
             stdout=stdout,
             stderr=subprocess.PIPE,
-            env=local_environment(argv, env),
+            env=local_environment(env),
             start_new_session=True,
         )
     except FileNotFoundError as error:

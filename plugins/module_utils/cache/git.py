@@ -79,9 +79,14 @@ PLAIN: Mapping[str, str] = {
 }
 """What a repository of ours is made of, whatever the configuration or the git of the place would make by default."""
 
-ON_CONTROLLER: Mapping[str, str] = {**PLAIN, "GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C"}
-"""git's environment where it speaks to upstream for the user: with their configuration, their ssh (see ``local_environment``), and
-without a question."""
+ON_CONTROLLER: Mapping[str, str] = {
+    **PLAIN,
+    "GIT_TERMINAL_PROMPT": "0",
+    "LC_ALL": "C",
+    "GIT_SSH_COMMAND": "ssh -o BatchMode=yes -o ConnectTimeout=20",
+}
+"""git's environment where it speaks to upstream for the user: with their configuration, and without a question. The ssh is for those
+who have named none of their own: see ``local_environment``."""
 
 KEPT_SETTINGS: Mapping[str, str] = {
     "gc.auto": "0",
