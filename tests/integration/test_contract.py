@@ -141,6 +141,7 @@ def test_rights_are_refused_in_the_same_words(contract: TestCluster, tmp_path: P
     user = f"system:serviceaccount:{NS}:deployer"
     expected = f'secrets is forbidden: User "{user}" cannot list resource "secrets" in API group "" in the namespace "{NS}"'
     assert refused(lambda: core.list_namespaced_secret(NS)) == (403, "Forbidden", expected)
+    assert client.AuthenticationV1Api(core.api_client).create_self_subject_review({}).status.user_info.username == user
     review = {"spec": {"namespace": NS}}
     rules = client.AuthorizationV1Api(core.api_client).create_self_subject_rules_review(review).status.resource_rules
     assert any("pods/exec" in rule.resources and "create" in rule.verbs for rule in rules)
