@@ -75,12 +75,12 @@ def many_refs(path: Path, number: int) -> None:
     git(path, "update-ref", "--stdin", stdin=lines.encode())
 
 
-def make_large(path: Path, megabytes: int, commits: int = 2000, seed: int = 1) -> Path:
-    """A bare repository of about so many megabytes when packed: text files that change a little at a time (deltas), and
+def make_large(path: Path, megabytes: int, commits: int = 2000, seed: int = 1, texts: int = 400) -> Path:
+    """A bare repository of about so many megabytes when packed: ``texts`` text files that change a little at a time (deltas), and
     files of random bytes that do not compress. One pack; passes `git rev-list --objects --all`."""
     path.mkdir(parents=True)
     git(path, "init", "--quiet", "--bare", "--initial-branch=main", ".")
-    _import(path, _large_history(megabytes, commits, seed))
+    _import(path, _large_history(megabytes, commits, seed, texts))
     git(path, "repack", "-a", "-d", "--quiet")
     git(path, "tag", "-a", "-m", "v1", "v1", "main")
     return path
@@ -114,9 +114,9 @@ def _history(ref: str, commits: int, seed: int, start: str = "") -> Iterator[byt
         yield _file(f"directory/{seed}-{number}.txt", f"new {number}\n".encode())
 
 
-def _large_history(megabytes: int, commits: int, seed: int) -> Iterator[bytes]:
+def _large_history(megabytes: int, commits: int, seed: int, texts: int) -> Iterator[bytes]:
     chance = random.Random(seed)
-    lines = {f"src/{index % 40}/module{index}.c": [f"line {index}.{line} {chance.random()}" for line in range(300)] for index in range(400)}
+    lines = {f"src/{index % 40}/module{index}.c": [f"line {index}.{line} {chance.random()}" for line in range(300)] for index in range(texts)}
     names = list(lines)
     incompressible = megabytes * 1_000_000 // commits
     for number in range(commits):

@@ -42,23 +42,26 @@ from ansible_collections.packit.deployment.plugins.module_utils.deadline import 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress, RsyncPeer
+from ansible_collections.packit.deployment.tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.ports import own_port
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import project_of
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
+from ansible_collections.packit.deployment.tests.waiting import until
 
-PORT = 18730
+ADDRESS = "127.77.0.1"
 
 
 class Place:
     """A seed and a volume, both directories of this machine."""
 
-    def __init__(self, directory: Path, url: str) -> None:
+    def __init__(self, directory: Path, url: str, port: int) -> None:
         self.shell = LocalShell()
         self.directory = directory
         self.project = project_of(url)
         self.snapshot = read_snapshot(self.shell, self.project, self.deadline())
         served = directory / "seed" / "packs"
-        self.route = Route("127.77.0.1", str(served), "the secret", PORT)
+        self.route = Route(ADDRESS, str(served), "the secret", port)
         self.daemon = directory / "rsyncd"
         self.mirror = Mirror(self.shell, str(directory / "seed/one.git"), str(served / "one"), str(directory / "seed/config"), Limits())
         self.root = directory / "volume"
@@ -66,7 +69,7 @@ class Place:
         self.repository = Repository(self.shell, str(self.root), "one", str(directory / "scratch"), Limits())
 
     def deadline(self) -> Deadline:
-        return Deadline(60, "this test")
+        return Deadline(BOUND, "this test")
 
     def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
         self.mirror.fetch(self.project, snapshot, deadline)
@@ -80,6 +83,11 @@ class Place:
 
     def serve(self) -> None:
         serve(self.shell, str(self.daemon), self.route.served, self.route, self.deadline())
+        until(self._listens, "the seed's daemon to listen")
+
+    def _listens(self) -> bool:
+        with socket.socket() as visitor:
+            return visitor.connect_ex((self.route.address, self.route.port)) == 0
 
     def stop(self) -> None:
         file = self.daemon / "rsyncd.pid"
@@ -88,8 +96,8 @@ class Place:
 
     def received(self) -> int:
         """Bytes that the daemon has sent of packs, by its log, the file lists apart."""
-        sent = re.findall(r"sent (\d+) bytes", (self.daemon / "rsyncd.log").read_text())
-        return sum(map(int, sent))
+        log = self.daemon / "rsyncd.log"
+        return until(lambda: sum(map(int, re.findall(r"sent (\d+) bytes", log.read_text()))), "the daemon's words of what it sent")
 
     def bring(self, courier: Courier) -> tuple[str, ...]:
         """Receive the snapshot; the warnings."""
@@ -102,9 +110,9 @@ class Place:
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
     (tmp_path / "upstream").mkdir()
-    make.make_large(tmp_path / "upstream" / "one.git", 8, commits=40)
-    with GitServer(tmp_path / "upstream") as server:
-        found = Place(tmp_path, server.url("one.git"))
+    make.make_large(tmp_path / "upstream" / "one.git", 2, commits=40, texts=20)
+    with GitServer(tmp_path / "upstream") as server, own_port(ADDRESS) as port:
+        found = Place(tmp_path, server.url("one.git"), port)
         try:
             yield found
         finally:
@@ -241,7 +249,7 @@ def test_what_lies_in_the_quarantine_is_believed_by_its_checksum_only(place: Pla
     place.repository.quarantine(place.deadline())
     there = Path(place.repository.pack_directory) / packs.names[0]
     if planted == "another pack":
-        other = make.make_large(place.directory / "other.git", 12, commits=60, seed=5)
+        other = make.make_large(place.directory / "other.git", 3, commits=60, seed=5, texts=20)
         found = next((other / "objects/pack").glob("*.pack"))
         assert found.stat().st_size >= true.with_suffix(".pack").stat().st_size
         for suffix in (".pack", ".idx"):
@@ -279,17 +287,18 @@ def test_a_wrong_secret_is_refused_and_the_right_one_leaves_no_file(place: Place
 
 def test_nothing_but_what_is_served_can_be_read(place: Place) -> None:
     place.serve()
-    argv = ("rsync", "rsync://127.77.0.1:18730/")
-    assert place.shell.run(argv, deadline=place.deadline()).stdout == b""
-    script = (
-        'umask 077; echo "the secret" >"$1"; rsync --password-file="$1" "rsync://filler@127.77.0.1:18730/packs/../../rsyncd/secret" "$2"'
-    )
+    argv = ("rsync", f"rsync://{ADDRESS}:{place.route.port}/")
+    listed = place.shell.run(argv, deadline=place.deadline())
+    assert (listed.returncode, listed.stdout) == (0, b"")
+    script = 'umask 077; echo "the secret" >"$1"; rsync --password-file="$1" "$3" "$2"'
     stolen = place.directory / "stolen"
-    done = place.shell.run(("sh", "-c", script, "x", str(place.directory / "pw"), str(stolen)), deadline=place.deadline())
+    argv = ("sh", "-c", script, "x", str(place.directory / "pw"), str(stolen), place.route.url("../../rsyncd/secret"))
+    done = place.shell.run(argv, deadline=place.deadline())
     assert done.returncode != 0 and not stolen.exists()
 
 
-def test_a_seed_that_is_gone_is_lost_not_failed(place: Place) -> None:
+def test_a_seed_that_is_gone_is_lost_not_failed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(over_network, "_PAUSE", 0.01)
     with pytest.raises(PlaceLost, match="Connection refused"):
         place.bring(NetworkCourier(place.route))
 
@@ -315,6 +324,12 @@ def test_packs_that_are_lost_on_their_way_each_time_are_not_made_for_ever(place:
         place.bring(courier)
 
 
+# What it leaves has its streams until its end can be seen: rsync looks for its exit code when they end.
+KILLED = (
+    'exec 3<&0; killed=$$; while read -r pid name state rest <"/proc/$killed/stat" && [ "$state" != Z ]; do sleep 0.02; done & exit 137'
+)
+
+
 class Killed(LocalShell):
     """A pod whose rsync is killed; ``gone``: as the pod ends."""
 
@@ -328,8 +343,7 @@ class Killed(LocalShell):
 
     @contextmanager
     def rsync_peer(self, deadline: Deadline) -> Iterator[RsyncPeer]:
-        # What it leaves has its streams a while longer: rsync must be able to see its exit code when they end.
-        yield RsyncPeer(("sh", "-c", "'exec 3<&0; sleep 1 & exit 137'", "x"), "pod:", {})
+        yield RsyncPeer(("sh", "-c", f"'{KILLED}'", "x"), "pod:", {})
 
     def run(self, argv: tuple[str, ...], **options: Any) -> Completed:  # type: ignore[override]
         if self._gone and argv == ("true",):
@@ -356,7 +370,7 @@ KILLING = r"""
 rsync=$1
 shift
 case " $* " in *" --recursive "*) ;; *) exec "$rsync" "$@" ;; esac
-"$rsync" --bwlimit=50 "$@" &
+"$rsync" --bwlimit=1 "$@" &
 main=$!
 until [ -n "$receiver" ] || ! kill -0 $main; do sleep 0.02; read -r receiver <"/proc/$main/task/$main/children"; done
 kill -9 $receiver
@@ -386,11 +400,12 @@ def test_a_receiver_that_is_killed_on_the_volume_is_not_the_seeds_fault(place: P
         assert caught.value.remedy.startswith("Raise the memory limit of the container")
 
 
-def test_a_seed_that_ends_before_it_greets_is_lost(place: Place) -> None:
+def test_a_seed_that_ends_before_it_greets_is_lost(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(over_network, "_PAUSE", 0.01)
     finished(place)
     greeted = 0
-    with socket.create_server(("127.77.0.1", PORT)) as listener:
-        listener.settimeout(30)
+    with socket.create_server((ADDRESS, place.route.port)) as listener:
+        listener.settimeout(BOUND)
 
         def hang_up() -> None:
             nonlocal greeted
@@ -406,7 +421,8 @@ def test_a_seed_that_ends_before_it_greets_is_lost(place: Place) -> None:
     assert greeted == over_network._TRIES
 
 
-def test_a_seed_whose_packs_are_gone_is_lost(place: Place) -> None:
+def test_a_seed_whose_packs_are_gone_is_lost(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(over_network, "_PAUSE", 0.01)
     packs = finished(place)
     place.serve()
     place.repository.quarantine(place.deadline())
@@ -422,7 +438,7 @@ def test_a_volume_without_room_is_refused_before_a_byte_is_copied(place: Place, 
     script.write_text("#!/bin/sh\nprintf 'Avail\\n1000000\\n'\n")
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
-    with pytest.raises(DeploymentError, match=r"one needs 10 MB more on the volume, which has 1 MB free \(seen in this machine\)"):
+    with pytest.raises(DeploymentError, match=r"one needs 2 MB more on the volume, which has 1 MB free \(seen in this machine\)"):
         place.bring(NetworkCourier(place.route))
     assert list(Path(place.repository.pack_directory).iterdir()) == []
 
