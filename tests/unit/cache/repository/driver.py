@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -28,6 +29,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.p
 from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.tests.bounds import BOUND
+
+from .kill import watch_commands
 
 
 class Held:
@@ -99,11 +103,11 @@ class OwnClone:
         return
 
 
-def fill(directory: Path, url: str, verify: bool = False, max_hold: float = 300, method: str = "git") -> PairResult:
+def fill(directory: Path, url: str, verify: bool = False, max_hold: float = BOUND, method: str = "git") -> PairResult:
     """Bring the upstream's present snapshot to both directories."""
     project = project_of(url)
     pair = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
-    started = Deadline(300, "the driver")
+    started = Deadline(BOUND, "the driver")
 
     def read(wanted: Project):  # type: ignore[no-untyped-def]
         return read_snapshot(LocalShell(), wanted, started)
@@ -112,21 +116,25 @@ def fill(directory: Path, url: str, verify: bool = False, max_hold: float = 300,
     plan = make_plan(Wanted(State.PRESENT, (project,), snapshots, verify), (pair,), {})
     scratch = directory / "scratch"
     scratch.mkdir(exist_ok=True)
-    options = Options(timeout=300, max_hold=max_hold, verify=verify, scratch=scratch)
+    options = Options(timeout=BOUND, max_hold=max_hold, verify=verify, scratch=scratch)
     book = SnapshotBook(snapshots, read)
+
+    clone = OwnClone(directory, project)
 
     def transfer(_step: Step) -> Transfer:
         if method == "git":
             return GitTransfer(url)
-        return PackTransfer(Method.RSYNC, OwnClone(directory, project), ExecCourier(LocalShell()))
+        return PackTransfer(Method.RSYNC, clone, ExecCourier(LocalShell()))
 
     keeper = LocalKeeper(directory)
     return PairRun(plan.pairs[0], keeper, book, transfer, options, lambda _progress: None, threading.Event()).run()
 
 
 def work(job: Mapping[str, Any]) -> int:
-    """Fill in a process that a fork server has made."""
+    """Fill in a process that a fork server has made; the seconds of its commands go to the file ``seconds``."""
+    seconds = watch_commands(job["at"], job["after"])
     result = fill(Path(job["volumes"]), job["url"], method=job["method"])
+    Path("seconds").write_text(json.dumps(seconds))
     words = [project.error for volume in (result.sandbox, result.worker) for project in volume.projects if project.error]
     print("\n".join(words))
     return 1 if words else 0

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,8 +19,10 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.model impo
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import BadPack, parse_checks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
@@ -39,7 +42,7 @@ def repository(tmp_path: Path, root: Path, name: str = "one") -> Repository:
 
 
 def deadline() -> Deadline:
-    return Deadline(30, "this test")
+    return Deadline(BOUND, "this test")
 
 
 def test_a_fill_and_a_second_one_that_changes_nothing(tmp_path: Path, upstream: GitServer) -> None:
@@ -81,7 +84,11 @@ def test_upstream_is_waited_for_by_the_worker_and_never_by_a_held_sandbox(
     assert seen == [[Role.WORKER]]
 
 
-def test_a_copy_that_took_longer_than_a_sandbox_may_be_held_is_refused_with_the_figures(tmp_path: Path, upstream: GitServer) -> None:
+def test_a_copy_that_took_longer_than_a_sandbox_may_be_held_is_refused_with_the_figures(
+    tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    milliseconds = itertools.count()
+    monkeypatch.setattr(from_worker, "monotonic", lambda: next(milliseconds) / 1000)
     result = fill(tmp_path, upstream.url("one.git"), max_hold=5)
     assert result.sandbox.projects[0].action is Action.FAILED
     assert "from the worker's volume took 0 seconds, and a sandbox's volume may be held for 5." in result.sandbox.projects[0].error

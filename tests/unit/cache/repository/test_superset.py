@@ -19,6 +19,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.repository
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
@@ -154,7 +155,7 @@ def test_a_commit_graph_does_not_stand_for_commits_in_a_full_verification(tmp_pa
         make.git(entry, "unpack-objects", "-q", stdin=data)
     (entry / "objects" / lost[:2] / lost[2:]).unlink()
     repository = Repository(LocalShell(), str(tmp_path / "root"), "one", str(tmp_path / "scratch"), Limits())
-    limit = Deadline(30, "this test")
+    limit = Deadline(BOUND, "this test")
     with pytest.raises(Incomplete, match="is not whole"):
         repository.verify_whole(repository.inspect(limit), limit)
 
@@ -171,7 +172,7 @@ def test_a_git_that_was_killed_says_nothing_about_the_entry(tmp_path: Path, monk
     monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
     repository = Repository(LocalShell(), str(tmp_path / "root"), "one", str(tmp_path / "scratch"), Limits())
     with pytest.raises(CommandFailed, match=f"code {code}"):
-        repository.take(Deadline(30, "this test"))
+        repository.take(Deadline(BOUND, "this test"))
 
 
 def test_nothing_is_published_while_git_cannot_look_for_the_objects(
