@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from functools import lru_cache
 
 import pytest
 import yaml
@@ -13,9 +15,20 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+from ansible_collections.packit.deployment.plugins.module_utils.service_config import document, nodes
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.document import add, lacking, remove
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import KEYS, Wanted
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.nodes import parse
+
+# It is pure, and most of the time of these tests: each text is read once, by the code under test as well.
+parse = lru_cache(nodes.parse)
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _read_once() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(document, "parse", parse)
+        yield
+
 
 WANTED = Wanted("/repository-cache", "SANDCASTLE_REPOSITORY_CACHE_VOLUME", True)
 ENTRY = {"path": "/repository-cache", "pvc_from_env": "SANDCASTLE_REPOSITORY_CACHE_VOLUME", "read_only": True}
@@ -101,13 +114,13 @@ def documents(draw: st.DrawFn) -> str:
     return draw(st.sampled_from(["", "\ufeff"])) + text
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=400)
 @given(documents())
 def test_edit_then_remove_gives_the_original_bytes(text: str) -> None:
     check_edit(text)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(documents())
 def test_an_untouched_document_is_written_back_byte_for_byte(text: str) -> None:
     assert removed(text) == text
@@ -136,7 +149,7 @@ OURS = st.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=300)
 @given(st.lists(OURS, min_size=1, max_size=3, unique_by=lambda text: text.strip("'? ")[:5]), documents(), st.booleans())
 def test_whatever_was_there_of_the_cache_is_right_afterwards_and_the_rest_as_it_was(ours: list[str], text: str, first: bool) -> None:
     text = re.sub(r"[\"]?command_handler_pvc_volume_specs[\s\S]*?(?=\r?\n(?:key|#|\.\.\.)|\Z)", "other: 1", text)
