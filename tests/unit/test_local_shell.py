@@ -17,15 +17,16 @@ from ansible_collections.packit.deployment.plugins.module_utils.deadline import 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import STDERR_LIMIT
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 
 def test_what_a_killed_process_has_left_is_not_waited_for() -> None:
     """It has the same pipes: an rsync's remote shell, when the machine has no memory left."""
-    done = LocalShell().run(("sh", "-c", "sleep 60 & kill -9 $$"), deadline=Deadline(20, "this test"))
+    done = LocalShell().run(("sh", "-c", "sleep 100000 & kill -9 $$"), deadline=Deadline(BOUND, "this test"))
     assert done.returncode == -9
 
 
-BACKGROUND = "exec 5<&0; sleep 60 <&5 & echo $! >pid; echo said >&2; echo out"
+BACKGROUND = "exec 5<&0; sleep 100000 <&5 & echo $! >pid; echo said >&2; echo out"
 """Ends at once, and leaves a process that has all of its pipes: an ssh that keeps a connection for later."""
 
 
@@ -39,7 +40,7 @@ def at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 
 def test_a_process_in_the_background_does_not_hold_one_that_has_ended(at: Path) -> None:
-    done = LocalShell().run(("sh", "-c", BACKGROUND), deadline=Deadline(20, "this test"), stdin=b"x" * 1_000_000)
+    done = LocalShell().run(("sh", "-c", BACKGROUND), deadline=Deadline(BOUND, "this test"), stdin=b"x" * 1_000_000)
     assert (done.returncode, done.stdout, done.stderr) == (0, b"out\n", "said\n")
     os.kill(int((at / "pid").read_text()), 0)  # it lives: it is the user's own
 
@@ -48,25 +49,25 @@ def test_a_process_in_the_background_does_not_hold_one_that_has_ended(at: Path) 
 def test_nor_does_it_where_data_is_streamed(at: Path, way: str) -> None:
     file = at / "file"
     file.write_bytes(b"data")
-    done = getattr(LocalShell(), way)(("sh", "-c", BACKGROUND), file, deadline=Deadline(20, "this test"))
+    done = getattr(LocalShell(), way)(("sh", "-c", BACKGROUND), file, deadline=Deadline(BOUND, "this test"))
     assert (done.returncode, done.stderr) == (0, "said\n")
 
 
 def test_a_process_in_the_background_that_never_stops_talking_does_not_hold_either(at: Path) -> None:
     script = "yes >&2 & echo $! >pid; echo out"
-    done = LocalShell().run(("sh", "-c", script), deadline=Deadline(20, "this test"))
+    done = LocalShell().run(("sh", "-c", script), deadline=Deadline(BOUND, "this test"))
     assert (done.returncode, done.stdout) == (0, b"out\n")
 
 
 def test_all_that_a_process_said_is_read_however_much_and_all_that_it_wants_is_given() -> None:
     data = os.urandom(3_000_000)
-    done = LocalShell().run(("sh", "-c", "cat; head -c 50000 /dev/zero >&2"), deadline=Deadline(60, "this test"), stdin=data)
+    done = LocalShell().run(("sh", "-c", "cat; head -c 50000 /dev/zero >&2"), deadline=Deadline(BOUND, "this test"), stdin=data)
     assert done.stdout == data
     assert len(done.stderr) == STDERR_LIMIT
-    assert LocalShell().run(("true",), deadline=Deadline(60, "this test"), stdin=data).returncode == 0
+    assert LocalShell().run(("true",), deadline=Deadline(BOUND, "this test"), stdin=data).returncode == 0
 
 
 def test_what_cannot_be_started_is_said_in_words(tmp_path: Path) -> None:
     (tmp_path / "git").write_text("no program")
     with pytest.raises(DeploymentError, match=r"git cannot be started on this machine: Permission denied\."):
-        LocalShell().run((str(tmp_path / "git"),), deadline=Deadline(20, "this test"))
+        LocalShell().run((str(tmp_path / "git"),), deadline=Deadline(BOUND, "this test"))

@@ -13,6 +13,7 @@ from ansible_collections.packit.deployment.plugins.module_utils import shell as 
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, Interrupted, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed, Completed
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 LOCKED = """fatal: Unable to create '/x/one/packed-refs.lock': File exists.
 
@@ -49,7 +50,7 @@ class Silent:
 def test_a_place_that_does_not_answer_in_half_a_minute_is_lost(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "_LOOKING_SECONDS", 0.2)
     with pytest.raises(PlaceLost, match="In pod sand/filler no process could be run for 0 seconds"):
-        module.require_there(Silent(), Deadline(20, "this test"))  # type: ignore[arg-type]
+        module.require_there(Silent(), Deadline(BOUND, "this test"))  # type: ignore[arg-type]
 
 
 def test_a_caller_whose_own_time_is_over_is_told_so() -> None:
@@ -58,4 +59,4 @@ def test_a_caller_whose_own_time_is_over_is_told_so() -> None:
     wanted = threading.Event()
     wanted.set()
     with pytest.raises(Interrupted):
-        module.require_there(Silent(), Deadline(20, "this test", wanted=wanted))  # type: ignore[arg-type]
+        module.require_there(Silent(), Deadline(BOUND, "this test", wanted=wanted))  # type: ignore[arg-type]

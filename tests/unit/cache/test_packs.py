@@ -24,6 +24,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.packs impo
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 NAME = f"pack-{'1' * 40}"
 CONTENT = {f"{NAME}.pack": b"a pack", f"{NAME}.idx": b"an index"}
@@ -36,7 +37,7 @@ def summed(directory: Path, path: str) -> Completed:
     for name, data in CONTENT.items():
         (directory / name).write_bytes(data)
     argv = ("sh", "-c", scripts.SUMS, "test", str(directory), "arrived", *files_of([NAME]))
-    return LocalShell().run(argv, deadline=Deadline(30), env={"PATH": path})
+    return LocalShell().run(argv, deadline=Deadline(BOUND), env={"PATH": path})
 
 
 def programs(directory: Path, *names: str) -> str:
@@ -96,7 +97,7 @@ def test_a_file_that_is_not_there_any_more_is_a_pack_to_copy_again(tmp_path: Pat
         if not name.endswith(gone):
             (tmp_path / name).write_bytes(data)
     argv = ("sh", "-c", scripts.SUMS, "test", str(tmp_path), "arrived", *files_of([NAME]))
-    done = LocalShell().run(argv, deadline=Deadline(30))
+    done = LocalShell().run(argv, deadline=Deadline(BOUND))
     assert done.returncode == 0, done.stderr
     with pytest.raises(BadPack, match=f"ack {NAME} is not in pod a/b any more") as caught:
         compare_sums(done.text(), [MADE], "pod a/b")

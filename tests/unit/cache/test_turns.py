@@ -33,6 +33,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.errors import De
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Progress as Line
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import Held, LocalKeeper, project_of
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -145,18 +146,18 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
         ) -> tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]:
             projects = tuple(replace(project_of(url), name=name) for name in names)
             volumes = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
-            snapshots = {project.name: read_snapshot(LocalShell(), project, Deadline(30, "this test")) for project in projects}
+            snapshots = {project.name: read_snapshot(LocalShell(), project, Deadline(BOUND, "this test")) for project in projects}
             plan = make_plan(Wanted(State.PRESENT, projects, snapshots), (volumes,), {})
             keeper, transfer, told = CountingKeeper(tmp_path, interrupted), Stumbling(url, failures, resumes), []
             transfer.on_worker += on_worker
             keeper.unprepared = unprepared
             keeper.prepares_for_ever = prepares_for_ever
             (tmp_path / "scratch").mkdir()
-            options = Options(timeout=60, max_hold=60, verify=False, scratch=tmp_path / "scratch")
+            options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=tmp_path / "scratch")
 
             def read_again(project: Project) -> Snapshot:
                 reading(keeper)
-                return read_snapshot(LocalShell(), project, Deadline(30, "this test"))
+                return read_snapshot(LocalShell(), project, Deadline(BOUND, "this test"))
 
             book = SnapshotBook(snapshots, read_again)
             result = PairRun(plan.pairs[0], keeper, book, lambda _step: transfer, options, told.append, threading.Event()).run()
@@ -240,7 +241,7 @@ def test_all_projects_of_a_worker_share_its_time_as_its_filler_does_not_last_lon
 
 def test_sandboxes_of_one_name_in_two_namespaces_have_their_packs_apart(tmp_path: Path) -> None:
     sides = [VolumeSide(Volume(namespace, "claim", Role.SANDBOX), (), LocalKeeper(tmp_path), lambda _: None) for namespace in ("a", "b")]
-    options = Options(timeout=60, max_hold=60, verify=False, scratch=tmp_path)
+    options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=tmp_path)
     turns = [SandboxTurn(side, {}, {}, SnapshotBook({}, lambda _: pytest.fail("nothing is read")), options) for side in sides]
     assert turns[0]._scratch != turns[1]._scratch
 
@@ -252,13 +253,13 @@ def test_two_projects_with_the_same_pack_both_get_it(run: Run, monkeypatch: pyte
 
 
 def test_what_the_packs_way_takes_is_judged_over_all_of_its_tries(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each of the worker's two files takes 35 seconds by the clock. The first is here when the second is cut."""
+    """Each of the worker's two files takes 350 seconds by the clock. The first is here when the second is cut."""
     now, cuts, download = [0.0], [PlaceLost("cut")], LocalShell.download
 
     def slow(shell: LocalShell, argv: Sequence[str], to: Path, *, deadline: Deadline) -> Completed:
         if to.suffix == ".idx" and cuts:
             raise cuts.pop()
-        now[0] += 35
+        now[0] += 350
         return download(shell, argv, to, deadline=deadline)
 
     monkeypatch.setattr(LocalShell, "download", slow)
@@ -266,7 +267,7 @@ def test_what_the_packs_way_takes_is_judged_over_all_of_its_tries(run: Run, monk
     monkeypatch.setattr(Stumbling, "method", Method.GIT)
     result, keeper, _transfer, _told = run([])
     assert actions(result) == [Action.FAILED, Action.BLOCKED]
-    assert "from the worker's volume took 70 seconds" in result.sandbox.projects[0].error
+    assert "from the worker's volume took 700 seconds" in result.sandbox.projects[0].error
     assert keeper.holds == ["worker"]
 
 

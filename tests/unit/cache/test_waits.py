@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -23,6 +24,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.r
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, Interrupted
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 from .repository.driver import project_of
 
@@ -40,7 +42,7 @@ class SlowShell:
 
     def run(self, argv: Sequence[str], **_: object) -> Completed:
         self.begun.set()
-        assert self.go_on.wait(20)
+        assert self.go_on.wait(BOUND)
         return Completed(tuple(argv), 0, b"", "")
 
     def download(self, argv: Sequence[str], to: Path, **_: object) -> Completed:
@@ -53,7 +55,7 @@ def busy(shell: SlowShell, slow: Callable[[], object]) -> Iterator[None]:
     """Another pair's thread is in the middle of ``slow``."""
     thread = threading.Thread(target=slow)
     thread.start()
-    assert shell.begun.wait(10)
+    assert shell.begun.wait(BOUND)
     try:
         yield
     finally:
@@ -62,7 +64,7 @@ def busy(shell: SlowShell, slow: Callable[[], object]) -> Iterator[None]:
 
 
 def long() -> Deadline:
-    return Deadline(60, "the other pair")
+    return Deadline(BOUND, "the other pair")
 
 
 @pytest.mark.parametrize("what", ["known", "make"])
@@ -85,7 +87,7 @@ def test_a_consumer_that_waits_for_the_volume_does_not_wait_for_another_pairs_co
     wanted.set()
     courier = RelayCourier(shell, None, tmp_path)  # type: ignore[arg-type]
     with busy(shell, lambda: courier.prepare(PACKS, long())), pytest.raises(Interrupted):
-        courier.copy(PACKS, None, Deadline(60, "a hold", wanted=wanted), None)  # type: ignore[arg-type]
+        courier.copy(PACKS, None, Deadline(BOUND, "a hold", wanted=wanted), None)  # type: ignore[arg-type]
 
 
 def test_the_snapshot_is_told_at_once_while_another_projects_upstream_is_slow() -> None:
@@ -93,7 +95,7 @@ def test_the_snapshot_is_told_at_once_while_another_projects_upstream_is_slow() 
 
     def read(_project: Project) -> Snapshot:
         reading.set()
-        assert go_on.wait(20)
+        assert go_on.wait(BOUND)
         return SNAPSHOT
 
     one, two = project_of("https://host/one"), Project("two", "https://host/two", ())
@@ -102,15 +104,32 @@ def test_the_snapshot_is_told_at_once_while_another_projects_upstream_is_slow() 
     thread = threading.Thread(target=lambda: book.renew(two, old))
     thread.start()
     try:
-        assert reading.wait(10)
+        assert reading.wait(BOUND)
         asked = threading.Thread(target=lambda: book.current(one), daemon=True)
         asked.start()
-        asked.join(2)
+        asked.join(BOUND)
         assert not asked.is_alive()
     finally:
         go_on.set()
         thread.join()
     assert book.current(two) == SNAPSHOT
+
+
+class Queue:
+    """A lock that tells when two want it."""
+
+    def __init__(self) -> None:
+        self.two = threading.Event()
+        self._lock = threading.Lock()
+        self._numbers = itertools.count(1)
+
+    def __enter__(self) -> None:
+        if next(self._numbers) == 2:
+            self.two.set()
+        self._lock.acquire()
+
+    def __exit__(self, *_error: object) -> None:
+        self._lock.release()
 
 
 def test_all_pairs_wait_for_the_one_that_reads_a_stale_snapshot_again() -> None:
@@ -119,7 +138,7 @@ def test_all_pairs_wait_for_the_one_that_reads_a_stale_snapshot_again() -> None:
     def read(_project: Project) -> Snapshot:
         reads.append(1)
         reading.set()
-        assert go_on.wait(20)
+        assert go_on.wait(BOUND)
         return SNAPSHOT
 
     def lost(_snapshot: Snapshot) -> None:
@@ -131,13 +150,14 @@ def test_all_pairs_wait_for_the_one_that_reads_a_stale_snapshot_again() -> None:
         book.once_with_current(one, lost)
     assert book.current(one) == old and not reads  # nobody has waited for upstream
     seen: list[Snapshot] = []
+    book._reading = queue = Queue()  # type: ignore[assignment]
     pairs = [threading.Thread(target=lambda: (book.renew_if_stale(one), seen.append(book.current(one)))) for _pair in range(2)]
     pairs[0].start()
-    assert reading.wait(10)
+    assert reading.wait(BOUND)
     pairs[1].start()
-    pairs[1].join(0.3)
+    assert queue.two.wait(BOUND)
     assert seen == []
     go_on.set()
     for pair in pairs:
-        pair.join(20)
+        pair.join(BOUND)
     assert seen == [SNAPSHOT] * 2 and reads == [1]

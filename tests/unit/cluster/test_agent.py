@@ -5,16 +5,19 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import subprocess
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent import Answer, Answers, message, run_message, start_argv
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pid1 import argv as pid1_argv
+from ansible_collections.packit.deployment.tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.waiting import until
 
 SHELLS = [name for name in ("dash", "bash") if shutil.which(name)]
 
@@ -22,11 +25,11 @@ SHELLS = [name for name in ("dash", "bash") if shutil.which(name)]
 class Agent:
     """The script behind pipes, as an exec gives it."""
 
-    def __init__(self, shell: str, jobs: Path) -> None:
+    def __init__(self, shell: str, jobs: Path, environment: Mapping[str, str] | None = None) -> None:
         self.jobs = jobs
         words = start_argv(str(jobs), str(jobs.parent / "heartbeat"))
         self.process = subprocess.Popen(
-            [shell, *words[1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0
+            [shell, *words[1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=environment
         )
         self.answers = Answers()
 
@@ -44,9 +47,20 @@ class Agent:
     def close(self) -> None:
         assert self.process.stdin is not None and self.process.stdout is not None and self.process.stderr is not None
         self.process.stdin.close()
-        self.process.wait(10)
+        self.process.wait(BOUND)
         self.process.stdout.close()
         self.process.stderr.close()
+
+
+def written(file: Path) -> str:
+    """What a file says, once there is a whole line in it."""
+    text = file.read_text() if file.exists() else ""
+    return text.strip() if text.endswith("\n") else ""
+
+
+def uptime() -> float:
+    """The clock of heartbeats."""
+    return float(Path("/proc/uptime").read_text().split()[0])
 
 
 @pytest.fixture(params=SHELLS)
@@ -64,20 +78,43 @@ def test_words_arrive_as_they_were_sent(agent: Agent, word: str) -> None:
     assert answer.completed.stdout.decode() == word
 
 
-def test_a_job_that_is_ended_is_asked_first_so_that_git_removes_its_locks(agent: Agent, tmp_path: Path) -> None:
-    asked, survived = tmp_path / "asked", tmp_path / "survived"
-    script = f"trap 'touch {asked}; exit' TERM; touch {tmp_path}/ready; while :; do sleep 0.1; done"
-    agent.tell(run_message("1", ("sh", "-c", script), b""))
-    stubborn = f"trap '' TERM; touch {tmp_path}/ready2; sleep 2.5; touch {survived}"
-    agent.tell(run_message("2", ("sh", "-c", stubborn), b""))
-    for _try in range(100):
-        if (tmp_path / "ready").exists() and (tmp_path / "ready2").exists():
-            break
-        time.sleep(0.05)
-    agent.tell(message("kill", "1") + message("kill", "2"))
-    time.sleep(3)
-    assert asked.exists()
-    assert not survived.exists()
+# The clock of the tests: a second of sleep ends when the test says so, by the file $OVER.
+SLEEP = """#!/bin/sh
+[ "$1" = 1 ] || exec REAL "$@"
+until [ -e "$OVER" ]; do REAL 0.02; done
+"""
+
+
+def ended(process: str) -> bool:
+    """Whether a process is no more; one that nobody has waited for yet counts."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return True
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_job_that_is_ended_is_asked_first_so_that_git_removes_its_locks(shell: str, tmp_path: Path) -> None:
+    asked, over, sleep = tmp_path / "asked", tmp_path / "over", tmp_path / "bin/sleep"
+    sleep.parent.mkdir()
+    sleep.write_text(SLEEP.replace("REAL", str(shutil.which("sleep"))))
+    sleep.chmod(0o755)
+    agent = Agent(shell, tmp_path / "jobs", {**os.environ, "PATH": f"{sleep.parent}:{os.environ['PATH']}", "OVER": str(over)})
+    try:
+        script = f"trap 'touch {asked}; exit' TERM; echo $$ >{tmp_path}/one; while :; do sleep 0.1; done"
+        agent.tell(run_message("1", ("sh", "-c", script), b""))
+        stubborn = f"trap '' TERM; echo $$ >{tmp_path}/two; while :; do sleep 0.1; done"
+        agent.tell(run_message("2", ("sh", "-c", stubborn), b""))
+        processes = [until(lambda name=name: written(tmp_path / name), "both jobs to be there") for name in ("one", "two")]
+        agent.tell(message("kill", "1") + message("kill", "2"))
+        until(asked.exists, "the first to be asked")
+        assert not ended(processes[1])
+        over.touch()
+        for process in processes:
+            until(lambda process=process: ended(process), "both jobs to be made to end")
+    finally:
+        over.touch()
+        agent.close()
 
 
 def test_input_output_errors_and_the_exit_code_come_back(agent: Agent) -> None:
@@ -89,11 +126,13 @@ def test_input_output_errors_and_the_exit_code_come_back(agent: Agent) -> None:
 
 
 def test_a_job_goes_on_when_the_connection_is_cut_and_is_found_again(agent: Agent, tmp_path: Path) -> None:
-    agent.tell(run_message("7", ("sh", "-c", f"sleep 1; echo once >>{tmp_path}/count; echo done"), b""))
-    time.sleep(0.3)
+    script = f"echo $$ >{tmp_path}/begun; until [ -e {tmp_path}/go ]; do sleep 0.02; done; echo once >>{tmp_path}/count; echo done"
+    agent.tell(run_message("7", ("sh", "-c", script), b""))
+    until(lambda: written(tmp_path / "begun"), "the job to begin")
     agent.process.kill()
     again = Agent("sh", agent.jobs)
     again.tell(message("wait", "7"))
+    (tmp_path / "go").touch()
     answer = again.answer()
     again.close()
     assert answer.completed is not None
@@ -117,26 +156,18 @@ def test_a_job_that_was_cut_off_while_it_was_sent_is_unknown(agent: Agent) -> No
 
 def test_kill_ends_a_job_and_its_children(agent: Agent, tmp_path: Path) -> None:
     agent.tell(run_message("1", ("sh", "-c", f"sleep 100 & echo $! >{tmp_path}/child; wait"), b""))
-    while not (tmp_path / "child").exists() or not (tmp_path / "child").read_text():
-        time.sleep(0.02)
+    child = until(lambda: written(tmp_path / "child"), "the job's child")
     agent.tell(message("kill", "1"))
     answer = agent.answer()
     assert answer.completed is not None
     assert answer.completed.returncode == 137
-    child = (tmp_path / "child").read_text().strip()
-    end = time.monotonic() + 5
-    status = Path(f"/proc/{child}/status")
-    while status.exists() and "zombie" not in status.read_text():
-        assert time.monotonic() < end
-        time.sleep(0.05)
+    until(lambda: ended(child), "the job's child to end")
 
 
 def test_a_beat_touches_the_heartbeat(agent: Agent) -> None:
     heartbeat = agent.jobs.parent / "heartbeat"
-    while not heartbeat.exists():
-        time.sleep(0.02)
-    first = float(heartbeat.read_text())
-    time.sleep(0.05)
+    first = float(until(lambda: written(heartbeat), "the first beat"))
+    until(lambda: uptime() > first, "the clock to move")
     agent.tell(b"beat\n")
     agent.tell(run_message("1", ("true",), b""))
     agent.answer()
@@ -146,23 +177,33 @@ def test_a_beat_touches_the_heartbeat(agent: Agent) -> None:
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_filler_ends_itself_when_nobody_comes(shell: str, tmp_path: Path) -> None:
     words = pid1_argv(str(tmp_path / "heartbeat"), 100, 0)
-    done = subprocess.run([shell, *words[1:]], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([shell, *words[1:]], capture_output=True, text=True, timeout=BOUND, check=False)
     assert done.returncode == 3
     assert "no controller came within 0 seconds" in done.stdout
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_filler_ends_itself_when_the_heartbeat_stops(shell: str, tmp_path: Path) -> None:
-    (tmp_path / "heartbeat").write_text(Path("/proc/uptime").read_text().split()[0])
+    (tmp_path / "heartbeat").write_text(f"{uptime()}\n")
     words = pid1_argv(str(tmp_path / "heartbeat"), 1, 100)
-    done = subprocess.run([shell, *words[1:]], capture_output=True, text=True, timeout=20, check=False)
+    done = subprocess.run([shell, *words[1:]], capture_output=True, text=True, timeout=BOUND, check=False)
     assert done.returncode == 3
     assert "no heartbeat for 1 seconds" in done.stdout
 
 
 @pytest.mark.parametrize("shell", SHELLS)
 def test_a_filler_ends_at_once_on_term(shell: str, tmp_path: Path) -> None:
-    process = subprocess.Popen([shell, *pid1_argv(str(tmp_path / "heartbeat"), 100, 100)[1:]])
-    time.sleep(0.2)
-    process.terminate()
-    assert process.wait(2) == 0
+    """Its pause has no end here."""
+    pause = tmp_path / "bin/sleep"
+    pause.parent.mkdir()
+    pause.write_text(f"#!/bin/sh\necho $$ >{tmp_path}/pauses\nexec {shutil.which('sleep')} 100000\n")
+    pause.chmod(0o755)
+    environment = {**os.environ, "PATH": f"{pause.parent}:{os.environ['PATH']}"}
+    words = pid1_argv(str(tmp_path / "heartbeat"), 100, 100)[1:]
+    with subprocess.Popen([shell, *words], env=environment, start_new_session=True) as process:
+        try:
+            until(lambda: written(tmp_path / "pauses"), "the filler to pause")
+            process.terminate()
+            assert process.wait(BOUND) == 0
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)

@@ -16,6 +16,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors i
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import ExecStream
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.frames import BINARY
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.unit.cluster.test_streams import server_frame
 
 FAILED = b'{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"11"}]}}'
@@ -40,7 +41,7 @@ def ends() -> Iterator[tuple[ExecStream, socket.socket]]:
 
 
 def until_closed(stream: ExecStream) -> list[tuple[int, bytes]]:
-    received, deadline = [], Deadline(20, "this test")
+    received, deadline = [], Deadline(BOUND, "this test")
     while not stream.closed:
         received += stream.exchange(min(0.05, deadline.left()))[0]
     return received

@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ConnectionLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.link import AgentLink
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 
 class SilentStream:
@@ -39,23 +42,27 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> PodShell:
     return PodShell(None, "ns", "pod", "container", job_directory="/jobs")  # type: ignore[arg-type]
 
 
-def test_who_waits_is_told_at_once_that_the_connection_was_closed(shell: PodShell) -> None:
+def test_who_waits_is_told_at_once_that_the_connection_was_closed(shell: PodShell, monkeypatch: pytest.MonkeyPatch) -> None:
     caught: list[BaseException] = []
-    waiting = threading.Event()
+    waiting, wait_for_answer = threading.Event(), AgentLink.wait
+
+    def told(link: AgentLink, seconds: float) -> Completed | None:
+        waiting.set()
+        return wait_for_answer(link, seconds)
+
+    monkeypatch.setattr(AgentLink, "wait", told)
 
     def wait() -> None:
         try:
-            waiting.set()
-            shell.run(("true",), deadline=Deadline(20, "a hold"))
+            shell.run(("true",), deadline=Deadline(BOUND, "a hold"))
         except BaseException as error:  # noqa: BLE001  (whatever it is, it is the result)
             caught.append(error)
 
     with shell:
         thread = threading.Thread(target=wait, daemon=True)
         thread.start()
-        assert waiting.wait(5)
-        time.sleep(0.2)
-    thread.join(5)
+        assert waiting.wait(BOUND)
+    thread.join(BOUND)
     assert [type(error) for error in caught] == [ConnectionLost]
 
 
@@ -65,7 +72,7 @@ def test_nothing_is_written_into_another_file_after_the_end(shell: PodShell, tmp
     files = [os.open(tmp_path / str(number), os.O_CREAT | os.O_RDWR) for number in range(8)]  # they get the pipe's numbers
     try:
         with pytest.raises(ConnectionLost):
-            shell.run(("true",), deadline=Deadline(2, "a hold"))
+            shell.run(("true",), deadline=Deadline(BOUND, "a hold"))
         shell._link.send(b"kill 1\n")
         assert [os.fstat(file).st_size for file in files] == [0] * 8
     finally:

@@ -14,6 +14,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors i
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import PlaceLost
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.unit.cluster.test_rsync_peer import LocalExec
 
 
@@ -24,7 +25,7 @@ def shell(monkeypatch: pytest.MonkeyPatch) -> PodShell:
 
 
 def limit() -> Deadline:
-    return Deadline(20, "this test")
+    return Deadline(BOUND, "this test")
 
 
 def test_a_file_that_cannot_be_had_is_told_in_the_programs_own_words(shell: PodShell, tmp_path: Path) -> None:

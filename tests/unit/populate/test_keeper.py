@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-import time
+from functools import partial
 from typing import Any
 
 import pytest
@@ -14,6 +14,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import Wishes
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as module
 from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings
@@ -55,10 +56,11 @@ def test_cleaning_up_has_time_of_its_own_after_the_work(monkeypatch: pytest.Monk
     commands: list[tuple[str, ...]] = []
     monkeypatch.setattr(FakeShell, "commands", commands, raising=False)
     monkeypatch.setattr(module, "PodShell", FakeShell)
-    monkeypatch.setattr(module, "_CLEANING_SECONDS", 0.2)
+    now = [0.0]
+    monkeypatch.setattr(module, "Deadline", partial(Deadline, clock=lambda: now[0]))
     pod = parse_pod({"metadata": {"name": "worker", "namespace": "ns"}, "spec": {"containers": []}, "status": {"phase": "Running"}})
     settings = Settings("/repository-cache", "", Wishes(), "holder", 60, 1, 1, {"run": "r"})
     keeper = ClusterKeeper(None, {}, settings, threading.Event(), lambda _progress: None)  # type: ignore[arg-type]
     with keeper._inside(Volume("ns", "claim", Role.WORKER), pod):
-        time.sleep(0.4)
+        now[0] += 2 * module._CLEANING_SECONDS
     assert commands == [("rm", "-rf", "--", "/tmp/packit-deployment-r/work")]

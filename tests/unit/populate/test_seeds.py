@@ -6,10 +6,10 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,6 +29,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_op
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_replicas import Replicas
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seeds import Seeds
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 SPEC = FillerSpec("work", "seed", (), "image", {"run": "r"}, purpose="seed")
 SNAPSHOT = Snapshot((Ref("refs/heads/main", "1" * 40),), "refs/heads/main")
@@ -70,8 +71,8 @@ class Pod:
         self.closed = True
 
 
-def limit(seconds: float = 5) -> Deadline:
-    return Deadline(seconds, "this test")
+def limit() -> Deadline:
+    return Deadline(BOUND, "this test")
 
 
 @contextmanager
@@ -116,7 +117,12 @@ def test_a_probe_that_cannot_be_made_is_no_failure_of_any_volume(make: Made, err
 
 
 def test_a_network_that_drops_packets_in_spite_of_the_policy_is_no_failure(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each probe waits for its connection for longer than is left for the policy to be in force."""
+    """Each probe waits for its connection for longer than is left for the policy to be in force, by the clock."""
+    now = [0.0]
+
+    def probe(*_: object) -> str:
+        now[0] += module._POLICY_SECONDS + 1
+        return "no answer"
 
     class Client:
         def create(self, _kind: str, _namespace: str, body: Any, _deadline: Deadline) -> Any:
@@ -125,8 +131,8 @@ def test_a_network_that_drops_packets_in_spite_of_the_policy_is_no_failure(make:
         def delete(self, *_: object) -> None:
             return
 
-    monkeypatch.setattr(module, "_POLICY_SECONDS", 0.2)
-    monkeypatch.setattr(module, "probe", lambda *_: time.sleep(0.3) or "no answer")
+    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(module, "probe", probe)
     seeds, _pod = make(client=Client(), network_policy=True)
     assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 1"  # type: ignore[comparison-overlap]
     seeds.close()

@@ -15,6 +15,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.model impo
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.populate.transfers import _WithFallback
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 PROJECT, SNAPSHOT = Project("one", "https://host/one", ("refs/heads/*",)), Snapshot((), "")
 
@@ -53,7 +54,7 @@ class Ways:
 def test_the_controller_reads_upstream_before_the_next_try_and_not_in_a_hold() -> None:
     first, second = Way(Method.GIT, False, closed=True), Way(Method.RSYNC, True, closed=False)
     transfer: Any = _WithFallback(Ways(second), first, PROJECT)  # type: ignore[arg-type]
-    limit = Deadline(5, "this test")
+    limit = Deadline(BOUND, "this test")
     transfer.prepare(SNAPSHOT, limit, True)
     with pytest.raises(PlaceLost, match="goes by rsync from now on"):
         transfer.receive(None, Entry(Use.ABSENT), SNAPSHOT, limit)

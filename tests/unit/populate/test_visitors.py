@@ -24,13 +24,14 @@ from ansible_collections.packit.deployment.plugins.module_utils.errors import De
 from ansible_collections.packit.deployment.plugins.module_utils.populate import visitors as module
 from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings
 from ansible_collections.packit.deployment.plugins.module_utils.populate.visitors import Visitors
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 VOLUME = Volume("sand", "claim", Role.SANDBOX)
 CONSUMERS_IMAGE = "consumer:1"
 
 
 def limit() -> Deadline:
-    return Deadline(5, "this test")
+    return Deadline(BOUND, "this test")
 
 
 @dataclass
@@ -100,10 +101,18 @@ def test_what_a_visit_anywhere_has_pulled_is_not_pulled_again_where_no_node_is_k
 
 def test_a_pull_by_another_is_not_waited_for_when_nobody_needs_it_any_more(pods: Pods, visitors: Visitors) -> None:
     unneeded = threading.Event()
-    pulling = visitors._pulling.setdefault(("sand", "image:1", "n1"), threading.Lock())
-    with pulling, pytest.raises(Interrupted):
-        threading.Timer(0.1, unneeded.set).start()
-        visitors.pull(VOLUME, spec(), Deadline(60, "this test", wanted=unneeded))
+
+    class Pulling:
+        """The lock of another that pulls for ever. While it is waited for, nobody needs the image any more."""
+
+        def acquire(self, timeout: float) -> bool:
+            unneeded.set()
+            return False
+
+    visitors._pulling["sand", "image:1", "n1"] = Pulling()  # type: ignore[assignment]
+    with pytest.raises(Interrupted):
+        visitors.pull(VOLUME, spec(), Deadline(BOUND, "this test", wanted=unneeded))
+    assert unneeded.is_set()
     assert pods.made == []
 
 
