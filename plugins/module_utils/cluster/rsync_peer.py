@@ -14,6 +14,7 @@ import os
 import select
 import socket
 import stat
+import struct
 import sys
 import tempfile
 import threading
@@ -35,6 +36,7 @@ _READ = 256 * 1024
 _CLOSING_SECONDS = 20.0
 _KNOCK_SECONDS = 0.5
 _ENDING_SECONDS = 0.05
+"""For a process that has closed its files to have ended, where that cannot be seen."""
 _HANDING_OVER_SECONDS = 10.0
 """For a remote shell to say what to run, and to end when it has its exit code."""
 _HOST = "pod"
@@ -104,14 +106,32 @@ def _serve(listener: socket.socket, opened: Callable[[Sequence[str]], ExecStream
             try:
                 with _handed_over(link) as (streams, argv):
                     code = _one(Descriptor(link.fileno()), streams, argv, opened, deadline, done)
-                    _answer(link, code)
-                    # rsync asks for its remote shell's exit code when the streams end, so that one has ended before they do;
-                    # a process's files are closed a moment before its parent can see its end.
-                    link.recv(1)
-                    if code:
-                        time.sleep(_ENDING_SECONDS)
+                    # rsync asks for its remote shell's exit code when the streams end, so that one has ended before they do.
+                    with _seen_ending(link, code):
+                        _answer(link, code)
+                        link.recv(1)
             except (OSError, ValueError):
                 _answer(link, _LOST)  # rsync is gone, or its program: there is nobody to tell more
+
+
+@contextmanager
+def _seen_ending(link: socket.socket, code: int) -> Iterator[None]:
+    """Wait at the end until a remote shell has ended: its files are closed a moment before its parent can see that."""
+    try:
+        credentials = link.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, struct.calcsize("3i"))
+        process = os.pidfd_open(struct.unpack("3i", credentials)[0])
+    except (AttributeError, OSError):  # it has ended, or this is no Linux (or one before 5.3)
+        yield
+        if code:
+            time.sleep(_ENDING_SECONDS)
+        return
+    try:
+        yield
+        ending = select.poll()
+        ending.register(process, select.POLLIN)
+        ending.poll(_HANDING_OVER_SECONDS * 1000)
+    finally:
+        os.close(process)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.rsync import killed
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import rsync_peer as module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.channels import STDERR, STDOUT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import Descriptor
@@ -139,6 +140,19 @@ def test_the_other_sides_words_and_exit_code_are_rsyncs(tmp_path: Path, source: 
         done = rsync(peer, "--", f"{source}/", f"{peer.prefix}{tmp_path}/to")
     assert done.returncode == 127
     assert "sh: rsync: not found" in done.stderr
+
+
+def test_a_remote_shell_that_takes_its_time_to_end_still_has_its_exit_code(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a busy machine, between the end of its files and its own."""
+    last = f"os._exit(int(link.recv(16) or {module._LOST}))"
+    assert last in module.PROGRAM
+    slowly = "import time; code = int(link.recv(16)); link.close(); time.sleep(0.5); os._exit(code)"
+    monkeypatch.setattr(module, "PROGRAM", module.PROGRAM.replace(last, slowly))
+    with served(lambda _argv: LocalExec(("sh", "-c", "exit 127"))) as peer:
+        done = rsync(peer, "--", f"{source}/", f"{peer.prefix}{tmp_path}/to")
+    assert done.returncode == 127
 
 
 def test_a_connection_that_is_lost_in_the_middle_can_be_gone_on_with(tmp_path: Path, source: Path) -> None:

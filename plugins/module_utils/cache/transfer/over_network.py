@@ -52,9 +52,11 @@ secrets file = $1/secret
 CONFIGURATION
 [ "$(id -u)" != 0 ] || printf 'uid = 0\ngid = 0\n' >>"$1/rsyncd.conf"  # it would become nobody, who can read nothing of ours
 rsync --daemon --config="$1/rsyncd.conf" || exit $?
-for i in 1 2 3 4 5 6 7 8 9 10; do
+looks=0
+while [ "$looks" -lt 300 ]; do  # half a minute: a seed's node may be busy
     [ -s "$1/rsyncd.pid" ] && exit 0
     sleep 0.1
+    looks=$((looks + 1))
 done
 cat "$1/rsyncd.log" >&2
 exit 4
