@@ -19,12 +19,11 @@ from typing import Any
 
 from ansible.module_utils import basic
 
-# These are what nearly every job needs; a job imports the modules that it runs.
-from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client  # noqa: F401
-
-from ansible_collections.packit.deployment.plugins.module_utils.populate import module  # noqa: F401
-
 COLLECTION = "ansible_collections.packit.deployment.plugins.modules"
+
+# Once for all jobs: what nearly every one needs. A job imports the modules that it runs.
+importlib.import_module("ansible_collections.kubernetes.core.plugins.module_utils.k8s.client")
+importlib.import_module("ansible_collections.packit.deployment.plugins.module_utils.populate.module")
 
 
 def work(job: Mapping[str, Any]) -> int:
