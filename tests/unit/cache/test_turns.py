@@ -34,6 +34,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.local_shell impo
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Progress as Line
 from ansible_collections.packit.deployment.tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.once import copied
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import Held, LocalKeeper, project_of
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -129,8 +130,7 @@ Run = Callable[..., tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
     monkeypatch.setattr(pair, "_TURN_PAUSE", 0.01)
-    (tmp_path / "upstream").mkdir()
-    make.make(tmp_path / "upstream" / "one.git", commits=5)
+    copied("five-commits", lambda path: make.make(path, commits=5), tmp_path / "upstream" / "one.git")
     with GitServer(tmp_path / "upstream") as server:
         url = server.url("one.git")
 

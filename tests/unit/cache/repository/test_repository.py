@@ -26,14 +26,13 @@ from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
+from .beginnings import a_dozen, filled
 from .driver import Held, LocalKeeper, fill
 
 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Iterator[GitServer]:
-    (tmp_path / "upstream").mkdir()
-    make.make(tmp_path / "upstream" / "one.git", commits=12)
-    with GitServer(tmp_path / "upstream") as server:
+    with a_dozen(tmp_path) as server:
         yield server
 
 
@@ -99,7 +98,7 @@ def test_a_copy_that_took_longer_than_a_sandbox_may_be_held_is_refused_with_the_
 
 
 def test_a_flipped_bit_is_found_and_named(tmp_path: Path, upstream: GitServer) -> None:
-    fill(tmp_path, upstream.url("one.git"))
+    filled(tmp_path)
     pack = next((tmp_path / "sandbox/one/objects/pack").glob("*.pack"))
     pack.chmod(0o644)
     data = bytearray(pack.read_bytes())
@@ -181,7 +180,7 @@ def test_the_lock_of_another_git_is_left_alone_until_it_is_old_and_the_error_nam
     tmp_path: Path, upstream: GitServer, left: str
 ) -> None:
     """git makes both while it packs refs, and refuses to work while either is there."""
-    fill(tmp_path, upstream.url("one.git"))
+    filled(tmp_path)
     make.git(tmp_path / "sandbox/one", "config", "--unset", "gc.auto")  # a setting that is to be made again
     lock = tmp_path / "sandbox/one" / left
     lock.write_text("")
@@ -200,7 +199,7 @@ def test_the_lock_of_another_git_is_left_alone_until_it_is_old_and_the_error_nam
 
 @pytest.mark.parametrize("left", ["packed-refs.lock", "packed-refs.new", "config.lock", "refs/heads/main.lock"])
 def test_what_our_own_git_left_when_it_was_killed_stops_nobody(tmp_path: Path, upstream: GitServer, left: str) -> None:
-    fill(tmp_path, upstream.url("one.git"))
+    filled(tmp_path)
     for side in ("sandbox", "worker"):
         (tmp_path / side / "one" / left).write_text("")
         slot = tmp_path / side / ".packit-deployment#work/one"

@@ -23,23 +23,15 @@ from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
+from .beginnings import a_dozen, filled
 from .driver import fill
 from .test_killed import all_objects, check_rules
 
 
 @pytest.fixture
 def upstream(tmp_path: Path) -> Iterator[GitServer]:
-    (tmp_path / "upstream").mkdir()
-    make.make(tmp_path / "upstream" / "one.git", commits=12)
-    with GitServer(tmp_path / "upstream") as server:
+    with a_dozen(tmp_path) as server:
         yield server
-
-
-def filled(tmp_path: Path, upstream: GitServer) -> tuple[Path, Path]:
-    """Both entries, sandbox's and worker's, with the present snapshot."""
-    result = fill(tmp_path, upstream.url("one.git"))
-    assert not result.sandbox.failed and not result.worker.failed
-    return tmp_path / "sandbox/one", tmp_path / "worker/one"
 
 
 def writable(directory: Path) -> None:
@@ -55,7 +47,7 @@ def alone(entry: Path, content: bytes) -> tuple[str, Path]:
 
 def test_a_workers_pack_of_another_name_counts_as_well(tmp_path: Path, upstream: GitServer) -> None:
     """git reads every pack that has an index, whatever they are called."""
-    _sandbox, worker = filled(tmp_path, upstream)
+    _sandbox, worker = filled(tmp_path)
     value, loose = alone(worker, b"only here")
     name = make.git(worker, "pack-objects", str(worker / "objects/pack/pack"), stdin=f"{value}\n".encode())
     loose.unlink()
@@ -69,7 +61,7 @@ def test_a_workers_pack_of_another_name_counts_as_well(tmp_path: Path, upstream:
 
 @pytest.mark.parametrize("where", ["pack", "loose"])
 def test_a_file_name_on_the_sandbox_cannot_speak_for_objects(tmp_path: Path, upstream: GitServer, where: str) -> None:
-    sandbox, worker = filled(tmp_path, upstream)
+    sandbox, worker = filled(tmp_path)
     value, loose = alone(worker, b"only the worker has it")
     if where == "loose":
         (sandbox / "objects/aa").mkdir(exist_ok=True)
@@ -91,7 +83,7 @@ def test_a_file_name_on_the_sandbox_cannot_speak_for_objects(tmp_path: Path, ups
 
 def test_an_empty_file_is_no_object(tmp_path: Path, upstream: GitServer) -> None:
     """What a lost node leaves of a loose object that was not on disk yet."""
-    sandbox, worker = filled(tmp_path, upstream)
+    sandbox, worker = filled(tmp_path)
     value, _loose = alone(worker, b"only the worker has it whole")
     (sandbox / "objects" / value[:2]).mkdir(exist_ok=True)
     (sandbox / "objects" / value[:2] / value[2:]).touch()
@@ -102,7 +94,7 @@ def test_an_empty_file_is_no_object(tmp_path: Path, upstream: GitServer) -> None
 
 def test_an_index_that_hides_objects_is_replaced(tmp_path: Path, upstream: GitServer) -> None:
     """Its checksums and its number of objects are right, so that git reads it; but for the refs' own its ids are wrong."""
-    sandbox, _worker = filled(tmp_path, upstream)
+    sandbox, _worker = filled(tmp_path)
     writable(sandbox / "objects/pack")
     file = next((sandbox / "objects/pack").glob("*.idx"))
     index = bytearray(file.read_bytes())
@@ -119,7 +111,7 @@ def test_an_index_that_hides_objects_is_replaced(tmp_path: Path, upstream: GitSe
 
 def test_a_tip_without_its_history_is_not_believed(tmp_path: Path, upstream: GitServer) -> None:
     """What is left when a node is lost between two packs of one publication."""
-    sandbox, worker = filled(tmp_path, upstream)
+    sandbox, worker = filled(tmp_path)
     tip = make.commit(upstream.root / "one.git", "main", 3)
     for entry in (sandbox, worker):
         raw = subprocess.run(
@@ -132,7 +124,7 @@ def test_a_tip_without_its_history_is_not_believed(tmp_path: Path, upstream: Git
 
 
 def test_a_pack_that_was_cut_short_does_not_hide_the_workers_others(tmp_path: Path, upstream: GitServer) -> None:
-    _sandbox, worker = filled(tmp_path, upstream)
+    _sandbox, worker = filled(tmp_path)
     value, loose = alone(worker, b"only here")
     make.git(worker, "pack-objects", str(worker / "objects/pack/pack"), stdin=f"{value}\n".encode())
     loose.unlink()
@@ -191,7 +183,7 @@ def test_nothing_is_published_while_git_cannot_look_for_the_objects(
 
 @pytest.mark.parametrize("target", [".", "one/objects"])
 def test_a_link_in_place_of_our_directory_leads_nowhere(tmp_path: Path, upstream: GitServer, target: str) -> None:
-    sandbox, _worker = filled(tmp_path, upstream)
+    sandbox, _worker = filled(tmp_path)
     before = all_objects(sandbox)
     (tmp_path / "sandbox/.packit-deployment#work").symlink_to(target)
     make.commit(upstream.root / "one.git", "main", 1)

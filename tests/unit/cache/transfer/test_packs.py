@@ -43,6 +43,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.errors import De
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress, RsyncPeer
 from ansible_collections.packit.deployment.tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.once import copied
 from ansible_collections.packit.deployment.tests.ports import own_port
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import project_of
@@ -109,8 +110,7 @@ class Place:
 
 @pytest.fixture
 def place(tmp_path: Path) -> Iterator[Place]:
-    (tmp_path / "upstream").mkdir()
-    make.make_large(tmp_path / "upstream" / "one.git", 2, commits=40, texts=20)
+    copied("two-megabytes", lambda path: make.make_large(path, 2, commits=40, texts=20), tmp_path / "upstream" / "one.git")
     with GitServer(tmp_path / "upstream") as server, own_port(ADDRESS) as port:
         found = Place(tmp_path, server.url("one.git"), port)
         try:
