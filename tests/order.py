@@ -3,7 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Random order of the tests: ``-p tests.order --random-order-seed N``, or ``auto`` for a seed that is made up.
 
-The seed is in the output, so that an order that fails can be had again.
+The seed is in the output, so that an order that fails can be had again. For the scenarios:
+``make pytest PYTEST_ARGS="-p tests.order --random-order-seed auto"``.
 """
 
 from __future__ import annotations

@@ -11,6 +11,8 @@ import subprocess
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from ..bounds import BOUND
+
 ENVIRONMENT = {
     **{key: value for key, value in os.environ.items() if not key.startswith("GIT_")},
     "GIT_CONFIG_GLOBAL": "/dev/null",
@@ -28,7 +30,7 @@ ENVIRONMENT = {
 def git(repository: Path, *words: str, stdin: bytes = b"") -> str:
     """git in a repository; its output."""
     argv = ["git", "-c", "safe.directory=*", "-c", "gc.auto=0", "-C", str(repository), *words]
-    return subprocess.run(argv, input=stdin, check=True, capture_output=True, env=ENVIRONMENT, timeout=600).stdout.decode().strip()
+    return subprocess.run(argv, input=stdin, check=True, capture_output=True, env=ENVIRONMENT, timeout=BOUND).stdout.decode().strip()
 
 
 def make(path: Path, commits: int = 10, branches: Iterable[str] = ("feature",), tags: Iterable[str] = ("v1",), seed: int = 0) -> Path:
@@ -93,7 +95,7 @@ def _import(path: Path, stream: Iterator[bytes], force: bool = False) -> None:
         for part in stream:
             process.stdin.write(part)
         process.stdin.close()
-        if process.wait(600):
+        if process.wait(BOUND):
             raise RuntimeError("git fast-import failed")
 
 
@@ -116,7 +118,9 @@ def _history(ref: str, commits: int, seed: int, start: str = "") -> Iterator[byt
 
 def _large_history(megabytes: int, commits: int, seed: int, texts: int) -> Iterator[bytes]:
     chance = random.Random(seed)
-    lines = {f"src/{index % 40}/module{index}.c": [f"line {index}.{line} {chance.random()}" for line in range(300)] for index in range(texts)}
+    lines = {
+        f"src/{index % 40}/module{index}.c": [f"line {index}.{line} {chance.random()}" for line in range(300)] for index in range(texts)
+    }
     names = list(lines)
     incompressible = megabytes * 1_000_000 // commits
     for number in range(commits):

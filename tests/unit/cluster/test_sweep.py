@@ -14,6 +14,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 
 def ended(name: str) -> Any:
@@ -35,6 +36,6 @@ def test_a_pod_on_a_lost_node_does_not_stop_the_run(monkeypatch: pytest.MonkeyPa
             raise DeadlineExceeded("the removal took too long")
 
     monkeypatch.setattr(module, "remove_pod", remove)
-    swept = module.sweep(None, [ended("lost"), ended("other")], Deadline(120, "looking"))  # type: ignore[arg-type]
+    swept = module.sweep(None, [ended("lost"), ended("other")], Deadline(BOUND, "looking"))  # type: ignore[arg-type]
     assert swept == ("ns/other",)
     assert max(given) <= 30

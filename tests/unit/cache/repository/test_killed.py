@@ -9,6 +9,7 @@ import itertools
 import json
 import random
 import signal
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ from ansible_collections.packit.deployment.tests.upstream.server import GitServe
 
 from . import driver
 
-LIVES, KILLS = 3, 10
-"""So many pairs of volumes, and kills of each, by each method."""
+LIVES, KILLS, FIRST = 3, 10, 2
+"""So many pairs of volumes, kills of each, and of these in the first fill, by each method."""
 
 
 def all_objects(entry: Path) -> set[str]:
@@ -63,25 +64,28 @@ def test_killed_at_any_moment_and_after_each_both_rules_hold(tmp_path: Path, met
             assert code in (0, -signal.SIGKILL), process.printed
             return code, place
 
-        (tmp_path / "whole").mkdir()
-        _code, place = run(tmp_path / "whole")
-        usual = json.loads((place / "seconds").read_text())
-        assert len(usual) >= KILLS
+        whole = tmp_path / "whole"
+        whole.mkdir()
+        usual = []
+        for _fill in ("the first", "an update"):
+            _code, place = run(whole)
+            usual.append(json.loads((place / "seconds").read_text()))
+            make.commit(upstream, "main", 1, seed=next(names))
         for life in range(LIVES):
             volumes = tmp_path / f"volumes-{life}"
             volumes.mkdir()
             held: dict[str, set[str]] = {}
-            for late, moment in moments(len(usual), chance):
+            for seconds, late, moment in moments(usual[0], usual[1], chance):
                 if late:
                     make.commit(upstream, "main", 1, seed=next(names))
-                code, tries = 0, 0
+                at, code = int(moment), 0
                 while code == 0:
-                    tries += 1
-                    assert tries < 20, "it ends before it can be killed in the middle"
-                    code, _place = run(volumes, int(moment), usual[int(moment)] * chance.random())
+                    code, _place = run(volumes, at, seconds[at] * chance.random())
                     held = check_rules(volumes, held)
-                    if code == 0:
+                    if code == 0:  # it was at its end before
                         make.commit(upstream, "main", 1, seed=next(names))
+                        at -= 1
+                        assert at >= 0
             make.force_push(upstream, "dev", seed=life)
             assert driver.fill(volumes, url, method=method).worker.failed is False
             check_rules(volumes, held)
@@ -90,13 +94,18 @@ def test_killed_at_any_moment_and_after_each_both_rules_hold(tmp_path: Path, met
                 assert [path.name for path in (volumes / role).iterdir()] == ["one"]
 
 
-def moments(commands: int, chance: random.Random) -> list[tuple[bool, float]]:
-    """Moments from all over a fill of so many commands, each with whether it is a late one.
+def moments(first: Sequence[float], update: Sequence[float], chance: random.Random) -> Iterator[tuple[Sequence[float], bool, float]]:
+    """Moments for the kills of one life: the usual seconds of the commands, whether it is a late one, and in which command it is.
 
-    Late and early ones in turn: what was killed late leaves little to do, so that only an early moment comes before the end.
+    Some are from all over the first fill, and the others from all over an update, late and early ones in turn: what was killed late
+    leaves little to do, so that only an early moment comes before the end.
     """
-    found = [commands * (number + chance.random()) / KILLS for number in range(KILLS)]
-    early, late = found[: KILLS // 2], found[KILLS // 2 :]
+    for number in range(FIRST):
+        yield first, False, len(first) * (number + chance.random()) / FIRST
+    pairs = (KILLS - FIRST) // 2
+    early, late = ([len(update) * (number + half + chance.random()) / (2 * pairs) for number in range(pairs)] for half in (0, pairs))
     chance.shuffle(early)
     chance.shuffle(late)
-    return [moment for both in zip(late, early, strict=True) for moment in ((True, both[0]), (False, both[1]))]
+    for both in zip(late, early, strict=True):
+        yield update, True, both[0]
+        yield update, False, both[1]
