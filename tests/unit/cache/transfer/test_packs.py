@@ -410,7 +410,10 @@ def test_a_seed_that_ends_before_it_greets_is_lost(place: Place, monkeypatch: py
         def hang_up() -> None:
             nonlocal greeted
             for _connection in range(over_network._TRIES):
-                listener.accept()[0].close()
+                with listener.accept()[0] as connection:
+                    connection.shutdown(socket.SHUT_WR)
+                    while connection.recv(1024):  # what is closed with words that nobody has read is reset, and not ended
+                        pass
                 greeted += 1
 
         thread = threading.Thread(target=hang_up)
