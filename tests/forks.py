@@ -22,6 +22,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from tests.bounds import BOUND
+
 
 class Forked:
     """A process that works on a job."""
@@ -82,7 +84,7 @@ class ForkServer:
         assert self._server.stdin is not None and self._server.stdout is not None
         self._server.stdin.close()
         self._server.stdout.close()
-        self._server.wait(600)
+        self._server.wait(BOUND)
 
 
 def serve(work: Callable[[Mapping[str, Any]], int]) -> None:

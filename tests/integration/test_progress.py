@@ -17,8 +17,6 @@ from .harness import SAND, Scene
 
 pytestmark = pytest.mark.playbook
 
-pytestmark = pytest.mark.playbook
-
 
 def test_progress_is_on_standard_error_so_that_standard_output_stays_the_callbacks(scene: Scene) -> None:
     scene.deploy()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.bounds import BOUND
 from tests.repositories import make
 
 from .harness import Scene, own
@@ -61,7 +62,7 @@ def test_names_of_any_bytes_arrive_and_bad_ones_are_named(scene: Scene) -> None:
     source = scene.repository()
     for name in (b"refs/heads/caf\xe9", "refs/heads/topic\u2028x".encode(), b"refs/heads/topic"):
         argv = [b"git", b"-c", b"safe.directory=*", b"-C", bytes(source), b"update-ref", name, b"main~2"]
-        subprocess.run(argv, check=True, env=make.ENVIRONMENT, timeout=60)
+        subprocess.run(argv, check=True, env=make.ENVIRONMENT, timeout=BOUND)
         make.commit(source)
     scene.server.more_refs = [("1" * 40, b"refs/heads/a..b"), ("1" * 40, b"refs/heads/\x1b[31mx.lock")]
     done = scene.succeed()
@@ -70,7 +71,7 @@ def test_names_of_any_bytes_arrive_and_bad_ones_are_named(scene: Scene) -> None:
     packed = [(path / "one/packed-refs").read_bytes().split(b"\n", 1)[1] for path in (scene.worker(), scene.sandbox())]
     listed = subprocess.run(
         ["git", "-c", "safe.directory=*", "-C", str(source), "for-each-ref", "--format=%(objectname) %(refname)"],
-        check=True, capture_output=True, env=make.ENVIRONMENT, timeout=60,
+        check=True, capture_output=True, env=make.ENVIRONMENT, timeout=BOUND,
     ).stdout  # fmt: skip
     assert packed == [listed, listed]
     scene.check()
