@@ -13,11 +13,11 @@ from .bounds import BOUND
 
 T = TypeVar("T")
 
-_LOOK_EVERY = 0.01
+_LOOK_EVERY = 0.02
 
 
 def until(fact: Callable[[], T], what: str) -> T:
-    """Wait until something is so, and return what was found; ``what`` is said where it never comes to be."""
+    """Wait until something is so, and return what was found. Raises AssertionError, which says ``what`` never came to be."""
     ends = time.monotonic() + BOUND
     while not (found := fact()):
         assert time.monotonic() < ends, f"waited {BOUND:.0f} seconds for {what}"

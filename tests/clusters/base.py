@@ -9,7 +9,6 @@ import copy
 import json
 import os
 import subprocess
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -21,6 +20,7 @@ from kubernetes import client, config, watch
 from kubernetes.stream import stream
 
 from tests.bounds import BOUND
+from tests.waiting import until
 
 LANE = os.environ.get("PYTEST_XDIST_WORKER", "")
 """Which of several processes this is that use one cluster at once: each has namespaces of its own."""
@@ -363,15 +363,6 @@ class TestCluster(ABC):
 
     def _is_there(self, namespace: str) -> bool:
         return any(item.metadata.name == namespace for item in self.core.list_namespace().items)
-
-
-def until(true: Callable[[], bool], what: str) -> None:
-    """Wait until something is so. Raises TimeoutError."""
-    end = time.monotonic() + BOUND
-    while not true():
-        if time.monotonic() > end:
-            raise TimeoutError(f"waited {BOUND:.0f} seconds for {what}")
-        time.sleep(0.05)
 
 
 def run(argv: list[str], **settings: Any) -> subprocess.CompletedProcess[str]:

@@ -18,8 +18,9 @@ from typing import Any
 import yaml
 
 from tests.bounds import BOUND
+from tests.waiting import until
 
-from .base import TestCluster, until
+from .base import TestCluster
 
 ROOT = Path(__file__).parents[2]
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from kubernetes import client
 
 from tests.bounds import BOUND
+from tests.waiting import until
 
-from .base import LANE, LANE_LABEL, TestCluster, run, until
+from .base import LANE, LANE_LABEL, TestCluster, run
 
 _ANNOTATIONS = (
     "openshift.io/sa.scc.uid-range",

@@ -17,12 +17,13 @@ from typing import Any
 import yaml
 
 from tests.bounds import BOUND
-from tests.clusters.base import LANE, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster, until
+from tests.clusters.base import LANE, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
 from tests.consumers.packit import check_in_sandbox, clone_as_packit
 from tests.modules import role
 from tests.modules.launcher import Call, Launcher
 from tests.repositories import make
 from tests.upstream.server import GitServer
+from tests.waiting import until
 
 from .runs import ModuleRun, PlaybookRun, Run, Started, words_of
 

@@ -22,9 +22,9 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, read
 from tests.bounds import BOUND
-from tests.clusters.base import until
 from tests.modules.launcher import ModuleProcess
 from tests.processes import kill_tree
+from tests.waiting import until
 
 
 @dataclass

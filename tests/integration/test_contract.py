@@ -21,7 +21,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors i
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import open_exec
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from tests.bounds import BOUND
-from tests.clusters.base import LANE, PID1, SECURITY, TestCluster, until
+from tests.clusters.base import LANE, PID1, SECURITY, TestCluster
+from tests.waiting import until
 
 NS = f"packit-contract{LANE}"
 

@@ -25,7 +25,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.staging.annotati
 from ansible_collections.packit.deployment.plugins.module_utils.staging.proof import proof_pod
 from ansible_collections.packit.deployment.plugins.module_utils.staging.tolerations import admitted, read_toleration
 from tests.bounds import BOUND
-from tests.clusters.base import LANE, TestCluster, until
+from tests.clusters.base import LANE, TestCluster
+from tests.waiting import until
 
 from .test_contract import refused
 

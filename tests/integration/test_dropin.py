@@ -13,7 +13,8 @@ import pytest
 import yaml
 from kubernetes import client
 
-from tests.clusters.base import SANDBOX_PREFIX, USER, WORKER_TEMPLATE, until
+from tests.clusters.base import SANDBOX_PREFIX, USER, WORKER_TEMPLATE
+from tests.waiting import until
 
 from .harness import ROOT, SAND, WORK, Scene
 from .runs import Run

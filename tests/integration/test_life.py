@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from tests.clusters.base import until
 from tests.repositories import make
+from tests.waiting import until
 
 from .harness import SAND, WORK, Scene
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.network_policy import policies
-from tests.clusters.base import until
 from tests.repositories import make
+from tests.waiting import until
 
 from .harness import SAND, WORK, Scene, own
 from .runs import Started

@@ -20,7 +20,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.service_config.e
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import VARIABLE, lines, parse_wanted
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.secret import ConfigSecret, Content, Place
 from tests.bounds import BOUND
-from tests.clusters.base import PID1, TestCluster, until
+from tests.clusters.base import PID1, TestCluster
+from tests.waiting import until
 
 from .harness import SAND, WORK, Scene
 from .runs import Run

@@ -17,7 +17,8 @@ import yaml
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.workloads import LAST_APPLIED
 from ansible_collections.packit.deployment.plugins.module_utils.staging.annotations import DEFAULTS, WHITELIST
 from ansible_collections.packit.deployment.plugins.module_utils.staging.settings import RECORD
-from tests.clusters.base import TestCluster, until
+from tests.clusters.base import TestCluster
+from tests.waiting import until
 
 from .harness import SAND, WORK, Scene
 from .runs import Run

@@ -22,7 +22,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.workload
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 from tests.bounds import BOUND
-from tests.clusters.base import TestCluster, until
+from tests.clusters.base import TestCluster
+from tests.waiting import until
 
 from .harness import WORK
 
