@@ -8,12 +8,14 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
 from tests.clusters.embedded import EmbeddedTestCluster
 from tests.integration.harness import SAND, Scene
-from tests.integration.test_modules import filler, module
+from tests.integration.test_modules import filler
+from tests.modules.launcher import launcher
 from tests.repositories.make import make_large
 from tests.upstream.server import GitServer
 
@@ -51,7 +53,7 @@ def git(world: World, table: Table) -> None:
 
 
 def pod_rsync(world: World, table: Table) -> None:
-    """Module pod_rsync against rsync over `kubectl exec`, each until the data is on disk, ansible's own start apart."""
+    """Module pod_rsync against rsync over `kubectl exec`, each until the data is on disk, Ansible's own start apart."""
     scene = world.scene
     source = scene.directory / "source"
     source.mkdir()
@@ -60,7 +62,7 @@ def pod_rsync(world: World, table: Table) -> None:
     theirs, ours = [], []
     for _run in range(RUNS):
         theirs.append(rivals.rsync_into(world.places[0], made["name"], source, scene.directory))
-        answer = module(scene, "pod_rsync", namespace=SAND, pod=made["name"], src=str(source), dest=f"{rivals.VOLUME}/ours")
+        answer = scene.module("pod_rsync", namespace=SAND, pod=made["name"], src=str(source), dest=f"{rivals.VOLUME}/ours")
         ours.append(answer["seconds"] + timed(lambda: rivals.sync(world.places[0], made["name"])))
         world.empty()
     filler(scene, state="absent")
@@ -72,11 +74,13 @@ def idle(table: Table) -> None:
     """Nothing to do on 100 pairs, on the embedded cluster."""
     cluster = EmbeddedTestCluster()
     try:
-        with tempfile.TemporaryDirectory(prefix="packit-benchmark-") as name, GitServer(Path(name), cluster.upstream_host) as server:
-            scene = Scene(cluster, server, Path(name))
+        with ExitStack() as stack:
+            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packit-benchmark-")))
+            server = stack.enter_context(GitServer(directory, cluster.upstream_host))
+            scene = Scene(cluster, server, directory, stack.enter_context(launcher()), through_playbook=True)
             scene.deploy(100, running=False)
             scene.repository(commits=3)
-            scene.succeed(concurrency=32, wait=600)
+            scene.succeed(concurrency=32)
             cluster.requests(clear=True)
             seen = watched(scene)
             asked = sum(number for what, number in cluster.requests().items() if not what.startswith("admin"))

@@ -16,10 +16,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
 
-from tests.integration.harness import Run, Scene, _result
+from tests.integration.harness import Scene
+from tests.integration.runs import Run
 
 RUNS = 3
 """Figures are of the median of so many."""
+_LONGEST = 1800.0
+"""Seconds after which a run is taken to hang."""
 
 
 @dataclass
@@ -73,26 +76,28 @@ class Watched:
 
 def watched(scene: Scene, *names: str, **more: object) -> Watched:
     """Run the playbook. Raises RuntimeError where it fails."""
-    process = scene.start(*names, **more)  # type: ignore[arg-type]
+    started = time.monotonic()
+    run = scene.start(*names, **more)  # type: ignore[arg-type]
     largest = {"python": 0.0, "tools": 0.0}
     done = threading.Event()
 
     def watch() -> None:
         while not done.wait(0.1):
-            for number, command in _tree(process.pid):
+            for number, command in _tree(run.pid):
                 kind = "tools" if command.startswith(("git", "rsync", "ssh")) else "python"
                 largest[kind] = max(largest[kind], _resident(number))
 
     watcher = threading.Thread(target=watch)
     watcher.start()
-    started = time.monotonic()
-    output, _nothing = process.communicate(timeout=1800)
-    seconds = time.monotonic() - started
-    done.set()
-    watcher.join()
-    if process.returncode:
-        raise RuntimeError(output[-4000:])
-    return Watched(Run(process.returncode, output, _result(output)), seconds, largest["python"], largest["tools"])
+    try:
+        ended = run.wait(_LONGEST)
+        seconds = time.monotonic() - started
+    finally:
+        done.set()
+        watcher.join()
+    if ended.code:
+        raise RuntimeError(ended.story)
+    return Watched(ended, seconds, largest["python"], largest["tools"])
 
 
 def machine(volumes: Path) -> str:

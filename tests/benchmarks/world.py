@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clusters.real import RealCluster
-from tests.integration.harness import SAND, WORK, Run, Scene
+from tests.integration.harness import SAND, WORK, Scene
+from tests.integration.runs import Run
+from tests.modules.launcher import launcher
 from tests.repositories.make import make_large
 from tests.repositories.realistic import Shape, cached, realistic
 from tests.upstream.server import GitServer
@@ -92,8 +94,8 @@ def world() -> Iterator[World]:
         root = directory / "upstream"
         root.mkdir()
         try:
-            with GitServer(root, cluster.upstream_host) as server:
-                scene = Scene(cluster, server, directory)
+            with GitServer(root, cluster.upstream_host) as server, launcher() as modules:
+                scene = Scene(cluster, server, directory, modules, through_playbook=True)
                 scene.deploy(PAIRS, size="3G")
                 made = World(cluster, scene)
                 made.original()

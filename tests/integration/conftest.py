@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.clusters.base import TestCluster
-from tests.forks import ForkServer
-from tests.modules.launcher import Launcher
+from tests.modules.launcher import Launcher, launcher
 from tests.upstream.server import GitServer
 
 from .aftermath import sections
@@ -67,11 +66,11 @@ def cluster(shared_cluster: TestCluster) -> Iterator[TestCluster]:
     shared_cluster.reset()
 
 
-@pytest.fixture(scope="session")
-def launcher() -> Iterator[Launcher]:
+@pytest.fixture(scope="session", name="launcher")
+def shared_launcher() -> Iterator[Launcher]:
     """What starts modules without Ansible."""
-    with ForkServer("tests.modules.entry") as server:
-        yield Launcher(server)
+    with launcher() as made:
+        yield made
 
 
 @pytest.fixture

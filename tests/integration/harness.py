@@ -10,13 +10,13 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from tests.bounds import BOUND
 from tests.clusters.base import LANE, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
 from tests.consumers.packit import check_in_sandbox, clone_as_packit
 from tests.modules import role
@@ -25,11 +25,12 @@ from tests.repositories import make
 from tests.upstream.server import GitServer
 from tests.waiting import until
 
-from .runs import ModuleRun, PlaybookRun, Run, Started, words_of
+from .runs import ModuleRun, PlaybookRun, Run, Started
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks" / "populate-cache.yml"
 WORK, SAND = f"packit-test{LANE}", f"packit-test{LANE}-sandbox"
+_FOR_MODULES = {"--check", "--diff"}
 
 
 @dataclass
@@ -84,40 +85,45 @@ class Scene:
         stderr: int = subprocess.STDOUT,
         **more: Any,
     ) -> Started:
-        """Start the main job: the playbook in a test that is marked so, else the modules that the playbook's role would call."""
+        """Start the main job: the playbook in a test that is marked so, else the modules that the playbook's role would call.
+
+        ``arguments`` are of ansible-playbook's command line. Without the playbook only those in ``_FOR_MODULES`` mean anything.
+        """
         given = variables if variables is not None else self.variables(*names, **more)
         if self.through_playbook:
             shown = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", **(environment or {})}
             return self.start_playbook(
                 PLAYBOOK, "-e", self.write_variables(given), "-vv", *arguments, environment=shown, stderr=stderr
             )
-        settings = {**os.environ, "K8S_AUTH_KUBECONFIG": str(self.kubeconfig), **(environment or {})}
+        assert {*arguments} <= _FOR_MODULES and stderr == subprocess.STDOUT, "only a test that is marked `playbook` can ask for that"
+        return self._start_modules(role.calls(given), environment, check="--check" in arguments, diff="--diff" in arguments)
+
+    def _start_modules(self, calls: list[Call], environment: Mapping[str, str] | None = None, *, check: bool, diff: bool) -> ModuleRun:
         progress = Path(tempfile.mkdtemp(dir=self.directory)) / "progress"
-        calls = [
-            Call(call.module, {**call.arguments, **({"progress_file": str(progress)} if call.module == "repository_cache" else {})})
-            for call in role.calls(given)
+        watched = [
+            Call(call.module, {**call.arguments, "progress_file": str(progress)}) if call.module == "repository_cache" else call
+            for call in calls
         ]
-        check, diff = "--check" in arguments, "--diff" in arguments
-        run = ModuleRun(self.launcher.start(calls, self.directory, settings, check=check, diff=diff), progress)
+        process = self.launcher.start(watched, self.directory, self._environment(environment or {}), check=check, diff=diff)
+        run = ModuleRun(process, progress)
         self.started.append(run)
         return run
+
+    def _environment(self, more: Mapping[str, str | None]) -> dict[str, str]:
+        """Return ours with this scenario's cluster, and with no other that whoever runs the tests may have named."""
+        ours = {name: value for name, value in os.environ.items() if not name.startswith("K8S_AUTH_")}
+        settings = {**ours, "K8S_AUTH_KUBECONFIG": str(self.kubeconfig), **more}
+        return {name: value for name, value in settings.items() if value is not None}
 
     def start_playbook(
         self, path: Path, *arguments: str, environment: dict[str, str | None] | None = None, stderr: int = subprocess.STDOUT
     ) -> PlaybookRun:
         """Start a playbook as a user would, on this scenario's cluster; a variable of the environment that is None is not set."""
-        settings = {
-            **os.environ,
-            "K8S_AUTH_KUBECONFIG": str(self.kubeconfig),
-            "ANSIBLE_NOCOLOR": "1",
-            "ANSIBLE_LOCALHOST_WARNING": "false",
-            "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-            **(environment or {}),
-        }
-        present = {name: value for name, value in settings.items() if value is not None}
+        shown = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"}
+        settings = self._environment({**shown, **(environment or {})})
         argv = [str(Path(sys.executable).parent / "ansible-playbook"), str(path), *arguments]
         run = PlaybookRun(
-            subprocess.Popen(argv, env=present, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=self.directory, start_new_session=True)
+            subprocess.Popen(argv, env=settings, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=self.directory, start_new_session=True)
         )
         self.started.append(run)
         return run
@@ -133,13 +139,11 @@ class Scene:
         return self.start(*names, **more).finish()
 
     def module(self, name: str, check: bool = False, **arguments: Any) -> dict[str, Any]:
-        """Run one module; its answer, and as ``printed`` what a person reads of it, in one line."""
-        environment = {**os.environ, "K8S_AUTH_KUBECONFIG": str(self.kubeconfig)}
-        started = self.launcher.start([Call(name, arguments)], self.directory, environment, check=check, diff=True)
-        started.process.wait(BOUND)
-        answers, printed = started.answers(), started.process.printed
+        """Run one module; return its answer, and as ``printed`` what a person reads of it, in one line."""
+        run = self._start_modules([Call(name, arguments)], check=check, diff=True)
+        printed, answers = run.finish().text, run.answers()
         assert answers, printed
-        return {**answers[0], "printed": " ".join("\n".join([printed, *words_of(answers[0])]).split())}
+        return {**answers[0], "printed": printed}
 
     def succeed(self, *names: str, **more: Any) -> Run:
         """Run it; it must not fail."""

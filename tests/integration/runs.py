@@ -1,8 +1,11 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs of the collection: by ansible-playbook, as a user starts it, or by the modules' own entry, which is the same from the
-argument spec on and takes a tenth of the time. A test is for one of them and says so by the marker ``playbook``."""
+"""Runs of the collection, in one of two ways.
+
+A test that is marked ``playbook`` runs ansible-playbook, as a user does. Every other test runs the modules by their own entry,
+which is the same code from the argument spec on and takes a tenth of the time.
+"""
 
 from __future__ import annotations
 
@@ -39,6 +42,11 @@ class Run:
     def text(self) -> str:
         """What was printed, in one line, for looking for words."""
         return " ".join(self.output.split())
+
+    @property
+    def everything(self) -> str:
+        """What was printed, and the whole answer of the module: where a secret may not be."""
+        return self.output + json.dumps(self.result)
 
     @property
     def story(self) -> str:
@@ -154,12 +162,16 @@ class ModuleRun(Started):
 
     def wait(self, seconds: float) -> Run:
         code = self._modules.process.wait(seconds)
-        named = zip(self._modules.calls, self._modules.answers(), strict=False)
+        named = zip(self._modules.calls, self.answers(), strict=False)
         results = {call.module: answer for call, answer in named}
         return Run(code, self.so_far(), results.get("repository_cache", {}))
 
+    def answers(self) -> list[dict[str, Any]]:
+        """Return what the modules that have ended answered, as it is."""
+        return self._modules.answers()
+
     def so_far(self) -> str:
-        answers = self._modules.answers()
+        answers = self.answers()
         told = [words for answer in answers for words in words_of(answer)]
         changed = sum(bool(answer.get("changed")) for answer in answers)
         return "\n".join([*self._progress_lines(), self._modules.process.printed, *told, f"changed={changed}"])

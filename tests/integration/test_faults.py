@@ -145,7 +145,7 @@ def test_wrong_input_is_refused_before_anything_is_made(scene: Scene) -> None:
         done = scene.run(variables={**scene.variables(), **variables})
         assert done.code != 0
         assert words in done.text
-        assert "pw123" not in done.output
+        assert "pw123" not in done.everything
         assert scene.fillers() == []
 
 

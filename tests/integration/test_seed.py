@@ -345,7 +345,7 @@ def test_auto_goes_by_rsync_where_the_cluster_cannot_read_upstream(scene: Scene)
     done = scene.succeed(method="auto", clones=str(scene.directory / "clones"), environment={"GIT_CONFIG_GLOBAL": str(helper)})
     assert done.project(scene.sandbox_claim(), "one")["method"] == "rsync"
     assert "The cluster cannot read the upstream of one, so the controller did, and rsync brought it" in done.text
-    assert scene.server.password not in done.output
+    assert scene.server.password not in done.everything
     scene.server.password = ""
     scene.check()
 

@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import json
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -49,3 +50,10 @@ class Launcher:
         internal = {"_ansible_check_mode": check, "_ansible_diff": diff, "_ansible_remote_tmp": str(place)}
         given = [{"module": call.module, "arguments": {**call.arguments, **internal}} for call in calls]
         return ModuleProcess(self._server.start(place, environment=dict(environment), calls=given), place, calls)
+
+
+@contextmanager
+def launcher() -> Iterator[Launcher]:
+    """Return a launcher, whose fork server ends with the context."""
+    with ForkServer("tests.modules.entry") as server:
+        yield Launcher(server)
