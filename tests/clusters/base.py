@@ -32,7 +32,7 @@ SANDBOX_PREFIX = "sandcastle-repository-cache-"
 USER = 1000
 
 _LAST = "marks-the-end"
-"""The name of an object that is made to mark the end of a history."""
+"""The name of an object that is made last: what is watched has been told in full when this one is."""
 
 SECURITY = {
     "allowPrivilegeEscalation": False,
@@ -91,6 +91,11 @@ class TestCluster(ABC):
     @abstractmethod
     def close(self) -> None:
         """End the cluster, or leave it as it was found."""
+
+    @property
+    def namespaces(self) -> tuple[str, ...]:
+        """The namespaces that were made since the last `reset`."""
+        return tuple(self._namespaces)
 
     def namespace(self, name: str, annotations: Mapping[str, str] | None = None) -> str:
         """A namespace that enforces restricted PodSecurity."""
@@ -283,8 +288,8 @@ class TestCluster(ABC):
         return len([item for item in found if item.status.phase not in ("Succeeded", "Failed")])
 
     @contextmanager
-    def most_at_once(self, namespace: str, selector: str) -> Iterator[list[int]]:
-        """The most of our pods that a quota counted at one time, told when the block has ended."""
+    def pods_at_once(self, namespace: str, selector: str) -> Iterator[list[int]]:
+        """Yield a list; when the block has ended, it has the number of pods after each change. Pods that have ended do not count."""
         found: list[int] = []
         since = self.core.list_namespaced_pod(namespace).metadata.resource_version
         yield found
@@ -294,14 +299,17 @@ class TestCluster(ABC):
         counted: set[str] = set()
         for change, pod in self._history(self.core.list_namespaced_pod, namespace, since, label_selector=selector):
             ended = change == "DELETED" or pod.status.phase in ("Succeeded", "Failed")
-            (counted.discard if ended else counted.add)(pod.metadata.uid)
+            if ended:
+                counted.discard(pod.metadata.uid)
+            else:
+                counted.add(pod.metadata.uid)
             found.append(len(counted))
         self.core.delete_namespaced_pod(_LAST, namespace, grace_period_seconds=0)
         until(lambda: _LAST not in self.pods(namespace), "the end of the pod that marks the end")
 
     @contextmanager
     def policies_made(self, *namespaces: str) -> Iterator[set[str]]:
-        """The names of the network policies that came in these namespaces, told when the block has ended."""
+        """Yield a set; when the block has ended, it has the names of the network policies that came in these namespaces."""
         found: set[str] = set()
         network = self.api_of("NetworkingV1Api")
         since = {namespace: network.list_namespaced_network_policy(namespace).metadata.resource_version for namespace in namespaces}

@@ -14,9 +14,10 @@ import os
 import signal
 import subprocess
 import threading
+import time
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from tests.bounds import BOUND
 from tests.modules.launcher import ModuleProcess
 from tests.processes import kill_tree
 from tests.waiting import until
+
+_MOMENT = 0.02
+"""Seconds for which a run goes on between two looks at where it is."""
 
 
 @dataclass
@@ -108,13 +112,26 @@ class Started(ABC):
         os.kill(self.pid, number)
 
     @contextmanager
-    def frozen(self) -> Iterator[None]:
-        """Stop it, as a debugger does, while something is done to its pods. Only for a run without a playbook."""
+    def frozen_when(self, fact: Callable[[], object], what: str) -> Iterator[None]:
+        """Let it run until something is so, and stop it there, as a debugger does. Only for a run without a playbook.
+
+        It runs for a moment at a time, so that it cannot get far past that point, however late we are to look.
+        """
+
+        def goes_on() -> bool:
+            assert self.poll() is None, f"the run has ended before {what}:\n{self.so_far()[-6000:]}"
+            os.kill(self.pid, signal.SIGCONT)
+            time.sleep(_MOMENT)
+            os.kill(self.pid, signal.SIGSTOP)
+            return False
+
         os.kill(self.pid, signal.SIGSTOP)
         try:
+            until(lambda: fact() or goes_on(), what)
             yield
         finally:
-            os.kill(self.pid, signal.SIGCONT)
+            with suppress(ProcessLookupError):
+                os.kill(self.pid, signal.SIGCONT)
 
     def kill(self) -> None:
         """End it and all below it at once, and wait for that."""

@@ -195,7 +195,7 @@ def test_a_used_up_quota_is_waited_for_and_lowers_the_concurrency(scene: Scene) 
     scene.repository()
     scene.cluster.quota(SAND, "terminating", {"pods": "1"}, scopes=("Terminating",))
     scene.cluster.limit_range(SAND, "limits", [{"type": "Container", "default": {"memory": "512Mi"}, "max": {"memory": "1Gi"}}])
-    with scene.cluster.most_at_once(SAND, "packit.dev/repository-cache-filler") as counted:
+    with scene.cluster.pods_at_once(SAND, "packit.dev/repository-cache-filler") as counted:
         run = scene.succeed()
     assert "waits for quota" in run.text
     assert max(counted) == 1

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -37,10 +39,20 @@ def delete_first(scene: Scene, namespace: str, selector: str) -> None:
     scene.cluster.core.delete_namespaced_pod(scene.cluster.pods(namespace, selector)[0], namespace, grace_period_seconds=0)
 
 
-def delete_while_it_receives(scene: Scene, run: Started, volume: str, namespace: str, selector: str) -> None:
-    """Delete a pod while packs come to a volume. The run stands still meanwhile, so that it gives nothing back before."""
-    run.until_it_says(f"{volume} one: receives by ")
-    with run.frozen():
+def received(*volumes: Path) -> bool:
+    """Whether some of a pack, and not all of the project, is on one of the volumes."""
+    return any(not (volume / "one").exists() and any(_sizes(volume)) for volume in volumes)
+
+
+def _sizes(volume: Path) -> Iterator[int]:
+    for path in (volume / ".packit-deployment#work").glob("*/objects/pack/*pack*"):
+        with suppress(FileNotFoundError):  # it has just been published
+            yield path.stat().st_size
+
+
+def delete_while_one_receives(scene: Scene, run: Started, volumes: list[Path], namespace: str, selector: str) -> None:
+    """Delete a pod while a pack comes to one of the volumes. The run stands still meanwhile, so that it publishes nothing before."""
+    with run.frozen_when(lambda: received(*volumes), "bytes of a pack on a volume"):
         delete_first(scene, namespace, selector)
 
 
@@ -61,7 +73,7 @@ def test_upstream_is_read_once_and_all_volumes_have_the_same_packs(scene: Scene)
 def test_several_seeds_serve_and_upstream_is_still_read_once(scene: Scene) -> None:
     scene.deploy(2)
     scene.repository(commits=20)
-    with scene.cluster.most_at_once(WORK, SEED) as counted:
+    with scene.cluster.pods_at_once(WORK, SEED) as counted:
         done = scene.succeed(method="seed", seed={"count": 2})
     assert max(counted) == 2
     assert "is left out" not in done.text
@@ -118,7 +130,7 @@ def test_a_seed_pod_that_is_killed_while_eight_fillers_read_is_made_again(scene:
     scene.deploy(4)
     make.make_large(scene.server.root / "one.git", 40, commits=60)
     run = scene.start(method="seed")
-    delete_while_it_receives(scene, run, f"{SAND}/{scene.sandbox_claim()}", WORK, SEED)
+    delete_while_one_receives(scene, run, [scene.worker(number) for number in range(4)], WORK, SEED)
     done = run.finish()
     assert done.code == 0, done.story
     scene.check(volumes=2)
@@ -129,7 +141,7 @@ def test_a_filler_that_is_killed_in_the_middle_is_gone_on_with(scene: Scene, met
     scene.deploy(1)
     make.make_large(scene.server.root / "one.git", 60, commits=60)
     run = scene.start(method=method, clones=str(scene.directory / "clones"))
-    delete_while_it_receives(scene, run, f"{SAND}/{scene.sandbox_claim()}", SAND, FILLER)
+    delete_while_one_receives(scene, run, [scene.sandbox()], SAND, FILLER)
     done = run.finish()
     assert done.code == 0, done.story
     scene.check()
@@ -139,7 +151,7 @@ def test_a_workers_filler_that_is_killed_in_the_middle_is_made_again(scene: Scen
     scene.deploy(1)
     make.make_large(scene.server.root / "one.git", 60, commits=60)
     run = scene.start(method="seed")
-    delete_while_it_receives(scene, run, f"{WORK}/{scene.worker_claim()}", WORK, FILLER)
+    delete_while_one_receives(scene, run, [scene.worker()], WORK, FILLER)
     done = run.finish()
     assert done.code == 0, done.story
     scene.check()
@@ -171,8 +183,8 @@ def test_a_run_that_was_killed_in_the_middle_is_gone_on_with_by_the_next(scene: 
     scene.deploy(1)
     make.make_large(scene.server.root / "one.git", 60, commits=60)
     run = scene.start(method="seed", filler={"heartbeat": 12})
-    run.until_it_says(f"{SAND}/{scene.sandbox_claim()} one: receives by seed")
-    run.kill()
+    with run.frozen_when(lambda: received(scene.sandbox()), "bytes of a pack on the sandbox's volume"):
+        run.kill()
     done = scene.succeed(method="seed", filler={"heartbeat": 12})
     assert done.actions()[scene.sandbox_claim()] == {"one": "add"}
     assert "left behind was removed" in done.text  # its seed pod: it was alive when this run began, and has ended since
@@ -227,6 +239,7 @@ def test_a_quota_that_is_too_small_for_the_seeds_scratch_is_named_and_not_waited
     assert done.code != 0
     assert f"of limits.ephemeral-storage, and a quota of namespace {WORK} allows 1Gi in all" in done.text
     assert "Raise the quota, or ask for less (resources in repository_cache_seed)." in done.text
+    assert "waits for quota" not in done.text
     assert scene.fillers() == []
 
 
@@ -364,7 +377,7 @@ def test_connections_that_are_cut_cost_no_more_than_time(scene: Scene) -> None:
 def test_volumes_of_one_node_are_worked_on_a_few_at_a_time(scene: Scene) -> None:
     scene.deploy(3)
     scene.repository(commits=5)
-    with scene.cluster.most_at_once(WORK, FILLER) as counted:
+    with scene.cluster.pods_at_once(WORK, FILLER) as counted:
         scene.succeed(node_concurrency=1)
     assert max(counted) == 1
     scene.check()
