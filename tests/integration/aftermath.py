@@ -1,40 +1,42 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is left when a scenario has failed: enough to understand it without a second run."""
+"""What a failed scenario shows, so that it is understood without a second run: its runs, pods with their logs, events and volumes."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import Any
 
 from kubernetes.client import ApiException
 
-from tests.clusters.base import SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
+from tests.clusters.base import TestCluster
 
-from .harness import SAND, WORK, Scene
+from .harness import Scene
 
 _LINES = 60
 """Lines of a log, and of a volume's listing, at most."""
 
 
 def sections(cluster: TestCluster, scene: Scene | None) -> Iterator[tuple[str, str]]:
-    """Title and text of each part. What cannot be had says why."""
+    """Yield the title and the text of each section of pytest's report. What cannot be read says why."""
     for number, run in enumerate(scene.started if scene is not None else ()):
         yield f"run {number + 1}, exit code {run.poll()}", run.so_far()[-20_000:]
-    for namespace in (WORK, SAND):
+    for namespace in cluster.namespaces:
         yield f"pods of {namespace}", "\n".join(_guarded(_pods, cluster, namespace))
         yield f"events of {namespace}", "\n".join(_guarded(_events, cluster, namespace))
         yield f"volumes of {namespace}", "\n".join(_guarded(_volumes, cluster, namespace))
 
 
-def _guarded(part: Any, cluster: TestCluster, namespace: str) -> list[str]:
+def _guarded(part: Callable[[TestCluster, str], Iterable[str]], cluster: TestCluster, namespace: str) -> list[str]:
+    lines: list[str] = []
     try:
-        return list(part(cluster, namespace))
+        for line in part(cluster, namespace):
+            lines.append(line)  # so that what was read before an error is kept
     except (ApiException, OSError) as error:
-        return [f"could not be read: {type(error).__name__}: {error}"]
+        lines.append(f"could not be read: {type(error).__name__}: {error}")
+    return lines
 
 
 def _pods(cluster: TestCluster, namespace: str) -> Iterator[str]:
@@ -59,7 +61,7 @@ def _log(cluster: TestCluster, namespace: str, pod: str) -> list[str]:
 
 
 def _events(cluster: TestCluster, namespace: str) -> Iterator[str]:
-    for item in cluster.core.list_namespaced_event(namespace).items:
+    for item in sorted(cluster.core.list_namespaced_event(namespace).items, key=lambda item: str(item.last_timestamp)):
         involved = item.involved_object
         yield f"{item.last_timestamp} {item.type} {item.reason} {involved.kind}/{involved.name}: {item.message}"
 
@@ -68,17 +70,20 @@ def _volumes(cluster: TestCluster, namespace: str) -> Iterator[str]:
     for claim in cluster.core.list_namespaced_persistent_volume_claim(namespace).items:
         name = claim.metadata.name
         yield f"{name}: {claim.status.phase} {claim.metadata.annotations or {}}"
-        if name.startswith((WORKER_TEMPLATE, SANDBOX_PREFIX)):
-            path = cluster.volume_path(namespace, name)
-            yield from (f"    {line}" for line in _listing(path)[:_LINES])
+        listed = list(_listing(cluster.volume_path(namespace, name)))
+        yield from (f"    {line}" for line in listed[:_LINES])
+        if len(listed) > _LINES:
+            yield f"    and {len(listed) - _LINES} more"
 
 
-def _listing(path: Path) -> list[str]:
-    """Mode, owner, size and name of each file, not those within work trees."""
-    listed = []
+def _listing(path: Path) -> Iterator[str]:
+    """Yield mode, owner, size and name of each file and directory, a directory's own before what is deeper."""
     for directory, directories, files in os.walk(path):
+        directories.sort()
         for name in sorted((*directories, *files)):
             place = Path(directory) / name
-            facts = place.lstat()
-            listed.append(f"{facts.st_mode:o} {facts.st_uid}:{facts.st_gid} {facts.st_size:>10} {place.relative_to(path)}")
-    return listed
+            try:
+                facts = place.lstat()
+            except FileNotFoundError:  # something still works there
+                continue
+            yield f"{facts.st_mode:o} {facts.st_uid}:{facts.st_gid} {facts.st_size:>10} {place.relative_to(path)}"

@@ -17,6 +17,9 @@ from tests.upstream.server import GitServer
 from .aftermath import sections
 from .harness import Scene
 
+_CLUSTER: pytest.StashKey[TestCluster] = pytest.StashKey()
+_SCENE: pytest.StashKey[Scene] = pytest.StashKey()
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--real``."""
@@ -36,12 +39,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Show what a scenario that failed has left behind, before it is cleaned up."""
     report = yield
-    if report.when == "call" and report.failed:
-        found = getattr(item, "funcargs", {})
-        scene = next((value for value in found.values() if isinstance(value, Scene)), None)
-        cluster = next((value for value in found.values() if isinstance(value, TestCluster)), None)
-        if scene is not None or cluster is not None:
-            report.sections += list(sections(scene.cluster if scene is not None else cluster, scene))
+    if report.when in ("setup", "call") and report.failed:
+        cluster = item.session.stash.get(_CLUSTER, None)
+        if cluster is not None:
+            report.sections += list(sections(cluster, item.stash.get(_SCENE, None)))
     return report
 
 
@@ -53,6 +54,7 @@ def shared_cluster(request: pytest.FixtureRequest) -> Iterator[TestCluster]:
 
     cluster: TestCluster = RealCluster() if request.config.getoption("--real") else EmbeddedTestCluster()
     try:
+        request.session.stash[_CLUSTER] = cluster
         yield cluster
     finally:
         cluster.close()
@@ -80,6 +82,7 @@ def scene(cluster: TestCluster, launcher: Launcher, tmp_path: Path, request: pyt
     root.mkdir()
     with GitServer(root, cluster.upstream_host) as server:
         made = Scene(cluster, server, tmp_path, launcher, request.node.get_closest_marker("playbook") is not None)
+        request.node.stash[_SCENE] = made
         yield made
         for run in made.started:
             if run.poll() is None:
