@@ -92,9 +92,7 @@ class Scene:
         given = variables if variables is not None else self.variables(*names, **more)
         if self.through_playbook:
             shown = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", **(environment or {})}
-            return self.start_playbook(
-                PLAYBOOK, "-e", self.write_variables(given), "-vv", *arguments, environment=shown, stderr=stderr
-            )
+            return self.start_playbook(PLAYBOOK, "-e", self.write_variables(given), "-vv", *arguments, environment=shown, stderr=stderr)
         assert {*arguments} <= _FOR_MODULES and stderr == subprocess.STDOUT, "only a test that is marked `playbook` can ask for that"
         return self._start_modules(role.calls(given), environment, check="--check" in arguments, diff="--diff" in arguments)
 
@@ -123,10 +121,18 @@ class Scene:
         settings = self._environment({**shown, **(environment or {})})
         argv = [str(Path(sys.executable).parent / "ansible-playbook"), str(path), *arguments]
         run = PlaybookRun(
-            subprocess.Popen(argv, env=settings, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=self.directory, start_new_session=True)
+            subprocess.Popen(
+                argv, env=settings, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=self.directory, start_new_session=True
+            )
         )
         self.started.append(run)
         return run
+
+    def play(self, tasks: list[dict[str, Any]], *arguments: str, **variables: Any) -> Run:
+        """Run a playbook of a deployment's with these tasks and variables to its end."""
+        path = Path(tempfile.mkdtemp(dir=self.directory)) / "play.yml"
+        path.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks}]))
+        return self.start_playbook(path, *arguments).finish()
 
     def write_variables(self, variables: dict[str, Any]) -> str:
         """Write a play's extra variables to a file; return the argument that names it."""

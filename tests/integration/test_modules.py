@@ -57,6 +57,39 @@ def test_a_filler_made_used_and_gone(scene: Scene) -> None:
     assert f"There is no pod {SAND}/{made['name']}." in missing["msg"]
 
 
+def test_each_of_them_is_a_task_of_a_play(scene: Scene) -> None:
+    """Ansible packs a module with what it imports, and pod_git has an action plugin: scenarios that call the modules see neither."""
+    scene.deploy()
+    upstream = scene.repository()
+    source = scene.directory / "source"
+    source.mkdir()
+    (source / "file").write_text("content")
+    where = {"namespace": SAND, "pod": "{{ made.name }}"}
+    pod = {
+        "namespace": SAND,
+        "claims": [{"claim": scene.sandbox_claim(), "path": "/repository-cache"}],
+        "image": scene.cluster.image,
+        "pod_security_context": {"runAsUser": 1000, "fsGroup": 1000},
+    }
+    place = {"worker_namespace": WORK, "sandbox_namespace": SAND}
+    done = scene.play(
+        [
+            {"packit.deployment.filler_pod": pod, "register": "made"},
+            {"packit.deployment.pod_git": {**where, "url": scene.url(), "path": "/repository-cache/one"}},
+            {"packit.deployment.pod_rsync": {**where, "src": str(source), "dest": "/repository-cache/copied"}},
+            {"packit.deployment.repository_cache_info": place, "register": "info"},
+            {"ansible.builtin.debug": {"msg": "{{ info.volumes | length }} volumes"}},
+            {"packit.deployment.filler_pod": {**pod, "state": "absent"}},
+        ]
+    )
+    assert done.code == 0, done.story
+    assert "ok=6 changed=4" in done.text
+    assert "2 volumes" in done.text
+    assert entry_refs(scene.sandbox() / "one") == dict(make.refs(upstream))
+    assert (scene.sandbox() / "copied" / "file").read_text() == "content"
+    assert scene.fillers() == []
+
+
 def test_what_every_volume_holds_with_and_without_looking_inside(scene: Scene) -> None:
     scene.deploy()
     scene.repository()

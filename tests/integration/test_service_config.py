@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -85,11 +84,9 @@ def config(scene: Scene, check: bool = False, **options: Any) -> dict[str, Any]:
 
 def play(scene: Scene, *arguments: str, **variables: Any) -> Run:
     """The role, from a playbook of the deployment's."""
-    playbook = scene.directory / "play.yml"
     tasks = [{"ansible.builtin.include_role": {"name": "packit.deployment.service_config"}}]
     given = {"project": WORK, "sandbox_namespace": SAND, "host": "", "api_key": "", **variables}
-    playbook.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": given, "tasks": tasks}]))
-    return scene.start_playbook(playbook, "--diff", "-vvv", *arguments).finish()
+    return scene.play(tasks, "--diff", "-vvv", *arguments, **given)
 
 
 def test_the_role_puts_the_keys_in_and_a_second_run_changes_nothing(scene: Scene) -> None:
