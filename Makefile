@@ -1,9 +1,11 @@
 # make demo        shows the whole thing on an embedded cluster, without root
-# make test        everything that needs no root
+# make test        everything that needs no root; make lint, sanity, units, molecule or pytest: one part of it
 # make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
 # make benchmark   the figures, on the real cluster
 PYTHON ?= python3
 PYTEST_ARGS ?=
+# What `make pytest` runs: all scenarios, or a path below tests/, which may be of unit tests.
+TESTS ?= tests/integration
 # pytest's exit code where PYTEST_ARGS leaves nothing of one of the two halves.
 NONE_CHOSEN := 5
 VENV := .venv
@@ -25,8 +27,8 @@ test: prerequisites $(VENV)/dev-installed
 	@$(MAKE) --no-print-directory pytest
 
 pytest: prerequisites $(VENV)/dev-installed
-	@echo "== pytest: scenarios, each on one of four embedded clusters"
-	@$(RUN) $(BIN)/python -m pytest tests/integration -n 4 $(PYTEST_ARGS)
+	@echo "== pytest: $(TESTS), by four processes, of which each has an embedded cluster"
+	@$(RUN) $(BIN)/python -m pytest $(TESTS) -n 4 $(PYTEST_ARGS)
 
 units: prerequisites $(VENV)/dev-installed
 	@echo "== ansible-test units"
