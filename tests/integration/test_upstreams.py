@@ -33,7 +33,7 @@ def test_a_shallow_upstream_is_refused_and_nothing_is_published(scene: Scene, me
     scene.deploy()
     shallow(scene)
     failed = scene.run(method=method, clones=str(scene.directory / "clones"))
-    assert failed.code == 2
+    assert failed.code != 0
     assert f"{scene.url()} is a shallow repository: its history ends at commit " in failed.text
     assert [path.name for volume in (scene.worker(), scene.sandbox()) for path in volume.iterdir() if path.name != "lost+found"] == []
     become_whole(scene)
