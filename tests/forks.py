@@ -22,7 +22,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from tests.bounds import BOUND
+from .bounds import BOUND
 
 
 class Forked:

@@ -22,9 +22,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.deadline import 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, InvalidOption
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.populate.clones import GivenClone
-from tests.repositories import make
-from tests.unit.cache.repository.driver import fill
-from tests.upstream.server import GitServer
+from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import fill
+from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
 DEADLINE = 60
 
