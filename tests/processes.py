@@ -7,18 +7,33 @@ from __future__ import annotations
 
 import os
 import signal
-import subprocess
+from contextlib import suppress
+from pathlib import Path
 
 
 def kill_tree(process: int) -> None:
-    """SIGKILL for a process and everything below it, whatever session it is in."""
-    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout.splitlines()
-    pairs = [tuple(map(int, line.split())) for line in listed if line.strip()]
-    pending = [process]
+    """SIGKILL for a process and everything below it, whatever session it is in.
+
+    All of them are stopped first, until there are no new ones: what runs could start another one that is not known yet.
+    """
+    found: set[int] = set()
+    while new := _tree(process) - found:
+        _signal(new, signal.SIGSTOP)
+        found |= new
+    _signal(found, signal.SIGKILL)
+
+
+def _tree(process: int) -> set[int]:
+    found, pending = set(), [process]
     while pending:
-        current = pending.pop()
-        pending += [child for child, parent in pairs if parent == current]
-        try:
-            os.kill(current, signal.SIGKILL)
-        except ProcessLookupError:
-            continue
+        found.add(current := pending.pop())
+        for file in Path(f"/proc/{current}/task").glob("*/children"):
+            with suppress(FileNotFoundError, ProcessLookupError):
+                pending += map(int, file.read_text().split())
+    return found
+
+
+def _signal(processes: set[int], number: signal.Signals) -> None:
+    for process in processes:
+        with suppress(ProcessLookupError):
+            os.kill(process, number)
