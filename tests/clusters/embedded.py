@@ -34,12 +34,15 @@ class EmbeddedTestCluster(TestCluster):
     def __init__(self) -> None:
         super().__init__()
         self.directory = Path(tempfile.mkdtemp(prefix="embedded-cluster-"))
-        argv = [sys.executable, "-m", "tests.embedded_cluster", "--dir", str(self.directory)]
-        self._process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-        assert self._process.stdout is not None and self._process.stderr is not None
-        line = self._process.stdout.readline().strip()
-        if not line:
-            raise RuntimeError(f"The embedded cluster did not start: {self._process.stderr.read()}")
+        # It ends with this process, however that ends. What it says goes to a file: nobody would empty a pipe.
+        argv = ["setpriv", "--pdeathsig=TERM", sys.executable, "-m", "tests.embedded_cluster", "--dir", str(self.directory)]
+        with tempfile.TemporaryFile("w+") as errors:
+            self._process = subprocess.Popen(argv, cwd=ROOT, stdout=subprocess.PIPE, stderr=errors, text=True)
+            assert self._process.stdout is not None
+            line = self._process.stdout.readline().strip()
+            if not line:
+                errors.seek(0)
+                raise RuntimeError(f"The embedded cluster did not start: {errors.read()}")
         self.kubeconfig = Path(line)
         self._config = yaml.safe_load(self.kubeconfig.read_text())
         self.connect()
