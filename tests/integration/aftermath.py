@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from kubernetes.client import ApiException
@@ -14,6 +14,7 @@ from kubernetes.client import ApiException
 from tests.clusters.base import TestCluster
 
 from .harness import Scene
+from .runs import Started
 
 _LINES = 60
 """Lines of a log, and of a volume's listing, at most."""
@@ -22,21 +23,26 @@ _LINES = 60
 def sections(cluster: TestCluster, scene: Scene | None) -> Iterator[tuple[str, str]]:
     """Yield the title and the text of each section of pytest's report. What cannot be read says why."""
     for number, run in enumerate(scene.started if scene is not None else ()):
-        yield f"run {number + 1}, exit code {run.poll()}", run.so_far()[-20_000:]
+        yield f"run {number + 1}", "\n".join(_guarded(_run, run))
     for namespace in cluster.namespaces:
         yield f"pods of {namespace}", "\n".join(_guarded(_pods, cluster, namespace))
         yield f"events of {namespace}", "\n".join(_guarded(_events, cluster, namespace))
         yield f"volumes of {namespace}", "\n".join(_guarded(_volumes, cluster, namespace))
 
 
-def _guarded(part: Callable[[TestCluster, str], Iterable[str]], cluster: TestCluster, namespace: str) -> list[str]:
+def _guarded(part: Callable[..., Iterator[str]], *of: object) -> list[str]:
     lines: list[str] = []
     try:
-        for line in part(cluster, namespace):
+        for line in part(*of):
             lines.append(line)  # so that what was read before an error is kept
-    except (ApiException, OSError) as error:
+    except Exception as error:  # noqa: BLE001  the report's outermost frame: an error here would end pytest and hide the test's own
         lines.append(f"could not be read: {type(error).__name__}: {error}")
     return lines
+
+
+def _run(run: Started) -> Iterator[str]:
+    yield f"exit code {run.poll()}"
+    yield run.so_far()[-20_000:]
 
 
 def _pods(cluster: TestCluster, namespace: str) -> Iterator[str]:
