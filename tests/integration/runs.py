@@ -105,6 +105,8 @@ class Started(ABC):
     def until_it_says(self, words: str) -> None:
         """Wait until it has printed these words. Raises AssertionError where it ends without them."""
         until(lambda: words in self.so_far() or self.poll() is not None, f"a run that says `{words}`")
+        if self.poll() is not None:
+            self.wait(BOUND)  # its last words may not be read yet
         assert words in self.so_far(), f"the run has ended without `{words}`:\n{self.so_far()[-6000:]}"
 
     def interrupt(self, number: signal.Signals) -> None:

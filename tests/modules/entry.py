@@ -33,7 +33,8 @@ def work(job: Mapping[str, Any]) -> int:
     failed = 0
     for number, call in enumerate(job["calls"]):
         code, answer = _run(call["module"], call["arguments"])
-        Path(f"{number}.json").write_text(answer)
+        Path(f"{number}.new").write_text(answer)
+        Path(f"{number}.new").rename(f"{number}.json")  # whoever looks meanwhile finds all of it or nothing
         failed = code or failed
     return failed
 
