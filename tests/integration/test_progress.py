@@ -11,6 +11,7 @@ import threading
 
 import pytest
 
+from tests.bounds import BOUND
 from tests.repositories import make
 
 from .harness import SAND, Scene
@@ -53,10 +54,12 @@ def test_on_a_terminal_there_are_figures_and_every_line_is_whole(scene: Scene) -
 
     reader = threading.Thread(target=read)
     reader.start()
-    done = scene.run(method="seed", stderr=theirs)
-    os.close(theirs)
-    reader.join()
-    os.close(ours)
+    try:
+        done = scene.run(method="seed", stderr=theirs)
+    finally:
+        os.close(theirs)
+        reader.join(BOUND)
+        os.close(ours)
     lines = b"".join(shown).decode().replace("\r\n", "\n").splitlines()
     assert done.code == 0
     figures = [line for line in lines if " %" in line]
