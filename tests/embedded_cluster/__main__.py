@@ -17,6 +17,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+from ..bounds import BOUND
+
 CANNOT = (
     "The embedded cluster needs unprivileged user namespaces, which are switched off here. Allow them "
     "(sysctl kernel.unprivileged_userns_clone=1 on Debian, sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu, "
@@ -33,7 +35,7 @@ def namespaces() -> list[str]:
 def possible() -> bool:
     """Whether this machine allows it."""
     try:
-        return subprocess.run([*namespaces(), "true"], capture_output=True, timeout=10, check=False).returncode == 0
+        return subprocess.run([*namespaces(), "true"], capture_output=True, timeout=BOUND, check=False).returncode == 0
     except FileNotFoundError:
         return False
 

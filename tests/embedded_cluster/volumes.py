@@ -10,6 +10,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
+from ..bounds import BOUND
 from .resources import BY_KIND
 from .store import Json, Store
 from .validation import quantity
@@ -35,7 +36,7 @@ class Volumes:
             body = self._claim(namespace, claim)
             if body is not None and SIZED in (body["metadata"].get("annotations") or {}):
                 size = int(quantity(body["spec"]["resources"]["requests"]["storage"]))
-                subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0777", "none", str(path)], check=True, timeout=10)
+                subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0777", "none", str(path)], check=True, timeout=BOUND)
             (path / "lost+found").mkdir(mode=0o700)
         return path
 
@@ -86,7 +87,7 @@ class Volumes:
     def drop(self, namespace: str, claim: str) -> None:
         """The volume goes away."""
         path = self._directory / f"{namespace}-{claim}"
-        subprocess.run(["umount", "-l", str(path)], check=False, capture_output=True, timeout=10)
+        subprocess.run(["umount", "-l", str(path)], check=False, capture_output=True, timeout=BOUND)
         shutil.rmtree(path, ignore_errors=True)
         self._store.remove(BY_KIND["PersistentVolume"], "", f"pv-{namespace}-{claim}")
 

@@ -96,7 +96,7 @@ def test_stopped_while_pods_are_pending_nothing_is_left(scene: Scene) -> None:
 def test_killed_while_pods_are_pending_the_next_run_removes_them_and_finishes(scene: Scene) -> None:
     scene.deploy(1, running=False)
     scene.repository()
-    who = {"pod_security_context": {"runAsUser": 1000, "fsGroup": 1000}, "pull_policy": "Never", "start_timeout": 10}
+    who = {"pod_security_context": {"runAsUser": 1000, "fsGroup": 1000}, "pull_policy": "Never"}
     run = scene.start(filler={**who, "start_timeout": 20, "node_selector": {"nowhere": "yes"}})
     until(lambda: scene.fillers() != [], "a pending filler")
     run.kill()
