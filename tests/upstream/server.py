@@ -95,6 +95,11 @@ class GitServer:
         with self._lock:
             self.sent += number
 
+    def count_fetch(self) -> None:
+        """A fetch has come."""
+        with self._lock:
+            self.fetches += 1
+
     def __enter__(self) -> GitServer:
         self._thread.start()
         return self
@@ -147,7 +152,7 @@ class _Handler(BaseHTTPRequestHandler):
             body = gzip.decompress(body)
         server = self.git_server
         if b"command=fetch" in body or b"want " in body:
-            server.fetches += 1
+            server.count_fetch()
             if server.before_fetch is not None:
                 server.before_fetch()
             server.wait_until_released()
