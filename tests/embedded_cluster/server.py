@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import os
 import secrets
 import sys
 from pathlib import Path
@@ -73,4 +74,5 @@ async def serve(directory: Path, nodes: int) -> None:
 
 
 if __name__ == "__main__":
+    os.umask(0o022)  # as containers have it, whatever the user's own is
     asyncio.run(serve(Path(sys.argv[1]), int(sys.argv[2])))
