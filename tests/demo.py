@@ -14,6 +14,7 @@ from pathlib import Path
 
 import yaml
 
+from tests.bounds import BOUND
 from tests.clusters.embedded import EmbeddedTestCluster
 from tests.embedded_cluster.__main__ import CANNOT, possible
 from tests.repositories import make
@@ -79,7 +80,7 @@ def _playbook(kubeconfig: Path, variables: Path) -> int:
         "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"),
     }
     argv = [program, str(ROOT / "playbooks" / "populate-cache.yml"), "-e", f"@{variables}"]
-    return subprocess.run(argv, env={**os.environ, **environment}, check=False, timeout=300).returncode
+    return subprocess.run(argv, env={**os.environ, **environment}, check=False, timeout=BOUND).returncode
 
 
 def _coverage(cluster: EmbeddedTestCluster, pods: list[str]) -> None:

@@ -12,11 +12,12 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
+from kubernetes.client import ApiException
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.workloads import LAST_APPLIED
 from ansible_collections.packit.deployment.plugins.module_utils.staging.annotations import DEFAULTS, WHITELIST
 from ansible_collections.packit.deployment.plugins.module_utils.staging.settings import RECORD
-from tests.clusters.base import TestCluster
+from tests.clusters.base import SECURITY, TestCluster
 from tests.waiting import until
 
 from .harness import SAND, WORK, Scene
@@ -77,6 +78,17 @@ def annotate(cluster: TestCluster, **changes: str | None) -> None:
     """Somebody writes on the workers' namespace."""
     names = {"defaults": DEFAULTS, "whitelist": WHITELIST, "off": "embedded.test/no-pod-toleration-restriction"}
     cluster.core.patch_namespace(WORK, {"metadata": {"annotations": {names[key]: value for key, value in changes.items()}}})
+
+
+def refuses_pods(cluster: TestCluster) -> bool:
+    """Whether a pod that is right in itself could not be made in the workers' namespace now."""
+    container = {"name": "main", "image": cluster.image, "securityContext": SECURITY}
+    body = {"metadata": {"name": "tried"}, "spec": {"securityContext": {"runAsUser": 1000}, "containers": [container]}}
+    try:
+        cluster.core.create_namespaced_pod(WORK, body, dry_run="All")
+    except ApiException:
+        return True
+    return False
 
 
 def tolerate(scene: Scene, check: bool = False, **options: Any) -> dict[str, Any]:
@@ -159,7 +171,7 @@ def test_an_annotation_that_stops_every_pod_is_found_and_repaired(staged: Scene)
     allow(staged)
     broken = '[{"key":"old","operator":"Exists"'
     annotate(cluster, defaults=broken)
-    time.sleep(0.5)
+    until(lambda: refuses_pods(cluster), "the annotation's effect")
     cluster.deployment(WORK, "dashboard")
     found = play(staged, tolerations=[STAGE])
     assert found.code != 0
