@@ -30,7 +30,7 @@ from tests.modules.launcher import ModuleProcess
 from tests.processes import kill_tree
 from tests.waiting import until
 
-_MOMENT = 0.02
+_MOMENT = 0.1
 """Seconds for which a run goes on between two looks at where it is."""
 
 
