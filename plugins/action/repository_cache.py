@@ -23,6 +23,7 @@ from typing import Any
 from ansible.plugins.action import ActionBase
 from ansible.utils.display import Display
 
+from ansible_collections.packit.deployment.plugins.module_utils.background import Background
 from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import refused
 from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, read
 
@@ -55,7 +56,8 @@ class ActionModule(ActionBase):
             progress.touch(mode=0o600)
             arguments["progress_file"] = str(progress)
             stop = threading.Event()
-            shower = threading.Thread(target=_show, args=(progress, stop), daemon=True)
+            # The run itself needs nobody who watches: it goes on, and the person is told that no more lines come.
+            shower = Background("Showing what the run does", lambda: _show(progress, stop), lambda error: Display().warning(str(error)))
             shower.start()
             try:
                 result.update(self._execute_module(module_args=arguments, task_vars=task_vars))

@@ -9,18 +9,20 @@ and a volume's failure can be reported in the same words wherever it comes from.
 
 from __future__ import annotations
 
+from .printable import in_one_line, printable_lines
+
 
 class DeploymentError(Exception):
     """Something that the user can be told in words.
 
     ``message`` says what happened, where and why; ``remedy`` what to do (empty when nothing sensible can be said).
-    Neither holds a secret.
+    Neither holds a secret. Both may quote what others say, so they are made printable here, the message in one line.
     """
 
     def __init__(self, message: str, remedy: str = "") -> None:
-        super().__init__(message)
-        self.message = message
-        self.remedy = remedy
+        self.message = in_one_line(message)
+        self.remedy = printable_lines(remedy)
+        super().__init__(self.message)
 
     def __str__(self) -> str:
         return f"{self.message} {self.remedy}".strip()

@@ -10,11 +10,12 @@ import select
 import signal
 import subprocess
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
+from .background import Background
 from .deadline import Deadline
 from .errors import DeadlineExceeded, DeploymentError, Interrupted
 from .local_environment import local_environment
@@ -47,8 +48,9 @@ class LocalShell:
         with _started(argv, env, subprocess.PIPE, subprocess.PIPE) as process:
             out = _Collector(process.stdout, None)
             err = _Collector(process.stderr, STDERR_LIMIT, progress)
-            with _running(out, err, _Feeder(process.stdin, stdin)):
-                _wait(process, argv, deadline)
+            threads = (out, err, _Feeder(process.stdin, stdin))
+            with _running(threads):
+                _wait(process, argv, deadline, threads)
                 if process.returncode < 0:
                     _end_children(process)
         return Completed(tuple(argv), process.returncode, out.data(), err.data().decode("utf-8", "replace"))
@@ -68,17 +70,17 @@ class LocalShell:
 
     def _streamed(self, process: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadline) -> Completed:
         err = _Collector(process.stderr, STDERR_LIMIT)
-        with _running(err):
-            _wait(process, argv, deadline)
+        with _running((err,)):
+            _wait(process, argv, deadline, (err,))
         return Completed(tuple(argv), process.returncode, b"", err.data().decode("utf-8", "replace"))
 
 
-class _PipeThread(threading.Thread):
+class _PipeThread(Background):
     """Works at one end of a pipe, closes it, and ends with the process: another one that was handed the other end may live on,
     such as an ssh in the background that keeps a connection for later."""
 
-    def __init__(self, pipe: IO[bytes] | None) -> None:
-        super().__init__(daemon=True)
+    def __init__(self, name: str, pipe: IO[bytes] | None, work: Callable[[], None]) -> None:
+        super().__init__(name, work)
         self._pipe = pipe
         self._ended = threading.Event()
 
@@ -103,12 +105,12 @@ class _Collector(_PipeThread):
     """Reads a pipe to its end, keeps the last ``limit`` bytes (all without a limit), and tells the newest line."""
 
     def __init__(self, pipe: IO[bytes] | None, limit: int | None, progress: Progress | None = None) -> None:
-        super().__init__(pipe)
+        super().__init__("Reading what a process on this machine says", pipe, self._read)
         self._limit = limit
         self._progress = progress
         self._kept = bytearray()
 
-    def run(self) -> None:
+    def _read(self) -> None:
         if self._pipe is None:
             return
         afterwards = 0
@@ -139,10 +141,10 @@ class _Feeder(_PipeThread):
     """Writes data into a pipe, and closes it."""
 
     def __init__(self, pipe: IO[bytes] | None, data: bytes) -> None:
-        super().__init__(pipe)
+        super().__init__("Writing to a process on this machine", pipe, self._write)
         self._data = memoryview(data)
 
-    def run(self) -> None:
+    def _write(self) -> None:
         if self._pipe is None:
             return
         with suppress(BrokenPipeError), self._pipe as pipe:  # a process that ends without reading all: its exit code tells
@@ -156,8 +158,8 @@ class _Feeder(_PipeThread):
 
 
 @contextmanager
-def _running(*threads: _PipeThread) -> Iterator[None]:
-    """Threads at the pipes of a process, which has ended, or is given up, when the context is left."""
+def _running(threads: Sequence[_PipeThread]) -> Iterator[None]:
+    """Threads at the pipes of a process, which has ended, or is given up, when the context is left. Raises what ended one of them."""
     for thread in threads:
         thread.start()
     try:
@@ -165,6 +167,8 @@ def _running(*threads: _PipeThread) -> Iterator[None]:
     finally:
         for thread in threads:
             thread.finish()
+    for thread in threads:
+        thread.require_well()
 
 
 @contextmanager
@@ -202,8 +206,10 @@ def _end_children(process: subprocess.Popen[bytes]) -> None:
         os.killpg(process.pid, signal.SIGKILL)
 
 
-def _wait(process: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadline) -> None:
+def _wait(process: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadline, threads: Sequence[Background]) -> None:
     while True:
+        for thread in threads:
+            thread.require_well()
         try:
             left = deadline.left()
         except Interrupted:

@@ -9,6 +9,8 @@ behind a line's end for a line of ours.
 
 from __future__ import annotations
 
+import re
+
 _SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
 
 
@@ -22,6 +24,16 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(character if character.isprintable() else _escaped(character) for character in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return ``text`` with each of its lines printable: for texts of ours that have several."""
+    return text if text.isprintable() else "\n".join(printable(line) for line in text.split("\n"))
+
+
+def in_one_line(text: str) -> str:
+    """Return ``text``, printable, with `` | `` where it had ends of lines: for what programs say within a sentence."""
+    return printable(text if text.isprintable() else " | ".join(line.strip() for line in re.split(r"[\r\n]+", text.strip())))
 
 
 def _escaped(character: str) -> str:

@@ -26,6 +26,8 @@ KILLED = 137
 _LOOKING_SECONDS = 30.0
 STDERR_LIMIT = 16 * 1024
 """Bytes of standard error that are kept: the end, where the reason is."""
+OUTPUT_LIMIT = 16 * 1024 * 1024
+"""Bytes of standard output that ``Shell.run`` brings from a pod. What may be larger is streamed, or summed up there."""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,16 @@ class CommandFailed(DeploymentError):
         self.completed = completed
 
 
+class AnswerTooLarge(DeploymentError):
+    """A process printed more than one answer may have; nothing of it was brought here."""
+
+    def __init__(self, where: str, argv: Sequence[str], size: int) -> None:
+        super().__init__(
+            f"{' '.join(argv[:2])} in {where} printed {size} bytes, and one answer may have {OUTPUT_LIMIT}.",
+            "Look at what lies there: something has far more in it than this software expects.",
+        )
+
+
 class Shell(Protocol):
     """One place in which processes run. Not for use by two threads at once."""
 
@@ -82,9 +94,9 @@ class Shell(Protocol):
     ) -> Completed:
         """Run ``argv`` to its end and return what it said, whatever its exit code.
 
-        For small input and output (up to 16 MiB each). ``env`` is added to the place's own environment. At the deadline
-        or a stop the process and its children are killed. In a pod it survives a lost connection: the same process is
-        found again, never started twice. Raises DeadlineExceeded, Cancelled, and in a pod ConnectionLost.
+        For input that fits in memory, and ``OUTPUT_LIMIT`` bytes of output: a pod sends no more. ``env`` is added to the
+        place's own environment. At the deadline or a stop the process and its children are killed. In a pod it survives a lost connection: the same process is
+        found again, never started twice. Raises DeadlineExceeded, Cancelled, and in a pod ConnectionLost and AnswerTooLarge.
         """
 
     def download(self, argv: Sequence[str], to: Path, *, deadline: Deadline) -> Completed:

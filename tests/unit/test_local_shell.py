@@ -71,3 +71,11 @@ def test_what_cannot_be_started_is_said_in_words(tmp_path: Path) -> None:
     (tmp_path / "git").write_text("no program")
     with pytest.raises(DeploymentError, match=r"git cannot be started on this machine: Permission denied\."):
         LocalShell().run((str(tmp_path / "git"),), deadline=Deadline(BOUND, "this test"))
+
+
+def test_what_ends_a_thread_that_reads_or_writes_ends_the_wait_in_words() -> None:
+    def progress(_line: str) -> None:
+        raise MemoryError
+
+    with pytest.raises(DeploymentError, match="an error that was not expected: MemoryError"):
+        LocalShell().run(("sh", "-c", "echo 1% >&2; trap '' PIPE; sleep 600"), deadline=Deadline(BOUND, "this test"), progress=progress)

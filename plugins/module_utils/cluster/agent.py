@@ -18,6 +18,7 @@ Controller to agent, lines::
 Agent to controller, on stdout::
 
     done ID CODE OUT ERR    then OUT bytes of standard output, then ERR bytes (the end) of standard error
+    large ID OUT            it has ended, and its OUT bytes of standard output are more than one answer may have
     unknown ID
 """
 
@@ -25,8 +26,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from ..shell import STDERR_LIMIT, Completed
+from ..shell import OUTPUT_LIMIT, STDERR_LIMIT, Completed
+from .errors import ClusterError
 
 SCRIPT = r"""
 set -u
@@ -44,8 +47,12 @@ answer() {
     read -r code <"$jobs/$1/rc"
     if [ -s "$jobs/$1/out" ] || [ -s "$jobs/$1/tail" ]; then
         sizes=$(stat -c %s "$jobs/$1/out" "$jobs/$1/tail")
-        echo "done $1 $code "$sizes
-        cat "$jobs/$1/out" "$jobs/$1/tail"
+        if [ "${sizes%%[!0-9]*}" -gt MOST ]; then
+            echo "large $1 ${sizes%%[!0-9]*}"
+        else
+            echo "done $1 $code "$sizes
+            cat "$jobs/$1/out" "$jobs/$1/tail"
+        fi
     else
         echo "done $1 $code 0 0"
     fi
@@ -109,7 +116,7 @@ while IFS= read -r line; do
     forget) last= ; rm -rf "$jobs/$2" ;;
     esac
 done
-""".replace("LIMIT", str(STDERR_LIMIT))
+""".replace("LIMIT", str(STDERR_LIMIT)).replace("MOST", str(OUTPUT_LIMIT))
 
 BEAT = b"beat\n"
 
@@ -135,10 +142,21 @@ def message(verb: str, job: str) -> bytes:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a job; None: the agent does not know it."""
+    """What came of a job. ``completed`` None: the agent does not know it, or its output, of ``too_large`` bytes, was not sent."""
 
     job: str
     completed: Completed | None
+    too_large: int = 0
+
+
+class BadAnswer(ClusterError):
+    """What came is no answer of the agent's."""
+
+    def __init__(self, head: bytes) -> None:
+        super().__init__(
+            f"The agent in the pod answered what cannot be understood: {head[:80].decode('utf-8', 'replace')}",
+            "Run again. If it happens again, look what the image's `sh` is.",
+        )
 
 
 class Answers:
@@ -148,23 +166,41 @@ class Answers:
         self._buffer = bytearray()
 
     def feed(self, data: bytes) -> Iterator[Answer]:
-        """The answers that are complete now."""
+        """The answers that are complete now. Raises BadAnswer; holds no more than the bound of one answer."""
         self._buffer += data
         while True:
-            head, newline, _rest = bytes(self._buffer[:200]).partition(b"\n")
+            head, newline, _rest = bytes(self._buffer[:_HEAD]).partition(b"\n")
             if not newline:
+                if len(head) == _HEAD:
+                    raise BadAnswer(head)
                 return
             words = head.decode("ascii", "replace").split()
             end = len(head) + 1
             if words[:1] == ["done"]:
-                code, out, err = int(words[2]), int(words[3]), int(words[4])
+                job, code, out, err = _parse(words, 5, head)
+                if out > OUTPUT_LIMIT or err > STDERR_LIMIT:
+                    raise BadAnswer(head)
                 if len(self._buffer) < end + out + err:
                     return
-                stdout = bytes(self._buffer[end : end + out])
-                stderr = bytes(self._buffer[end + out : end + out + err]).decode("utf-8", "replace")
+                with memoryview(self._buffer) as view:
+                    stdout, stderr = bytes(view[end : end + out]), bytes(view[end + out : end + out + err])
                 del self._buffer[: end + out + err]
-                yield Answer(words[1], Completed((), code, stdout, stderr))
+                yield Answer(job, Completed((), code, stdout, stderr.decode("utf-8", "replace")))
                 continue
             del self._buffer[:end]
             if words[:1] == ["unknown"]:
-                yield Answer(words[1], None)
+                yield Answer(_parse(words, 2, head)[0], None)
+            elif words[:1] == ["large"]:
+                job, size = _parse(words, 3, head)
+                yield Answer(job, None, size)
+
+
+_HEAD = 200
+"""Bytes of an answer's first line, at most."""
+
+
+def _parse(words: Sequence[str], number: int, head: bytes) -> tuple[Any, ...]:
+    """The job and the figures in an answer's first line."""
+    if len(words) != number or not all(word.isascii() and word.isdigit() for word in words[2:]):
+        raise BadAnswer(head)
+    return (words[1], *map(int, words[2:]))

@@ -28,10 +28,14 @@ def exit_code(status: bytes) -> int | None:
     """
     if not status.strip():
         return None
-    data = json.loads(status)
-    if data.get("status") == "Success":
-        return 0
-    for cause in (data.get("details") or {}).get("causes") or []:
-        if cause.get("reason") == "ExitCode":
-            return int(cause["message"])
-    raise NotStarted(str(data.get("message", "the server gave no reason")))
+    try:
+        data = json.loads(status)
+        if data.get("status") == "Success":
+            return 0
+        for cause in (data.get("details") or {}).get("causes") or []:
+            if cause.get("reason") == "ExitCode":
+                return int(cause["message"])
+        reason = data.get("message", "the server gave no reason")
+    except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
+        raise NotStarted(f"the server's words about it cannot be understood: {status[:200].decode('utf-8', 'replace')}") from error
+    raise NotStarted(str(reason))

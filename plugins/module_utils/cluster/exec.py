@@ -3,24 +3,24 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One exec: a process in a pod as three byte streams and an exit code, read and written without blocking.
 
-The connection after the handshake is a plain (TLS) socket, driven by ``select``: reading and writing at once with bounded
+The connection after the handshake is a plain (TLS) socket, driven by ``poll``: reading and writing at once with bounded
 memory, which neither a blocking socket nor the kubernetes client's own stream can do.
 """
 
 from __future__ import annotations
 
-import select
+import selectors
 import socket
 import ssl
 import time
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ..deadline import Deadline
 from .channels import STATUS, STDIN, exit_code
 from .client import Client
 from .errors import ConnectionLost
-from .frames import BINARY, CLOSE, PING, PONG, Decoder, encode
+from .frames import BINARY, CLOSE, PING, PONG, BadFrame, Decoder, encode
 from .names import require_name, require_namespace
 
 PING_EVERY = 10.0
@@ -28,19 +28,39 @@ PING_EVERY = 10.0
 _LAST_WORDS_SECONDS = 5.0
 """For what the other side had said before a connection broke; then it is closed."""
 _RECEIVE = 256 * 1024
+_STATUS_LIMIT = 256 * 1024
+"""Bytes of what the server says of a process's end."""
 WRITE_SIZE = 128 * 1024
 """Bytes of one message to standard input."""
 
 
 @dataclass(frozen=True)
 class Descriptor:
-    """An open file's descriptor, as ``select`` wants it. Whoever opened it closes it."""
+    """An open file's descriptor, as selectors want it. Whoever opened it closes it."""
 
     number: int
 
     def fileno(self) -> int:
         """Its number."""
         return self.number
+
+
+def ready(reading: Iterable[Descriptor], writing: Iterable[Descriptor], seconds: float) -> tuple[set[int], set[int]]:
+    """Wait at most ``seconds`` until something can be read or written; the numbers of what can.
+
+    By ``poll``: ``select`` takes no descriptor above 1023, and a run that holds many volumes has such.
+    """
+    events: dict[int, int] = {}
+    for flag, items in ((selectors.EVENT_READ, reading), (selectors.EVENT_WRITE, writing)):
+        for item in items:
+            events[item.number] = events.get(item.number, 0) | flag
+    with selectors.PollSelector() as selector:
+        for number, wanted in events.items():
+            selector.register(number, wanted)
+        found = [(key.fd, happened) for key, happened in selector.select(seconds)]
+    return {number for number, event in found if event & selectors.EVENT_READ}, {
+        number for number, event in found if event & selectors.EVENT_WRITE
+    }
 
 
 class ExecStream:
@@ -57,7 +77,7 @@ class ExecStream:
         self.closed = False
 
     def fileno(self) -> int:
-        """For select."""
+        """For selectors."""
         return self._socket.fileno()
 
     def close(self) -> None:
@@ -100,21 +120,18 @@ class ExecStream:
         if time.monotonic() >= self._ping_at and not self.broken:
             self._outgoing += encode(PING, b"")
             self._ping_at = time.monotonic() + PING_EVERY
-        mine: list[socket.socket | Descriptor] = [] if self.closed else [self._socket]
-        reading = [*(mine if read else []), *others]
-        writing = [*(mine if self._outgoing else []), *writers]
+        mine = () if self.closed else (Descriptor(self._socket.fileno()),)
         pending = read and not self.closed and isinstance(self._socket, ssl.SSLSocket) and self._socket.pending()
-        readable, writable, _failed = select.select(reading, writing, [], 0 if pending else seconds)
-        if self._outgoing and self._socket in writable:
+        readable, writable = ready(
+            [*(mine if read else ()), *others], [*(mine if self._outgoing else ()), *writers], 0 if pending else seconds
+        )
+        number = self._socket.fileno()
+        if number in writable:
             self._send()
         received: list[tuple[int, bytes]] = []
-        if pending or (read and self._socket in readable):
+        if pending or number in readable:
             received = self._receive()
-        return (
-            received,
-            {item.fileno() for item in readable if item is not self._socket},
-            {item.fileno() for item in writable if item is not self._socket},
-        )
+        return received, readable - {number}, writable - {number}
 
     def _send(self) -> None:
         try:
@@ -141,6 +158,13 @@ class ExecStream:
         if not data:
             self.close()
             return []
+        try:
+            return self._parse(data)
+        except BadFrame as error:
+            self.close()
+            raise ConnectionLost(f"the server sent what cannot be understood: {error}") from error
+
+    def _parse(self, data: bytes) -> list[tuple[int, bytes]]:
         received = []
         for opcode, payload in self._decoder.feed(data):
             if opcode == PING:
@@ -150,6 +174,8 @@ class ExecStream:
             elif opcode == BINARY and payload:
                 if payload[0] == STATUS:
                     self._status += payload[1:]
+                    if len(self._status) > _STATUS_LIMIT:
+                        raise BadFrame(f"a process's status of more than {_STATUS_LIMIT} bytes")
                 elif len(payload) > 1:
                     received.append((payload[0], payload[1:]))
         return received

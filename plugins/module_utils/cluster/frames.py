@@ -13,8 +13,14 @@ from collections.abc import Iterator
 
 BINARY, CLOSE, PING, PONG = 0x2, 0x8, 0x9, 0xA
 _TEXT, _CONTINUATION = 0x1, 0x0
+LARGEST = 4 * 1024 * 1024
+"""Bytes of one message, at most: servers send an exec's output in pieces of some 32 KiB."""
 _XOR = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
 """For each byte of a key, what it makes of every byte."""
+
+
+class BadFrame(ValueError):
+    """What came is no message that an exec's other side sends."""
 
 
 def encode(opcode: int, payload: bytes) -> bytes:
@@ -44,7 +50,7 @@ class Decoder:
         self._fragments = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
-        """The messages that are complete now, as (opcode, payload); text counts as binary."""
+        """The messages that are complete now, as (opcode, payload); text counts as binary. Raises BadFrame."""
         self._buffer += data
         while True:
             frame = self._next()
@@ -60,6 +66,7 @@ class Decoder:
                 yield self._opcode, payload
                 continue
             self._fragments += payload
+            _check_length(len(self._fragments))
             if final:
                 message = bytes(self._fragments)
                 self._fragments.clear()
@@ -74,9 +81,17 @@ class Decoder:
             length, start = int.from_bytes(buffer[2:4], "big"), 4
         elif length == 127:
             length, start = int.from_bytes(buffer[2:10], "big"), 10
-        if len(buffer) < start or len(buffer) < start + length:
+        if len(buffer) < start:
+            return None
+        _check_length(length)
+        if len(buffer) < start + length:
             return None
         payload = bytes(buffer[start : start + length])
         final, opcode = bool(buffer[0] & 0x80), buffer[0] & 0x0F
         del buffer[: start + length]
         return final, opcode, payload
+
+
+def _check_length(length: int) -> None:
+    if length > LARGEST:
+        raise BadFrame(f"a message of {length} bytes, where {LARGEST} are the most")

@@ -9,11 +9,13 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
+from ..background import Background
 from ..deadline import Deadline
-from ..errors import Cancelled, DeadlineExceeded
-from ..shell import Completed, Progress
-from .agent import BEAT, Answers, message
+from ..errors import Cancelled, DeadlineExceeded, DeploymentError
+from ..shell import Progress
+from .agent import BEAT, Answer, Answers, message
 from .channels import STDERR, NotStarted
 from .errors import ClusterError, ConnectionLost, Forbidden, NotFound, PodLost, Unauthorized
 from .exec import Descriptor, ExecStream
@@ -25,11 +27,11 @@ PROGRESS_EVERY = 2.0
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 
 
-class AgentLink(threading.Thread):
-    """The agent's exec: keeps it open, beats, sends what is queued, hands answers over."""
+class AgentLink(Background):
+    """The agent's exec: keeps it open, beats, sends what is queued, hands answers over. Its end is told to who waits."""
 
     def __init__(self, connect: Callable[[Deadline], ExecStream], reconnect_seconds: float, stop: threading.Event) -> None:
-        super().__init__(name="agent", daemon=True)
+        super().__init__("The connection to the agent in the pod", self._keep, self._fail)
         self._connect = connect
         self._reconnect_seconds = reconnect_seconds
         self._stop_event = stop
@@ -38,30 +40,32 @@ class AgentLink(threading.Thread):
         self._job = ""
         self._request = b""
         self._progress: Progress | None = None
-        self._answer: Completed | None = None
-        self._failure: ClusterError | None = None
+        self._answer: Answer | None = None
+        self._ended_by: DeploymentError | None = None
         self._closing = False
+        self._heard = False
         self._wake: tuple[int, int] | None = os.pipe()
+        os.set_blocking(self._wake[1], False)
         self._waking = threading.Lock()
 
     def begin(self, job: str, request: bytes, progress: Progress | None) -> None:
         """Start a job. Raises what ended the link."""
         with self._changed:
-            if self._failure is not None:
-                raise self._failure
+            if self._ended_by is not None:
+                raise self._ended_by
             self._job, self._request, self._progress, self._answer = job, request, progress, None
             self._queue += request
         self._notify()
 
-    def wait(self, seconds: float) -> Completed | None:
+    def wait(self, seconds: float) -> Answer | None:
         """The running job's answer, or None if there is none after ``seconds``. Raises what ended the link."""
         with self._changed:
-            if self._answer is None and self._failure is None:
+            if self._answer is None and self._ended_by is None:
                 self._changed.wait(seconds)
             if self._answer is not None:
                 return self._answer
-            if self._failure is not None:
-                raise self._failure
+            if self._ended_by is not None:
+                raise self._ended_by
             return None
 
     def end(self, job: str) -> None:
@@ -79,7 +83,9 @@ class AgentLink(threading.Thread):
 
     def close(self) -> None:
         """End the thread and the connection. Whoever still waits for an answer is told that the connection is lost."""
-        self._closing = True
+        with self._changed:
+            self._closing = True
+            self._changed.notify_all()
         self._notify()
         if self.ident is not None:
             self.join()
@@ -92,10 +98,11 @@ class AgentLink(threading.Thread):
     def _notify(self) -> None:
         with self._waking:
             if self._wake is not None:  # else the descriptors' numbers are another file's by now
-                os.write(self._wake[1], b"x")
+                with suppress(BlockingIOError):  # a full pipe wakes as well
+                    os.write(self._wake[1], b"x")
 
-    def run(self) -> None:
-        first = True
+    def _keep(self) -> None:
+        first, unheard, since = True, 0, time.monotonic()
         while not self._closing:
             try:
                 stream = self._open()
@@ -105,13 +112,25 @@ class AgentLink(threading.Thread):
             except (Cancelled, DeadlineExceeded):
                 self._fail(ConnectionLost("The run was asked to stop."))
                 return
+            self._heard = False
+            why = "it ended at once"
             try:
                 self._serve(stream, first)
-            except (ConnectionLost, NotStarted):
-                pass  # opened again, and the job that was running is found again by its name
+            except (ConnectionLost, NotStarted) as error:
+                why = str(error)  # opened again, and the job that was running is found again by its name
             finally:
                 stream.close()
             first = False
+            if self._heard:
+                unheard, since = 0, time.monotonic()
+                continue
+            if time.monotonic() - since > self._reconnect_seconds:
+                words = f"The agent could not be started in the pod within {self._reconnect_seconds:.0f} seconds: {why}."
+                self._fail(ConnectionLost(words, "Run again."))
+                return
+            with self._changed:
+                self._changed.wait_for(lambda: self._closing, _PAUSES[min(unheard, len(_PAUSES) - 1)])
+            unheard += 1
 
     def _open(self) -> ExecStream:
         deadline = Deadline(self._reconnect_seconds, "reconnecting to the pod", self._stop_event)
@@ -152,11 +171,12 @@ class AgentLink(threading.Thread):
                 if self._progress is not None:
                     next_beat = min(next_beat, now + PROGRESS_EVERY)
             for channel, data in self._exchange(stream, max(0.0, next_beat - now)):
+                self._heard = True
                 if channel == STDERR:
                     self._tell(data)
                 else:
                     for answer in answers.feed(data):
-                        self._take(answer.job, answer.completed, stream)
+                        self._take(answer, stream)
             if stream.exit_code is not None:
                 return
         while self._closing and stream.outgoing and not stream.closed:
@@ -171,14 +191,14 @@ class AgentLink(threading.Thread):
             os.read(wake, 4096)
         return received
 
-    def _take(self, job: str, completed: Completed | None, stream: ExecStream) -> None:
+    def _take(self, answer: Answer, stream: ExecStream) -> None:
         with self._changed:
-            if job != self._job:
+            if answer.job != self._job:
                 return
-            if completed is None:
+            if answer.completed is None and not answer.too_large:
                 stream.write(self._request)
                 return
-            self._answer = completed
+            self._answer = answer
             self._changed.notify_all()
 
     def _tell(self, data: bytes) -> None:
@@ -187,7 +207,9 @@ class AgentLink(threading.Thread):
         if progress is not None and lines:
             progress(lines[-1].decode("utf-8", "replace").strip())
 
-    def _fail(self, error: ClusterError) -> None:
+    def _fail(self, error: DeploymentError) -> None:
+        """Tell who waits, and who comes later. Without the link there is no way to the place, whatever ended it."""
+        lost = error if isinstance(error, ClusterError) else ConnectionLost(error.message, error.remedy)
         with self._changed:
-            self._failure = self._failure or error
+            self._ended_by = self._ended_by or lost
             self._changed.notify_all()

@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from ..background import Background
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from .client import Client
@@ -38,8 +39,7 @@ def looking_out(client: Client, filler: Pod, claim: str, tell: Callable[[str], N
                 wanted.set()
                 return
 
-    thread = threading.Thread(target=look, name="lookout", daemon=True)
-    thread.start()
+    Background("Looking for pods that wait for it", look, lambda error: tell(str(error))).start()
     try:
         yield wanted
     finally:

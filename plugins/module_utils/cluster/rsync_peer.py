@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import json
 import os
-import select
 import socket
 import stat
 import struct
@@ -24,11 +23,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..background import Background, unexpected
 from ..deadline import Deadline
-from ..errors import DeploymentError
 from ..shell import RsyncPeer
 from .channels import STDERR, STDOUT
-from .exec import Descriptor, ExecStream
+from .exec import Descriptor, ExecStream, ready
 
 _BOUND = 4 * 1024 * 1024
 """Bytes on their way in one direction, at most."""
@@ -80,16 +79,19 @@ def serve_rsync(opened: Callable[[Sequence[str]], ExecStream], deadline: Deadlin
             listener.listen(1)
             listener.settimeout(_KNOCK_SECONDS)
             done = threading.Event()
-            server = threading.Thread(target=_serve, args=(listener, opened, deadline, done), daemon=True)
+            # Where it has ended nobody takes up a remote shell any more: one that knocks is refused, and does not wait.
+            server = Background("rsync's way to the pod", lambda: _serve(listener, opened, deadline, done), lambda _error: listener.close())
             server.start()
+            address = listener.getsockname()
             try:
                 yield RsyncPeer((sys.executable, "-IS", str(program)), f"{_HOST}:", {"PACKIT_RSYNC_SOCKET": str(path / "socket")})
             finally:
                 done.set()
                 with suppress(OSError), socket.socket(socket.AF_UNIX) as knock:
                     knock.settimeout(_KNOCK_SECONDS)
-                    knock.connect(listener.getsockname())  # else a volume would be held until the wait for an rsync ends
+                    knock.connect(address)  # else a volume would be held until the wait for an rsync ends
                 server.join()
+                server.require_well()
 
 
 def _serve(listener: socket.socket, opened: Callable[[Sequence[str]], ExecStream], deadline: Deadline, done: threading.Event) -> None:
@@ -127,9 +129,7 @@ def _seen_ending(link: socket.socket, code: int) -> Iterator[None]:
         return
     try:
         yield
-        ending = select.poll()
-        ending.register(process, select.POLLIN)
-        ending.poll(_HANDING_OVER_SECONDS * 1000)
+        ready([Descriptor(process)], [], _HANDING_OVER_SECONDS)
     finally:
         os.close(process)
 
@@ -164,8 +164,8 @@ def _one(
             return _pump(program, streams, stream, deadline, done)
         finally:
             stream.close()
-    except (DeploymentError, ValueError) as error:  # ValueError: what the server said of the process is not understood
-        os.write(streams.errors.number, f"{error}\n".encode())
+    except Exception as error:  # noqa: BLE001  (this thread's outermost frame for one rsync: its words are rsync's)
+        os.write(streams.errors.number, f"{unexpected('The way to the pod', error)}\n".encode())
         return _LOST
 
 
@@ -196,7 +196,7 @@ def _pump(program: Descriptor, streams: _Streams, stream: ExecStream, deadline: 
         if ending is deadline and (not reading or stream.exit_code is not None):
             ending = deadline.within(_CLOSING_SECONDS, "the end of rsync's connection")
     while back and not done.is_set():
-        if select.select([], [streams.reads], [], min(0.5, ending.left()))[1]:
+        if ready([], [streams.reads], min(0.5, ending.left()))[1]:
             del back[: os.write(streams.reads.number, memoryview(back)[:_READ])]
     return _LOST if stream.exit_code is None else stream.exit_code
 

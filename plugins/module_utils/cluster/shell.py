@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted
-from ..shell import KILLED, STDERR_LIMIT, Completed, Progress, RsyncPeer, require_there
+from ..shell import KILLED, STDERR_LIMIT, AnswerTooLarge, Completed, Progress, RsyncPeer, require_there
 from .agent import message, run_message, start_argv
 from .channels import STDERR, STDOUT, NotStarted
 from .client import Client
@@ -80,8 +80,10 @@ class PodShell:
         try:
             while True:
                 answer = self._link.wait(min(0.5, deadline.left()))
+                if answer is not None and answer.completed is not None:
+                    return replace(answer.completed, argv=tuple(argv))
                 if answer is not None:
-                    return replace(answer, argv=tuple(argv))
+                    raise AnswerTooLarge(self.where, argv, answer.too_large)
         except (DeadlineExceeded, Cancelled) as error:
             self._link.send(message("kill", job))
             if isinstance(error, (Cancelled, Interrupted)):

@@ -16,6 +16,7 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent import Answer, Answers, message, run_message, start_argv
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pid1 import argv as pid1_argv
+from ansible_collections.packit.deployment.plugins.module_utils.shell import OUTPUT_LIMIT
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.waiting import until
 
@@ -123,6 +124,15 @@ def test_input_output_errors_and_the_exit_code_come_back(agent: Agent) -> None:
     answer = agent.answer()
     assert answer.completed is not None
     assert (answer.completed.stdout, answer.completed.stderr, answer.completed.returncode) == (data, "trouble\n", 7)
+
+
+def test_more_output_than_one_answer_may_have_stays_in_the_pod_and_its_size_is_told(agent: Agent) -> None:
+    agent.tell(run_message("1", ("head", "-c", str(OUTPUT_LIMIT + 1), "/dev/zero"), b""))
+    assert agent.answer() == Answer("1", None, OUTPUT_LIMIT + 1)
+    agent.tell(message("forget", "1") + run_message("2", ("head", "-c", str(OUTPUT_LIMIT), "/dev/zero"), b""))
+    answer = agent.answer()
+    assert answer.completed is not None
+    assert len(answer.completed.stdout) == OUTPUT_LIMIT
 
 
 def test_a_job_goes_on_when_the_connection_is_cut_and_is_found_again(agent: Agent, tmp_path: Path) -> None:

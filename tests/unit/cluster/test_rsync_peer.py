@@ -22,6 +22,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors i
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import Descriptor
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.rsync_peer import serve_rsync
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, RsyncPeer
 from ansible_collections.packit.deployment.tests.bounds import BOUND
@@ -216,3 +217,26 @@ def test_nothing_is_left_open_with_or_without_an_rsync(tmp_path: Path, source: P
     with served(LocalExec) as peer:
         rsync(peer, "--", f"{source}/", f"{peer.prefix}{tmp_path}/to")
     assert not own() - before  # what other tests have left may end meanwhile
+
+
+def test_what_nobody_expected_is_told_in_rsyncs_own_error(tmp_path: Path, source: Path) -> None:
+    def opened(_argv: Sequence[str]) -> LocalExec:
+        raise MemoryError
+
+    with served(opened) as peer:
+        done = rsync(peer, f"{source}/", f"{peer.prefix}{tmp_path}/to")
+    assert done.returncode
+    assert "The way to the pod ended by an error that was not expected: MemoryError." in done.stderr
+
+
+def test_a_server_that_has_ended_leaves_no_rsync_waiting_and_says_why(
+    tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_words: object) -> None:
+        raise TypeError("not to be expected")
+
+    monkeypatch.setattr(module, "_handed_over", broken)
+    with pytest.raises(DeploymentError, match="rsync's way to the pod ended by an error that was not expected: TypeError: not to be"):
+        with served(LocalExec) as peer:
+            assert rsync(peer, f"{source}/", f"{peer.prefix}{tmp_path}/to").returncode
+            assert rsync(peer, f"{source}/", f"{peer.prefix}{tmp_path}/to").returncode
