@@ -38,8 +38,9 @@ class Entry:
     """What lies under a project's name. ``layout`` is None where there is no repository; ``git_dir`` is an absolute path.
 
     ``keeps_all``: its configuration already says that nothing is ever collected. ``reason`` and ``remedy`` are words for
-    what is not to be built on. ``bytes`` is the size of its objects. ``gap``: what is missing behind its refs, in git's words; empty
-    where nothing is, or nobody has looked (``Repository.with_history_walked``).
+    what is not to be built on. ``bytes`` is the size of its objects. ``ref_sums`` has the sums of its refs' buckets, where they are
+    too many to be listed at once (see ``refs``); ``refs`` is empty then. ``gap``: what is missing behind its refs, in git's words;
+    empty where nothing is, or nobody has looked (``Repository.with_history_walked``).
     """
 
     use: Use
@@ -57,6 +58,7 @@ class Entry:
     keeps_all: bool = False
     objects_taken: bool = False
     refs: tuple[Ref, ...] = ()
+    ref_sums: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     gap: str = ""
 
@@ -75,14 +77,16 @@ def parse_entry(output: bytes, root: str, name: str) -> Entry:
     """The entry from what ``scripts.INSPECT`` printed."""
     head, _newline, settings = output.partition(b"\nkind repository\n")
     facts: dict[str, str] = {}
-    refs = []
+    refs, sums = [], []
     for line in head.decode("utf-8", "surrogateescape").split("\n"):
         word, _space, value = line.partition(" ")
         if word == "ref":
             refs.append(Ref(value[41:], value[:40]))
+        elif word == "refs_sum":
+            sums.append(value)
         else:
             facts[word] = value
-    config, broken = _settings(settings)
+    config = _settings(settings)
     kind = facts.get("kind", "repository" if _newline else "")
     path = f"{root}/{name}"
     if kind == "noroot":
@@ -105,7 +109,11 @@ def parse_entry(output: bytes, root: str, name: str) -> Entry:
     layout = Layout(facts["layout"])
     git_dir = f"{path}/.git" if layout is Layout.NON_BARE else path
     use, reason, remedy = _repository(facts, config, path)
-    if broken and use is Use.BUILD_ON:
+    if "config_large" in facts and use in (Use.BUILD_ON, Use.BLOCKED):
+        use, reason, remedy = Use.REPLACE, f"its configuration is of more than {facts['config_large']} bytes", ""
+    if "refs_many" in facts and use is Use.BUILD_ON:
+        use, reason, remedy = too_many_refs(path)
+    if "config_broken" in facts and use is Use.BUILD_ON:
         use, reason, remedy = Use.REPLACE, "its configuration cannot be read, so every clone fails", ""
     if "refs_broken" in facts and use is Use.BUILD_ON:
         use, reason, remedy = Use.REPLACE, "its refs cannot be read, so every clone fails", ""
@@ -125,8 +133,14 @@ def parse_entry(output: bytes, root: str, name: str) -> Entry:
         keeps_all=all(config.get(key.lower()) == value for key, value in KEPT_SETTINGS.items()),
         objects_taken="objects_taken" in facts,
         refs=tuple(refs),
+        ref_sums=tuple(sums),
         warnings=_warnings(facts, config, name),
     )
+
+
+def too_many_refs(path: str) -> tuple[Use, str, str]:
+    """What is to be done with an entry whose refs are more than are read, why, and the remedy."""
+    return Use.REPLACE_UNSHARED, "it has more refs than are read", _BY_HAND.format(path=path)
 
 
 _BY_HAND = "Look at {path} on the volume, and move it away or remove it by hand (repository_cache_state: absent does that too)."
@@ -182,15 +196,14 @@ def _warnings(facts: dict[str, str], config: dict[str, str], name: str) -> tuple
     return tuple(found)
 
 
-def _settings(data: bytes) -> tuple[dict[str, str], bool]:
+def _settings(data: bytes) -> dict[str, str]:
     """What ``git config --null --list`` printed: keys in lower case, but for the middle part of three."""
-    broken = data.endswith(b"config_broken 1\n")
     settings = {}
     for item in data.split(b"\0"):
         key, _newline, value = item.decode("utf-8", "surrogateescape").partition("\n")
         if "." in key:
             settings[key.lower()] = value
-    return settings, broken
+    return settings
 
 
 def _printable(text: str) -> str:

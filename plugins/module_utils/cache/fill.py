@@ -70,7 +70,7 @@ def receive(
     """
     started = time.monotonic()
     repository = repository_on(held, project.name, leftovers_age)
-    entry, removed = repository.take(deadline, keep_received=transfer.resumes)
+    entry, removed = repository.take(deadline, keep_received=transfer.resumes, snapshot=snapshot)
     check_usable(repository, entry, held.shared)
     if walk:
         entry = repository.with_history_walked(entry, deadline)

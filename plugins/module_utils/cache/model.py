@@ -49,7 +49,7 @@ class Project:
     path: str = ""
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True, order=True, slots=True)
 class Ref:
     """A full ref name and the object id it points to (40 hexadecimal digits).
 

@@ -97,11 +97,12 @@ class PackMaker:
         self._making = lock if lock is not None else threading.Lock()
         self._made: dict[str, FinishedPacks] = {}
 
-    def known(self, ids: Iterable[str], deadline: Deadline) -> tuple[str, ...]:
-        """Those of ``ids`` that the repository has. A base that it lacks would stop pack-objects."""
-        wanted = sorted(set(ids))
+    def known(self, ids: Iterable[str], snapshot: Snapshot, deadline: Deadline) -> tuple[str, ...]:
+        """Those of ``ids`` that the repository has, the snapshot's among them. A base that it lacks would stop pack-objects."""
+        there = set(snapshot.ids) & set(ids)
+        wanted = sorted(set(ids) - there)
         if not wanted:
-            return ()
+            return tuple(sorted(there))
         with deadline.holding(self._making):
             answer = checked(
                 self._shell,
@@ -112,7 +113,7 @@ class PackMaker:
                     env=self._environment,
                 ),
             )
-        return tuple(line for line in answer.text().splitlines() if not line.endswith(" missing"))
+        return tuple(sorted(there.union(line for line in answer.text().splitlines() if not line.endswith(" missing"))))
 
     def make(self, snapshot: Snapshot, base: Iterable[str], deadline: Deadline) -> FinishedPacks:
         """Packs with all that ``snapshot`` needs and ``base`` (ids that the repository has) does not reach.
@@ -127,7 +128,7 @@ class PackMaker:
             return self._made[key]
 
     def _make(self, snapshot: Snapshot, negative: list[str], directory: str, deadline: Deadline) -> FinishedPacks:
-        revisions = [*snapshot.ids, *(f"^{value}" for value in negative)]
+        revisions = [*sorted(set(snapshot.ids).difference(negative)), *(f"^{value}" for value in negative)]
         how = "full" if self._whole and not negative else "packed"
         made = self._shell.run(
             scripts.argv(_MAKE, self._repository, directory, str(self._threads), how),

@@ -14,9 +14,8 @@ from . import scripts
 from .entry import Entry, Use
 from .git import KEPT_SETTINGS
 from .model import Layout, Snapshot, encoded
+from .refs import OURS, refs_of
 from .repository import Incoming, Incomplete, Repository
-
-_OURS = "refs/packit-cache/"
 
 Patterns = Callable[[str], bool]
 """Tells which of the refs are ours to change."""
@@ -34,15 +33,16 @@ def publish(
     ``shared`` that another pod has the volume mounted. Raises Unusable where what is there must stay, and Incomplete.
     """
     if entry.usable:
-        _publish_into(repository, entry, incoming, snapshot, patterns, deadline)
+        refs = _publish_into(repository, entry, incoming, snapshot, patterns, deadline)
         repository.clean(deadline)
-        published = repository.glance(deadline)
+        published = repository.look(scripts.INSPECT, (), deadline, expected=refs)
     else:
         check_usable(repository, entry, shared)
         how = "replace" if entry.occupied else "new"
         lines = "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
         arguments = (repository.work, repository.path, how, _head_line(snapshot), _kept_configuration())
-        published = repository.look(scripts.PUBLISH_NEW, arguments, deadline, encoded(lines))
+        expected = refs_of(snapshot, Layout.BARE)
+        published = repository.look(scripts.PUBLISH_NEW, arguments, deadline, encoded(lines), expected)
     if not published.usable:
         raise Incomplete(
             f"{repository.path} in {repository.shell.where} cannot be used after it was published: {published.reason}.", "Run again."
@@ -63,7 +63,7 @@ def check_usable(repository: Repository, entry: Entry, shared: bool) -> None:
 
 def is_current(entry: Entry, snapshot: Snapshot, patterns: Patterns) -> bool:
     """Whether the entry's refs are the snapshot's already, with nothing missing behind them as far as that was looked at."""
-    return entry.usable and not entry.gap and _present(entry, patterns) == _wanted(entry, snapshot)
+    return entry.usable and not entry.gap and _present(entry, patterns) == refs_of(snapshot, entry.layout or Layout.BARE)
 
 
 def bridge(repository: Repository, entry: Entry, layout: Layout, deadline: Deadline) -> Entry:
@@ -82,14 +82,15 @@ def bridge(repository: Repository, entry: Entry, layout: Layout, deadline: Deadl
 
 def _publish_into(
     repository: Repository, entry: Entry, incoming: Incoming, snapshot: Snapshot, patterns: Patterns, deadline: Deadline
-) -> None:
+) -> dict[str, str]:
+    """Returns the refs that the entry should have then, those included that are not ours."""
     if incoming.packs:
         names = [pack.name for pack in incoming.packs]
         repository.script(scripts.MOVE_PACKS, (repository.pack_directory, f"{entry.objects}/pack", *names), deadline)
     if not entry.keeps_all:
         settings = [word for pair in KEPT_SETTINGS.items() for word in pair]
         _locking(repository, scripts.argv(scripts.SETTINGS, entry.git_dir, *settings), deadline)
-    wanted, present = _wanted(entry, snapshot), _present(entry, patterns)
+    wanted, present = refs_of(snapshot, entry.layout or Layout.BARE), _present(entry, patterns)
     obsolete = [name for name in present if name not in wanted]
     changed = {name: value for name, value in wanted.items() if present.get(name) != value}
     if obsolete or changed:
@@ -102,6 +103,7 @@ def _publish_into(
         repository.script(scripts.HEAD, (entry.git_dir, _head_line(snapshot), f"{repository.work}/HEAD"), deadline)
     if obsolete or changed:
         _locking(repository, scripts.argv(scripts.SETTLE_REFS, entry.git_dir, view), deadline)
+    return {**{ref.name: ref.id for ref in entry.refs if ref.name not in present}, **wanted}
 
 
 def _update_refs(repository: Repository, commands: str, git_dir: str, deadline: Deadline) -> None:
@@ -114,18 +116,10 @@ def _locking(repository: Repository, argv: Sequence[str], deadline: Deadline, st
     repository.script(scripts.LOCKING, (repository.work, *argv), deadline, stdin)
 
 
-def _wanted(entry: Entry, snapshot: Snapshot) -> dict[str, str]:
-    """The refs that the entry should have for the snapshot, under its own names."""
-    if entry.layout is not Layout.NON_BARE:
-        return {ref.name: ref.id for ref in snapshot.refs}
-    refs = {_OURS + ref.name[len("refs/") :]: ref.id for ref in snapshot.refs}
-    return {**refs, f"{_OURS}HEAD": snapshot.head} if snapshot.detached else refs
-
-
 def _present(entry: Entry, patterns: Patterns) -> dict[str, str]:
     """Those of the entry's refs that are ours to change."""
     non_bare = entry.layout is Layout.NON_BARE
-    return {ref.name: ref.id for ref in entry.refs if (ref.name.startswith(_OURS) if non_bare else patterns(ref.name))}
+    return {ref.name: ref.id for ref in entry.refs if (ref.name.startswith(OURS) if non_bare else patterns(ref.name))}
 
 
 def _head_line(snapshot: Snapshot) -> str:

@@ -16,12 +16,13 @@ from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..shell import KILLED, CommandFailed, Completed, Progress, Shell, checked
 from . import scripts
-from .entry import Entry, Use, parse_entry
+from .entry import Entry, Use, parse_entry, too_many_refs
 from .fetching import fetch
 from .git import MORE_MEMORY, Limits, configuration, environment
 from .history import missing_behind_refs
 from .model import Snapshot
 from .packs import Contents, FinishedPack, Pack, compare_sums, files_of, parse_checks, parse_contents
+from .refs import Expected, parse_ref, refs_of
 from .space import check_free
 
 _DIED = 128
@@ -90,10 +91,11 @@ class Repository:
         """Where ``list_ids`` leaves its list."""
         return f"{self.scratch}/ids"
 
-    def take(self, deadline: Deadline, keep_received: bool = False) -> tuple[Entry, tuple[str, ...]]:
+    def take(self, deadline: Deadline, keep_received: bool = False, snapshot: Snapshot | None = None) -> tuple[Entry, tuple[str, ...]]:
         """Remove what failed runs left, and look at what is there: the entry, and the names of removed files.
 
         ``keep_received``: packs that an earlier try brought into the quarantine, whole or in part, stay for this one.
+        ``snapshot``: whose refs are probably there, most of them; they are not brought here then.
         """
         how = "keep" if keep_received else "all"
         completed = self.script(scripts.TAKE, (*self._inspected(), self._slot, how), deadline)
@@ -102,7 +104,9 @@ class Repository:
         while rest.startswith(b"removed "):
             line, _newline, rest = rest.partition(b"\n")
             removed.append(line[len(b"removed ") :].decode("utf-8", "replace"))
-        return self._with_refs_proved(parse_entry(rest, self.root, self.name), deadline), tuple(removed)
+        entry = parse_entry(rest, self.root, self.name)
+        expected = {} if snapshot is None or entry.layout is None else refs_of(snapshot, entry.layout)
+        return self._with_refs_proved(self._with_refs(entry, expected, deadline), deadline), tuple(removed)
 
     def clean(self, deadline: Deadline, keep_received: bool = False) -> None:
         """Remove our work directory; ``keep_received`` as in ``take``."""
@@ -116,10 +120,31 @@ class Repository:
         """What is there; its refs are listed, their objects not looked for."""
         return self.look(scripts.INSPECT, (), deadline)
 
-    def look(self, text: str, more: Sequence[str], deadline: Deadline, stdin: bytes = b"") -> Entry:
-        """The entry, by a script that takes INSPECT's arguments and ``more``. Raises CommandFailed."""
+    def look(
+        self, text: str, more: Sequence[str], deadline: Deadline, stdin: bytes = b"", expected: Mapping[str, str] | None = None
+    ) -> Entry:
+        """The entry, by a script that takes INSPECT's arguments and ``more``; ``expected`` are refs that it should have.
+
+        Raises CommandFailed.
+        """
         completed = self.script(text, (*self._inspected(), *more), deadline, stdin)
-        return parse_entry(completed.stdout, self.root, self.name)
+        return self._with_refs(parse_entry(completed.stdout, self.root, self.name), expected or {}, deadline)
+
+    def _with_refs(self, entry: Entry, expected: Mapping[str, str], deadline: Deadline) -> Entry:
+        """The entry with its refs, of which only those are brought here that are not as expected."""
+        if not entry.usable or not entry.ref_sums:
+            return entry
+        known = Expected(expected, len(entry.ref_sums))
+        differing = known.differing(entry.ref_sums)
+        lines: list[bytes] = []
+        if differing:
+            names = [f"b{number:04}" for number in differing]
+            lines = self.script(scripts.REF_BUCKETS, (self.scratch, *names), deadline).stdout.splitlines()
+            if lines[0].startswith(b"many "):
+                use, reason, remedy = too_many_refs(self.path)
+                return replace(entry, use=use, reason=reason, remedy=remedy)
+        received = (parse_ref(line) for line in lines if b" " in line)
+        return replace(entry, refs=(*known.others(differing), *received), ref_sums=())
 
     def _inspected(self) -> tuple[str, ...]:
         return (self.root, self.name, self.minutes, self.scratch, self._configuration)
@@ -128,13 +153,13 @@ class Repository:
         if not entry.usable:
             return entry
         try:
-            absent = self.absent({ref.id for ref in entry.refs}, entry, None, deadline)
+            absent = int(self.script(scripts.ABSENT_REFS, (self.scratch,), deadline).text())
         except CommandFailed as error:
             if error.completed.returncode != _DIED:
                 raise
             return replace(entry, use=Use.REPLACE, reason=f"git cannot read it: {error.completed.stderr.strip()[-200:]}")
         if absent:
-            why = f"{len(absent)} of its refs name objects that are not there, so every clone fails"
+            why = f"{absent} of its refs name objects that are not there, so every clone fails"
             return replace(entry, use=Use.REPLACE, reason=why)
         return entry
 
@@ -149,16 +174,22 @@ class Repository:
         return tuple(sorted({ref.id for ref in entry.refs})) if entry.usable and not entry.gap else ()
 
     def lacks(self, entry: Entry, snapshot: Snapshot, deadline: Deadline) -> tuple[str, ...]:
-        """Those of the snapshot's ids that the entry does not have; all, where something behind them is missing.
+        """Those of the snapshot's ids that the entry does not have; all that no ref names, where something behind them is missing.
 
         A publication of several packs that was cut off leaves ids there without what is behind them.
         """
         if not entry.usable or entry.gap:
             return snapshot.ids
-        absent = self.absent(snapshot.ids, entry, None, deadline)
-        if absent or not set(snapshot.ids) - set(self.held_ids(entry)):
+        new = self.new_ids(entry, snapshot)
+        absent = self.absent(new, entry, None, deadline)
+        if absent or not new:
             return absent
-        return snapshot.ids if self._walk(entry, None, snapshot, deadline).returncode else ()
+        return new if self._walk(entry, None, snapshot, deadline).returncode else ()
+
+    def new_ids(self, entry: Entry, snapshot: Snapshot) -> tuple[str, ...]:
+        """Those of the snapshot's ids that no ref of the entry names; what its refs name is there, as it was looked for."""
+        held = set(self.held_ids(entry))
+        return tuple(value for value in snapshot.ids if value not in held)
 
     def expect(self, packs: Sequence[str], size: int, deadline: Deadline) -> None:
         """A quarantine on the volume for packs of these names and ``size`` bytes together; what is there of them stays.
@@ -210,7 +241,7 @@ class Repository:
         """Every id of the snapshot is there, and what is new is connected, before anything is published. Raises Incomplete."""
         if incoming.connected:
             return
-        absent = self.absent(snapshot.ids, entry, incoming, deadline)
+        absent = self.absent(self.new_ids(entry, snapshot), entry, incoming, deadline)
         if absent:
             raise Incomplete(
                 f"{len(absent)} object ids of the snapshot of {self.name} are not in {self.shell.where}, {absent[0]} among them.",
@@ -226,12 +257,11 @@ class Repository:
 
     def _walk(self, entry: Entry, incoming: Incoming | None, snapshot: Snapshot, deadline: Deadline) -> Completed:
         """Look for every object between what the entry's refs reach and the snapshot; exit code 0 where none is missing."""
-        lines = [*snapshot.ids, *(f"^{value}" for value in self.held_ids(entry))]
         alternate = {} if incoming is None else stores(incoming.objects, entry)
         return self.shell.run(
-            ("git", "rev-list", "--objects", "--quiet", "--stdin"),
+            ("git", "rev-list", "--objects", "--quiet", "--stdin", "--not", "--all"),
             deadline=deadline,
-            stdin="".join(f"{line}\n" for line in lines).encode(),
+            stdin="".join(f"{value}\n" for value in self.new_ids(entry, snapshot)).encode(),
             env={**self.environment, "GIT_DIR": self.view(entry, deadline), **alternate},
         )
 

@@ -77,7 +77,10 @@ def test_a_held_volume_waits_for_a_busy_seed_no_longer_than_it_may(what: str, sl
         "fetch": lambda: mirror.fetch(project_of("https://host/one"), SNAPSHOT, long()),
         "make": lambda: other.make(SNAPSHOT, (), long()),
     }
-    quickly = {"known": lambda limit: maker.known(["3" * 40], limit), "make": lambda limit: maker.make(SNAPSHOT, ["3" * 40], limit)}
+    quickly = {
+        "known": lambda limit: maker.known(["3" * 40], SNAPSHOT, limit),
+        "make": lambda limit: maker.make(SNAPSHOT, ["3" * 40], limit),
+    }
     with busy(shell, slowly[slow]), pytest.raises(DeadlineExceeded):
         quickly[what](Deadline(0.3, "the longest hold"))
 

@@ -9,14 +9,17 @@ decided in Python.
 
 from __future__ import annotations
 
-from .look import CLEAN, INSPECT, TAKE, VIEW, WORK
+from .look import ABSENT_REFS, ANSWER_MOST, CLEAN, CONFIG_MOST, INSPECT, REF_BUCKETS, REFS_MOST, TAKE, VIEW, WORK
 from .objects import CHECK_PACKS, HOLDING, IDS, INVENTORY, MISSING, PACK_LOOSE, QUARANTINE, SUMS
 from .publish import BRIDGE, HEAD, LOCKING, MOVE_PACKS, PUBLISH_NEW, REMOVE, SETTINGS, SETTLE_REFS
 
 __all__ = [
+    "ABSENT_REFS",
+    "ANSWER_MOST",
     "BRIDGE",
     "CHECK_PACKS",
     "CLEAN",
+    "CONFIG_MOST",
     "HEAD",
     "HOLDING",
     "IDS",
@@ -28,6 +31,8 @@ __all__ = [
     "PACK_LOOSE",
     "PUBLISH_NEW",
     "QUARANTINE",
+    "REFS_MOST",
+    "REF_BUCKETS",
     "REMOVE",
     "SETTINGS",
     "SETTLE_REFS",

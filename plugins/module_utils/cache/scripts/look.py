@@ -8,6 +8,13 @@ from __future__ import annotations
 WORK = ".packit-deployment#work"
 """Our directory at the root of a volume while we work. `#` starts a URL's fragment, so no project can have this name."""
 
+REFS_MOST = 64 * 1024 * 1024
+"""Bytes of a list of refs, some 900,000, that are looked at on a volume."""
+CONFIG_MOST = 1024 * 1024
+"""Bytes of an entry's configuration."""
+ANSWER_MOST = 15 * 1024 * 1024
+"""Bytes of refs that are brought from a volume: less than ``shell.OUTPUT_LIMIT``."""
+
 # $1 root, $2 name, $3 age in minutes from which a lock counts as left behind, $4 our scratch directory, $5 our configuration
 # of git, which is left there for every later command. $4/view becomes our own git directory over the entry: its objects and
 # refs, and nothing else of it.
@@ -24,7 +31,7 @@ say owner "$(stat -c %u "$e")"
 say mode "$(stat -c %a "$e")"
 say me "$(id -u)"
 if [ ! -r "$e" ] || [ ! -x "$e" ]; then say kind unreadable; exit; fi
-if [ -z "$(ls -A "$e")" ]; then say kind empty; exit; fi
+if [ -z "$(find "$e" -mindepth 1 -maxdepth 1 -print -quit)" ]; then say kind empty; exit; fi
 if [ -L "$e/.git" ]; then say kind symlink; exit; fi
 if [ -f "$e/.git" ]; then say kind gitfile; exit; fi
 if [ -e "$e/.git/HEAD" ]; then g=$e/.git; say layout non-bare; else g=$e; say layout bare; fi
@@ -68,10 +75,57 @@ a=$1/${g#./}
 ln -s -- "$a/objects" objects && ln -s -- "$a/packed-refs" packed-refs && ln -s -- "$a/refs" refs || exit 3
 # A git that was killed, or is not there, says nothing about the entry: what is broken is replaced, and so deleted.
 judged() { case $1 in 126|127|1[3-9]?) exit "$1" ;; *) say "$2" 1 ;; esac; }
-GIT_DIR=$v git for-each-ref --format='ref %(objectname) %(refname)' || judged $? refs_broken
+# What lies there may be of any size, and what is said of it is not: see REF_BUCKETS for refs.
+code=$({ { GIT_DIR=$v git for-each-ref --format='%(objectname) %(refname)'; echo $? >&3; } | head -c REFS_MOST1 >"$4/refs"; } 3>&1)
+size=$(stat -c %s "$4/refs")
+if [ "$size" -gt REFS_MOST ]; then
+    say refs_many "$size"
+elif [ "$code" != 0 ]; then
+    judged "$code" refs_broken
+elif [ "$size" -le LISTED ]; then
+    sed 's/^/ref /' "$4/refs"
+else
+    rm -rf -- "$4/buckets" && mkdir -- "$4/buckets" && cd -- "$4/buckets" || exit 3
+    digits='0 1 2 3 4 5 6 7 8 9 a b c d e f' third=
+    [ "$size" -le FEW ] || third=$digits
+    { for x in $digits; do for y in $digits; do if [ -z "$third" ]; then echo "$x$y"; else for z in $third; do echo "$x$y$z"; done; fi; done; done
+        cat "$4/refs"; } | sort | csplit -z -s -n 4 -f b - '/^[0-9a-f]*$/' '{*}' || exit 3
+    sha256sum b* | cut -c1-32 | sed 's/^/refs_sum /'
+fi
 cd -- "$1" || exit 3
-say kind repository
-[ ! -f "$g/config" ] || git config --file "$g/config" --no-includes --null --list 2>/dev/null || judged $? config_broken
+if [ -f "$g/config" ]; then
+    code=$({ { git config --file "$g/config" --no-includes --null --list 2>/dev/null; echo $? >&3; } | head -c CONFIG_MOST1 >"$4/settings"; } 3>&1)
+    if [ "$(stat -c %s "$4/settings")" -gt CONFIG_MOST ]; then
+        say config_large CONFIG_MOST
+        : >"$4/settings"
+    else
+        [ "$code" = 0 ] || judged "$code" config_broken
+    fi
+    say kind repository
+    cat "$4/settings"
+else
+    say kind repository
+fi
+"""
+for _word, _number in (("REFS_MOST", REFS_MOST), ("CONFIG_MOST", CONFIG_MOST)):
+    INSPECT = INSPECT.replace(f"{_word}1", str(_number + 1)).replace(_word, str(_number))
+INSPECT = INSPECT.replace("LISTED", str(64 * 1024)).replace("FEW", str(4 * 1024 * 1024))
+
+# $1 our scratch directory, then names of buckets: what is in them, a line a ref and a line of hexadecimal digits a bucket; `many`
+# and their size where that is more than one answer may have. INSPECT has made them: its sums are those of b0000, b0001, …
+REF_BUCKETS = r"""
+cd -- "$1/buckets" || exit 3
+shift
+size=$(cat -- "$@" | wc -c)
+if [ "$size" -gt MOST ]; then echo "many $size"; else cat -- "$@"; fi
+""".replace("MOST", str(ANSWER_MOST))
+
+# $1 our scratch directory: how many of the ids that the refs name are not there. The list is INSPECT's.
+ABSENT_REFS = r"""
+cut -d' ' -f1 "$1/refs" | sort -u >"$1/refs-ids" || exit 3
+GIT_DIR=$1/view git cat-file --batch-check='%(objectname)' <"$1/refs-ids" >"$1/refs-found" || exit $?
+grep -c ' missing$' "$1/refs-found"
+exit 0
 """
 
 # Our directory may be anybody's by now: a link would lead our hands elsewhere. $1 is the root, and the present directory.
@@ -111,7 +165,7 @@ exit 0
 TAKE = (
     f"clean() ({CLEAN})\ninspect() ({INSPECT})\n"
     + r"""
-clean "$1" "$2" "$3" "$6" "$7" | sed 's/^/removed /'
+clean "$1" "$2" "$3" "$6" "$7" | { head -n 1000 | sed 's/^/removed /'; cat >/dev/null; }
 inspect "$1" "$2" "$3" "$4" "$5"
 """
 )

@@ -62,7 +62,7 @@ class FromWorker:
             send_file(repository, self._scratch / name, f"{repository.pack_directory}/{name}", deadline)
         # Into an empty entry git has proved the whole; else the new part is walked where it arrives.
         incoming = repository.incoming(connected=bool(packs) and not self._worker.entry.usable, deadline=deadline)
-        if not incoming.connected and repository.absent(snapshot.ids, entry, incoming, deadline):
+        if not incoming.connected and repository.absent(repository.new_ids(entry, snapshot), entry, incoming, deadline):
             mine = Side(repository, entry, incoming, repository.contents(entry, incoming, deadline))
             incoming = bring_missing(self._worker, mine, self._scratch, deadline).incoming
         return incoming

@@ -32,6 +32,6 @@ class GitTransfer:
         lacking = repository.lacks(entry, snapshot, deadline)
         repository.quarantine(deadline)
         if lacking:
-            repository.fetch(self._url, snapshot.ids, entry, deadline, progress)
+            repository.fetch(self._url, repository.new_ids(entry, snapshot), entry, deadline, progress)
             return repository.incoming(connected=True, deadline=deadline, just_indexed=True)
         return repository.incoming(connected=False, deadline=deadline)

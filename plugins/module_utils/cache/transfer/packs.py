@@ -90,7 +90,7 @@ class PackTransfer:
 
     def _receive(self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None) -> Incoming:
         maker = self._source.maker(snapshot)
-        base = maker.known(repository.held_ids(entry), deadline)
+        base = maker.known(repository.held_ids(entry), snapshot, deadline)
         packs = maker.make(snapshot, base, deadline)
         repository.expect(packs.names, packs.bytes, deadline)
         warnings: list[str] = []

@@ -456,7 +456,7 @@ def test_a_delta_is_made_against_what_the_volume_has(place: Place) -> None:
     place.ready(place.snapshot, place.deadline())
     maker = place.maker(place.snapshot)
     unknown = "f" * 40
-    base = maker.known([*old.ids, unknown], place.deadline())
+    base = maker.known([*old.ids, unknown], old, place.deadline())
     assert set(base) == set(old.ids)  # an id that the seed lacks would stop git
     delta = maker.make(place.snapshot, base, place.deadline())
     assert not delta.complete and 0 < delta.bytes < 100_000

@@ -1,0 +1,92 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Moves one of an upstream's many refs and updates a pair's two directories, and prints in JSON what went through the exec and how
+much memory this process took: python many_refs.py DIRECTORY REFS"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress
+from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.unit.cache.repository import driver
+from ansible_collections.packit.deployment.tests.upstream.server import GitServer
+
+
+class MeteredShell(LocalShell):
+    """Counts what an exec would carry, of every volume."""
+
+    carried = 0
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        deadline: Deadline,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Completed:
+        completed = super().run(argv, deadline=deadline, stdin=stdin, env=env, progress=progress)
+        MeteredShell.carried += sum(map(len, argv)) + len(stdin) + len(completed.stdout) + len(completed.stderr)
+        return completed
+
+    def download(self, argv: Sequence[str], to: Path, *, deadline: Deadline) -> Completed:
+        completed = super().download(argv, to, deadline=deadline)
+        MeteredShell.carried += to.stat().st_size
+        return completed
+
+    def upload(self, argv: Sequence[str], source: Path, *, deadline: Deadline) -> Completed:
+        MeteredShell.carried += source.stat().st_size
+        return super().upload(argv, source, deadline=deadline)
+
+
+class MeteredHeld(driver.Held):
+    """A directory as a held volume, behind an exec that is metered."""
+
+    def __init__(self, root: Path, scratch: Path) -> None:
+        super().__init__(root, scratch)
+        self.shell = MeteredShell()
+
+
+def upstream_with(directory: Path, refs: int) -> Path:
+    """A bare repository with so many refs, each to a commit of its own."""
+    path = make.make(directory / "one.git", commits=2, tags=())
+    commits = (b"commit refs/heads/main\ncommitter A <a@example.org> %d +0000\ndata 0\n" % number for number in range(1, refs))
+    start = f"from {make.git(path, 'rev-parse', 'main')}\n".encode()
+    make.git(path, "fast-import", "--quiet", stdin=b"".join((next(commits), start, *commits)))
+    ids = make.git(path, "rev-list", "main").split()
+    lines = sorted(f"{value} refs/heads/topic-{number:06}" for number, value in enumerate(ids))
+    lines.sort(key=lambda line: line.split()[1])
+    (path / "packed-refs").write_text("# pack-refs with: sorted\n" + "".join(f"{line}\n" for line in lines))
+    return path
+
+
+def main(directory: Path, refs: int) -> None:
+    driver.Held = MeteredHeld  # type: ignore[misc]
+    path = upstream_with(directory / "upstream", refs)
+    for side in ("sandbox", "worker"):  # as by hand: fetching as many ids is git's business, and the test server's
+        shutil.copytree(path, directory / side / "one")
+    make.commit(path, "topic-000007", 1)
+    with GitServer(directory / "upstream") as server:
+        result = driver.fill(directory, server.url("one.git"))
+    sides = (result.sandbox, result.worker)
+    figures = {
+        "carried": MeteredShell.carried,
+        "actions": [side.projects[0].action.value for side in sides],
+        "refs": [side.projects[0].refs for side in sides],
+        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+    }
+    print(json.dumps(figures))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))
