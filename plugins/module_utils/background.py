@@ -46,7 +46,7 @@ def unexpected(what: str, error: BaseException) -> DeploymentError:
     elif isinstance(error, OSError):
         remedy = "Look at this machine's disk and limits, and run again."
     else:
-        remedy = "Run again. If it happens again, report it with these words: it is a fault of this software."
+        remedy = "A fault of this collection, please report it with what -vvv shows."
     said = f"{type(error).__name__}: {error}".rstrip(": ")
     failure = DeploymentError(f"{what} ended by an error that was not expected: {said}.", remedy)
     failure.__cause__ = error

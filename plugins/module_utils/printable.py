@@ -27,8 +27,10 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Return ``text`` with each of its lines printable: for texts of ours that have several."""
-    return text if text.isprintable() else "\n".join(printable(line) for line in text.split("\n"))
+    """Return ``text`` with each of its lines printable, tabs as they are: for texts of ours that have several lines, and for data."""
+    if text.isprintable():
+        return text
+    return "\n".join("\t".join(map(printable, line.split("\t"))) for line in text.split("\n"))
 
 
 def in_one_line(text: str) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 from ansible.module_utils import basic
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import told as told_module
+from ansible_collections.packit.deployment.plugins.module_utils import ansible_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import deployment_module
 from ansible_collections.packit.deployment.plugins.module_utils.redaction import Redaction
 
@@ -114,7 +114,7 @@ def test_a_refused_urls_password_is_in_no_message(monkeypatch: pytest.MonkeyPatc
 def secret(monkeypatch: pytest.MonkeyPatch) -> str:
     known = Redaction()
     known.add("s3cret-token\n")
-    monkeypatch.setattr(told_module, "SECRETS", known)
+    monkeypatch.setattr(ansible_module, "SECRETS", known)
     return "s3cret-token"
 
 

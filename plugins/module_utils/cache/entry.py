@@ -9,8 +9,11 @@ import re
 from dataclasses import dataclass
 from enum import Enum
 
+from ..errors import DeploymentError
+from ..printable import printable
 from .git import KEPT_SETTINGS
 from .model import Layout, Ref
+from .refs import BUCKETS
 
 _RUNS_PROGRAMS = re.compile(
     r"^(core\.(fsmonitor|sshcommand|hookspath|gitproxy|editor|pager|askpass|alternaterefscommand|worktree)"
@@ -73,8 +76,25 @@ class Entry:
         return f"{self.git_dir}/objects" if self.usable else ""
 
 
+class NotUnderstood(DeploymentError):
+    """What was printed where a volume is, is not what our script prints."""
+
+    def __init__(self, name: str, output: bytes) -> None:
+        super().__init__(
+            f"What was printed of {name} cannot be understood: {output[:200].decode('utf-8', 'replace')}",
+            "Run again. If it happens again, use another image (repository_cache_image): this one's programs may be others than are needed.",
+        )
+
+
 def parse_entry(output: bytes, root: str, name: str) -> Entry:
-    """The entry from what ``scripts.INSPECT`` printed."""
+    """The entry from what ``scripts.INSPECT`` printed. Raises NotUnderstood."""
+    try:
+        return _parse_entry(output, root, name)
+    except (LookupError, ValueError) as error:
+        raise NotUnderstood(name, output) from error
+
+
+def _parse_entry(output: bytes, root: str, name: str) -> Entry:
     head, _newline, settings = output.partition(b"\nkind repository\n")
     facts: dict[str, str] = {}
     refs, sums = [], []
@@ -106,6 +126,8 @@ def parse_entry(output: bytes, root: str, name: str) -> Entry:
         use, reason = _KINDS[kind]
         reason = reason.format(owner=facts.get("owner", "?"), mode=facts.get("mode", "?"), me=facts.get("me", "?"))
         return Entry(use, reason=reason, remedy=_BY_HAND.format(path=path), occupied=True)
+    if len(sums) not in (0, *BUCKETS):
+        raise ValueError("as many sums of refs as there are none of")
     layout = Layout(facts["layout"])
     git_dir = f"{path}/.git" if layout is Layout.NON_BARE else path
     use, reason, remedy = _repository(facts, config, path)
@@ -162,7 +184,7 @@ def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tup
     if promisor or "extensions.partialclone" in config or int(facts.get("promisor", 0)):
         return Use.REPLACE, "it is a partial clone (--filter), so objects are missing", by_hand
     if config.get("extensions.objectformat", "sha1") != "sha1":
-        return Use.REPLACE, f"its object format is {config['extensions.objectformat']}, not sha1", by_hand
+        return Use.REPLACE, f"its object format is {_quoted(config['extensions.objectformat'])}, not sha1", by_hand
     if facts.get("alternates"):
         return Use.REPLACE_UNSHARED, "it borrows objects from elsewhere (objects/info/alternates)", by_hand
     if facts.get("grafts"):
@@ -170,7 +192,7 @@ def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tup
     if facts.get("commondir"):
         return Use.REPLACE_UNSHARED, "it is a linked work tree, whose objects are elsewhere", by_hand
     if extensions:
-        return Use.BLOCKED, f"it uses {', '.join(extensions)}, which this software does not know", by_hand
+        return Use.BLOCKED, f"it uses {', '.join(map(_quoted, extensions[:5]))}, which this software does not know", by_hand
     if int(facts.get("unreadable", 0)):
         return Use.BLOCKED, f"{facts['unreadable']} of its files cannot be read by uid {facts.get('me', '?')}", by_hand
     if "unwritable" in facts:
@@ -189,7 +211,7 @@ def _warnings(facts: dict[str, str], config: dict[str, str], name: str) -> tuple
         found.append(f"{name} has {facts['hooks']} hooks; they were not run")
     dangerous = sorted(key for key in config if _RUNS_PROGRAMS.match(key))
     if dangerous:
-        shown = ", ".join(_printable(key) for key in dangerous[:5])
+        shown = ", ".join(_quoted(key) for key in dangerous[:5])
         found.append(f"{name} sets {shown} in its configuration; this was not used")
     if int(facts.get("young_locks", 0)):
         found.append(f"{name} has {facts['young_locks']} fresh lock files: another git may be at work there")
@@ -206,5 +228,6 @@ def _settings(data: bytes) -> dict[str, str]:
     return settings
 
 
-def _printable(text: str) -> str:
-    return "".join(character if character.isprintable() and ord(character) < 0xD800 else "?" for character in text)[:80]
+def _quoted(text: str) -> str:
+    """What stands on the volume, short enough for a sentence."""
+    return printable(text[:80])

@@ -75,8 +75,10 @@ class Snapshot:
     @property
     def digest(self) -> str:
         """SHA-256 of HEAD and every ref: equal for equal snapshots, in 64 hexadecimal digits."""
-        lines = [f"HEAD {self.head}", *(f"{ref.id} {ref.name}" for ref in self.refs)]
-        return hashlib.sha256(encoded("\n".join(lines))).hexdigest()
+        digest = hashlib.sha256(encoded(f"HEAD {self.head}"))
+        for ref in self.refs:  # one by one, as there may be many
+            digest.update(encoded(f"\n{ref.id} {ref.name}"))
+        return digest.hexdigest()
 
     @property
     def detached(self) -> bool:

@@ -82,7 +82,7 @@ def parse_checks(output: str, where: str, received: bool = False, remedy: str = 
     packs = []
     for line in output.splitlines():
         words = line.split()
-        if len(words) != 7:
+        if len(words) != 7 or not words[1].isdecimal():
             raise BadPack(words[0] if words else "", f"A pack in {where} could not be read: {line!r}.", remedy)
         name, size, pack_sum, pack_end, index_names, index_sum, index_end = words
         if pack_sum != pack_end:

@@ -17,6 +17,9 @@ from .model import Layout, Ref, Snapshot, encoded
 OURS = "refs/packit-cache/"
 """Where a snapshot's refs are in an entry that is non-bare: its own stay as they are."""
 
+BUCKETS = (256, 4096)
+"""How many a volume makes: the more refs, the more."""
+
 
 def refs_of(snapshot: Snapshot, layout: Layout) -> dict[str, str]:
     """Return name → id, as an entry of this layout has them when it holds the snapshot."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
+from ..printable import in_one_line
 from ..shell import KILLED, CommandFailed, Completed, Progress, Shell, checked
 from . import scripts
 from .entry import Entry, Use, parse_entry, too_many_refs
@@ -114,11 +115,11 @@ class Repository:
 
     def inspect(self, deadline: Deadline) -> Entry:
         """What is there, with its refs' objects looked for: a ref to an absent one breaks every clone."""
-        return self._with_refs_proved(self.glance(deadline), deadline)
+        return self._with_refs_proved(self.look(scripts.INSPECT, (), deadline), deadline)
 
     def glance(self, deadline: Deadline) -> Entry:
-        """What is there; its refs are listed, their objects not looked for."""
-        return self.look(scripts.INSPECT, (), deadline)
+        """What is there; nothing is looked for behind its refs, and they are not brought here where they are many."""
+        return parse_entry(self.script(scripts.INSPECT, self._inspected(), deadline).stdout, self.root, self.name)
 
     def look(
         self, text: str, more: Sequence[str], deadline: Deadline, stdin: bytes = b"", expected: Mapping[str, str] | None = None
@@ -139,7 +140,7 @@ class Repository:
         lines: list[bytes] = []
         if differing:
             names = [f"b{number:04}" for number in differing]
-            lines = self.script(scripts.REF_BUCKETS, (self.scratch, *names), deadline).stdout.splitlines()
+            lines = self.script(scripts.REF_BUCKETS, (self.scratch, *names), deadline).stdout.split(b"\n")
             if lines[0].startswith(b"many "):
                 use, reason, remedy = too_many_refs(self.path)
                 return replace(entry, use=use, reason=reason, remedy=remedy)
@@ -157,7 +158,7 @@ class Repository:
         except CommandFailed as error:
             if error.completed.returncode != _DIED:
                 raise
-            return replace(entry, use=Use.REPLACE, reason=f"git cannot read it: {error.completed.stderr.strip()[-200:]}")
+            return replace(entry, use=Use.REPLACE, reason=in_one_line(f"git cannot read it: {error.completed.stderr.strip()[-200:]}"))
         if absent:
             why = f"{absent} of its refs name objects that are not there, so every clone fails"
             return replace(entry, use=Use.REPLACE, reason=why)

@@ -22,8 +22,8 @@ from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlencode
 
-from ansible.module_utils.basic import AnsibleModule
-
+from ..ansible_module import TellingModule
+from ..background import unexpected
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from . import credentials
@@ -33,7 +33,6 @@ from .given_paths import require_paths
 from .names import require_name, require_namespace
 from .objects import Object
 from .refusals import REACH_REMEDY, answer_body, innermost_reason, is_certificate_error, refused
-from .told import TellingModule
 from .websocket_options import headers, proxy_options, tls_options
 
 MISSING: dict[str, str] = {}
@@ -388,9 +387,9 @@ def deployment_module(argument_spec: Mapping[str, Any], **settings: Any) -> Iter
     nobody expected."""
     spec = {**AUTH_ARG_SPEC, **argument_spec}
     if MISSING:
-        AnsibleModule(argument_spec=spec, supports_check_mode=True, **settings).fail_json(msg=missing_message())
+        TellingModule(argument_spec=spec, supports_check_mode=True, **settings).fail_json(msg=missing_message())
     module = AnsibleK8SModule(
-        argument_spec=spec, supports_check_mode=True, check_k8s=False, check_pyyaml=False, module_class=TellingModule, **settings
+        module_class=TellingModule, argument_spec=spec, supports_check_mode=True, check_k8s=False, check_pyyaml=False, **settings
     )
     try:
         require_paths({**spec, "kubeconfig": {"type": "path"}}, module.params)
@@ -398,10 +397,7 @@ def deployment_module(argument_spec: Mapping[str, Any], **settings: Any) -> Iter
     except DeploymentError as error:
         module.fail_json(msg=str(error))
     except Exception as error:  # noqa: BLE001  (the outermost frame: a traceback's words are no answer, and may tell a secret)
-        module.fail_json(
-            msg=f"A fault of this collection, please report it with what -vvv shows: {type(error).__name__}: {error}",
-            exception=traceback.format_exc(),
-        )
+        module.fail_json(msg=str(unexpected("The module", error)), exception=traceback.format_exc())
 
 
 def missing_message() -> str:

@@ -19,6 +19,7 @@ from ..cluster.client import connect
 from ..cluster.objects import Claim
 from ..deadline import Deadline
 from ..errors import DeploymentError
+from ..printable import printable
 from .keeper import ClusterKeeper, Settings
 from .observe import observe, openshift_namespaces
 from .options import parse_place
@@ -45,7 +46,17 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "timeout": {"type": "int", "default": 600},
     "in_use": {"type": "str", "choices": ["same_node", "holder", "wait", "skip"], "default": "same_node"},
 }
-_LIST = 'cd -- "$1" && for f in * .[!.]*; do [ -e "$f" ] && [ "$f" != lost+found ] && printf "%s\\0" "$f"; done; exit 0'
+_MOST = 1000
+"""Directories of a volume that are looked into: what is more was not made by us."""
+_LIST = f"""cd -- "$1" || exit 0
+n=0
+for f in * .[!.]*; do
+    if [ ! -e "$f" ] || [ "$f" = lost+found ]; then continue; fi
+    printf '%s\\0' "$f"
+    n=$((n + 1))
+    [ "$n" -le {_MOST} ] || exit 0
+done
+exit 0"""
 
 
 def info(module: Any) -> None:
@@ -94,12 +105,14 @@ def _look(keeper: ClusterKeeper, volumes: list[Volume], params: dict[str, Any], 
         deadline = Deadline(params["timeout"], f"looking into {volume}", stop)
         try:
             with keeper.hold(volume, deadline) as held:
-                names = held.shell.run(("sh", "-c", _LIST, "list", held.root), deadline=deadline).stdout.split(b"\0")
+                listed = held.shell.run(("sh", "-c", _LIST, "list", held.root), deadline=deadline).stdout
+                names = [raw for raw in listed.split(b"\0") if raw]
+                more = f"It has more than {_MOST} directories; the first ones were looked into." if len(names) > _MOST else ""
                 entries = {}
-                for raw in filter(None, names):
-                    name = raw.decode("utf-8", "replace")
-                    entries[name] = _entry_facts(repository_on(held, name, 3600.0).glance(deadline))
-                return {"entries": entries, "error": "", "held_seconds": round(held.held_seconds, 3)}
+                for raw in names[:_MOST]:
+                    name = raw.decode("utf-8", "surrogateescape")
+                    entries[printable(name)] = _entry_facts(repository_on(held, name, 3600.0).glance(deadline))
+                return {"entries": entries, "error": more, "held_seconds": round(held.held_seconds, 3)}
         except DeploymentError as error:
             return {"entries": {}, "error": str(error), "held_seconds": 0.0}
 

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from ..cache.meter import parse_meter
 from ..cache.results import Progress
+from ..printable import in_one_line
 from ..redaction import SECRETS
 
 EVERY = 2.0
@@ -60,4 +61,4 @@ class Lines:
         self._last[progress.subject] = (what, now)
         subject = " ".join(word for word in (progress.subject, progress.project) if word)
         words = ": ".join(word for word in (progress.phase, detail) if word) + (f", {meter}" if meter is not None else "")
-        return f"{subject}: {words}" if subject else words
+        return in_one_line(f"{subject}: {words}" if subject else words)

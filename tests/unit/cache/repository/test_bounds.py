@@ -145,3 +145,22 @@ def test_what_failed_runs_left_is_counted_up_to_a_bound(tmp_path: Path) -> None:
     assert len(removed) == 1000
     assert not list((entry / "objects/pack").glob("tmp_*"))
     assert MeteredShell.carried < 500_000
+
+
+@pytest.mark.parametrize(
+    ("planted", "words"),
+    [
+        ('[extensions "\x1b[31mred"]\n\tx = 1\n', r"it uses extensions.\x1b[31mred.x, which this software does not know"),
+        (
+            '[extensions]\n\tobjectformat = "\x1b]0;title\\n\u202eok: [localhost]"\n',
+            r"its object format is \x1b]0;title\n\u202eok: [localhost], not",
+        ),
+        ('[url "\x1b[2J\x9b"]\n\tinsteadOf = x\n', r"one sets url.\x1b[2j\x9b.insteadof in its configuration"),
+    ],
+)
+def test_text_from_a_volume_does_not_leave_raw(tmp_path: Path, planted: str, words: str) -> None:
+    entry = make.make(tmp_path / "root/one", commits=2)
+    with (entry / "config").open("ab") as file:
+        file.write(planted.encode())
+    found = metered(tmp_path).inspect(deadline())
+    assert words in " ".join((found.reason, *found.warnings))
