@@ -1,13 +1,12 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Moves one of an upstream's many refs and updates a pair's two directories, and prints in JSON what went through the exec and how
-much memory this process took: python many_refs.py DIRECTORY REFS"""
+"""Updates what ``prepare`` has made, a pair's two directories of whose many refs one has moved, and prints in JSON what went through
+the exec and how much memory this process took: python many_refs.py DIRECTORY"""
 
 from __future__ import annotations
 
 import json
-import resource
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -64,18 +63,27 @@ def upstream_with(directory: Path, refs: int) -> Path:
     start = f"from {make.git(path, 'rev-parse', 'main')}\n".encode()
     make.git(path, "fast-import", "--quiet", stdin=b"".join((next(commits), start, *commits)))
     ids = make.git(path, "rev-list", "main").split()
-    lines = sorted(f"{value} refs/heads/topic-{number:06}" for number, value in enumerate(ids))
-    lines.sort(key=lambda line: line.split()[1])
-    (path / "packed-refs").write_text("# pack-refs with: sorted\n" + "".join(f"{line}\n" for line in lines))
+    lines = (f"{value} refs/heads/topic-{number:06}\n" for number, value in enumerate(ids))
+    (path / "packed-refs").write_text("".join(("# pack-refs with: sorted\n", *lines)))
     return path
 
 
-def main(directory: Path, refs: int) -> None:
-    driver.Held = MeteredHeld  # type: ignore[misc]
+def prepare(directory: Path, refs: int) -> None:
+    """The upstream, volumes that have it, and one ref that has moved since. Filled as by hand: fetching so many ids is git's business."""
     path = upstream_with(directory / "upstream", refs)
-    for side in ("sandbox", "worker"):  # as by hand: fetching as many ids is git's business, and the test server's
+    for side in ("sandbox", "worker"):
         shutil.copytree(path, directory / side / "one")
     make.commit(path, "topic-000007", 1)
+
+
+def memory_at_most() -> int:
+    """The most that this process had, in bytes. Its ``ru_maxrss`` has what the process that started it had as well."""
+    status = Path("/proc/self/status").read_text()
+    return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+
+def main(directory: Path) -> None:
+    driver.Held = MeteredHeld  # type: ignore[misc]
     with GitServer(directory / "upstream") as server:
         result = driver.fill(directory, server.url("one.git"))
     sides = (result.sandbox, result.worker)
@@ -83,10 +91,10 @@ def main(directory: Path, refs: int) -> None:
         "carried": MeteredShell.carried,
         "actions": [side.projects[0].action.value for side in sides],
         "refs": [side.projects[0].refs for side in sides],
-        "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        "memory": memory_at_most(),
     }
     print(json.dumps(figures))
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]))
+    main(Path(sys.argv[1]))

@@ -18,7 +18,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.model impo
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.repositories import make
-from ansible_collections.packit.deployment.tests.unit.cache.repository.many_refs import MeteredShell, upstream_with
+from ansible_collections.packit.deployment.tests.unit.cache.repository.many_refs import MeteredShell, prepare, upstream_with
 
 from .test_repository import repository
 
@@ -37,14 +37,15 @@ def metered(tmp_path: Path, name: str = "one") -> Repository:
 
 
 def test_one_moved_ref_of_100000_moves_little_through_the_exec_and_takes_little_memory(tmp_path: Path) -> None:
+    prepare(tmp_path, 100_000)
     program = Path(__file__).with_name("many_refs.py")
-    done = subprocess.run([sys.executable, str(program), str(tmp_path), "100000"], capture_output=True, text=True, timeout=600, check=False)
+    done = subprocess.run([sys.executable, str(program), str(tmp_path)], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures["actions"] == ["update", "update"]
     assert figures["refs"] == [100003, 100003]
     assert figures["carried"] < 3_000_000, "both volumes together"
-    assert figures["memory"] <= 120 * MEBI
+    assert figures["memory"] <= 120_000_000
 
 
 @pytest.fixture
