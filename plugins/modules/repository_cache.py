@@ -164,6 +164,8 @@ options:
     description:
       - Look inside every volume and check all that is there, instead of trusting the claims' annotations. A full walk of a
         repository of 470 MB takes about 4 seconds and 400 MB of memory in the filler; raise its memory limit accordingly.
+      - What is found damaged is mended, from the other volume of the pair, the seed or upstream. Where that cannot be done now, it is written
+        on the claim, and every later run tries.
     type: bool
     default: false
   progress_file:
@@ -265,8 +267,9 @@ volumes:
       description:
         - Per project C(name), C(action), C(method), C(seconds), C(bytes) (of the packs that came), C(snapshot) (a digest of all refs), C(refs)
           (their number), C(layout), C(warnings), C(error) and C(remedy).
-        - C(action) is one of V(add), V(update), V(replace), V(remove), V(unchanged), V(failed), V(blocked) (its sandbox failed),
-          V(skipped).
+        - C(action) is one of V(add), V(update), V(replace), V(repair) (what was not whole is, and its good objects stayed), V(remove),
+          V(unchanged), V(failed), V(blocked) (its sandbox failed), V(skipped).
+        - A project that nobody lists is here where something was done about it.
       type: list
       elements: dict
   sample:

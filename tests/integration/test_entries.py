@@ -113,7 +113,7 @@ def test_sixty_packs_and_an_aged_unreachable_object_survive_an_update(scene: Sce
     scene.check()
 
 
-def test_unusable_entries_are_replaced_where_that_is_safe(scene: Scene) -> None:
+def test_unusable_entries_are_mended_or_replaced_where_that_is_safe(scene: Scene) -> None:
     scene.deploy()
     names = ("shallow", "partial", "empty", "halfmade", "broken")
     for name in names:
@@ -131,8 +131,8 @@ def test_unusable_entries_are_replaced_where_that_is_safe(scene: Scene) -> None:
         own(volume / name, volume)
     done = scene.succeed(*names)
     actions = done.actions()[scene.worker_claim()]
-    assert actions == {"shallow": "replace", "partial": "replace", "empty": "add", "halfmade": "replace", "broken": "replace"}
-    assert "shallow was replaced: it is a shallow clone, which git refuses as a reference" in done.text
+    assert actions == {"shallow": "repair", "partial": "repair", "empty": "add", "halfmade": "replace", "broken": "repair"}
+    assert "shallow was mended, and its good objects kept: it is a shallow clone, which git refuses as a reference" in done.text
     scene.check(*names)
 
 

@@ -23,7 +23,7 @@ _RUNS_PROGRAMS = re.compile(
     re.IGNORECASE,
 )
 """Settings that run programs, read other files or lead elsewhere when git runs with an entry's own configuration."""
-_KNOWN_EXTENSIONS = ("noop", "preciousobjects", "objectformat", "worktreeconfig")
+_KNOWN_EXTENSIONS = ("noop", "preciousobjects", "objectformat", "worktreeconfig", "partialclone")
 
 
 class Use(str, Enum):
@@ -31,6 +31,7 @@ class Use(str, Enum):
 
     ABSENT = "absent"
     BUILD_ON = "build on"
+    MEND = "mend: its objects stay, and all else is made anew"
     REPLACE = "replace"
     REPLACE_UNSHARED = "replace while nobody else has the volume mounted"
     BLOCKED = "blocked"
@@ -42,8 +43,10 @@ class Entry:
 
     ``keeps_all``: its configuration already says that nothing is ever collected. ``reason`` and ``remedy`` are words for
     what is not to be built on. ``bytes`` is the size of its objects. ``ref_sums`` has the sums of its refs' buckets, where they are
-    too many to be listed at once (see ``refs``); ``refs`` is empty then. ``gap``: what is missing behind its refs, in git's words;
-    empty where nothing is, or nobody has looked (``Repository.with_history_walked``).
+    too many to be listed at once (see ``refs``); ``refs`` is empty then.
+
+    Of what is to be mended: ``damaged`` are names of packs that are not what their checksums say, ``broken_refs`` name objects that
+    are not there, ``store`` is where its good objects are read. ``unreadable`` is what is to be written anew: ``refs``, ``config``.
     """
 
     use: Use
@@ -63,17 +66,25 @@ class Entry:
     refs: tuple[Ref, ...] = ()
     ref_sums: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
-    gap: str = ""
+    damaged: tuple[str, ...] = ()
+    broken_refs: tuple[str, ...] = ()
+    unreadable: tuple[str, ...] = ()
+    store: str = ""
 
     @property
     def usable(self) -> bool:
-        """Whether it is a repository that can be built on."""
+        """Whether its objects stay, and new ones are added to them."""
+        return self.use in (Use.BUILD_ON, Use.MEND)
+
+    @property
+    def whole(self) -> bool:
+        """Whether its refs can be believed to have all that is behind them."""
         return self.use is Use.BUILD_ON
 
     @property
     def objects(self) -> str:
-        """Its object directory; empty where there is none to be used."""
-        return f"{self.git_dir}/objects" if self.usable else ""
+        """The object directory that is read; empty where there is none to be used."""
+        return (self.store or f"{self.git_dir}/objects") if self.usable else ""
 
 
 class NotUnderstood(DeploymentError):
@@ -131,14 +142,17 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
     layout = Layout(facts["layout"])
     git_dir = f"{path}/.git" if layout is Layout.NON_BARE else path
     use, reason, remedy = _repository(facts, config, path)
-    if "config_large" in facts and use in (Use.BUILD_ON, Use.BLOCKED):
-        use, reason, remedy = Use.REPLACE, f"its configuration is of more than {facts['config_large']} bytes", ""
-    if "refs_many" in facts and use is Use.BUILD_ON:
+    if "refs_many" in facts and use in (Use.BUILD_ON, Use.MEND):
         use, reason, remedy = too_many_refs(path)
-    if "config_broken" in facts and use is Use.BUILD_ON:
-        use, reason, remedy = Use.REPLACE, "its configuration cannot be read, so every clone fails", ""
-    if "refs_broken" in facts and use is Use.BUILD_ON:
-        use, reason, remedy = Use.REPLACE, "its refs cannot be read, so every clone fails", ""
+    unreadable = []
+    if "refs_broken" in facts and use in (Use.BUILD_ON, Use.MEND):
+        use, reason, remedy = Use.MEND, reason or "its refs cannot be read, so every clone fails", ""
+        unreadable.append("refs")
+    config_fault = _config_fault(facts)
+    if config_fault and use in (Use.BUILD_ON, Use.MEND):
+        use, reason, remedy = Use.MEND, reason or config_fault, ""
+    if use is Use.MEND and (config_fault or _partial(facts, config)):
+        unreadable.append("config")
     return Entry(
         use=use,
         layout=layout,
@@ -157,6 +171,7 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
         refs=tuple(refs),
         ref_sums=tuple(sums),
         warnings=_warnings(facts, config, name),
+        unreadable=tuple(unreadable),
     )
 
 
@@ -178,11 +193,6 @@ _KINDS: dict[str, tuple[Use, str]] = {
 def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tuple[Use, str, str]:
     by_hand = _BY_HAND.format(path=path)
     extensions = sorted(key for key in config if key.startswith("extensions.") and key.split(".", 1)[1] not in _KNOWN_EXTENSIONS)
-    promisor = [key for key, value in config.items() if key.endswith(".promisor") and value.lower() in ("true", "1", "yes", "")]
-    if facts.get("shallow"):
-        return Use.REPLACE, "it is a shallow clone, which git refuses as a reference", by_hand
-    if promisor or "extensions.partialclone" in config or int(facts.get("promisor", 0)):
-        return Use.REPLACE, "it is a partial clone (--filter), so objects are missing", by_hand
     if config.get("extensions.objectformat", "sha1") != "sha1":
         return Use.REPLACE, f"its object format is {_quoted(config['extensions.objectformat'])}, not sha1", by_hand
     if facts.get("alternates"):
@@ -202,7 +212,23 @@ def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tup
             f"its packs or refs belong to uid {owner} with mode {mode}, and uid {facts.get('me', '?')} cannot write there",
             by_hand,
         )
+    if facts.get("shallow"):
+        return Use.MEND, "it is a shallow clone, which git refuses as a reference", by_hand
+    if _partial(facts, config):
+        return Use.MEND, "it is a partial clone (--filter), so objects are missing", by_hand
     return Use.BUILD_ON, "", ""
+
+
+def _config_fault(facts: dict[str, str]) -> str:
+    """Why its configuration is to be written anew."""
+    if "config_large" in facts:
+        return f"its configuration is of more than {facts['config_large']} bytes"
+    return "its configuration cannot be read, so every clone fails" if "config_broken" in facts else ""
+
+
+def _partial(facts: dict[str, str], config: dict[str, str]) -> bool:
+    promisor = [key for key, value in config.items() if key.endswith(".promisor") and value.lower() in ("true", "1", "yes", "")]
+    return bool(promisor or "extensions.partialclone" in config or int(facts.get("promisor", 0)))
 
 
 def _warnings(facts: dict[str, str], config: dict[str, str], name: str) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from ..errors import DeploymentError
 from ..printable import printable
 from ..shell import KILLED, Completed
 from .git import MORE_MEMORY
+from .packs import Damaged
 from .projects import redacted
 
 
@@ -29,6 +30,9 @@ _ADVICE = ("please make sure you have the correct access rights", "and the repos
 """git's last words after an ssh that failed. What tells is before them, the ssh's own."""
 _FSCK = re.compile(r"object [0-9a-f]{40}: (\w+):")
 """What git says of an object that `transfer.fsckObjects` refuses."""
+# git's words where the new objects do not connect to what its refs said is there.
+_NOT_WHOLE = re.compile(r"did not send all necessary objects|unresolved deltas|object [0-9a-f]{40} [^:]*is corrupt")
+_NOT_WHOLE_REMEDY = "Run again. If it happens again: Something is missing in upstream's own repository, run `git fsck` there."
 
 _MORE_MEMORY_OR_RSYNC = f"{MORE_MEMORY} Or use method rsync."
 SSH_REMEDY = "Check the ssh key and known_hosts of the user who runs the playbook."
@@ -48,7 +52,6 @@ _OUT_OF_REACH = (
 _MEANINGS = (
     (r"permission denied \(|host key verification failed", SSH_REMEDY),
     (r"returned error: 404|not found|does not exist", "Check the URL."),
-    (r"did not send all necessary objects", "Something is missing in upstream's own repository: run `git fsck` there."),
     (r"operation too slow|speed limit", "Upstream sent nothing for a minute. Run again, or use method rsync."),
     (r"no space left|disk quota exceeded", "Grow the volume, or take projects off it (repository_cache_state: absent)."),
     (
@@ -81,6 +84,8 @@ def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentErr
     if other:  # in this place: a proxy may be in the way, or the controller may have the credentials
         return OutOfReach(f"{other}, as seen from {where}.", remedy)
     lowered = completed.stderr.lower()
+    if _NOT_WHOLE.search(lowered):
+        return Damaged(f"What {shown} sent is not whole with what is in {where}: {said}.", _NOT_WHOLE_REMEDY)
     text = f"Fetching {shown} in {where} failed: {said}."
     fault = _FSCK.search(completed.stderr)
     if fault is not None and "fsck error" in lowered:

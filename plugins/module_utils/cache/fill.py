@@ -12,17 +12,22 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 
 from ..deadline import Deadline
-from .entry import Entry
+from ..errors import DeploymentError
+from .entry import Entry, Use
 from .git import Limits
+from .history import missing_behind_refs
 from .keeper import HeldVolume
+from .mending import doubted, salvage, with_history_walked
 from .model import Layout, Project, Snapshot, Volume
-from .objects import Side
-from .plan import Action
+from .objects import Side, bring_missing
+from .packs import Damaged
+from .plan import Action, patterns_of
 from .projects import matches
-from .publication import bridge, check_usable, is_current, publish
-from .record import Held
+from .publication import Unusable, bridge, check_usable, is_current, own_snapshot, publish
+from .record import Held, key
 from .repository import Incomplete, Repository
 from .results import ProjectResult
 from .transfer import Transfer
@@ -32,18 +37,53 @@ Tell = Callable[[str, str], None]
 
 
 @dataclass(frozen=True)
+class Work:
+    """What is to be done of one project on one held volume.
+
+    ``snapshot`` is None where nobody lists the project: it stays as it is, and only what its sandbox's volume lacks is brought there.
+    ``earlier`` are the patterns of refs that an earlier run brought. ``verify``: all that is there is looked at, before and after.
+    ``suspect`` is called where what is there is not whole.
+    """
+
+    project: Project
+    snapshot: Snapshot | None
+    transfer: Transfer
+    verify: bool
+    earlier: tuple[str, ...]
+    leftovers_age: float
+    scratch: Path
+    tell: Tell
+    suspect: Callable[[], None]
+
+
+@dataclass(frozen=True)
 class Received:
-    """A project received into a volume's quarantine. ``seconds`` is what that took."""
+    """A project received into a volume's quarantine. ``seconds`` is what that took; ``lost`` objects of damaged packs are nowhere here."""
 
     volume: Volume
-    project: Project
+    work: Work
     snapshot: Snapshot
-    transfer: Transfer
     side: Side
     shared: bool
     current: bool
+    lost: int
     seconds: float
     warnings: tuple[str, ...]
+
+    @property
+    def project(self) -> Project:
+        """The project."""
+        return self.work.project
+
+    @property
+    def transfer(self) -> Transfer:
+        """What brought it."""
+        return self.work.transfer
+
+    @property
+    def key(self) -> str:
+        """What will lie there, as ``record.Held.key``."""
+        return key(self.layout.value, self.side.contents.inventory)
 
     @property
     def layout(self) -> Layout:
@@ -51,84 +91,140 @@ class Received:
         return self.side.entry.layout if self.side.entry.usable and self.side.entry.layout is not None else Layout.BARE
 
 
-def receive(
-    held: HeldVolume,
-    volume: Volume,
-    project: Project,
-    snapshot: Snapshot,
-    transfer: Transfer,
-    leftovers_age: float,
-    deadline: Deadline,
-    tell: Tell,
-    *,
-    walk: bool,
-) -> Received:
-    """Clean up what failed runs left, look at the entry, and receive what the snapshot needs. Raises DeploymentError.
+def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | None, deadline: Deadline) -> Received:
+    """Clean up what failed runs left, look at the entry, receive what is missing, and prove that it is whole then.
 
-    ``walk``: whether the history that is there is walked before it is built on. A sandbox's is not, while it is held: it gets all that its
-    worker has, whose history was walked.
+    On a sandbox's volume ``worker`` is what its worker's has: what only that has is brought before anything is proved. Where what is
+    there turns out not to be whole, nothing is believed of it, and it is received once more. Raises DeploymentError.
     """
     started = time.monotonic()
-    repository = repository_on(held, project.name, leftovers_age)
-    entry, removed = repository.take(deadline, keep_received=transfer.resumes, snapshot=snapshot)
+    repository = repository_on(held, work.project.name, work.leftovers_age)
+    entry, removed = repository.take(deadline, keep_received=work.transfer.resumes, snapshot=work.snapshot)
+    if work.snapshot is None and worker is None and not entry.usable:
+        raise _not_there(repository, entry)
     check_usable(repository, entry, held.shared)
-    if walk:
-        entry = repository.with_history_walked(entry, deadline)
+    if work.verify:
+        work.tell("checks all that is there", "")
+        entry = doubted(repository, entry, deadline, walk=True)
+    elif worker is None and work.snapshot is not None:  # a sandbox's is not walked while it is held: it gets all that its worker has
+        entry = with_history_walked(repository, entry, deadline)
+    if entry.use is Use.MEND:
+        work.suspect()
+    try:
+        received = _receive(repository, volume, held.shared, entry, work, worker, deadline)
+    except Damaged as error:
+        if not entry.whole:
+            raise
+        work.suspect()
+        work.tell("is not whole, and is received anew", error.message)
+        entry = doubted(repository, entry, deadline)
+        received = _receive(repository, volume, held.shared, entry, work, worker, deadline)
+    name = work.project.name
     warnings = [*entry.warnings]
     if removed:
-        warnings.append(f"{len(removed)} files that failed runs had left were removed from {project.name}")
-    if entry.reason and entry.occupied:
-        warnings.append(f"{project.name} was replaced: {entry.reason}")
-    if entry.gap:
-        warnings.append(f"The history of {project.name} had a gap, so all of it was received anew: {entry.gap}")
-    phase = f"receives by {transfer.method.value}"
-    tell(phase, "")
-    incoming = transfer.receive(repository, entry, snapshot, deadline, lambda line: tell(phase, line))
-    tell("checks", "")
-    repository.prove(entry, incoming, snapshot, deadline)
+        warnings.append(f"{len(removed)} files that failed runs had left were removed from {name}")
+    if entry.use is Use.MEND:
+        warnings.append(f"{name} was mended, and its good objects kept: {entry.reason}")
+    elif entry.reason and entry.occupied:
+        warnings.append(f"{name} was replaced: {entry.reason}")
+    return replace(received, seconds=time.monotonic() - started, warnings=tuple(warnings))
+
+
+class NotThere(DeploymentError):
+    """Nothing lies there that a checkout could borrow from."""
+
+
+def _not_there(repository: Repository, entry: Entry) -> DeploymentError:
+    if entry.use is Use.ABSENT:
+        return NotThere("")
+    name = repository.name
+    if entry.layout is None and entry.use is Use.REPLACE:
+        return NotThere(f"{name} is not listed, and is no git repository, so every clone of a project of that name fails")
+    return Unusable(
+        f"{name} is not listed, and what it has on the worker's volume cannot be brought to its sandbox's: {entry.reason}.",
+        "List it, or remove it (repository_cache_state: absent with it in repository_cache_projects).",
+    )
+
+
+def _receive(
+    repository: Repository, volume: Volume, shared: bool, entry: Entry, work: Work, worker: Received | None, deadline: Deadline
+) -> Received:
+    snapshot = work.snapshot
+    if snapshot is None:
+        snapshot = own_snapshot(entry) if entry.usable or worker is None else own_snapshot(worker.side.entry, elsewhere=True)
+    phase = f"receives by {work.transfer.method.value}"
+    work.tell(phase, "")
+    incoming = work.transfer.receive(repository, entry, snapshot, deadline, lambda line: work.tell(phase, line))
     side = Side(repository, entry, incoming, repository.contents(entry, incoming, deadline))
-    current = not incoming.packs and is_current(entry, snapshot, wanted_by(project))
-    return Received(volume, project, snapshot, transfer, side, held.shared, current, time.monotonic() - started, tuple(warnings))
+    if worker is not None:
+        side = bring_missing(worker.side, side, work.scratch, deadline)
+    incoming, lost = salvage(repository, entry, side.incoming, deadline)
+    if incoming is not side.incoming:
+        side = replace(side, incoming=incoming, contents=repository.contents(entry, incoming, deadline))
+    work.tell("checks", "")
+    if work.snapshot is not None or worker is not None:
+        repository.prove(entry, incoming, snapshot, deadline)
+    current = not incoming.packs and is_current(entry, snapshot, wanted_by(work))
+    return Received(volume, work, snapshot, side, shared, current, lost, 0.0, ())
 
 
-def finish(received: Received, verify: bool, other_layout: Layout | None, deadline: Deadline) -> tuple[ProjectResult, Held]:
-    """Publish what was received; ``other_layout`` is the worker's, where this is its sandbox. What was done, and what is there."""
+def finish(received: Received, worker: Received | None, deadline: Deadline) -> tuple[ProjectResult, Held]:
+    """Publish what was received; ``worker`` is what its worker's volume has, where this is a sandbox's.
+
+    Returns what was done, and what is there.
+    """
     started = time.monotonic()
-    side, project = received.side, received.project
+    side, work, snapshot = received.side, received.work, received.snapshot
     repository, before = side.repository, side.entry
     after: Entry = before
-    if not received.current or side.incoming.packs:
-        after = publish(repository, before, side.incoming, received.snapshot, wanted_by(project), received.shared, deadline)
+    if not received.current:
+        after = publish(repository, before, side.incoming, snapshot, wanted_by(work), received.shared, deadline)
     else:
         repository.clean(deadline)
-    if before.gap:
+    if before.use is Use.MEND:
         _require_no_gap(repository, after, deadline)
-    bridged = after if other_layout is None else bridge(repository, after, other_layout, deadline)
-    if verify:
+    bridged = after if worker is None else bridge(repository, after, worker.layout, deadline)
+    if not received.current and (work.verify or before.use is Use.MEND):
         repository.verify_whole(bridged, deadline)
     action = _action(received, bridged != after)
     layout = (bridged.layout or Layout.BARE).value
-    method = received.transfer.method.value
+    method = work.transfer.method.value
+    lost = (f"{received.lost} objects of damaged packs are nowhere any more; no ref needs them",) if received.lost else ()
     result = ProjectResult(
         volume=received.volume,
-        project=project.name,
+        project=work.project.name,
         action=action,
         method=method,
         seconds=round(received.seconds + time.monotonic() - started, 3),
         bytes=side.incoming.bytes,
-        snapshot=received.snapshot.digest,
-        refs=len(received.snapshot.refs),
+        snapshot=snapshot.digest,
+        refs=len(snapshot.refs),
         layout=layout,
-        warnings=(*received.warnings, *side.incoming.warnings),
+        warnings=(*received.warnings, *side.incoming.warnings, *lost),
     )
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    refs = len(received.snapshot.refs)
-    return result, Held(project.url, received.snapshot.digest, refs, bridged.bytes, layout, method, now, side.contents.inventory)
+    held = Held(
+        url=work.project.url,
+        snapshot=snapshot.digest,
+        refs=len(snapshot.refs),
+        bytes=bridged.bytes,
+        layout=layout,
+        method=method,
+        time=now,
+        inventory=side.contents.inventory,
+        patterns=" ".join(work.earlier) if work.snapshot is None else patterns_of(work.project),
+    )
+    return result, held if worker is None else including(held, worker)
+
+
+def including(held: Held, worker: Received) -> Held:
+    """What a sandbox's volume holds, with the word that it has all of its worker's."""
+    return replace(held, includes="" if worker.key == held.key else worker.key)
 
 
 def _require_no_gap(repository: Repository, entry: Entry, deadline: Deadline) -> None:
     """Raises Incomplete where refs that are not the project's to change still lead to where something is missing."""
-    left = repository.with_history_walked(entry, deadline).gap
+    left = missing_behind_refs(repository.shell, repository.view(entry, deadline), deadline, env=repository.environment)
     if left:
         raise Incomplete(
             f"{repository.path} in {repository.shell.where} has other refs than the project's, and something is missing behind them: {left}",
@@ -141,18 +237,15 @@ def repository_on(held: HeldVolume, name: str, leftovers_age: float) -> Reposito
     return Repository(held.shell, held.root, name, held.scratch, Limits(held.memory_bytes, held.cpus), leftovers_age, held.tag)
 
 
-def wanted_by(project: Project) -> Callable[[str], bool]:
-    """Whether a ref is one of the project's."""
-    return lambda name: matches(project.refs, name)
-
-
-def with_side(received: Received, side: Side) -> Received:
-    """The same, after objects were brought to it."""
-    return replace(received, side=side)
+def wanted_by(work: Work) -> Callable[[str], bool]:
+    """Whether a ref is ours to change: one that is wanted, or was when an earlier run brought it."""
+    return lambda name: work.snapshot is None or matches((*work.project.refs, *work.earlier), name)
 
 
 def _action(received: Received, bridged: bool) -> Action:
     if not received.side.entry.usable:
         return Action.REPLACE if received.side.entry.occupied else Action.ADD
-    changed = bridged or bool(received.side.incoming.packs) or not received.current
+    if received.side.entry.use is Use.MEND:
+        return Action.REPAIR
+    changed = bridged or not received.current
     return Action.UPDATE if changed else Action.NOTHING

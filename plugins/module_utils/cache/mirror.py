@@ -19,7 +19,7 @@ from .fetching import fetch
 from .git import ON_CONTROLLER, Limits, configuration, environment
 from .history import missing_behind_refs
 from .model import Project, Snapshot, encoded
-from .pack_maker import PackMaker
+from .pack_maker import PackMaker, made_for
 from .packs import BadPack, parse_checks
 
 # $1 the repository, $2 our configuration of git (empty: the user's own counts), $3 the file for it.
@@ -34,9 +34,11 @@ rm -f -- "$1"/objects/pack/tmp_* "$1"/objects/pack/.tmp-* "$1"/*.lock "$1"/packe
 find "$1/refs" -name '*.lock' -type f -exec rm -f -- {} +
 """
 
-# $1 the repository: its refs become those that come by standard input, as `create NAME ID` lines.
+# $1 the repository: its refs become those that come by standard input, as `create NAME ID` lines. $2 goes into `made-for` where it has
+# had none before: what a kept one has of other refs, listed before, is not to be handed out with these.
 _REFS = r"""
 export GIT_DIR="$1"
+[ -n "$(git for-each-ref --count=1)" ] || printf '%s' "$2" >"$1/made-for" || exit 3
 git for-each-ref --format='delete %(refname)' | git update-ref --no-deref --stdin && git update-ref --no-deref --stdin
 """
 
@@ -90,7 +92,7 @@ class Mirror:
             progress=progress,
         )
         refs = "".join(f"create {ref.name} {ref.id}\n" for ref in snapshot.refs)
-        self._script(_REFS, (self._path,), deadline, encoded(refs))
+        self._script(_REFS, (self._path, made_for(snapshot)), deadline, encoded(refs))
 
     def size(self, deadline: Deadline) -> int:
         """The repository's size in bytes; finished packs that are links to its own cost nothing more."""

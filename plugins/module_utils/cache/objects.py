@@ -64,6 +64,33 @@ def bring_missing(worker: Side, sandbox: Side, scratch: Path, deadline: Deadline
         local.rmdir()
 
 
+def bring_back(sandbox: Side, worker: Side, scratch: Path, deadline: Deadline) -> tuple[Side, int]:
+    """Copy into the worker's quarantine the sandbox's packs that hold objects which damaged packs of the worker have lost.
+
+    Returns the worker as it is then, and how many objects are nowhere any more.
+    """
+    ours, theirs = sandbox.repository, worker.repository
+    local = scratch / uuid.uuid4().hex
+    local.mkdir(parents=True)
+    try:
+        fetch_file(theirs, theirs.lost_file, local / "lost", deadline)
+        send_file(ours, local / "lost", f"{ours.scratch}/lost", deadline)
+        ours.list_ids(sandbox.entry, sandbox.incoming, deadline)
+        ours.script(scripts.COMMON, (f"{ours.scratch}/lost", ours.ids_file, f"{ours.scratch}/missing"), deadline)
+        fetch_file(ours, f"{ours.scratch}/missing", local / "missing", deadline)
+        copied = _copy_listed(sandbox, worker, local, deadline)
+        words = (f"{copied} packs with objects that damaged packs had lost were copied from the sandbox's volume",) if copied else ()
+        incoming = theirs.incoming(worker.incoming.connected, deadline, warnings=(*worker.incoming.warnings, *words))
+        brought = replace(worker, incoming=incoming, contents=theirs.contents(worker.entry, incoming, deadline))
+        theirs.list_ids(brought.entry, incoming, deadline)
+        left = theirs.script(scripts.MISSING, (theirs.lost_file, theirs.ids_file, f"{theirs.scratch}/missing"), deadline)
+        return brought, int(left.text())
+    finally:
+        for file in local.iterdir():
+            file.unlink()
+        local.rmdir()
+
+
 def fetch_file(repository: Repository, path: str, to: Path, deadline: Deadline) -> None:
     """Bring a file from where a repository is to this machine. Raises CommandFailed, PlaceLost."""
     checked(repository.shell, repository.shell.download(("cat", "--", path), to, deadline=deadline))
@@ -88,16 +115,21 @@ def _count_missing(worker: Side, sandbox: Side, local: Path, deadline: Deadline)
 
 
 def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> int:
-    ours, theirs = sandbox.repository, worker.repository
-    missing = local / "missing"
-    fetch_file(ours, f"{ours.scratch}/missing", missing, deadline)
-    send_file(theirs, missing, f"{theirs.scratch}/missing", deadline)
-    directories = [f"{store}/pack" for store in object_stores(worker.entry, worker.incoming)]
+    ours = sandbox.repository
+    fetch_file(ours, f"{ours.scratch}/missing", local / "missing", deadline)
+    return _copy_listed(worker, sandbox, local, deadline)
+
+
+def _copy_listed(source: Side, target: Side, local: Path, deadline: Deadline) -> int:
+    """Copy into the target's quarantine what of the source has objects whose ids are in ``missing`` in ``local``."""
+    ours, theirs = target.repository, source.repository
+    send_file(theirs, local / "missing", f"{theirs.scratch}/missing", deadline)
+    directories = [f"{store}/pack" for store in object_stores(source.entry, source.incoming)]
     found = theirs.script(scripts.HOLDING, (f"{theirs.scratch}/missing", theirs.scratch, *directories), deadline).text().splitlines()
     # By their checksums: made by hand, they may have any name there.
     packs = {f"pack-{checksum}": path for checksum, path in (line.split(" ", 2)[1:] for line in found[:-1])}
     if int(found[-1].split()[1]):
-        directory, name = theirs.pack_loose(worker.entry, f"{theirs.scratch}/loose-ids", deadline)
+        directory, name = theirs.pack_loose(source.entry, f"{theirs.scratch}/loose-ids", deadline)
         packs[name] = f"{directory}/{name}"
     for name, path in packs.items():
         for suffix in (".pack", ".idx"):

@@ -21,14 +21,16 @@ from . import scripts
 from .model import Snapshot
 from .packs import FinishedPack, files_of, parse_checks, parse_sums
 
-# $1 the git directory, $2 the directory for the packs, $3 threads, $4 `full` where all of the repository may be taken as it is.
+# $1 the git directory, $2 the directory for the packs, $3 threads, $4 what the repository's file `made-for` says where it may be taken as
+# it is: its one pack is what these ids reach, and no more (empty: never).
 # Revisions come by standard input. Made under another name and renamed, so that a directory that is there is complete.
 # Prints the packs: name, bytes of the pack, bytes of its index.
 _MAKE = r"""
 umask 022
 if [ ! -d "$2" ]; then
     rm -rf -- "$2.making" && mkdir -p -- "$2.making" || exit 3
-    if [ "$4" = full ] && [ "$(find "$1/objects" -type f ! -path '*/info/*' | sed 's/.*\.//' | sort | tr '\n' ' ')" = "idx pack " ]; then
+    if [ -n "$4" ] && [ "$(cat "$1/made-for" 2>/dev/null)" = "$4" ] &&
+        [ "$(find "$1/objects" -type f ! -path '*/info/*' | sed 's/.*\.//' | sort | tr '\n' ' ')" = "idx pack " ]; then
         cat >/dev/null
         ln -- "$1"/objects/pack/pack-* "$2.making" 2>/dev/null || cp -- "$1"/objects/pack/pack-* "$2.making" || exit 4
     else
@@ -46,6 +48,11 @@ for p in pack-*.pack; do
     echo "$p" $sizes
 done
 """
+
+
+def made_for(snapshot: Snapshot) -> str:
+    """Which objects a repository has that was fetched for a snapshot alone: equal for equal ids."""
+    return hashlib.sha256("\n".join(snapshot.ids).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -73,7 +80,7 @@ class FinishedPacks:
 class PackMaker:
     """Makes packs of a repository behind a shell, each kind once however many volumes want it. Safe for threads.
 
-    ``whole`` tells that all of the repository is upstream's and may be handed out as it is, where it is a single pack.
+    ``whole`` tells that the repository is a ``Mirror``: it may be handed out as it is, where it is a single pack made for the snapshot.
     ``lock`` is the shell's, where others use that as well.
     """
 
@@ -129,7 +136,7 @@ class PackMaker:
 
     def _make(self, snapshot: Snapshot, negative: list[str], directory: str, deadline: Deadline) -> FinishedPacks:
         revisions = [*sorted(set(snapshot.ids).difference(negative)), *(f"^{value}" for value in negative)]
-        how = "full" if self._whole and not negative else "packed"
+        how = made_for(snapshot) if self._whole and not negative else ""
         made = self._shell.run(
             scripts.argv(_MAKE, self._repository, directory, str(self._threads), how),
             deadline=deadline,

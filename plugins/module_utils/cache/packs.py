@@ -15,7 +15,11 @@ from .record import Inventory
 _REMEDY = "Run again: it is received anew. If it happens again, suspect the volume or the network."
 
 
-class BadPack(DeploymentError):
+class Damaged(DeploymentError):
+    """What lies on a volume is not whole: objects are missing, or are not what they were. It is looked at in whole then, and mended."""
+
+
+class BadPack(Damaged):
     """The pack named ``pack``, or its index, is not what its checksums say."""
 
     def __init__(self, pack: str, message: str, remedy: str = "") -> None:
@@ -79,22 +83,34 @@ def parse_checks(output: str, where: str, received: bool = False, remedy: str = 
     (gitformat-pack(5)). A pack's name need not be its checksum in old versions of git; of one that we have ``received`` it is,
     and another whole pack under its name is not it. ``remedy``: what to do, where it is not a matter of receiving it anew.
     """
-    packs = []
+    return tuple(_checked(line, where, received, remedy) for line in output.splitlines())
+
+
+def parse_damage(output: str, where: str) -> dict[str, str]:
+    """Name → words, of each pack in what ``scripts.CHECK_PACKS`` printed that is wrong."""
+    found = {}
     for line in output.splitlines():
-        words = line.split()
-        if len(words) != 7 or not words[1].isdecimal():
-            raise BadPack(words[0] if words else "", f"A pack in {where} could not be read: {line!r}.", remedy)
-        name, size, pack_sum, pack_end, index_names, index_sum, index_end = words
-        if pack_sum != pack_end:
-            raise BadPack(name, f"Pack {name} in {where} is damaged: its checksum is {pack_sum}, and it says {pack_end}.", remedy)
-        if index_names != pack_end:
-            raise BadPack(name, f"The index of pack {name} in {where} belongs to another pack ({index_names}).", remedy)
-        if index_sum != index_end:
-            raise BadPack(name, f"The index of pack {name} in {where} is damaged.", remedy)
-        if received and name != f"pack-{pack_end}":
-            raise BadPack(name, f"Pack {name} in {where} is another pack: its checksum is {pack_end}.", remedy)
-        packs.append(Pack(name, int(size)))
-    return tuple(packs)
+        try:
+            _checked(line, where, False, "")
+        except BadPack as error:
+            found[error.pack] = error.message
+    return found
+
+
+def _checked(line: str, where: str, received: bool, remedy: str) -> Pack:
+    words = line.split()
+    if len(words) != 7 or not words[1].isdecimal():
+        raise BadPack(words[0] if words else "", f"A pack in {where} could not be read: {line!r}.", remedy)
+    name, size, pack_sum, pack_end, index_names, index_sum, index_end = words
+    if pack_sum != pack_end:
+        raise BadPack(name, f"Pack {name} in {where} is damaged: its checksum is {pack_sum}, and it says {pack_end}.", remedy)
+    if index_names != pack_end:
+        raise BadPack(name, f"The index of pack {name} in {where} belongs to another pack ({index_names}).", remedy)
+    if index_sum != index_end:
+        raise BadPack(name, f"The index of pack {name} in {where} is damaged.", remedy)
+    if received and name != f"pack-{pack_end}":
+        raise BadPack(name, f"Pack {name} in {where} is another pack: its checksum is {pack_end}.", remedy)
+    return Pack(name, int(size))
 
 
 @dataclass(frozen=True)

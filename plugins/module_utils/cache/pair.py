@@ -19,17 +19,19 @@ from contextlib import ExitStack
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError, PlaceLost
 from ..shell import require_there
-from .fill import Received, finish, receive, repository_on
+from .fill import NotThere, Received, finish, receive, repository_on
 from .keeper import HeldVolume, Keeper, VolumeSkipped
-from .model import Project, Snapshot, Volume
+from .model import Method, Project, Snapshot, Volume
+from .packs import Damaged
 from .pair_options import Options
-from .plan import Action, PairPlan, Step
-from .results import PairResult
-from .sandbox_turn import SandboxTurn
+from .plan import Action, PairPlan, Step, proved
+from .results import PairResult, ProjectResult
+from .sandbox_turn import AS_IT_IS, SandboxTurn, work_on
 from .side import CLEANING_SECONDS, Report, VolumeSide
 from .snapshots import SnapshotBook
 from .space import check_capacity
 from .transfer import Transfer
+from .unlisted import unlisted_on
 
 _TURN_PAUSE = 2.0
 """Seconds between two turns of a sandbox's volume, in which its consumers can have it."""
@@ -62,8 +64,9 @@ class PairRun:
         self._worker = VolumeSide(plan.pair.worker, plan.worker, keeper, report)
         self._received: dict[str, Received] = {}
         self._transfers: Mapping[tuple[Volume, str], Transfer] = {
-            (step.volume, step.project.name): transfer(step) for step in plan.steps if not plan.idle
+            (step.volume, step.project.name): transfer(step) for step in plan.steps if step.listed and not plan.idle
         }
+        self._unlisted = set(plan.unlisted)
         self._turn = SandboxTurn(self._sandbox, self._received, self._transfers, self._book, self._options)
 
     def run(self) -> PairResult:
@@ -76,7 +79,7 @@ class PairRun:
         if failure is not None:  # what was finished in spite of it has its result already
             for side in (self._sandbox, self._worker):
                 side.end(projects, Action.FAILED, failure)
-        return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result())
+        return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result(), tuple(sorted(self._unlisted)))
 
     def _with_sandbox_prepared(self, pending: list[Project]) -> DeploymentError | None:
         """Everything for the pending projects, with the sandbox's volume prepared beside it for as long as somebody needs that."""
@@ -98,7 +101,10 @@ class PairRun:
                 break
             try:
                 with ExitStack() as stack:
-                    self._rounds(self._take_worker(stack, pending), pending, prepared)
+                    worker = self._take_worker(stack, pending)
+                    if worker is not None:
+                        pending = [*pending, *self._found(worker)]
+                    self._rounds(worker, pending, prepared)
                 break
             except Cancelled:
                 raise
@@ -111,6 +117,24 @@ class PairRun:
                 return error
         return failure
 
+    def _found(self, worker: HeldVolume) -> list[Project]:
+        """What else lies on the worker's volume, and is not known to be on its sandbox's. Raises _WorkerLost."""
+        deadline = Deadline(self._options.timeout, f"volume {self._worker.volume}", self._stop)
+        try:
+            lying = unlisted_on(worker, self._worker, deadline)
+        except PlaceLost as error:
+            raise _WorkerLost(error.message, error.remedy) from error
+        self._unlisted.update(project.name for project in lying)
+        found = [
+            project
+            for project in lying
+            if self._options.verify or not proved(project.name, self._sandbox.recorded(), self._worker.recorded())
+        ]
+        for project in found:
+            for side in (self._sandbox, self._worker):
+                side.add(Step(side.volume, project, Action.LOOK, Method.GIT, "it lies there, and nobody lists it", listed=False))
+        return found
+
     def _has_work(self, project: Project) -> bool:
         name = project.name
         return any(side.steps[name].action is not Action.NOTHING for side in (self._sandbox, self._worker))
@@ -119,6 +143,9 @@ class PairRun:
         """Have all that is slow done before a volume is taken, and see that each has room; the projects that go on."""
         going = []
         for project in pending:
+            if not self._worker.steps[project.name].listed:
+                going.append(project)
+                continue
             deadline = Deadline(self._options.timeout, f"making {project.name} ready", self._stop)
             try:
                 self._book.renew_if_stale(project)
@@ -138,10 +165,17 @@ class PairRun:
         if step.action is Action.NOTHING:
             return
         transfer = self._transfers[side.volume, project.name]
-        needs = self._book.with_current(project, lambda snapshot: transfer.prepare(snapshot, deadline, step.action in _FIRST))
+        needs = self._book.with_current(
+            project, lambda snapshot: _prepared(transfer, snapshot, deadline, self._may_need_all(side, project))
+        )
         if record is None or project.name not in record.projects:
             used = 0 if record is None else sum(held.bytes for held in record.projects.values())
             check_capacity(project.name, needs, self._keeper.capacity(side.volume), used)
+
+    def _may_need_all(self, side: VolumeSide, project: Project) -> bool:
+        """Whether a volume may have nothing of a project, or nothing that is of use."""
+        doubted = self._options.verify or side.damaged(project) or not side.knows(project)
+        return doubted and side.steps[project.name].action in _FIRST
 
     def _take_worker(self, stack: ExitStack, pending: Sequence[Project]) -> HeldVolume | None:
         """The worker's volume, for the whole of the pair; None where it cannot be had: its sandbox is filled all the same."""
@@ -174,6 +208,9 @@ class PairRun:
                 deadline.sleep(_TURN_PAUSE)
                 if worker is not None:
                     self._require_there(worker)
+                for name in self._turn.suspects:
+                    if name in self._received and not self._received[name].work.verify:
+                        del self._received[name]
                 pending = self._ready(later)  # a seed that was lost is made anew while no sandbox's volume is held
                 self._receive_all_on_worker(worker, pending, deadline)
         finally:
@@ -207,9 +244,9 @@ class PairRun:
 
     def _receive_on_worker(self, worker: HeldVolume, project: Project, deadline: Deadline) -> None:
         side, done = self._worker, self._received.get(project.name)
-        if not side.open(project) or (done is not None and done.snapshot == self._book.current(project)):
+        if not side.open(project) or (done is not None and done.work.snapshot == self._book.current(project)):
             return
-        transfer = self._transfers[side.volume, project.name]
+        transfer = self._transfers.get((side.volume, project.name), AS_IT_IS)
         for attempt in range(self._options.tries):
             try:
                 self._received[project.name] = self._book.with_current(
@@ -221,21 +258,47 @@ class PairRun:
             except PlaceLost as error:
                 self._require_there(worker)
                 if attempt + 1 == self._options.tries or not transfer.resumes:
-                    self._failed_on_worker(project, error)
+                    self._failed_on_worker(worker, project, error, deadline)
                     return
                 side.tell(project.name, "goes on after a lost connection", error.message)
                 deadline.sleep(_TURN_PAUSE)
+            except NotThere as error:
+                if error.message:
+                    side.warn(error.message)
+                for other in (self._sandbox, side):
+                    other.gone(project, ProjectResult(other.volume, project.name, Action.NOTHING))
+                self._unlisted.discard(project.name)
+                return
             except DeploymentError as error:
-                self._failed_on_worker(project, error)
-                if not transfer.resumes:
+                self._failed_on_worker(worker, project, error, deadline)
+                if not transfer.resumes and project.name not in self._received:
                     repository = repository_on(worker, project.name, self._options.leftovers_age)
                     side.clean(project, repository, Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
                 return
 
-    def _failed_on_worker(self, project: Project, error: DeploymentError) -> None:
-        """The worker's volume does not get it; its sandbox's does not wait for what it had received of an older snapshot."""
+    def _failed_on_worker(self, worker: HeldVolume, project: Project, error: DeploymentError, deadline: Deadline) -> None:
+        """The worker's volume does not get it; its sandbox's does not wait for that, and has what is there brought all the same."""
         self._received.pop(project.name, None)
         self._worker.end([project], Action.FAILED, error)
+        if isinstance(error, Damaged):
+            self._worker.suspect(project)
+        if not self._worker.steps[project.name].listed:
+            self._sandbox.end(
+                [project], Action.BLOCKED, DeploymentError("What its worker's volume has of it cannot be read.", "See that volume.")
+            )
+            return
+        try:
+            work = work_on(self._worker, project, None, AS_IT_IS, self._options, False, self._telling(project))
+            self._received[project.name] = receive(worker, self._worker.volume, work, None, deadline)
+        except Cancelled:
+            raise
+        except PlaceLost as lost:
+            raise _WorkerLost(lost.message, lost.remedy) from lost
+        except DeploymentError as nothing:
+            self._worker.tell(project.name, "has nothing that could be brought to its sandbox", nothing.message)
+
+    def _telling(self, project: Project) -> Callable[[str, str], None]:
+        return lambda phase, line: self._worker.tell(project.name, phase, line)
 
     def _require_there(self, worker: HeldVolume) -> None:
         """Raises _WorkerLost where processes can no longer be run on the worker's volume."""
@@ -245,29 +308,23 @@ class PairRun:
             raise _WorkerLost(error.message, error.remedy) from error
 
     def _try_receive_on_worker(
-        self, worker: HeldVolume, project: Project, snapshot: Snapshot, transfer: Transfer, deadline: Deadline
+        self, worker: HeldVolume, project: Project, snapshot: Snapshot | None, transfer: Transfer, deadline: Deadline
     ) -> Received:
         side = self._worker
         # Again, as a seed may have been lost since: the worker's volume locks nobody out, so it can wait.
-        transfer.prepare(snapshot, deadline, side.steps[project.name].action in _FIRST)
-        return receive(
-            worker,
-            side.volume,
-            project,
-            snapshot,
-            transfer,
-            self._options.leftovers_age,
-            deadline,
-            lambda phase, line: side.tell(project.name, phase, line),
-            walk=True,
-        )
+        _prepared(transfer, snapshot, deadline, self._may_need_all(side, project))
+        suspect = project.name in self._turn.suspects
+        work = work_on(side, project, snapshot, transfer, self._options, suspect, self._telling(project))
+        return receive(worker, side.volume, work, None, deadline)
 
     def _finish_worker(self, project: Project) -> None:
         side, received = self._worker, self._received.get(project.name)
         if not side.open(project):
             return
-        sandbox = next(result for result in self._sandbox.result().projects if result.project == project.name)
+        sandbox = self._sandbox.result_of(project)
         if sandbox.failed or sandbox.action is Action.SKIPPED or received is None:
+            if project.name in self._turn.suspects:
+                side.suspect(project)
             blocked = Action.SKIPPED if sandbox.action is Action.SKIPPED else Action.BLOCKED
             words = DeploymentError(
                 f"Its sandbox's volume {self._sandbox.volume} is not filled, so this one must not be.", "See the sandbox's volume."
@@ -282,12 +339,18 @@ class PairRun:
         try:
             if not received.side.entry.usable:
                 side.forget(project)
-            result, held = finish(received, self._options.verify, None, deadline)
+            result, held = finish(received, None, deadline)
         except Cancelled:
             raise
         except PlaceLost as error:
             raise _WorkerLost(error.message, error.remedy) from error
         except DeploymentError as error:
+            if isinstance(error, Damaged):
+                side.suspect(project)
             side.end([project], Action.FAILED, error)
             return
         side.done(project, result, held)
+
+
+def _prepared(transfer: Transfer, snapshot: Snapshot | None, deadline: Deadline, first: bool) -> int:
+    return 0 if snapshot is None else transfer.prepare(snapshot, deadline, first)

@@ -10,7 +10,7 @@ snapshot needs no pod; what is not known is looked at inside, and decided there.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from .model import Method, Pair, Project, Snapshot, Volume
@@ -24,6 +24,7 @@ class Action(str, Enum):
     ADD = "add"
     UPDATE = "update"
     REPLACE = "replace"
+    REPAIR = "repair"
     LOOK = "look"
     REMOVE = "remove"
     NOTHING = "unchanged"
@@ -41,22 +42,30 @@ class State(str, Enum):
 
 @dataclass(frozen=True)
 class Step:
-    """One project on one volume: what to do, by which method, and why in half a sentence."""
+    """One project on one volume: what to do, by which method, and why in half a sentence.
+
+    ``listed`` is False for one that nobody lists any more: it stays, and its sandbox's volume gets what only the worker's has of it.
+    """
 
     volume: Volume
     project: Project
     action: Action
     method: Method
     why: str
+    listed: bool = True
 
 
 @dataclass(frozen=True)
 class PairPlan:
-    """The steps of a pair, projects in the user's order, for its sandbox and for its worker."""
+    """The steps of a pair, projects in the user's order, for its sandbox and for its worker.
+
+    ``unlisted`` names what the claims say is there beside them.
+    """
 
     pair: Pair
     sandbox: tuple[Step, ...]
     worker: tuple[Step, ...]
+    unlisted: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -134,12 +143,62 @@ def choose_method(project: Project, held: Held | None, outlook: Outlook) -> tupl
 def make_plan(wanted: Wanted, pairs: tuple[Pair, ...], records: Mapping[Volume, Record | None], kept: bool = False) -> Plan:
     """The plan for ``pairs``. ``records`` says what is known of each volume (None: nothing); ``kept`` as in Outlook."""
     volumes = [volume for pair in pairs for volume in pair.volumes]
-
-    def steps(volume: Volume) -> tuple[Step, ...]:
-        return tuple(_step(wanted, project, volume, records.get(volume), outlooks[project.name]) for project in wanted.projects)
-
     outlooks = {project.name: _outlook(project, [records.get(volume) for volume in volumes], kept) for project in wanted.projects}
-    return Plan(wanted.state, tuple(PairPlan(pair, steps(pair.sandbox), steps(pair.worker)) for pair in pairs))
+
+    def pair_plan(pair: Pair) -> PairPlan:
+        sandbox, worker = records.get(pair.sandbox), records.get(pair.worker)
+        steps = [
+            (
+                _step(wanted, project, pair.sandbox, sandbox, outlooks[project.name]),
+                _step(wanted, project, pair.worker, worker, outlooks[project.name]),
+            )
+            for project in wanted.projects
+        ]
+        unlisted = _unlisted(wanted, sandbox, worker)
+        if wanted.state is State.PRESENT:
+            steps = [_kept_together(*both, sandbox, worker) for both in steps]
+            steps += [both for name in unlisted if (both := _stays(name, pair, sandbox, worker, wanted.verify)) is not None]
+        return PairPlan(pair, tuple(step for step, _ in steps), tuple(step for _, step in steps), unlisted)
+
+    return Plan(wanted.state, tuple(pair_plan(pair) for pair in pairs))
+
+
+def proved(name: str, sandbox: Record | None, worker: Record | None) -> bool:
+    """Whether the two claims say that the sandbox's volume has all of a project that its worker's has. Two that were never a pair do not."""
+    held, includes = (None if record is None else record.projects.get(name) for record in (worker, sandbox))
+    return held is not None and includes is not None and includes.proves(held.key)
+
+
+def patterns_of(project: Project) -> str:
+    """A project's patterns of refs, as a record has them."""
+    return " ".join(project.refs)
+
+
+def _kept_together(on_sandbox: Step, on_worker: Step, sandbox: Record | None, worker: Record | None) -> tuple[Step, Step]:
+    """What is done where something is to be done on one of the two: the worker's volume is held then, and what it has is what counts."""
+    if {on_sandbox.action, on_worker.action} == {Action.NOTHING} and not proved(on_worker.project.name, sandbox, worker):
+        on_sandbox = replace(on_sandbox, action=Action.LOOK, why="the claims do not say that it has all that its worker's volume has")
+    if on_worker.action is Action.NOTHING and on_sandbox.action is not Action.NOTHING:
+        on_worker = replace(on_worker, action=Action.LOOK, why="its sandbox's volume may lack something that it has")
+    return on_sandbox, on_worker
+
+
+def _unlisted(wanted: Wanted, sandbox: Record | None, worker: Record | None) -> tuple[str, ...]:
+    listed = {project.name for project in wanted.projects}
+    known = {name for record in (sandbox, worker) if record is not None for name in (*record.projects, *record.damaged)}
+    return tuple(sorted(known - listed))
+
+
+def _stays(name: str, pair: Pair, sandbox: Record | None, worker: Record | None, verify: bool) -> tuple[Step, Step] | None:
+    """The steps for a project that nobody lists; None where the claims say that all is well, or that the worker's volume has none of it."""
+    damaged = any(record is not None and name in record.damaged for record in (sandbox, worker))
+    held = None if worker is None else worker.projects.get(name)
+    if not damaged and worker is not None and (held is None or (proved(name, sandbox, worker) and not verify)):
+        return None
+    why = "it is not listed, and stays; whether the sandbox's volume has all that the worker's has is looked at"
+    project = Project(name, "" if held is None else held.url)
+    look, there = (Step(volume, project, Action.LOOK, Method.GIT, why, listed=False) for volume in pair.volumes)
+    return look, there
 
 
 def _outlook(project: Project, records: Sequence[Record | None], kept: bool) -> Outlook:
@@ -153,6 +212,8 @@ def _step(wanted: Wanted, project: Project, volume: Volume, record: Record | Non
     if wanted.state is State.ABSENT:
         action, why = _removal(project, record)
         return Step(volume, project, action, method, why)
+    if record is not None and project.name in record.damaged:
+        return Step(volume, project, Action.LOOK, method, "it was damaged when it was looked at last, and is mended")
     if wanted.verify:
         return Step(volume, project, Action.LOOK, method, "verify: true looks inside instead of trusting the claim")
     if record is None:
@@ -160,7 +221,10 @@ def _step(wanted: Wanted, project: Project, volume: Volume, record: Record | Non
     if held is None:
         return Step(volume, project, Action.ADD, method, f"the claim does not list it; {how}")
     if held.url != project.url:
-        return Step(volume, project, Action.UPDATE, method, f"it was filled from {held.url}; {how}")
+        before = f"it was filled from {held.url}" if held.url else "it was there before it was listed"
+        return Step(volume, project, Action.UPDATE, method, f"{before}; {how}")
+    if held.patterns and held.patterns != patterns_of(project):
+        return Step(volume, project, Action.UPDATE, method, f"its `refs` are others than they were; {how}")
     snapshot = wanted.snapshots[project.name]
     if held.snapshot != snapshot.digest:
         return Step(volume, project, Action.UPDATE, method, f"upstream has moved; {how}")

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 
 from ..deadline import Deadline
@@ -13,7 +13,7 @@ from ..errors import DeploymentError
 from . import scripts
 from .entry import Entry, Use
 from .git import KEPT_SETTINGS
-from .model import Layout, Snapshot, encoded
+from .model import Layout, Ref, Snapshot, encoded
 from .refs import OURS, refs_of
 from .repository import Incoming, Incomplete, Repository
 
@@ -33,7 +33,14 @@ def publish(
     ``shared`` that another pod has the volume mounted. Raises Unusable where what is there must stay, and Incomplete.
     """
     if entry.usable:
-        refs = _publish_into(repository, entry, incoming, snapshot, patterns, deadline)
+        _publish_objects(repository, entry, incoming, deadline)
+        if entry.use is Use.MEND:
+            _repair(repository, entry, snapshot, deadline)
+        refs = _publish_refs(repository, entry, snapshot, patterns, deadline)
+        if entry.damaged:
+            came = {pack.name for pack in incoming.packs}
+            dropped = [name for name in entry.damaged if name not in came]
+            repository.script(scripts.DROP_PACKS, (f"{entry.git_dir}/objects/pack", *dropped), deadline)
         repository.clean(deadline)
         published = repository.look(scripts.INSPECT, (), deadline, expected=refs)
     else:
@@ -43,7 +50,7 @@ def publish(
         arguments = (repository.work, repository.path, how, _head_line(snapshot), _kept_configuration())
         expected = refs_of(snapshot, Layout.BARE)
         published = repository.look(scripts.PUBLISH_NEW, arguments, deadline, encoded(lines), expected)
-    if not published.usable:
+    if not published.whole:
         raise Incomplete(
             f"{repository.path} in {repository.shell.where} cannot be used after it was published: {published.reason}.", "Run again."
         )
@@ -62,8 +69,8 @@ def check_usable(repository: Repository, entry: Entry, shared: bool) -> None:
 
 
 def is_current(entry: Entry, snapshot: Snapshot, patterns: Patterns) -> bool:
-    """Whether the entry's refs are the snapshot's already, with nothing missing behind them as far as that was looked at."""
-    return entry.usable and not entry.gap and _present(entry, patterns) == refs_of(snapshot, entry.layout or Layout.BARE)
+    """Whether the entry's refs are the snapshot's already, and can be believed."""
+    return entry.whole and _present(entry, patterns) == refs_of(snapshot, entry.layout or Layout.BARE)
 
 
 def bridge(repository: Repository, entry: Entry, layout: Layout, deadline: Deadline) -> Entry:
@@ -80,21 +87,49 @@ def bridge(repository: Repository, entry: Entry, layout: Layout, deadline: Deadl
     return replace(entry, bridged=True)
 
 
-def _publish_into(
-    repository: Repository, entry: Entry, incoming: Incoming, snapshot: Snapshot, patterns: Patterns, deadline: Deadline
-) -> dict[str, str]:
-    """Returns the refs that the entry should have then, those included that are not ours."""
+def own_snapshot(entry: Entry, elsewhere: bool = False) -> Snapshot:
+    """What an entry that nobody lists has, without refs that name nothing: published into it, it leaves it as it is.
+
+    ``elsewhere``: for a new entry on another volume, so all refs that a clone of it would see.
+    """
+    good = [ref for ref in entry.refs if ref.name not in entry.broken_refs]
+    if entry.layout is Layout.NON_BARE and not elsewhere:
+        good = [Ref("refs/" + ref.name[len(OURS) :], ref.id) for ref in good if ref.name.startswith(OURS)]
+    head = entry.head[len("ref: ") :] if entry.head.startswith("ref: ") else "" if elsewhere else entry.head
+    return Snapshot(tuple(sorted(good, key=lambda ref: encoded(ref.name))), head)
+
+
+def _publish_objects(repository: Repository, entry: Entry, incoming: Incoming, deadline: Deadline) -> None:
     if incoming.packs:
         names = [pack.name for pack in incoming.packs]
-        repository.script(scripts.MOVE_PACKS, (repository.pack_directory, f"{entry.objects}/pack", *names), deadline)
-    if not entry.keeps_all:
+        repository.script(scripts.MOVE_PACKS, (repository.pack_directory, f"{entry.git_dir}/objects/pack", *names), deadline)
+
+
+def _repair(repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline) -> None:
+    """What git could not read is made anew. Refs that name nothing are deleted by ``_publish_refs``."""
+    wanted = refs_of(snapshot, entry.layout or Layout.BARE) if "refs" in entry.unreadable else {}
+    lines = encoded("".join(f"{value} {name}\n" for name, value in sorted(wanted.items())))
+    configuration = _kept_configuration(entry.layout) if "config" in entry.unreadable else ""
+    repository.script(scripts.REPAIR, (entry.git_dir, repository.work, configuration, "refs" if wanted else ""), deadline, lines)
+
+
+def _publish_refs(repository: Repository, entry: Entry, snapshot: Snapshot, patterns: Patterns, deadline: Deadline) -> dict[str, str]:
+    """Returns the refs that the entry should have then, those included that are not ours."""
+    if not entry.keeps_all and "config" not in entry.unreadable:
         settings = [word for pair in KEPT_SETTINGS.items() for word in pair]
         _locking(repository, scripts.argv(scripts.SETTINGS, entry.git_dir, *settings), deadline)
     wanted, present = refs_of(snapshot, entry.layout or Layout.BARE), _present(entry, patterns)
-    obsolete = [name for name in present if name not in wanted]
+    if entry.layout is Layout.BARE:
+        present.update(_in_the_way(entry, wanted))
+    broken = [name for name in entry.broken_refs if name not in wanted]
+    if broken and entry.layout is Layout.NON_BARE:  # of the user's own too: each clone would fail on them
+        _update_refs(repository, "".join(f"delete {name}\n" for name in broken), repository.whole_view, deadline)
+    obsolete = [name for name in {**present, **dict.fromkeys(broken)} if name not in wanted]
     changed = {name: value for name, value in wanted.items() if present.get(name) != value}
     if obsolete or changed:
-        view = repository.view(entry, deadline, ours_only=entry.layout is Layout.NON_BARE)
+        ours_only = entry.layout is Layout.NON_BARE
+        view = repository.view_of_ours(entry, deadline) if ours_only else repository.whole_view
+        obsolete = [name for name in obsolete if not ours_only or name not in broken]
         if obsolete:  # in a transaction of their own: `dev` must be gone before `dev/x` can be made
             _update_refs(repository, "".join(f"delete {name}\n" for name in obsolete), view, deadline)
         if changed:
@@ -103,7 +138,7 @@ def _publish_into(
         repository.script(scripts.HEAD, (entry.git_dir, _head_line(snapshot), f"{repository.work}/HEAD"), deadline)
     if obsolete or changed:
         _locking(repository, scripts.argv(scripts.SETTLE_REFS, entry.git_dir, view), deadline)
-    return {**{ref.name: ref.id for ref in entry.refs if ref.name not in present}, **wanted}
+    return {**{ref.name: ref.id for ref in entry.refs if ref.name not in present and ref.name not in broken}, **wanted}
 
 
 def _update_refs(repository: Repository, commands: str, git_dir: str, deadline: Deadline) -> None:
@@ -122,6 +157,14 @@ def _present(entry: Entry, patterns: Patterns) -> dict[str, str]:
     return {ref.name: ref.id for ref in entry.refs if (ref.name.startswith(OURS) if non_bare else patterns(ref.name))}
 
 
+def _in_the_way(entry: Entry, wanted: Collection[str]) -> dict[str, str]:
+    """The refs of an entry that cannot be there beside the wanted ones: `dev` and `dev/x` are a file and a directory."""
+    directories = {name[:at] for name in wanted for at, letter in enumerate(name) if letter == "/"}
+    names = {ref.name: ref.id for ref in entry.refs}
+    below = {name for name in names if any(name[:at] in wanted for at, letter in enumerate(name) if letter == "/")}
+    return {name: value for name, value in names.items() if name in directories or name in below}
+
+
 def _head_line(snapshot: Snapshot) -> str:
     if snapshot.detached:
         return snapshot.head
@@ -131,9 +174,10 @@ def _head_line(snapshot: Snapshot) -> str:
     return f"ref: {first}"
 
 
-def _kept_configuration() -> str:
+def _kept_configuration(layout: Layout | None = Layout.BARE) -> str:
     """A new repository's own configuration."""
-    kept: dict[str, list[str]] = {"core": ["repositoryformatversion = 0", "filemode = true", "bare = true"]}
+    bare = "false" if layout is Layout.NON_BARE else "true"
+    kept: dict[str, list[str]] = {"core": ["repositoryformatversion = 0", "filemode = true", f"bare = {bare}"]}
     for key, value in KEPT_SETTINGS.items():
         section, _dot, name = key.partition(".")
         kept.setdefault(section, []).append(f"{name} = {value}")

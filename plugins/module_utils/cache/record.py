@@ -34,7 +34,11 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Held:
-    """What a volume holds of one project. ``bytes`` is the size of its packs; ``time`` is ISO 8601 in UTC."""
+    """What a volume holds of one project. ``bytes`` is the size of its packs; ``time`` is ISO 8601 in UTC.
+
+    ``patterns`` are those of its refs that were wanted, in a row; ``url`` is empty where no run has filled it. ``includes``, on a
+    sandbox's volume: the key of what its worker's volume had when the two were compared, where that was another.
+    """
 
     url: str
     snapshot: str
@@ -44,31 +48,58 @@ class Held:
     method: str
     time: str
     inventory: Inventory
+    patterns: str = ""
+    includes: str = ""
+
+    @property
+    def key(self) -> str:
+        """All its objects and the path to them, in a word."""
+        return key(self.layout, self.inventory)
+
+    def proves(self, worker: str) -> bool:
+        """Whether this, on a sandbox's volume, has all of what its worker's volume has under this key, at the same path."""
+        return worker in (self.key, self.includes)
+
+
+def key(layout: str, inventory: Inventory) -> str:
+    """See ``Held.key``."""
+    return f"{layout}:{inventory.sha256}"
 
 
 @dataclass(frozen=True)
 class Record:
-    """All that is known of one volume. ``absent`` names projects that were looked for and are not there."""
+    """All that is known of one volume. ``absent`` names projects that were looked for and are not there; ``damaged`` those that
+    were not whole when they were looked at last: they are looked at in whole until they are."""
 
     claim_uid: str
     volume_name: str
     projects: Mapping[str, Held] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
+    damaged: tuple[str, ...] = ()
 
     def with_project(self, name: str, held: Held) -> Record:
-        """This record, with what the volume now holds of a project."""
-        absent = tuple(other for other in self.absent if other != name)
-        return replace(self, projects={**self.projects, name: held}, absent=absent)
+        """This record, with what the volume now holds of a project, whole."""
+        return replace(
+            self, projects={**self.projects, name: held}, absent=_without(self.absent, name), damaged=_without(self.damaged, name)
+        )
 
     def without_project(self, name: str) -> Record:
         """This record, with a project known to be absent."""
-        projects = {other: held for other, held in self.projects.items() if other != name}
-        return replace(self, projects=projects, absent=tuple(sorted({*self.absent, name})))
+        forgotten = self.forget_project(name)
+        return replace(forgotten, absent=tuple(sorted({*self.absent, name})), damaged=_without(self.damaged, name))
 
     def forget_project(self, name: str) -> Record:
-        """This record, with nothing known of a project: the next run looks inside."""
+        """This record, with nothing known of a project but whether it was damaged: the next run looks inside."""
         projects = {other: held for other, held in self.projects.items() if other != name}
-        return replace(self, projects=projects, absent=tuple(other for other in self.absent if other != name))
+        return replace(self, projects=projects, absent=_without(self.absent, name))
+
+    def with_damage(self, name: str) -> Record:
+        """This record, with nothing known of a project but that it is damaged: the next run looks at all of it, and mends it."""
+        return replace(self.forget_project(name), damaged=tuple(sorted({*self.damaged, name})))
+
+
+def _without(names: tuple[str, ...], name: str) -> tuple[str, ...]:
+    return tuple(other for other in names if other != name)
 
 
 def parse(text: str | None, claim_uid: str, volume_name: str) -> Record | None:
@@ -80,7 +111,7 @@ def parse(text: str | None, claim_uid: str, volume_name: str) -> Record | None:
         if data["version"] != _VERSION or data["claim_uid"] != claim_uid or data["volume_name"] != volume_name:
             return None
         projects = {str(name): Held(**{**item, "inventory": Inventory(**item["inventory"])}) for name, item in data["projects"].items()}
-        return Record(claim_uid, volume_name, projects, tuple(data["absent"]))
+        return Record(claim_uid, volume_name, projects, tuple(data["absent"]), tuple(data.get("damaged", ())))
     except (ValueError, KeyError, TypeError, AttributeError):
         return None
 
@@ -95,6 +126,7 @@ def render(record: Record) -> str:
             "volume_name": record.volume_name,
             "projects": {name: asdict(held) for name, held in kept.items()},
             "absent": list(record.absent),
+            "damaged": list(record.damaged),
         }
         text = json.dumps(data, sort_keys=True, separators=(",", ":"))
         if len(text.encode()) <= LIMIT or not kept:

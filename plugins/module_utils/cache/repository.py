@@ -13,24 +13,22 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..deadline import Deadline
-from ..errors import DeploymentError
 from ..printable import in_one_line
 from ..shell import KILLED, CommandFailed, Completed, Progress, Shell, checked
 from . import scripts
 from .entry import Entry, Use, parse_entry, too_many_refs
 from .fetching import fetch
 from .git import MORE_MEMORY, Limits, configuration, environment
-from .history import missing_behind_refs
 from .model import Snapshot
-from .packs import Contents, FinishedPack, Pack, compare_sums, files_of, parse_checks, parse_contents
+from .packs import Contents, Damaged, FinishedPack, Pack, compare_sums, files_of, parse_checks, parse_contents
 from .refs import Expected, parse_ref, refs_of
 from .space import check_free
 
-_DIED = 128
+DIED = 128
 """git's exit code where it gives up by itself; with any other (killed, not there) it says nothing about a repository."""
 
 
-class Incomplete(DeploymentError):
+class Incomplete(Damaged):
     """Objects of the snapshot are not there."""
 
 
@@ -153,33 +151,41 @@ class Repository:
     def _with_refs_proved(self, entry: Entry, deadline: Deadline) -> Entry:
         if not entry.usable:
             return entry
+        proved = self._proved(entry, deadline)
+        return self.good_objects(proved, deadline) if proved.use is Use.MEND else proved
+
+    def _proved(self, entry: Entry, deadline: Deadline) -> Entry:
         try:
-            absent = int(self.script(scripts.ABSENT_REFS, (self.scratch,), deadline).text())
+            absent = set(self.script(scripts.ABSENT_REFS, (self.scratch,), deadline).text().split())
         except CommandFailed as error:
-            if error.completed.returncode != _DIED:
+            if error.completed.returncode != DIED:
                 raise
             return replace(entry, use=Use.REPLACE, reason=in_one_line(f"git cannot read it: {error.completed.stderr.strip()[-200:]}"))
+        if "many" in absent:
+            why = "more of its refs than can be mended name objects that are not there"
+            return replace(entry, use=Use.REPLACE_UNSHARED, reason=why)
         if absent:
-            why = f"{absent} of its refs name objects that are not there, so every clone fails"
-            return replace(entry, use=Use.REPLACE, reason=why)
+            broken = tuple(ref.name for ref in entry.refs if ref.id in absent)
+            why = f"{len(broken)} of its refs name objects that are not there, so every clone fails"
+            return replace(entry, use=Use.MEND, reason=entry.reason or why, broken_refs=broken)
         return entry
 
-    def with_history_walked(self, entry: Entry, deadline: Deadline) -> Entry:
-        """The entry, with what is missing behind its refs: earlier versions took what a shallow upstream sent for whole. Reads all commits."""
-        if not entry.usable:
-            return entry
-        return replace(entry, gap=missing_behind_refs(self.shell, self.view(entry, deadline), deadline, env=self.environment))
+    def good_objects(self, entry: Entry, deadline: Deadline) -> Entry:
+        """The same, with ``store`` where git reads its objects without its damaged packs."""
+        view = f"{self.scratch}/view-good"
+        self.script(scripts.GOOD_OBJECTS, (view, f"{entry.git_dir}/objects", *entry.damaged), deadline)
+        return replace(entry, store=f"{view}/objects")
 
     def held_ids(self, entry: Entry) -> tuple[str, ...]:
-        """The ids that the entry's refs name, and that a difference may be made against."""
-        return tuple(sorted({ref.id for ref in entry.refs})) if entry.usable and not entry.gap else ()
+        """The ids of which the entry has all that is behind them, as its refs say."""
+        return tuple(sorted({ref.id for ref in entry.refs})) if entry.whole else ()
 
     def lacks(self, entry: Entry, snapshot: Snapshot, deadline: Deadline) -> tuple[str, ...]:
         """Those of the snapshot's ids that the entry does not have; all that no ref names, where something behind them is missing.
 
         A publication of several packs that was cut off leaves ids there without what is behind them.
         """
-        if not entry.usable or entry.gap:
+        if not entry.usable:
             return snapshot.ids
         new = self.new_ids(entry, snapshot)
         absent = self.absent(new, entry, None, deadline)
@@ -206,13 +212,12 @@ class Repository:
         checked(self.shell, self.shell.run(("rm", "-f", "--", *files), deadline=deadline))
 
     def fetch(self, url: str, ids: Sequence[str], entry: Entry, deadline: Deadline, progress: Progress | None) -> None:
-        """Ask upstream for object ids, into the quarantine. Refs of the entry tell what is there; where their history has a gap, all is asked for.
+        """Ask upstream for object ids, into the quarantine. Refs of the entry tell what is there; where it is not whole, all is asked for.
 
         Nothing is missing behind the ids then. Raises SnapshotGone, OutOfReach, ShallowUpstream, DeploymentError.
         """
-        view = self._empty_view(deadline) if entry.gap else self.view(entry, deadline)
         env = {**self.environment, **stores(f"{self.work}/objects", entry)}
-        fetch(self.shell, view, url, ids, deadline, env=env, progress=progress)
+        fetch(self.shell, self.view(entry, deadline), url, ids, deadline, env=env, progress=progress)
 
     def incoming(self, connected: bool, deadline: Deadline, just_indexed: bool = False, warnings: tuple[str, ...] = ()) -> Incoming:
         """What is in the quarantine, its checksums checked. Raises BadPack.
@@ -248,7 +253,7 @@ class Repository:
                 f"{len(absent)} object ids of the snapshot of {self.name} are not in {self.shell.where}, {absent[0]} among them.",
                 "Run again. If it happens again, check the local clone (git fsck --connectivity-only).",
             )
-        if not incoming.packs:
+        if not incoming.packs and entry.whole:
             return
         walked = self._walk(entry, incoming, snapshot, deadline)
         if walked.returncode:
@@ -272,16 +277,24 @@ class Repository:
         Takes about 4 seconds and 400 MB of memory for a repository of 470 MB.
         """
         self._check(f"{entry.objects}/pack", "stored", deadline)
-        walked = self.shell.run(
+        walked = self.walk_all(entry, deadline)
+        if walked.returncode:
+            raise Incomplete(
+                f"{self.path} in {self.shell.where} is not whole: {walked.stderr.strip()[-300:] or f'git ended with code {walked.returncode}'}",
+                "Run again: it is looked at in whole then, and mended." if walked.returncode != KILLED else MORE_MEMORY,
+            )
+
+    def walk_all(self, entry: Entry, deadline: Deadline) -> Completed:
+        return self.shell.run(
             ("git", "rev-list", "--objects", "--all", "--quiet"),
             deadline=deadline,
             env={**self.environment, "GIT_DIR": self.view(entry, deadline)},
         )
-        if walked.returncode:
-            raise Incomplete(
-                f"{self.path} in {self.shell.where} is not whole: {walked.stderr.strip()[-300:] or f'git ended with code {walked.returncode}'}",
-                "Remove it (repository_cache_state: absent) and run again." if walked.returncode != KILLED else MORE_MEMORY,
-            )
+
+    @property
+    def lost_file(self) -> str:
+        """Where ``salvage`` leaves the ids of objects that are lost."""
+        return f"{self.scratch}/lost"
 
     def remove(self, deadline: Deadline) -> bool:
         """Take the project off the volume; whether it was there."""
@@ -318,14 +331,22 @@ class Repository:
         )
         return tuple(line.split()[0] for line in answer.text().splitlines() if line.endswith(" missing"))
 
-    def view(self, entry: Entry, deadline: Deadline, ours_only: bool = False) -> str:
-        """Our own git directory over the entry, or over nothing; with ``ours_only`` of its refs only those under refs/packit-cache."""
-        if entry.usable and not ours_only:
-            return f"{self.scratch}/view"  # made when it was looked at
-        return self._made_view("ours", entry.git_dir, deadline) if entry.usable else self._empty_view(deadline)
-
-    def _empty_view(self, deadline: Deadline) -> str:
+    def view(self, entry: Entry, deadline: Deadline) -> str:
+        """Our own git directory over what can be believed of the entry, or over nothing."""
+        if entry.store:
+            return entry.store.rpartition("/")[0]
+        if entry.usable:
+            return self.whole_view
         return self._made_view("none", "", deadline)
+
+    @property
+    def whole_view(self) -> str:
+        """Our own git directory over all of an entry: its objects and its refs. Made when it was looked at."""
+        return f"{self.scratch}/view"
+
+    def view_of_ours(self, entry: Entry, deadline: Deadline) -> str:
+        """Our own git directory over an entry, of whose refs it has only those under refs/packit-cache."""
+        return self._made_view("ours", entry.git_dir, deadline)
 
     def _made_view(self, name: str, git_dir: str, deadline: Deadline) -> str:
         view = f"{self.scratch}/view-{name}"

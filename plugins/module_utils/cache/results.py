@@ -49,7 +49,7 @@ class ProjectResult:
     @property
     def changed(self) -> bool:
         """Whether something was written."""
-        return self.action in (Action.ADD, Action.UPDATE, Action.REPLACE, Action.REMOVE)
+        return self.action in (Action.ADD, Action.UPDATE, Action.REPLACE, Action.REPAIR, Action.REMOVE)
 
     @property
     def failed(self) -> bool:
@@ -79,11 +79,12 @@ class VolumeResult:
 
 @dataclass(frozen=True)
 class PairResult:
-    """Both volumes of a pair."""
+    """Both volumes of a pair; ``unlisted`` names what lies there and stays, though nobody lists it."""
 
     pair: Pair
     sandbox: VolumeResult
     worker: VolumeResult
+    unlisted: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -7,25 +7,49 @@ from __future__ import annotations
 
 import shutil
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
-from .fill import Received, finish, receive, repository_on, with_side
+from .fill import Received, Tell, Work, finish, including, receive, repository_on
 from .keeper import HeldVolume, VolumeSkipped
-from .model import Method, Project, Volume
-from .objects import bring_missing
-from .packs import Contents
+from .model import Method, Project, Snapshot, Volume
+from .objects import bring_back
+from .packs import Contents, Damaged
 from .pair_options import Options
-from .plan import Action
+from .plan import Action, patterns_of
+from .results import ProjectResult
 from .side import VolumeSide
 from .snapshots import SnapshotBook, SnapshotStale
-from .transfer import Transfer
+from .transfer import AsItIs, Transfer
 from .transfer.from_worker import FromWorker
 
 RELEASE_RESERVE = 5.0
 """Seconds of the longest hold that are kept for ending the work and deleting the pod."""
+
+
+AS_IT_IS = AsItIs()
+
+
+def work_on(
+    side: VolumeSide, project: Project, snapshot: Snapshot | None, transfer: Transfer, options: Options, verify: bool, tell: Tell
+) -> Work:
+    """What is to be done of a project on a volume; ``snapshot`` is None where it stays as it is."""
+    record = side.recorded()
+    held = None if record is None else record.projects.get(project.name)
+    return Work(
+        project=project,
+        snapshot=snapshot,
+        transfer=transfer,
+        verify=verify or options.verify or side.damaged(project),
+        earlier=() if held is None else tuple(held.patterns.split()),
+        leftovers_age=options.leftovers_age,
+        scratch=options.scratch,
+        tell=tell,
+        suspect=lambda: side.suspect(project),
+    )
 
 
 class TooLong(DeploymentError):
@@ -38,7 +62,7 @@ class SandboxTurn:
     def __init__(
         self,
         side: VolumeSide,
-        received: Mapping[str, Received],
+        received: MutableMapping[str, Received],
         transfers: Mapping[tuple[Volume, str], Transfer],
         book: SnapshotBook,
         options: Options,
@@ -52,6 +76,8 @@ class SandboxTurn:
         self._lost: Counter[str] = Counter()
         self._brought: dict[Path, float] = {}
         self._proofs: dict[str, tuple[Received | None, Contents]] = {}
+        self.suspects: set[str] = set()
+        """Names of projects that were not whole here with all that the worker has: each side is looked at in whole before the next turn."""
 
     def close(self) -> None:
         """Remove what was brought to this machine: the copies of many pairs would fill it."""
@@ -65,10 +91,8 @@ class SandboxTurn:
         later: list[Project] = []
         for project in pending:
             if self._proved(project):
-                worker = self._received[project.name]
-                self._proofs[project.name] = (worker, worker.side.contents)
-                self._side.end([project], Action.NOTHING)
-            elif self._side.open(project):
+                continue
+            if self._side.open(project):
                 try:
                     chosen[project.name] = self._transfer(project, deadline)
                 except Cancelled:
@@ -81,7 +105,11 @@ class SandboxTurn:
                     self._side.end([project], Action.FAILED, error)
                     continue
                 needed.append(project)
-        return later + self._hold_and_fill(needed, chosen, deadline) if needed else later
+        if needed:
+            later += self._hold_and_fill(needed, chosen, deadline)
+        else:
+            self._side.write_record()
+        return later
 
     def _hold_and_fill(self, needed: Sequence[Project], chosen: Mapping[str, Transfer], deadline: Deadline) -> list[Project]:
         """Hold the volume and bring the projects; those for a later turn. What has failed has its result."""
@@ -113,9 +141,9 @@ class SandboxTurn:
 
     def _transfer(self, project: Project, deadline: Deadline) -> Transfer:
         """What brings the project here; what the worker has fetched from upstream is not fetched again."""
-        transfer = self._transfers[self._side.volume, project.name]
+        transfer = self._transfers.get((self._side.volume, project.name), AS_IT_IS)
         worker = self._received.get(project.name)
-        if transfer.method is not Method.GIT or worker is None:
+        if worker is None or transfer.method is not Method.GIT or worker.work.snapshot != self._book.current(project):
             return transfer
         relay = FromWorker(worker.side, self._scratch / project.name, self._brought)
         size = relay.prepare(worker.snapshot, deadline, first=True)
@@ -149,10 +177,21 @@ class SandboxTurn:
             except PlaceLost as error:
                 left = needed[number:] if self._goes_on(project, error) else needed[number + 1 :]
                 return [*later, *left]
+            except Damaged as error:
+                self._side.suspect(project)
+                if project.name in self.suspects or project.name not in self._received:
+                    self._failed(held, project, error, limit)
+                    continue
+                self.suspects.add(project.name)
+                self._side.tell(project.name, "is not whole, and is looked at in whole in a later turn", error.message)
+                later.append(project)
             except DeploymentError as error:
-                self._side.end([project], Action.FAILED, error)
-                self._side.clean(project, repository_on(held, project.name, self._options.leftovers_age), limit)
+                self._failed(held, project, error, limit)
         return later
+
+    def _failed(self, held: HeldVolume, project: Project, error: DeploymentError, limit: Deadline) -> None:
+        self._side.end([project], Action.FAILED, error)
+        self._side.clean(project, repository_on(held, project.name, self._options.leftovers_age), limit)
 
     def _goes_on(self, project: Project, error: PlaceLost) -> bool:
         """Whether a project whose filler, or where its packs came from, was lost has another try in a later turn."""
@@ -164,32 +203,47 @@ class SandboxTurn:
         return True
 
     def _fill_one(self, held: HeldVolume, project: Project, transfer: Transfer, limit: Deadline) -> None:
-        """One project on the sandbox's volume: received, completed with what the worker has, published, verified."""
-        side, worker = self._side, self._received.get(project.name)
-        if worker is not None and worker.snapshot != self._book.current(project):
+        """One project on the sandbox's volume; where its snapshot cannot be had, at least what its worker's volume has."""
+        worker = self._received.get(project.name)
+        if worker is not None and worker.work.snapshot is not None and worker.work.snapshot != self._book.current(project):
             raise SnapshotStale("Another pair has taken a new snapshot since, which the worker's volume receives first.")
-        mine = self._book.once_with_current(
-            project,
-            lambda snapshot: receive(
-                held,
-                side.volume,
-                project,
-                snapshot,
-                transfer,
-                self._options.leftovers_age,
-                limit,
-                lambda phase, line: side.tell(project.name, phase, line),
-                walk=worker is None,
-            ),
-        )
-        layout = None
-        if worker is not None:
-            mine = with_side(mine, bring_missing(worker.side, mine.side, self._options.scratch, limit))
-            layout = worker.layout
+
+        def work(snapshot: Snapshot | None, by: Transfer) -> Work:
+            verify = project.name in self.suspects
+            return work_on(
+                self._side, project, snapshot, by, self._options, verify, lambda phase, line: self._side.tell(project.name, phase, line)
+            )
+
+        def bring(snapshot: Snapshot | None) -> None:
+            self._bring(held, work(snapshot, transfer), limit)
+
+        try:
+            self._book.once_with_current(project, bring)
+        except (Cancelled, SnapshotStale, DeadlineExceeded, PlaceLost, Damaged):
+            raise
+        except DeploymentError:
+            if worker is not None and self._side.steps[project.name].listed:
+                self._bring(held, work(None, AS_IT_IS), limit, done=False)
+            raise
+
+    def _bring(self, held: HeldVolume, work: Work, limit: Deadline, done: bool = True) -> None:
+        """Received, completed with what the worker has, published, verified."""
+        side, project = self._side, work.project
+        worker = self._received.get(project.name)
+        mine = receive(held, side.volume, work, worker, limit)
+        if worker is not None and worker.lost:
+            brought, lost = bring_back(mine.side, worker.side, self._options.scratch, limit)
+            worker = replace(worker, side=brought, current=False, lost=lost)
+            self._received[project.name] = worker
+        if worker is not None and worker.work.snapshot is None and not worker.side.entry.whole:
+            whole = worker.side
+            whole.repository.prove(whole.entry, whole.incoming, worker.snapshot, limit)
         if not mine.side.entry.usable:
             side.forget(project)
         side.tell(project.name, "publishes")
-        side.done(project, *finish(mine, self._options.verify, layout, limit))
+        result, there = finish(mine, worker, limit)
+        if done:
+            side.done(project, result, there)
         self._proofs[project.name] = (worker, mine.side.contents)
 
     def _too_long(self, project: Project, error: DeadlineExceeded) -> DeploymentError:
@@ -199,11 +253,18 @@ class SandboxTurn:
         )
 
     def _proved(self, project: Project) -> bool:
-        """Whether the sandbox's claim says that it holds the snapshot and exactly the worker's objects: it is not taken then."""
+        """Whether the sandbox's claim says that it holds the snapshot and all of the worker's objects: it is not taken then."""
         received, record = self._received.get(project.name), self._side.recorded()
-        held = None if record is None else record.projects.get(project.name)
-        if self._side.steps[project.name].action is not Action.NOTHING or received is None or held is None:
+        there = None if record is None else record.projects.get(project.name)
+        if received is None or there is None or self._side.damaged(project) or project.name in self.suspects:
             return False
-        if received.side.contents.doubtful:
+        if received.work.verify or received.side.contents.doubtful or not received.side.entry.whole:
             return False
-        return held.snapshot == received.snapshot.digest and held.inventory == received.side.contents.inventory
+        filled = (project.url, patterns_of(project), received.work.snapshot and received.snapshot.digest)
+        if self._side.steps[project.name].listed and (there.url, there.patterns, there.snapshot) != filled:
+            return False
+        if not there.proves(received.key):
+            return False
+        self._proofs[project.name] = (received, received.side.contents)
+        self._side.done(project, ProjectResult(self._side.volume, project.name, Action.NOTHING), including(there, received))
+        return True

@@ -21,7 +21,13 @@ Report = Callable[[Progress], None]
 """Called with everything that happens."""
 
 CLEANING_SECONDS = 30.0
-_DONE = {Action.ADD: "added", Action.UPDATE: "updated", Action.REPLACE: "replaced", Action.REMOVE: "removed"}
+_DONE = {
+    Action.ADD: "added",
+    Action.UPDATE: "updated",
+    Action.REPLACE: "replaced",
+    Action.REPAIR: "mended",
+    Action.REMOVE: "removed",
+}
 RECORD_TIMEOUT = 60.0
 """Seconds for writing a record."""
 
@@ -39,11 +45,40 @@ class VolumeSide:
         self._warnings: list[str] = []
         self._held: dict[str, Held] = {}
         self._absent: set[str] = set()
+        self._damaged: set[str] = set()
+
+    def add(self, step: Step) -> None:
+        """One more step, for what was found on the volume."""
+        self.steps[step.project.name] = step
+
+    def damaged(self, project: Project) -> bool:
+        """Whether it was not whole when it was looked at last, so that all of it is to be looked at."""
+        record = self.recorded()
+        return project.name in self._damaged or (record is not None and project.name in record.damaged)
+
+    def knows(self, project: Project) -> bool:
+        """Whether the claim says that it is there."""
+        record = self.recorded()
+        return record is not None and project.name in record.projects
+
+    def suspect(self, project: Project) -> None:
+        """It is not whole: that is written down until it is mended."""
+        self._damaged.add(project.name)
+
+    def warn(self, words: str) -> None:
+        """Something that the user should know of the volume."""
+        if words not in self._warnings:
+            self._warnings.append(words)
 
     def result(self) -> VolumeResult:
-        """What has become of the volume; projects in the order of the plan."""
-        results = tuple(self._results[name] for name in self.steps if name in self._results)
+        """What has become of the volume; projects in the order of the plan. What nobody lists is there where something became of it."""
+        steps = [(step, self._results[name]) for name, step in self.steps.items() if name in self._results]
+        results = tuple(result for step, result in steps if step.listed or result.action is not Action.NOTHING)
         return VolumeResult(self.volume, results, tuple(self._locks), tuple(self._warnings))
+
+    def result_of(self, project: Project) -> ProjectResult:
+        """What has become of a project that has a result."""
+        return self._results[project.name]
 
     def open(self, project: Project) -> bool:
         """Whether the project has no result yet."""
@@ -112,6 +147,8 @@ class VolumeSide:
             return
         for name, held in self._held.items():
             record = record.with_project(name, held)
+        for name in self._damaged - set(self._held):
+            record = record.with_damage(name)
         for name, result in self._results.items():
             if result.action is Action.FAILED:
                 record = record.forget_project(name)

@@ -34,28 +34,30 @@ class SnapshotBook:
         self._reading = threading.Lock()
         self._renewals = 0
 
-    def current(self, project: Project) -> Snapshot:
-        """The snapshot to work with now."""
+    def current(self, project: Project) -> Snapshot | None:
+        """The snapshot to work with now; None for a project that nobody lists."""
         with self._lock:
-            return self._snapshots[project.name]
+            return self._snapshots.get(project.name)
 
-    def with_current(self, project: Project, work: Callable[[Snapshot], T]) -> T:
+    def with_current(self, project: Project, work: Callable[[Snapshot | None], T]) -> T:
         """Do ``work`` with the current snapshot, and again with a new one where upstream has lost an object of it."""
         while True:
             snapshot = self.current(project)
             try:
                 return work(snapshot)
             except SnapshotGone:
+                if snapshot is None:
+                    raise
                 self.renew(project, snapshot)
 
-    def once_with_current(self, project: Project, work: Callable[[Snapshot], T]) -> T:
+    def once_with_current(self, project: Project, work: Callable[[Snapshot | None], T]) -> T:
         """The same while a sandbox's volume is held, where nobody waits for upstream: raises SnapshotStale, and ``renew_if_stale`` renews."""
         snapshot = self.current(project)
         try:
             return work(snapshot)
         except SnapshotGone as error:
             with self._lock:
-                if self._snapshots[project.name] == snapshot:
+                if snapshot is not None and self._snapshots[project.name] == snapshot:
                     self._stale[project.name] = snapshot
             raise SnapshotStale(error.message, error.remedy) from error
 
@@ -80,4 +82,5 @@ class SnapshotBook:
                 with self._lock:
                     self._snapshots[project.name] = newer
                     self._stale.pop(project.name, None)
-            return self.current(project)
+            with self._lock:
+                return self._snapshots[project.name]

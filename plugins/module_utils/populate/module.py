@@ -32,7 +32,7 @@ def populate(module: Any) -> None:
         asking = Deadline(_ASKING_SECONDS, "asking the API who we are", stop)
         report_progress(Progress("", f"works on {client.host} as {user(client, asking)}"))
         outcome = Populate(options, client, stop, report_progress).run(module.check_mode)
-    for words in (*outcome.notes, *report.warnings(outcome.results)):
+    for words in (*outcome.notes, *filter(None, [report.unlisted(outcome.plan, outcome.results)]), *report.warnings(outcome.results)):
         module.warn(words)
     answer = _answer(outcome, client, module.check_mode, options.state)
     failed = report.failures(outcome.results)
@@ -56,17 +56,24 @@ def _answer(outcome: Outcome, client: Client, check_mode: bool, state: State) ->
 def _after(outcome: Outcome, check_mode: bool, state: State) -> Mapping[Volume, Mapping[str, str]]:
     """For each volume, the text of each project that changes; empty for one that goes."""
     after: dict[Volume, dict[str, str]] = {}
-    if check_mode:
-        steps = [
-            (step.volume, step.project.name) for pair in outcome.plan.pairs for step in pair.steps if step.action is not Action.NOTHING
-        ]
-    else:
-        results = [volume for result in outcome.results for volume in (result.sandbox, result.worker)]
-        steps = [(volume.volume, project.project) for volume in results for project in volume.projects if project.changed]
-    for volume, name in steps:
-        snapshot = outcome.snapshots.get(name)
-        gone = state is State.ABSENT or snapshot is None
-        after.setdefault(volume, {})[name] = "" if gone or snapshot is None else f"{snapshot.digest[:12]} ({len(snapshot.refs)} refs)"
+    if not check_mode:
+        for result in outcome.results:
+            for volume in (result.sandbox, result.worker):
+                for project in volume.projects:
+                    if project.changed:
+                        text = "" if state is State.ABSENT else report.snapshot_text(project.snapshot, project.refs)
+                        after.setdefault(volume.volume, {})[project.project] = text
+        return after
+    for pair in outcome.plan.pairs:
+        there = outcome.before.get(pair.pair.worker)
+        for step in pair.steps:
+            name = step.project.name
+            snapshot = outcome.snapshots.get(name)
+            held = None if step.listed or there is None else there.projects.get(name)
+            if step.action is Action.NOTHING or (not step.listed and held is None):
+                continue
+            text = "" if snapshot is None else report.snapshot_text(snapshot.digest, len(snapshot.refs))
+            after.setdefault(step.volume, {})[name] = text if held is None else report.snapshot_text(held.snapshot, held.refs)
     return after
 
 

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from tempfile import gettempdir
 from typing import Any
 
-from ..cache.fill import finish, receive, repository_on, wanted_by
+from ..cache.fill import Work, finish, receive, repository_on, wanted_by
 from ..cache.model import Role, Volume
 from ..cache.projects import check_name, is_ssh, parse_project
 from ..cache.publication import is_current
@@ -56,13 +58,22 @@ def pod_git(module: Any) -> None:
             module.warn(left_out(project.name, snapshot.left_out))
         where = Volume(params["namespace"], params["pod"], Role.WORKER)
         with in_pod(client, params["namespace"], params["pod"], params["container"], str(path.parent), deadline) as held:
+            work = Work(
+                project=project,
+                snapshot=snapshot,
+                transfer=GitTransfer(project.url),
+                verify=params["verify"],
+                earlier=(),
+                leftovers_age=_LEFTOVERS,
+                scratch=Path(gettempdir()),
+                tell=lambda _phase, _line: None,
+                suspect=lambda: None,
+            )
             if module.check_mode:
                 repository = repository_on(held, project.name, _LEFTOVERS)
-                current = is_current(repository.inspect(deadline), snapshot, wanted_by(project))
+                current = is_current(repository.inspect(deadline), snapshot, wanted_by(work))
                 module.exit_json(changed=not current, snapshot=snapshot.digest, refs=len(snapshot.refs))
-            transfer = GitTransfer(project.url)
-            received = receive(held, where, project, snapshot, transfer, _LEFTOVERS, deadline, lambda _phase, _line: None, walk=True)
-            result, known = finish(received, params["verify"], None, deadline)
+            result, known = finish(receive(held, where, work, None, deadline), None, deadline)
     for words in result.warnings:
         module.warn(words)
     module.exit_json(

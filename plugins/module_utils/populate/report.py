@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from ..cache.model import Volume
-from ..cache.plan import Action, Plan
+from ..cache.plan import Action, Plan, State
 from ..cache.record import Record
 from ..cache.results import PairResult, ProjectResult, VolumeResult
 from ..cache.space import size
@@ -107,17 +107,38 @@ def warnings(results: Iterable[PairResult]) -> list[str]:
     return found
 
 
+def unlisted(plan: Plan, results: Iterable[PairResult]) -> str:
+    """One line on what lies on the volumes though nobody lists it, by the claims and by what was seen; empty where there is nothing."""
+    found: dict[str, set[str]] = {}
+    for pair, names in [*((one.pair, one.unlisted) for one in plan.pairs), *((one.pair, one.unlisted) for one in results)]:
+        for name in names:
+            found.setdefault(name, set()).add(pair.name)
+    if plan.state is not State.PRESENT or not found:
+        return ""
+    shown = ", ".join(f"{name} ({_counted(len(pairs), 'worker')})" for name, pairs in sorted(found.items()))
+    return f"Not listed, and left where it is: {shown}. To remove it: repository_cache_state: absent with it in repository_cache_projects."
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
 def diff(before: Mapping[Volume, Record | None], after: Mapping[Volume, Mapping[str, str]]) -> list[dict[str, str]]:
     """What ``--diff`` shows: for each volume that changes, its projects with their snapshots. ``after``: name → text."""
     shown = []
     for volume, wanted in after.items():
         record = before.get(volume)
-        known = {} if record is None else {name: f"{held.snapshot[:12]} ({held.refs} refs)" for name, held in record.projects.items()}
+        known = {} if record is None else {name: snapshot_text(held.snapshot, held.refs) for name, held in record.projects.items()}
         then = {**known, **wanted}
         texts = [_diff_text(known), _diff_text({name: text for name, text in then.items() if text})]
         if texts[0] != texts[1]:
             shown.append({"before_header": str(volume), "after_header": str(volume), "before": texts[0], "after": texts[1]})
     return shown
+
+
+def snapshot_text(digest: str, refs: int) -> str:
+    """A snapshot, as ``--diff`` shows it."""
+    return f"{digest[:12]} ({refs} refs)"
 
 
 def _diff_text(projects: Mapping[str, str]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Ref, Role, Snapshot, Volume
@@ -80,8 +82,34 @@ def test_a_plan_says_how_each_volume_will_be_filled() -> None:
     wanted = Wanted(State.PRESENT, (PROJECT,), {"x": SNAPSHOT})
     sandbox, worker = make_plan(wanted, (PAIR,), {PAIR.worker: held(), PAIR.sandbox: None}).pairs[0].steps
     assert (sandbox.action, sandbox.why) == (Action.LOOK, "nothing is known of the volume; git, as it is small")
-    assert (worker.action, worker.why) == (Action.NOTHING, "the claim says it is there, as upstream has it")
+    assert (worker.action, worker.why) == (Action.LOOK, "its sandbox's volume may lack something that it has")
 
 
 def test_steps_come_sandbox_first() -> None:
     assert [step.volume.role for step in plan_for(None).pairs[0].steps] == [Role.SANDBOX, Role.WORKER]
+
+
+def test_options_that_changed_are_said_to_be_that() -> None:
+    record = Record("u", "v").with_project("x", replace(held().projects["x"], patterns="refs/heads/*"))
+    assert {step.why for step in plan_for(record).pairs[0].steps} == {
+        "its `refs` are others than they were; git, as only the difference is fetched"
+    }
+
+
+def test_what_is_not_listed_is_looked_at_where_the_claims_do_not_say_that_all_is_well() -> None:
+    here, elsewhere = (replace(held().projects["x"], inventory=Inventory(1, 0, digest)) for digest in ("0", "1"))
+    wanted = Wanted(State.PRESENT, (PROJECT,), {"x": SNAPSHOT})
+    with_old = held().with_project("old", here)
+
+    def old_steps(sandbox: Record | None) -> list[Action]:
+        (pair,) = make_plan(wanted, (PAIR,), {PAIR.worker: with_old, PAIR.sandbox: sandbox}).pairs
+        assert pair.unlisted == ("old",)
+        return [step.action for step in pair.steps if step.project.name == "old" and not step.listed]
+
+    assert old_steps(with_old) == []
+    assert old_steps(held().with_project("old", replace(elsewhere, includes=here.key))) == []
+    assert old_steps(held().with_project("old", elsewhere)) == [Action.LOOK, Action.LOOK]
+    assert old_steps(held()) == [Action.LOOK, Action.LOOK]
+    assert old_steps(None) == [Action.LOOK, Action.LOOK]
+    absent = make_plan(replace(wanted, state=State.ABSENT), (PAIR,), {PAIR.worker: with_old, PAIR.sandbox: None}).pairs[0]
+    assert {step.project.name for step in absent.steps} == {"x"}

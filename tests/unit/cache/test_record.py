@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.record import LIMIT, Held, Inventory, Record, parse, render
 
@@ -46,3 +47,20 @@ def test_absent_is_something_else_than_not_known() -> None:
     assert (dict(gone.projects), gone.absent) == ({}, ("x",))
     assert gone.with_project("x", HELD).absent == ()
     assert RECORD.forget_project("x").absent == ()
+
+
+def test_damage_stays_written_down_until_it_is_mended_or_removed() -> None:
+    damaged = RECORD.with_damage("x")
+    assert (dict(damaged.projects), damaged.damaged) == ({}, ("x",))
+    assert parse(render(damaged), "uid-1", "pv-1") == damaged
+    assert damaged.forget_project("x").damaged == ("x",)
+    assert damaged.with_project("x", HELD).damaged == ()
+    assert damaged.without_project("x").damaged == ()
+
+
+def test_a_sandbox_has_all_of_its_workers_where_both_are_the_same_or_were_compared() -> None:
+    other = replace(HELD, inventory=Inventory(9, 1, "f" * 64))
+    assert HELD.proves(HELD.key)
+    assert not HELD.proves(other.key)
+    assert replace(HELD, includes=other.key).proves(other.key)
+    assert not HELD.proves(replace(HELD, layout="non-bare").key)  # a checkout would look for it at another path

@@ -10,6 +10,7 @@ decided in Python.
 from __future__ import annotations
 
 from .look import ABSENT_REFS, ANSWER_MOST, CLEAN, CONFIG_MOST, INSPECT, REF_BUCKETS, REFS_MOST, TAKE, VIEW, WORK
+from .mend import COMMON, DROP_PACKS, GOOD_OBJECTS, NAMES, REPAIR, SALVAGE
 from .objects import CHECK_PACKS, HOLDING, IDS, INVENTORY, MISSING, PACK_LOOSE, QUARANTINE, SUMS
 from .publish import BRIDGE, HEAD, LOCKING, MOVE_PACKS, PUBLISH_NEW, REMOVE, SETTINGS, SETTLE_REFS
 
@@ -19,7 +20,10 @@ __all__ = [
     "BRIDGE",
     "CHECK_PACKS",
     "CLEAN",
+    "COMMON",
     "CONFIG_MOST",
+    "DROP_PACKS",
+    "GOOD_OBJECTS",
     "HEAD",
     "HOLDING",
     "IDS",
@@ -28,12 +32,15 @@ __all__ = [
     "LOCKING",
     "MISSING",
     "MOVE_PACKS",
+    "NAMES",
     "PACK_LOOSE",
     "PUBLISH_NEW",
     "QUARANTINE",
     "REFS_MOST",
     "REF_BUCKETS",
     "REMOVE",
+    "REPAIR",
+    "SALVAGE",
     "SETTINGS",
     "SETTLE_REFS",
     "SUMS",

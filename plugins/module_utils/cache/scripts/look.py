@@ -120,13 +120,13 @@ size=$(cat -- "$@" | wc -c)
 if [ "$size" -gt MOST ]; then echo "many $size"; else cat -- "$@"; fi
 """.replace("MOST", str(ANSWER_MOST))
 
-# $1 our scratch directory: how many of the ids that the refs name are not there. The list is INSPECT's.
+# $1 our scratch directory: those of the ids that the refs name that are not there; `many` where they are more. The list is INSPECT's.
 ABSENT_REFS = r"""
 cut -d' ' -f1 "$1/refs" | sort -u >"$1/refs-ids" || exit 3
 GIT_DIR=$1/view git cat-file --batch-check='%(objectname)' <"$1/refs-ids" >"$1/refs-found" || exit $?
-grep -c ' missing$' "$1/refs-found"
-exit 0
-"""
+sed -n 's/^\([0-9a-f]*\) missing$/\1/p' "$1/refs-found" >"$1/refs-absent" || exit 3
+if [ "$(stat -c %s "$1/refs-absent")" -gt MOST ]; then echo many; else cat -- "$1/refs-absent"; fi
+""".replace("MOST", str(ANSWER_MOST))
 
 # Our directory may be anybody's by now: a link would lead our hands elsewhere. $1 is the root, and the present directory.
 NO_LINK = r"""if [ -L ./WORK ] || { [ -e ./WORK ] && [ ! -d ./WORK ]; }; then rm -f -- ./WORK; fi"""

@@ -9,7 +9,7 @@ from .look import WORK
 
 # The ids of the loose objects in "$d".
 _LOOSE = (
-    r"""find "$d" -path "$d/[0-9a-f][0-9a-f]/*" -type f ! -empty """
+    r"""find "$d"/[0-9a-f][0-9a-f]/ -maxdepth 1 -type f ! -empty 2>/dev/null """
     r"""| sed -n 's#.*/\([0-9a-f]\{2\}\)/\([0-9a-f]\{38\}\)$#\1\2#p'"""
 )
 

@@ -7,24 +7,20 @@ from __future__ import annotations
 
 from .look import INSPECT, NO_LINK, WORK
 
-# $1 from, $2 to (pack directories), then base names: durable first, the index last. A pack that is there already must be
-# equal, and stays; an index of it that differs is replaced by ours, which was checked: it may hide objects.
+# $1 from, $2 to (pack directories), then base names: durable first, the index last. A pack that is there already, and its index,
+# stay where they are equal; else they are replaced by ours: their name is ours' checksum, which was looked at, so theirs are damaged.
 MOVE_PACKS = r"""
 from=$1 to=$2
 shift 2
-same() { [ "$(sha1sum <"$from/$1")" = "$(sha1sum <"$to/$1")" ]; }
+same() { [ -f "$to/$1" ] && [ "$(sha1sum <"$from/$1")" = "$(sha1sum <"$to/$1")" ]; }
 umask 022
 mkdir -p -- "$to" || exit 3
 for p; do
     chmod 0444 "$from/$p.pack" "$from/$p.idx" && sync -- "$from/$p.pack" "$from/$p.idx" || exit 4
 done
 for p; do
-    if [ -e "$to/$p.idx" ]; then
-        same "$p.pack" || { echo "$p is there with other content" >&2; exit 5; }
-        same "$p.idx" || mv -f -- "$from/$p.idx" "$to/$p.idx" || exit 6
-        continue
-    fi
-    mv -f -- "$from/$p.pack" "$to/$p.pack" && mv -f -- "$from/$p.idx" "$to/$p.idx" || exit 6
+    same "$p.pack" || mv -f -- "$from/$p.pack" "$to/$p.pack" || exit 5
+    same "$p.idx" || mv -f -- "$from/$p.idx" "$to/$p.idx" || exit 6
 done
 sync -- "$to"
 """

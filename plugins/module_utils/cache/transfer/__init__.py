@@ -36,3 +36,21 @@ class Transfer(Protocol):
         self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
     ) -> Incoming:
         """Bring what the entry lacks of the snapshot into the quarantine. Raises SnapshotGone, PlaceLost, DeploymentError."""
+
+
+class AsItIs:
+    """For a project that nobody lists: nothing comes from upstream."""
+
+    method = Method.GIT
+    resumes = False
+
+    def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
+        """Nothing is to be done before."""
+        return 0
+
+    def receive(
+        self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
+    ) -> Incoming:
+        """An empty quarantine."""
+        repository.quarantine(deadline)
+        return repository.incoming(connected=False, deadline=deadline)

@@ -15,13 +15,13 @@ from ...deadline import Deadline
 from ...shell import Progress
 from ..entry import Entry
 from ..model import Method, Snapshot
-from ..objects import Side, bring_missing, fetch_file, send_file
+from ..objects import Side, fetch_file, send_file
 from ..packs import files_of
 from ..repository import Incoming, Repository
 
 
 class FromWorker:
-    """Brings what the worker's quarantine has, and of the worker's other packs what is lacking then.
+    """Brings what the worker's quarantine has. What of the worker's other packs is lacking is brought after every transfer.
 
     ``brought``: the files that are whole on this machine, with the seconds that each took; one for all projects and turns.
     """
@@ -61,8 +61,4 @@ class FromWorker:
         for name in files:
             send_file(repository, self._scratch / name, f"{repository.pack_directory}/{name}", deadline)
         # Into an empty entry git has proved the whole; else the new part is walked where it arrives.
-        incoming = repository.incoming(connected=bool(packs) and not self._worker.entry.usable, deadline=deadline)
-        if not incoming.connected and repository.absent(repository.new_ids(entry, snapshot), entry, incoming, deadline):
-            mine = Side(repository, entry, incoming, repository.contents(entry, incoming, deadline))
-            incoming = bring_missing(self._worker, mine, self._scratch, deadline).incoming
-        return incoming
+        return repository.incoming(connected=bool(packs) and not self._worker.entry.usable, deadline=deadline)

@@ -117,7 +117,7 @@ def test_a_configuration_of_any_size_is_not_sent(tmp_path: Path, kind: str) -> N
     with (entry / "config").open("a") as file:
         file.write(planted)
     found = metered(tmp_path).inspect(deadline())
-    assert found.use is Use.REPLACE and found.reason == "its configuration is of more than 1048576 bytes"
+    assert found.use is Use.MEND and found.reason == "its configuration is of more than 1048576 bytes"
     assert MeteredShell.carried < 50_000
 
 

@@ -97,7 +97,7 @@ def test_a_copy_that_took_longer_than_a_sandbox_may_be_held_is_refused_with_the_
     assert not (tmp_path / "worker/one").exists()
 
 
-def test_a_flipped_bit_is_found_and_named(tmp_path: Path, upstream: GitServer) -> None:
+def test_a_flipped_bit_is_found_named_and_mended(tmp_path: Path, upstream: GitServer) -> None:
     filled(tmp_path)
     pack = next((tmp_path / "sandbox/one/objects/pack").glob("*.pack"))
     pack.chmod(0o644)
@@ -105,7 +105,10 @@ def test_a_flipped_bit_is_found_and_named(tmp_path: Path, upstream: GitServer) -
     data[len(data) // 2] ^= 1
     pack.write_bytes(data)
     result = fill(tmp_path, upstream.url("one.git"), verify=True)
-    assert f"Pack {pack.stem} in this machine is damaged" in result.sandbox.projects[0].error
+    (project,) = result.sandbox.projects
+    assert project.action is Action.REPAIR
+    assert f"Pack {pack.stem} in this machine is damaged" in " ".join(project.warnings)
+    assert fill(tmp_path, upstream.url("one.git"), verify=True).sandbox.projects[0].action is Action.NOTHING
 
 
 def test_an_index_of_another_pack_is_found() -> None:
@@ -137,8 +140,8 @@ def test_what_is_no_repository_is_recognised(tmp_path: Path, make_entry, use: Us
 @pytest.mark.parametrize(
     ("settings", "use", "words"),
     [
-        (("extensions.partialclone", "origin"), Use.REPLACE, "partial clone"),
-        (("remote.origin.promisor", "true"), Use.REPLACE, "partial clone"),
+        (("extensions.partialclone", "origin"), Use.MEND, "partial clone"),
+        (("remote.origin.promisor", "true"), Use.MEND, "partial clone"),
         (("extensions.refstorage", "reftable"), Use.BLOCKED, "extensions.refstorage, which this software does not know"),
     ],
 )
@@ -159,7 +162,7 @@ def test_files_that_make_an_entry_unusable(tmp_path: Path, path: str, content: s
     (entry / path).parent.mkdir(exist_ok=True)
     (entry / path).write_text(content + "\n")
     found = repository(tmp_path, tmp_path / "root").inspect(deadline())
-    assert words in found.reason and not found.usable
+    assert words in found.reason and not found.whole
 
 
 def test_an_old_quarantine_that_is_gone_on_with_outlives_the_next_projects_take(tmp_path: Path) -> None:

@@ -108,10 +108,9 @@ def test_what_an_earlier_version_published_is_found_and_mended(tmp_path: Path, u
     become_whole(upstream, 0 if verify else 1)  # `verify` finds it where upstream has not moved, an update where it has
     result = fill(tmp_path, upstream.url("one.git"), verify=verify, method=method)
     assert errors(result).strip() == ""
-    assert result.worker.projects[0].action is Action.UPDATE
-    assert any(
-        words.startswith("The history of one had a gap, so all of it was received anew: ") for words in result.worker.projects[0].warnings
-    )
+    assert result.worker.projects[0].action is Action.REPAIR
+    mended = "one was mended, and its good objects kept: objects behind its refs are missing ("
+    assert any(words.startswith(mended) for words in result.worker.projects[0].warnings)
     assert before <= {pack.name for pack in (tmp_path / "worker/one/objects/pack").glob("*.pack")}  # running checkouts borrow from them
     for side in ("sandbox", "worker"):
         make.git(tmp_path / side / "one", "rev-list", "--quiet", "--objects", "--all")

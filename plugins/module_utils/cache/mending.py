@@ -1,0 +1,74 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""An entry that is not whole: what of it can be believed, and what can be saved. ``publication`` makes it whole where it lies."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ..deadline import Deadline
+from ..printable import in_one_line
+from ..shell import KILLED, CommandFailed
+from . import scripts
+from .entry import Entry, Use
+from .git import MORE_MEMORY
+from .history import missing_behind_refs
+from .packs import parse_damage
+from .repository import DIED, Incoming, Repository
+
+
+def doubted(repository: Repository, entry: Entry, deadline: Deadline, walk: bool = False) -> Entry:
+    """The entry with its packs' checksums looked at, and nothing believed of what its refs have behind them.
+
+    With ``walk`` that is looked at as well, as ``verify_whole`` does, and where all is well the entry is as it was.
+    """
+    if not entry.usable:
+        return entry
+    damage = _damage(repository, entry, deadline)
+    if damage:
+        entry = replace(entry, use=Use.MEND, reason=entry.reason or next(iter(damage.values())).rstrip("."), damaged=tuple(damage))
+    elif entry.whole and walk:
+        walked = repository.walk_all(entry, deadline)
+        if walked.returncode == 0:
+            return entry
+        if walked.returncode not in (DIED, 1):
+            raise CommandFailed(repository.shell.where, walked, MORE_MEMORY if walked.returncode == KILLED else "")
+        entry = replace(entry, use=Use.MEND, reason=_missing(walked.stderr.strip()[-200:]))
+    elif entry.whole:
+        entry = replace(entry, use=Use.MEND, reason="objects behind its refs are missing")
+    return repository.good_objects(entry, deadline)
+
+
+def with_history_walked(repository: Repository, entry: Entry, deadline: Deadline) -> Entry:
+    """The entry, to be mended where its history has a gap: earlier versions took what a shallow upstream sent for whole. Reads all commits."""
+    if not entry.whole:
+        return entry
+    gap = missing_behind_refs(repository.shell, repository.view(entry, deadline), deadline, env=repository.environment)
+    return repository.good_objects(replace(entry, use=Use.MEND, reason=_missing(gap)), deadline) if gap else entry
+
+
+def salvage(repository: Repository, entry: Entry, incoming: Incoming, deadline: Deadline) -> tuple[Incoming, int]:
+    """Bring what is good in damaged packs, and nowhere else, into the quarantine; how many objects are lost, whose ids are in
+    ``lost_file`` then."""
+    came = {pack.name for pack in incoming.packs}
+    packs = [f"{entry.git_dir}/objects/pack/{name}" for name in entry.damaged if name not in came]
+    if not packs:
+        return incoming, 0
+    repository.script('rm -f -- "$1"', (repository.lost_file,), deadline)
+    repository.list_ids(entry, incoming, deadline)
+    for pack in packs:
+        repository.script(scripts.SALVAGE, (pack, repository.pack_directory, repository.scratch), deadline)
+    found = repository.script(
+        '[ ! -s "$1" ] || { sort -u "$1" >"$1.sorted" && mv "$1.sorted" "$1" && wc -l <"$1"; }', (repository.lost_file,), deadline
+    )
+    return repository.incoming(incoming.connected, deadline, warnings=incoming.warnings), int(found.text() or 0)
+
+
+def _missing(words: str) -> str:
+    return f"objects behind its refs are missing ({in_one_line(words)})"
+
+
+def _damage(repository: Repository, entry: Entry, deadline: Deadline) -> dict[str, str]:
+    checked = repository.script(scripts.CHECK_PACKS, (f"{entry.git_dir}/objects/pack", "stored"), deadline)
+    return parse_damage(checked.text(), repository.shell.where)

@@ -1,0 +1,113 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is there of an entry that is not whole, and how it becomes whole while others borrow from it: nothing good goes away."""
+
+from __future__ import annotations
+
+_EMPTY = r"""
+empty() {
+    rm -rf -- "$1" && mkdir -p -- "$1/objects/pack" "$1/objects/info" "$1/refs" || exit 3
+    echo 'ref: refs/heads/packit-cache-view' >"$1/HEAD" || exit 3
+    printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >"$1/config" || exit 3
+}
+"""
+
+# $1 a root: the names of its directories, links to such included, each ended by a NUL. A name that starts with a dot is no project's.
+NAMES = r"""
+cd -- "$1" || exit 3
+for f in *; do
+    if [ -d "$f" ] && [ "$f" != lost+found ]; then printf '%s\0' "$f"; fi
+done
+exit 0
+"""
+
+# $1 our view, $2 an object directory, then names of its packs that are damaged: the view has all of its objects but those, and no ref.
+GOOD_OBJECTS = (
+    _EMPTY
+    + r"""
+v=$1 o=$2
+shift 2
+empty "$v"
+cd -- "$o" || exit 3
+for d in [0-9a-f][0-9a-f]; do
+    if [ -d "$d" ] && [ ! -L "$d" ]; then ln -s -- "$o/$d" "$v/objects/$d" || exit 3; fi
+done
+for i in pack/*.idx pack/.*.idx; do
+    b=${i%.idx}
+    if [ ! -e "$i" ] || [ ! -e "$b.pack" ]; then continue; fi
+    case " $* " in *" ${b#pack/} "*) continue ;; esac
+    ln -s -- "$o/$i" "$v/objects/$i" && ln -s -- "$o/$b.pack" "$v/objects/$b.pack" || exit 3
+done
+exit 0
+"""
+)
+
+# $1 a damaged pack's path without suffix, $2 a quarantine's pack directory, $3 our scratch, where `ids` has the objects that are
+# elsewhere. What of its objects is nowhere else comes into the quarantine, as far as it is what its id says; the ids of the rest are
+# added to `lost`. A pack that is right itself gets an index.
+SALVAGE = (
+    _EMPTY
+    + r"""
+LC_ALL=C
+export LC_ALL
+p=$1 q=$2 s=$3/salvage lost=$3/lost known=$3/ids
+empty "$s"
+mkdir -p -- "$q" || exit 3
+GIT_DIR=$s
+export GIT_DIR
+if [ -f "$p.pack" ] && [ "$(head -c -20 "$p.pack" | sha1sum | cut -c1-40)" = "$(tail -c 20 "$p.pack" | od -An -v -tx1 | tr -d ' \n')" ]; then
+    if sum=$(git index-pack -o "$s/new.idx" "$p.pack"); then
+        sum=pack-${sum##*[!0-9a-f]}
+        ln -- "$p.pack" "$q/$sum.pack" 2>/dev/null || cp -- "$p.pack" "$q/$sum.pack" || exit 4
+        cp -- "$s/new.idx" "$q/$sum.idx" || exit 4
+        exit 0
+    fi
+fi
+git show-index <"$p.idx" >"$s/index" || exit 0
+cut -d' ' -f2 "$s/index" | sort -u | comm -23 - "$known" >"$s/wanted"
+[ -s "$s/wanted" ] || exit 0
+: >"$s/good"
+if [ -f "$p.pack" ]; then
+    ln -s -- "$p.pack" "$s/objects/pack/pack-damaged.pack" && ln -s -- "$p.idx" "$s/objects/pack/pack-damaged.idx" || exit 3
+    git cat-file --batch-check='%(objectname)' <"$s/wanted" | sed -n 's/^\([0-9a-f]*\)$/\1/p' | sort -u >"$s/there"
+    git fsck --full --no-dangling --no-reflogs 2>&1 |
+        sed -n 's/^error: \(index CRC mismatch for object\|cannot unpack\|packed\) \([0-9a-f]\{40\}\) .*/\2/p' | sort -u >"$s/bad"
+    comm -23 "$s/there" "$s/bad" >"$s/good"
+    [ ! -s "$s/good" ] || git pack-objects --window=0 --quiet "$q/pack" <"$s/good" >/dev/null || exit 5
+fi
+comm -23 "$s/wanted" "$s/good" >>"$lost"
+"""
+)
+
+# $1 ids, $2 others (both sorted), $3 the output: those that are in both.
+COMMON = r"""
+LC_ALL=C comm -12 "$1" "$2" >"$3"
+"""
+
+# $1 a pack directory, then names: packs of which all that was good is elsewhere by now. The index goes first: what has none is no pack.
+DROP_PACKS = r"""
+cd -- "$1" || exit 3
+shift
+for p; do
+    rm -f -- "$p.idx" && rm -f -- "$p.pack" "$p.rev" "$p.bitmap" || exit 4
+done
+sync -- .
+"""
+
+# $1 an entry's git directory, $2 our slot, $3 its new configuration (empty: it stays), $4 `refs` where its refs are to be those that
+# come by standard input, `id name` lines. A loose ref that is none is removed; what says that objects may be missing goes as well.
+REPAIR = r"""
+g=$1 w=$2
+umask 022
+mkdir -p -- "$w" "$g/refs/heads" "$g/refs/tags" || exit 3
+if [ -n "$3" ]; then
+    printf '%s' "$3" >"$w/config" && sync -- "$w/config" && mv -f -- "$w/config" "$g/config" || exit 4
+fi
+if [ "$4" = refs ]; then
+    cat >"$w/packed-refs" && sync -- "$w/packed-refs" && mv -f -- "$w/packed-refs" "$g/packed-refs" || exit 4
+fi
+rm -f -- "$g/shallow" && find "$g/objects/pack" -maxdepth 1 -name '*.promisor' -exec rm -f -- {} + || exit 4
+find "$g/refs" -type f ! -name '*.lock' ! -exec grep -Eqx '[0-9a-f]{40}|ref: refs/.*' {} \; -exec rm -f -- {} +
+sync -- "$g" "$g/refs"
+"""
