@@ -1,5 +1,6 @@
 # make demo        shows the whole thing on an embedded cluster, without root
 # make test        everything that needs no root; make lint, sanity, units, molecule or pytest: one part of it
+# make years       300 years of use, each with its own accidents, told by a seed
 # make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
 # make benchmark   the figures, on the real cluster
 PYTHON ?= python3
@@ -16,7 +17,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export PYTHONDONTWRITEBYTECODE := 1
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test test-real benchmark lint sanity units pytest molecule prerequisites clean
+.PHONY: demo test years test-real benchmark lint sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
@@ -53,6 +54,10 @@ lint: prerequisites $(VENV)/dev-installed
 	@$(RUN) $(BIN)/ansible-lint
 	@$(RUN) $(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all --skip-rstcheck $(LIBRARY)
 	@$(BIN)/antsibull-changelog lint
+
+years: prerequisites $(VENV)/dev-installed
+	@echo "== 300 years of use, against the real git on local directories"
+	@$(RUN) $(BIN)/python -m tests.years
 
 test-real: prerequisites $(VENV)/dev-installed
 	@echo "== the scenarios on a real Kubernetes (the first time builds it, about 5 minutes)"
