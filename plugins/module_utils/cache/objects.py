@@ -131,10 +131,15 @@ def _copy_listed(source: Side, target: Side, local: Path, deadline: Deadline) ->
     if int(found[-1].split()[1]):
         directory, name = theirs.pack_loose(source.entry, f"{theirs.scratch}/loose-ids", deadline)
         packs[name] = f"{directory}/{name}"
+    present, size = [pack.name for pack in target.incoming.packs], target.incoming.bytes
     for name, path in packs.items():
-        for suffix in (".pack", ".idx"):
-            file = local / f"{name}{suffix}"
-            fetch_file(theirs, f"{path}{suffix}", file, deadline)
-            send_file(ours, file, f"{ours.pack_directory}/{name}{suffix}", deadline)
+        files = {local / f"{name}{suffix}": f"{path}{suffix}" for suffix in (".pack", ".idx")}
+        for file, there in files.items():
+            fetch_file(theirs, there, file, deadline)
+        present.append(name)
+        size += sum(file.stat().st_size for file in files)
+        ours.expect(present, size, deadline)
+        for file in files:
+            send_file(ours, file, f"{ours.pack_directory}/{file.name}", deadline)
             file.unlink()
     return len(packs)

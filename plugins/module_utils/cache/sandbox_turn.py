@@ -23,6 +23,7 @@ from .plan import Action, patterns_of
 from .results import ProjectResult
 from .side import VolumeSide
 from .snapshots import SnapshotBook, SnapshotStale
+from .space import NoSpace
 from .transfer import AsItIs, Transfer
 from .transfer.from_worker import FromWorker
 
@@ -219,8 +220,8 @@ class SandboxTurn:
 
         try:
             self._book.once_with_current(project, bring)
-        except (Cancelled, SnapshotStale, DeadlineExceeded, PlaceLost, Damaged):
-            raise
+        except (Cancelled, SnapshotStale, DeadlineExceeded, PlaceLost, Damaged, NoSpace):
+            raise  # where there is no room for the snapshot, there is none for what the worker has received of it
         except DeploymentError:
             if worker is not None and self._side.steps[project.name].listed:
                 self._bring(held, work(None, AS_IT_IS), limit, done=False)
