@@ -158,7 +158,7 @@ def make_plan(wanted: Wanted, pairs: tuple[Pair, ...], records: Mapping[Volume, 
         if wanted.state is State.PRESENT:
             steps = [_kept_together(*both, sandbox, worker) for both in steps]
             steps += [both for name in unlisted if (both := _stays(name, pair, sandbox, worker, wanted.verify)) is not None]
-        return PairPlan(pair, tuple(step for step, _ in steps), tuple(step for _, step in steps), unlisted)
+        return PairPlan(pair, tuple(both[0] for both in steps), tuple(both[1] for both in steps), unlisted)
 
     return Plan(wanted.state, tuple(pair_plan(pair) for pair in pairs))
 

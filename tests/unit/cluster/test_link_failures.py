@@ -129,7 +129,7 @@ def far_ends() -> Iterator[tuple[socket.socket, socket.socket]]:
     os.dup2(near.fileno(), 1100)
     near.close()
     try:
-        with socket.socket(fileno=1100) as ours, theirs:
+        with theirs, socket.socket(fileno=1100) as ours:
             yield ours, theirs
     finally:
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
