@@ -26,15 +26,20 @@ def pytest_configure(config: pytest.Config) -> None:
         config.add_cleanup(shared.cleanup)
 
 
-def copied(name: str, make: Callable[[Path], object], to: Path) -> Path:
-    """Copy what ``make`` makes, a directory, to ``to``; all that ask for one ``name`` have the same."""
+def made(name: str, make: Callable[[Path], object]) -> Path:
+    """Return the directory that ``make`` makes; all that ask for one ``name`` have the same, and only read it."""
     kept = Path(os.environ[_VARIABLE]) / name
+    done = kept.with_suffix(".done")
     with kept.with_suffix(".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        if not kept.exists():
-            making = kept.with_suffix(".making")
-            shutil.rmtree(making, ignore_errors=True)  # a test that was ended in the middle
-            make(making)
-            making.rename(kept)
-    shutil.copytree(kept, to, symlinks=True, dirs_exist_ok=True)
+        if not done.exists():
+            shutil.rmtree(kept, ignore_errors=True)  # of a test that was ended in the middle
+            make(kept)
+            done.touch()
+    return kept
+
+
+def copied(name: str, make: Callable[[Path], object], to: Path) -> Path:
+    """Copy what ``make`` makes, a directory, to ``to``."""
+    shutil.copytree(made(name, make), to, symlinks=True, dirs_exist_ok=True)
     return to

@@ -16,6 +16,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.populate.report import unlisted
+from ansible_collections.packit.deployment.tests.once import made
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.years.world import Told, World, local_upstreams
 from ansible_collections.packit.deployment.tests.years.year import beginnings, live
@@ -26,9 +27,9 @@ YEARS = 10
 """Here; `make years` lives 300."""
 
 
-@pytest.fixture(scope="module")
-def start(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return beginnings(tmp_path_factory.mktemp("start"))
+@pytest.fixture
+def start() -> Path:
+    return made("years", beginnings)
 
 
 @pytest.fixture
