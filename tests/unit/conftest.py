@@ -1,15 +1,22 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the unit tests share, and how hypothesis works here: no example is judged by its time, which is another one on a busy machine."""
+"""How the unit tests run: with a directory that they share, in one process for many of them, and with no example of hypothesis judged
+by its time, which is another one on a busy machine."""
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import HealthCheck, settings
 
-from ansible_collections.packit.deployment.tests.once import pytest_configure
+from ansible_collections.packit.deployment.tests import once
 
-__all__ = ["pytest_configure"]
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the session's directory, and let ansible-test fork no process for each test, which took twice as long."""
+    once.pytest_configure(config)
+    config.pluginmanager.unregister(name="ansible_forked")
+
 
 settings.register_profile("packit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("packit")

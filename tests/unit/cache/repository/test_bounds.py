@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
 
+import ansible_collections
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
@@ -17,6 +19,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.entry impo
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Layout, Ref, Snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.many_refs import MeteredShell, prepare, upstream_with
 
@@ -39,7 +42,11 @@ def metered(tmp_path: Path, name: str = "one") -> Repository:
 def test_one_moved_ref_of_100000_moves_little_through_the_exec_and_takes_little_memory(tmp_path: Path) -> None:
     prepare(tmp_path, 100_000)
     program = Path(__file__).with_name("many_refs.py")
-    done = subprocess.run([sys.executable, str(program), str(tmp_path)], capture_output=True, text=True, timeout=600, check=False)
+    # ansible-test finds collections by a loader of its own, which another process does not have.
+    environment = {**os.environ, "PYTHONPATH": str(Path(ansible_collections.__path__[0]).parent)}
+    done = subprocess.run(
+        [sys.executable, str(program), str(tmp_path)], env=environment, capture_output=True, text=True, timeout=BOUND, check=False
+    )
     assert done.returncode == 0, done.stderr
     figures = json.loads(done.stdout)
     assert figures["actions"] == ["update", "update"]
