@@ -14,6 +14,8 @@ from ..printable import printable
 from .git import KEPT_SETTINGS
 from .model import Layout, Ref
 from .refs import BUCKETS
+from .repository_format import partial, to_remake
+from .scripts import LEFT, WORK
 
 _RUNS_PROGRAMS = re.compile(
     r"^(core\.(fsmonitor|sshcommand|hookspath|gitproxy|editor|pager|askpass|alternaterefscommand|worktree)"
@@ -23,7 +25,6 @@ _RUNS_PROGRAMS = re.compile(
     re.IGNORECASE,
 )
 """Settings that run programs, read other files or lead elsewhere when git runs with an entry's own configuration."""
-_KNOWN_EXTENSIONS = ("noop", "preciousobjects", "objectformat", "worktreeconfig", "partialclone")
 
 
 class Use(str, Enum):
@@ -42,11 +43,11 @@ class Entry:
     """What lies under a project's name. ``layout`` is None where there is no repository; ``git_dir`` is an absolute path.
 
     ``keeps_all``: its configuration already says that nothing is ever collected. ``reason`` and ``remedy`` are words for
-    what is not to be built on. ``bytes`` is the size of its objects. ``ref_sums`` has the sums of its refs' buckets, where they are
-    too many to be listed at once (see ``refs``); ``refs`` is empty then.
+    what is not to be built on as it is. ``bytes`` is the size of its objects. ``ref_sums`` has the sums of its refs' buckets, where they
+    are too many to be listed at once (see ``refs``); ``refs`` is empty then.
 
     Of what is to be mended: ``damaged`` are names of packs that are not what their checksums say, ``broken_refs`` name objects that
-    are not there, ``store`` is where its good objects are read. ``unreadable`` is what is to be written anew: ``refs``, ``config``.
+    are not there, ``store`` is where its good objects are read. ``remade``: those of HEAD and config that are made anew.
     """
 
     use: Use
@@ -68,7 +69,7 @@ class Entry:
     warnings: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
     broken_refs: tuple[str, ...] = ()
-    unreadable: tuple[str, ...] = ()
+    remade: tuple[str, ...] = ()
     store: str = ""
 
     @property
@@ -109,17 +110,24 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
     head, _newline, settings = output.partition(b"\nkind repository\n")
     facts: dict[str, str] = {}
     refs, sums = [], []
+    wrong: list[str] = []
+    left: list[str] = []
     for line in head.decode("utf-8", "surrogateescape").split("\n"):
         word, _space, value = line.partition(" ")
         if word == "ref":
             refs.append(Ref(value[41:], value[:40]))
         elif word == "refs_sum":
             sums.append(value)
+        elif word == "broken":
+            wrong.append(value)
+        elif word == "left":
+            left.append(value)
         else:
             facts[word] = value
     config = _settings(settings)
     kind = facts.get("kind", "repository" if _newline else "")
     path = f"{root}/{name}"
+    volume = tuple(dict.fromkeys(". ".join(left_behind(value, root)) for value in left))
     if kind == "noroot":
         return Entry(Use.BLOCKED, reason=f"{root} is not there", remedy="Check repository_cache_path.")
     if "root_unwritable" in facts:
@@ -129,14 +137,21 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
             reason=f"the volume's root belongs to uid {owner} with mode {mode}, and uid {me} cannot write there",
             remedy="Set repository_cache_filler: {pod_security_context: {fsGroup: …}} to the group that may write.",
         )
+    if "work_taken" in facts:
+        owner, mode, me = facts["work_taken"].split()
+        return Entry(
+            Use.BLOCKED,
+            reason=f"{root}/{WORK} belongs to uid {owner} with mode {mode}, and uid {me} can neither work in it nor move it away",
+            remedy=f"Delete {root}/{WORK} on the volume as uid {owner} or root; a run that was killed has left it.",
+        )
     if kind == "absent":
-        return Entry(Use.ABSENT)
+        return Entry(Use.ABSENT, warnings=volume)
     if kind == "empty":
-        return Entry(Use.ABSENT, reason="an empty directory, on which every clone fails")
+        return Entry(Use.ABSENT, reason="an empty directory, on which every clone fails", warnings=volume)
     if kind != "repository":
         use, reason = _KINDS[kind]
         reason = reason.format(owner=facts.get("owner", "?"), mode=facts.get("mode", "?"), me=facts.get("me", "?"))
-        return Entry(use, reason=reason, remedy=_BY_HAND.format(path=path), occupied=True)
+        return Entry(use, reason=reason, remedy=_BY_HAND.format(path=path), occupied=True, warnings=volume)
     if len(sums) not in (0, *BUCKETS):
         raise ValueError("as many sums of refs as there are none of")
     layout = Layout(facts["layout"])
@@ -144,15 +159,15 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
     use, reason, remedy = _repository(facts, config, path)
     if "refs_many" in facts and use in (Use.BUILD_ON, Use.MEND):
         use, reason, remedy = too_many_refs(path)
-    unreadable = []
-    if "refs_broken" in facts and use in (Use.BUILD_ON, Use.MEND):
-        use, reason, remedy = Use.MEND, reason or "its refs cannot be read, so every clone fails", ""
-        unreadable.append("refs")
-    config_fault = _config_fault(facts)
-    if config_fault and use in (Use.BUILD_ON, Use.MEND):
-        use, reason, remedy = Use.MEND, reason or config_fault, ""
-    if use is Use.MEND and (config_fault or _partial(facts, config)):
-        unreadable.append("config")
+    remade: tuple[str, ...] = ()
+    if use in (Use.BUILD_ON, Use.MEND):
+        if "refs_broken" in facts:
+            wrong.append("refs")
+        why, remade = to_remake(wrong, facts, config)
+        if why:
+            use, reason, remedy = Use.MEND, reason or why, ""
+        if partial(facts, config):
+            remade = tuple(sorted({*remade, "config"}))
     return Entry(
         use=use,
         layout=layout,
@@ -170,8 +185,8 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
         objects_taken="objects_taken" in facts,
         refs=tuple(refs),
         ref_sums=tuple(sums),
-        warnings=_warnings(facts, config, name),
-        unreadable=tuple(unreadable),
+        warnings=(*_warnings(facts, config, refs, name), *volume),
+        remade=remade,
     )
 
 
@@ -192,7 +207,6 @@ _KINDS: dict[str, tuple[Use, str]] = {
 
 def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tuple[Use, str, str]:
     by_hand = _BY_HAND.format(path=path)
-    extensions = sorted(key for key in config if key.startswith("extensions.") and key.split(".", 1)[1] not in _KNOWN_EXTENSIONS)
     if config.get("extensions.objectformat", "sha1") != "sha1":
         return Use.REPLACE, f"its object format is {_quoted(config['extensions.objectformat'])}, not sha1", by_hand
     if facts.get("alternates"):
@@ -201,8 +215,6 @@ def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tup
         return Use.REPLACE_UNSHARED, "it has grafts (info/grafts), so its history is not what its objects say", by_hand
     if facts.get("commondir"):
         return Use.REPLACE_UNSHARED, "it is a linked work tree, whose objects are elsewhere", by_hand
-    if extensions:
-        return Use.BLOCKED, f"it uses {', '.join(map(_quoted, extensions[:5]))}, which this software does not know", by_hand
     if int(facts.get("unreadable", 0)):
         return Use.BLOCKED, f"{facts['unreadable']} of its files cannot be read by uid {facts.get('me', '?')}", by_hand
     if "unwritable" in facts:
@@ -214,25 +226,30 @@ def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tup
         )
     if facts.get("shallow"):
         return Use.MEND, "it is a shallow clone, which git refuses as a reference", by_hand
-    if _partial(facts, config):
+    if partial(facts, config):
         return Use.MEND, "it is a partial clone (--filter), so objects are missing", by_hand
     return Use.BUILD_ON, "", ""
 
 
-def _config_fault(facts: dict[str, str]) -> str:
-    """Why its configuration is to be written anew."""
-    if "config_large" in facts:
-        return f"its configuration is of more than {facts['config_large']} bytes"
-    return "its configuration cannot be read, so every clone fails" if "config_broken" in facts else ""
+def left_behind(owner_and_mode: str, root: str) -> tuple[str, str]:
+    """What to tell of something that was in our way and could only be moved, and what to do about it."""
+    owner, _space, mode = owner_and_mode.partition(" ")
+    return (
+        f"something of uid {owner} with mode {mode} could not be deleted, and takes space: {root}/{LEFT}#* or {root}/{WORK}/left#*",
+        f"Delete it as uid {owner} or root.",
+    )
 
 
-def _partial(facts: dict[str, str], config: dict[str, str]) -> bool:
-    promisor = [key for key, value in config.items() if key.endswith(".promisor") and value.lower() in ("true", "1", "yes", "")]
-    return bool(promisor or "extensions.partialclone" in config or int(facts.get("promisor", 0)))
+def speaks_for_objects(path: str) -> bool:
+    """Whether a removed file is one that git reads instead of objects or packs' indexes; else a failed run has left it."""
+    return re.search(r"/objects/(info(/commit-graph.*)?|pack(/multi-pack-index.*|/.*\.(bitmap|rev))?)$", path) is not None
 
 
-def _warnings(facts: dict[str, str], config: dict[str, str], name: str) -> tuple[str, ...]:
+def _warnings(facts: dict[str, str], config: dict[str, str], refs: list[Ref], name: str) -> tuple[str, ...]:
     found = []
+    replaced = sum(ref.name.startswith("refs/replace/") for ref in refs)
+    if replaced:
+        found.append(f"{name} has {replaced} replace refs (refs/replace): git there shows other objects; they were not used")
     if int(facts.get("hooks", 0)):
         found.append(f"{name} has {facts['hooks']} hooks; they were not run")
     dangerous = sorted(key for key in config if _RUNS_PROGRAMS.match(key))

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
-from .entry import Entry, Use
+from .entry import Entry, Use, speaks_for_objects
 from .git import Limits
 from .history import missing_behind_refs
 from .keeper import HeldVolume
@@ -121,8 +121,14 @@ def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | Non
         received = _receive(repository, volume, held.shared, entry, work, worker, deadline)
     name = work.project.name
     warnings = [*entry.warnings]
-    if removed:
-        warnings.append(f"{len(removed)} files that failed runs had left were removed from {name}")
+    misleading = [path for path in removed if speaks_for_objects(path)]
+    if len(removed) > len(misleading):
+        warnings.append(f"{len(removed) - len(misleading)} files that failed runs had left were removed from {name}")
+    if misleading:
+        warnings.append(
+            f"{len(misleading)} files that git would believe instead of the objects (commit-graph, multi-pack-index, bitmap, rev, or a file in "
+            f"place of a directory) were removed from {name}"
+        )
     if entry.use is Use.MEND:
         warnings.append(f"{name} was mended, and its good objects kept: {entry.reason}")
     elif entry.reason and entry.occupied:

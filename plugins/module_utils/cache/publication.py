@@ -5,11 +5,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
+from ..shell import CommandFailed, Completed
 from . import scripts
 from .entry import Entry, Use
 from .git import KEPT_SETTINGS
@@ -34,8 +35,6 @@ def publish(
     """
     if entry.usable:
         _publish_objects(repository, entry, incoming, deadline)
-        if entry.use is Use.MEND:
-            _repair(repository, entry, snapshot, deadline)
         refs = _publish_refs(repository, entry, snapshot, patterns, deadline)
         if entry.damaged:
             came = {pack.name for pack in incoming.packs}
@@ -105,40 +104,58 @@ def _publish_objects(repository: Repository, entry: Entry, incoming: Incoming, d
         repository.script(scripts.MOVE_PACKS, (repository.pack_directory, f"{entry.git_dir}/objects/pack", *names), deadline)
 
 
-def _repair(repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline) -> None:
-    """What git could not read is made anew. Refs that name nothing are deleted by ``_publish_refs``."""
-    wanted = refs_of(snapshot, entry.layout or Layout.BARE) if "refs" in entry.unreadable else {}
-    lines = encoded("".join(f"{value} {name}\n" for name, value in sorted(wanted.items())))
-    configuration = _kept_configuration(entry.layout) if "config" in entry.unreadable else ""
-    repository.script(scripts.REPAIR, (entry.git_dir, repository.work, configuration, "refs" if wanted else ""), deadline, lines)
-
-
 def _publish_refs(repository: Repository, entry: Entry, snapshot: Snapshot, patterns: Patterns, deadline: Deadline) -> dict[str, str]:
     """Returns the refs that the entry should have then, those included that are not ours."""
-    if not entry.keeps_all and "config" not in entry.unreadable:
+    if not entry.keeps_all and "config" not in entry.remade:
         settings = [word for pair in KEPT_SETTINGS.items() for word in pair]
         _locking(repository, scripts.argv(scripts.SETTINGS, entry.git_dir, *settings), deadline)
     wanted, present = refs_of(snapshot, entry.layout or Layout.BARE), _present(entry, patterns)
+    in_the_way = _in_the_way(entry, wanted)
     if entry.layout is Layout.BARE:
-        present.update(_in_the_way(entry, wanted))
-    broken = [name for name in entry.broken_refs if name not in wanted]
-    if broken and entry.layout is Layout.NON_BARE:  # of the user's own too: each clone would fail on them
-        _update_refs(repository, "".join(f"delete {name}\n" for name in broken), repository.whole_view, deadline)
-    obsolete = [name for name in {**present, **dict.fromkeys(broken)} if name not in wanted]
-    changed = {name: value for name, value in wanted.items() if present.get(name) != value}
-    if obsolete or changed:
-        ours_only = entry.layout is Layout.NON_BARE
-        view = repository.view_of_ours(entry, deadline) if ours_only else repository.whole_view
-        obsolete = [name for name in obsolete if not ours_only or name not in broken]
-        if obsolete:  # in a transaction of their own: `dev` must be gone before `dev/x` can be made
-            _update_refs(repository, "".join(f"delete {name}\n" for name in obsolete), view, deadline)
-        if changed:
-            _update_refs(repository, "".join(f"update {name} {value}\n" for name, value in changed.items()), view, deadline)
-    if entry.layout is Layout.BARE and entry.head != _head_line(snapshot):
+        present.update(in_the_way)
+    gone = {*present, *in_the_way, *entry.broken_refs}
+    refs = {**{ref.name: ref.id for ref in entry.refs if ref.name not in gone}, **wanted}
+    if entry.use is Use.MEND:
+        _make_anew(repository, entry, snapshot, refs, deadline)
+    else:
+        try:
+            _change_refs(repository, entry, wanted, present, deadline)
+        except CommandFailed as error:
+            if not _stopped_by_what_lies_there(error.completed):
+                raise
+            _make_anew(repository, entry, snapshot, refs, deadline)
+    if entry.layout is Layout.BARE and entry.head != _head_line(snapshot) and "HEAD" not in entry.remade:
         repository.script(scripts.HEAD, (entry.git_dir, _head_line(snapshot), f"{repository.work}/HEAD"), deadline)
-    if obsolete or changed:
-        _locking(repository, scripts.argv(scripts.SETTLE_REFS, entry.git_dir, view), deadline)
-    return {**{ref.name: ref.id for ref in entry.refs if ref.name not in present and ref.name not in broken}, **wanted}
+    return refs
+
+
+def _change_refs(repository: Repository, entry: Entry, wanted: Mapping[str, str], present: Mapping[str, str], deadline: Deadline) -> None:
+    obsolete = [name for name in present if name not in wanted]
+    changed = {name: value for name, value in wanted.items() if present.get(name) != value}
+    if not obsolete and not changed:
+        return
+    view = repository.view_of_ours(entry, deadline) if entry.layout is Layout.NON_BARE else repository.whole_view
+    if obsolete:  # in a transaction of their own: `dev` must be gone before `dev/x` can be made
+        _update_refs(repository, "".join(f"delete {name}\n" for name in obsolete), view, deadline)
+    if changed:
+        _update_refs(repository, "".join(f"update {name} {value}\n" for name, value in changed.items()), view, deadline)
+    _locking(repository, scripts.argv(scripts.SETTLE_REFS, entry.git_dir, view), deadline)
+
+
+def _stopped_by_what_lies_there(completed: Completed) -> bool:
+    """Whether git gave up because of what lies in a ref's place: not for want of room, nor by another git's lock, nor killed."""
+    words = completed.stderr.lower()
+    another = "file exists" in words and ("lock" in words or "packed-refs.new" in words)
+    full = "no space left" in words or "quota exceeded" in words
+    return completed.returncode in (1, 128) and not another and not full
+
+
+def _make_anew(repository: Repository, entry: Entry, snapshot: Snapshot, refs: Mapping[str, str], deadline: Deadline) -> None:
+    """What stands beside the objects is made anew: all refs, and what else is broken."""
+    lines = encoded("".join(f"{refs[name]} {name}\n" for name in sorted(refs, key=encoded)))
+    head = _head_line(snapshot) if "HEAD" in entry.remade else ""
+    settings = _kept_configuration(entry.layout) if "config" in entry.remade else ""
+    repository.script(scripts.REPAIR, (entry.git_dir, repository.work, repository.whole_view, head, settings), deadline, lines)
 
 
 def _update_refs(repository: Repository, commands: str, git_dir: str, deadline: Deadline) -> None:

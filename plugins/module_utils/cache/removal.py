@@ -15,6 +15,7 @@ from .keeper import Keeper, VolumeSkipped
 from .model import Project
 from .pair_options import Options
 from .plan import Action, PairPlan
+from .repository import NotRemoved
 from .results import PairResult, ProjectResult
 from .side import Report, VolumeSide
 
@@ -50,7 +51,11 @@ class RemovalRun:
                 try:
                     for project in pending:
                         side.forget(project)
-                        removed = repository_on(held, project.name, self._options.leftovers_age).remove(deadline)
+                        try:
+                            removed = repository_on(held, project.name, self._options.leftovers_age).remove(deadline)
+                        except NotRemoved as error:  # that project's alone
+                            side.end([project], Action.FAILED, error)
+                            continue
                         side.gone(project, ProjectResult(side.volume, project.name, Action.REMOVE if removed else Action.NOTHING))
                 finally:
                     side.write_record()

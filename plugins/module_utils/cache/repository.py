@@ -13,10 +13,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from ..deadline import Deadline
+from ..errors import DeploymentError
 from ..printable import in_one_line
 from ..shell import KILLED, CommandFailed, Completed, Progress, Shell, checked
 from . import scripts
-from .entry import Entry, Use, parse_entry, too_many_refs
+from .entry import Entry, Use, left_behind, parse_entry, too_many_refs
 from .fetching import fetch
 from .git import MORE_MEMORY, Limits, configuration, environment
 from .model import Snapshot
@@ -30,6 +31,10 @@ DIED = 128
 
 class Incomplete(Damaged):
     """Objects of the snapshot are not there."""
+
+
+class NotRemoved(DeploymentError):
+    """Something that was to be removed is still there."""
 
 
 @dataclass(frozen=True)
@@ -297,8 +302,21 @@ class Repository:
         return f"{self.scratch}/lost"
 
     def remove(self, deadline: Deadline) -> bool:
-        """Take the project off the volume; whether it was there."""
-        return self.script(scripts.REMOVE, (self.root, self.name, self._slot), deadline).text().startswith("removed")
+        """Take the project off the volume; whether it was there. Raises NotRemoved where it, or some of it, is still there."""
+        first, *rest = self.script(scripts.REMOVE, (self.root, self.name, self._slot), deadline).text().splitlines()
+        word, _space, owner = first.partition(" ")
+        if word == "kept":
+            uid, _space, mode = owner.partition(" ")
+            raise NotRemoved(
+                f"{self.path} in {self.shell.where} could not be removed: it belongs to uid {uid} with mode {mode}.",
+                f"Delete it on the volume as uid {uid} or root.",
+            )
+        if rest:
+            gone = "is out of the consumers' sight" if word == "removed" else "is not there"
+            told = [left_behind(line.partition(" ")[2], self.root) for line in rest]
+            words, remedies = (dict.fromkeys(texts) for texts in zip(*told, strict=True))
+            raise NotRemoved(f"{self.path} in {self.shell.where} {gone}, but {'; '.join(words)}.", " ".join(remedies))
+        return word == "removed"
 
     def pack_loose(self, entry: Entry, ids_file: str, deadline: Deadline) -> tuple[str, str]:
         """A pack of the objects listed in ``ids_file``: its directory (beside the quarantine, as git renames into it), its name."""

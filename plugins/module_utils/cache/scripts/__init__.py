@@ -9,10 +9,12 @@ decided in Python.
 
 from __future__ import annotations
 
-from .look import ABSENT_REFS, ANSWER_MOST, CLEAN, CONFIG_MOST, INSPECT, REF_BUCKETS, REFS_MOST, TAKE, VIEW, WORK
-from .mend import COMMON, DROP_PACKS, GOOD_OBJECTS, NAMES, REPAIR, SALVAGE
+from .look import ABSENT_REFS, ANSWER_MOST, CLEAN, CONFIG_MOST, INSPECT, REF_BUCKETS, REFS_MOST, TAKE, VIEW
+from .mend import COMMON, DROP_PACKS, GOOD_OBJECTS, NAMES, SALVAGE
 from .objects import CHECK_PACKS, HOLDING, IDS, INVENTORY, MISSING, PACK_LOOSE, QUARANTINE, SUMS
 from .publish import BRIDGE, HEAD, LOCKING, MOVE_PACKS, PUBLISH_NEW, REMOVE, SETTINGS, SETTLE_REFS
+from .repair import REPAIR
+from .tidy import LEFT, WORK
 
 __all__ = [
     "ABSENT_REFS",
@@ -29,6 +31,7 @@ __all__ = [
     "IDS",
     "INSPECT",
     "INVENTORY",
+    "LEFT",
     "LOCKING",
     "MISSING",
     "MOVE_PACKS",

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
-WORK = ".packit-deployment#work"
-"""Our directory at the root of a volume while we work. `#` starts a URL's fragment, so no project can have this name."""
+from .tidy import TIDY, WORK
+
+# Where the git directory of the entry "$e" is: what has lost its HEAD has its objects still.
+_GIT_DIRECTORY = r"""g=$e
+if [ -e "$e/.git/HEAD" ] || { [ ! -e "$e/HEAD" ] && [ -d "$e/.git/objects" ] && [ ! -L "$e/.git/objects" ]; }; then g=$e/.git; fi"""
 
 REFS_MOST = 64 * 1024 * 1024
 """Bytes of a list of refs, some 900,000, that are looked at on a volume."""
@@ -18,12 +21,16 @@ ANSWER_MOST = 15 * 1024 * 1024
 # $1 root, $2 name, $3 age in minutes from which a lock counts as left behind, $4 our scratch directory, $5 our configuration
 # of git, which is left there for every later command. $4/view becomes our own git directory over the entry: its objects and
 # refs, and nothing else of it.
-INSPECT = r"""
+INSPECT = (
+    r"""
 mkdir -p -- "$4" && printf '%s' "$5" >"$4/gitconfig" || exit 3
 cd -- "$1" 2>/dev/null || { echo "kind noroot"; exit; }
+TIDY
 e=./$2
 say() { printf '%s %s\n' "$1" "$2"; }
 [ -w . ] || say root_unwritable "$(stat -c '%u %a' .) $(id -u)"
+if [ -d ./WORK ] && [ ! -w ./WORK ]; then say work_taken "$(stat -c '%u %a' ./WORK) $(id -u)"; fi
+tell_left '*'
 if [ -L "$e" ]; then say kind symlink; exit; fi
 if [ ! -e "$e" ]; then say kind absent; exit; fi
 if [ ! -d "$e" ]; then say kind file; exit; fi
@@ -34,9 +41,12 @@ if [ ! -r "$e" ] || [ ! -x "$e" ]; then say kind unreadable; exit; fi
 if [ -z "$(find "$e" -mindepth 1 -maxdepth 1 -print -quit)" ]; then say kind empty; exit; fi
 if [ -L "$e/.git" ]; then say kind symlink; exit; fi
 if [ -f "$e/.git" ]; then say kind gitfile; exit; fi
-if [ -e "$e/.git/HEAD" ]; then g=$e/.git; say layout non-bare; else g=$e; say layout bare; fi
-if [ ! -d "$g/objects" ] || [ ! -e "$g/HEAD" ] || [ ! -d "$g/refs" ]; then
-    if [ -L "$g/objects" ]; then say kind symlink; else say kind halfmade; fi
+GIT_DIRECTORY
+if [ "$g" = "$e" ]; then say layout bare; else say layout non-bare; fi
+if [ -L "$g/objects" ]; then say kind symlink; exit; fi
+if [ ! -d "$g/objects" ]; then say kind halfmade; exit; fi
+if { [ ! -e "$g/HEAD" ] || [ ! -d "$g/refs" ]; } && [ -z "$(find "$g/objects" -type f -name '*.pack' -print -quit)" ]; then
+    say kind halfmade
     exit
 fi
 odd=$(find "$g/objects" "$g/refs" "$g/HEAD" ! -type f ! -type d 2>/dev/null | wc -l)
@@ -46,11 +56,15 @@ done
 say odd "$odd"
 [ "$odd" -eq 0 ] || { say kind symlink; exit; }
 say unreadable "$(find "$g/objects" "$g/refs" "$g/HEAD" ! -readable 2>/dev/null | wc -l)"
-say head "$(head -c 200 "$g/HEAD" | tr -d '\000' | head -n 1)"
-[ ! -s "$g/shallow" ] || say shallow 1
+if [ -f "$g/HEAD" ]; then say head "$(head -c 200 "$g/HEAD" | tr -d '\000' | head -n 1)"; else say broken HEAD; fi
+[ -d "$g/refs" ] || say broken refs
+[ ! -e "$g/config" ] || [ -f "$g/config" ] || say broken config
+[ ! -e "$g/packed-refs" ] || [ -f "$g/packed-refs" ] || say broken packed-refs
+# For git as a reference, these two are there whatever they are and whatever is in them.
+[ ! -e "$g/shallow" ] || say shallow 1
 [ ! -s "$g/objects/info/alternates" ] || say alternates 1
 [ ! -s "$g/objects/info/http-alternates" ] || say alternates 1
-[ ! -s "$g/info/grafts" ] || say grafts 1
+if [ -e "$g/info/grafts" ] || [ -L "$g/info/grafts" ]; then say grafts 1; fi
 [ ! -e "$g/commondir" ] || say commondir 1
 say promisor "$(find "$g/objects/pack" -name '*.promisor' 2>/dev/null | wc -l)"
 say packs "$(find "$g/objects/pack" -name 'pack-*.pack' 2>/dev/null | wc -l)"
@@ -72,25 +86,40 @@ rm -rf -- "$v" && mkdir -p -- "$v" && cd -- "$v" || exit 3
 echo 'ref: refs/heads/packit-cache-view' >HEAD
 printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >config
 a=$1/${g#./}
-ln -s -- "$a/objects" objects && ln -s -- "$a/packed-refs" packed-refs && ln -s -- "$a/refs" refs || exit 3
-# A git that was killed, or is not there, says nothing about the entry: what is broken is replaced, and so deleted.
+ln -s -- "$a/objects" objects || exit 3
+if [ ! -d "$a/refs" ] || { [ -e "$a/packed-refs" ] && [ ! -f "$a/packed-refs" ]; }; then mkdir refs
+else ln -s -- "$a/packed-refs" packed-refs && ln -s -- "$a/refs" refs; fi || exit 3
+# A git that was killed, or is not there, says nothing about the entry: what is broken is made anew.
 judged() { case $1 in 126|127|1[3-9]?) exit "$1" ;; *) say "$2" 1 ;; esac; }
 # What lies there may be of any size, and what is said of it is not: see REF_BUCKETS for refs.
-code=$({ { GIT_DIR=$v git for-each-ref --format='%(objectname) %(refname)'; echo $? >&3; } | head -c REFS_MOST1 >"$4/refs"; } 3>&1)
+code=$({ { { GIT_DIR=$v git for-each-ref --format='%(objectname) %(refname)' 2>&4; echo $? >&3; } | head -c REFS_MOST1 >"$4/refs"; } 4>&1 |
+    { head -c WORDS_MOST >"$4/words"; cat >/dev/null; }; } 3>&1)
 size=$(stat -c %s "$4/refs")
 if [ "$size" -gt REFS_MOST ]; then
     say refs_many "$size"
-elif [ "$code" != 0 ]; then
-    judged "$code" refs_broken
-elif [ "$size" -le LISTED ]; then
-    sed 's/^/ref /' "$4/refs"
 else
-    rm -rf -- "$4/buckets" && mkdir -- "$4/buckets" && cd -- "$4/buckets" || exit 3
-    digits='0 1 2 3 4 5 6 7 8 9 a b c d e f' third=
-    [ "$size" -le FEW ] || third=$digits
-    { for x in $digits; do for y in $digits; do if [ -z "$third" ]; then echo "$x$y"; else for z in $third; do echo "$x$y$z"; done; fi; done; done
-        cat "$4/refs"; } | sort | csplit -z -s -n 4 -f b - '/^[0-9a-f]*$/' '{*}' || exit 3
-    sha256sum b* | cut -c1-32 | sed 's/^/refs_sum /'
+    if [ "$code" != 0 ]; then
+        judged "$code" refs_broken
+        : >"$4/refs"
+        rm -f -- refs packed-refs
+        mkdir refs || exit 3
+    # What git leaves out of that list stops it elsewhere: in our view there is the list then.
+    elif grep -q -e '^warning: ignoring broken ref' -e '^warning: ignoring ref with broken name' "$4/words"; then
+        say broken refs
+        rm -f -- refs packed-refs
+        mkdir refs && cp -- "$4/refs" packed-refs || exit 3
+    fi
+    size=$(stat -c %s "$4/refs")
+    if [ "$size" -le LISTED ]; then
+        sed 's/^/ref /' "$4/refs"
+    else
+        rm -rf -- "$4/buckets" && mkdir -- "$4/buckets" && cd -- "$4/buckets" || exit 3
+        digits='0 1 2 3 4 5 6 7 8 9 a b c d e f' third=
+        [ "$size" -le FEW ] || third=$digits
+        { for x in $digits; do for y in $digits; do if [ -z "$third" ]; then echo "$x$y"; else for z in $third; do echo "$x$y$z"; done; fi; done; done
+            cat "$4/refs"; } | sort | csplit -z -s -n 4 -f b - '/^[0-9a-f]*$/' '{*}' || exit 3
+        sha256sum b* | cut -c1-32 | sed 's/^/refs_sum /'
+    fi
 fi
 cd -- "$1" || exit 3
 if [ -f "$g/config" ]; then
@@ -106,7 +135,11 @@ if [ -f "$g/config" ]; then
 else
     say kind repository
 fi
-"""
+""".replace("TIDY", TIDY)
+    .replace("GIT_DIRECTORY", _GIT_DIRECTORY)
+    .replace("WORDS_MOST", str(CONFIG_MOST))
+    .replace("WORK", WORK)
+)
 for _word, _number in (("REFS_MOST", REFS_MOST), ("CONFIG_MOST", CONFIG_MOST)):
     INSPECT = INSPECT.replace(f"{_word}1", str(_number + 1)).replace(_word, str(_number))
 INSPECT = INSPECT.replace("LISTED", str(64 * 1024)).replace("FEW", str(4 * 1024 * 1024))
@@ -128,37 +161,49 @@ sed -n 's/^\([0-9a-f]*\) missing$/\1/p' "$1/refs-found" >"$1/refs-absent" || exi
 if [ "$(stat -c %s "$1/refs-absent")" -gt MOST ]; then echo many; else cat -- "$1/refs-absent"; fi
 """.replace("MOST", str(ANSWER_MOST))
 
-# Our directory may be anybody's by now: a link would lead our hands elsewhere. $1 is the root, and the present directory.
-NO_LINK = r"""if [ -L ./WORK ] || { [ -e ./WORK ] && [ ! -d ./WORK ]; }; then rm -f -- ./WORK; fi"""
-
 # $1 root, $2 name, $3 age in minutes, $4 our slot in the work directory, $5 `keep` where packs that an earlier try received,
 # whole or in part, are of use: their checksums tell what they are. Indexes have none that we know before, so they come anew.
 # Kept only where there is nothing else but plain files with one name each, and marked as young: when it is old, the next
-# project's take would remove it. Prints what was removed.
-CLEAN = r"""
+# project's take would remove it. Prints what was removed of the entry.
+CLEAN = (
+    r"""
 cd -- "$1" || exit 3
-NO_LINK
+TIDY
+clear_work
 locks="-mmin +$3"  # packed-refs.new is what git writes under packed-refs.lock: where it stays, no ref can be packed again
 [ ! -f "./WORK/$4/locks" ] || locks=  # a run of ours was killed while it had them: nobody else can have been at work here since
-odd=$(find "./WORK/$4" ! -type d \( ! -type f -o ! -links 1 \) -print -quit 2>/dev/null)
+odd=$(find "./WORK/$4" \( ! -type d \( ! -type f -o ! -links 1 \) -o -type d -path "./WORK/$4/objects/*" \
+    ! -path "./WORK/$4/objects/pack" ! -path "./WORK/$4/objects/info" \) -print -quit 2>/dev/null)
 if [ "$5" = keep ] && [ -z "$odd" ] && [ -d "./WORK/$4/objects/pack" ]; then
     touch -- "./WORK/$4"
     find "./WORK/$4" -mindepth 1 -maxdepth 1 ! -name objects -exec rm -rf -- {} +
     find "./WORK/$4/objects" -type f ! -path "*/pack/pack-*.pack" -delete
 else
-    rm -rf -- "./WORK/$4"
+    away "./WORK/$4"
 fi
-[ ! -d ./WORK ] || find ./WORK -mindepth 1 -maxdepth 1 ! -name "$4" -mmin "+$3" -exec rm -rf -- {} +
+[ ! -d ./WORK ] || find ./WORK -mindepth 1 -maxdepth 1 ! -name "$4" -mmin "+$3" -exec rm -rf -- {} + 2>/dev/null
 rmdir ./WORK 2>/dev/null
 e=./$2
 [ ! -L "$e" ] && [ -d "$e" ] || exit 0
-if [ -e "$e/.git/HEAD" ]; then g=$e/.git; else g=$e; fi
+open_up "$e" -maxdepth 1
+GIT_DIRECTORY
 [ ! -L "$g" ] && [ ! -L "$g/objects" ] && [ -d "$g/objects" ] && [ ! -L "$g/refs" ] || exit 0
+open_up "$g"
 find "$g/objects" \( -name 'tmp_*' -o -name '.tmp-*' \) -type f -mmin "+$3" -print -delete
-find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) -type f $locks -print -delete
-find "$g/refs" -name '*.lock' -type f $locks -print -delete
+# A lock of git's is a file; anything else of that name is nobody's, and in the way of all.
+find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) \( ! -type f -o -type f $locks \) -print -prune -exec rm -rf -- {} +
+[ ! -d "$g/refs" ] || find "$g/refs" -name '*.lock' \( ! -type f -o -type f $locks \) -print -prune -exec rm -rf -- {} +
+# What speaks for objects instead of them. git reads these of a reference too, and what they say may be wrong; none is needed.
+for d in "$g/objects/info" "$g/objects/pack"; do
+    [ ! -f "$d" ] || { echo "$d" && rm -f -- "$d"; }
+done
+find "$g/objects" -mindepth 2 -maxdepth 2 \( -path "$g/objects/info/commit-graph*" -o -path "$g/objects/pack/multi-pack-index*" \
+    -o -path "$g/objects/pack/*.bitmap" -o -path "$g/objects/pack/*.rev" \) -print -prune -exec rm -rf -- {} +
 exit 0
-""".replace("NO_LINK", NO_LINK).replace("WORK", WORK)
+""".replace("TIDY", TIDY)
+    .replace("GIT_DIRECTORY", _GIT_DIRECTORY)
+    .replace("WORK", WORK)
+)
 
 # $1 to $5 as INSPECT, $6 slot, $7 how to clean. What was removed, a line each, an empty line, then the facts: one process
 # instead of two, as each costs a filler's small share of a processor while the volume is held.

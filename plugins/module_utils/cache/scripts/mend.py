@@ -94,20 +94,3 @@ for p; do
 done
 sync -- .
 """
-
-# $1 an entry's git directory, $2 our slot, $3 its new configuration (empty: it stays), $4 `refs` where its refs are to be those that
-# come by standard input, `id name` lines. A loose ref that is none is removed; what says that objects may be missing goes as well.
-REPAIR = r"""
-g=$1 w=$2
-umask 022
-mkdir -p -- "$w" "$g/refs/heads" "$g/refs/tags" || exit 3
-if [ -n "$3" ]; then
-    printf '%s' "$3" >"$w/config" && sync -- "$w/config" && mv -f -- "$w/config" "$g/config" || exit 4
-fi
-if [ "$4" = refs ]; then
-    cat >"$w/packed-refs" && sync -- "$w/packed-refs" && mv -f -- "$w/packed-refs" "$g/packed-refs" || exit 4
-fi
-rm -f -- "$g/shallow" && find "$g/objects/pack" -maxdepth 1 -name '*.promisor' -exec rm -f -- {} + || exit 4
-find "$g/refs" -type f ! -name '*.lock' ! -exec grep -Eqx '[0-9a-f]{40}|ref: refs/.*' {} \; -exec rm -f -- {} +
-sync -- "$g" "$g/refs"
-"""

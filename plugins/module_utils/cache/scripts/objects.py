@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .look import WORK
+from .tidy import WORK
 
 # The ids of the loose objects in "$d".
 _LOOSE = (

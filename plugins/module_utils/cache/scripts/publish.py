@@ -5,32 +5,40 @@
 
 from __future__ import annotations
 
-from .look import INSPECT, NO_LINK, WORK
+from .look import INSPECT
+from .tidy import LEFT, TIDY, WORK
 
-# $1 from, $2 to (pack directories), then base names: durable first, the index last. A pack that is there already, and its index,
-# stay where they are equal; else they are replaced by ours: their name is ours' checksum, which was looked at, so theirs are damaged.
+# $1 from, $2 to (pack directories), then base names: durable first, the index last. Ours were checked: what is there under a
+# pack's name and differs is not what its name says, or an index that may hide objects. Ours takes its place, by a rename.
 MOVE_PACKS = r"""
+TIDY
 from=$1 to=$2
 shift 2
-same() { [ -f "$to/$1" ] && [ "$(sha1sum <"$from/$1")" = "$(sha1sum <"$to/$1")" ]; }
 umask 022
 mkdir -p -- "$to" || exit 3
 for p; do
     chmod 0444 "$from/$p.pack" "$from/$p.idx" && sync -- "$from/$p.pack" "$from/$p.idx" || exit 4
 done
 for p; do
-    same "$p.pack" || mv -f -- "$from/$p.pack" "$to/$p.pack" || exit 5
-    same "$p.idx" || mv -f -- "$from/$p.idx" "$to/$p.idx" || exit 6
+    for f in "$p.pack" "$p.idx"; do
+        if [ -d "$to/$f" ] && [ ! -L "$to/$f" ]; then
+            away "$to/$f" || exit 5
+        elif [ -f "$to/$f" ] && [ ! -L "$to/$f" ] && [ "$(sha1sum <"$from/$f")" = "$(sha1sum <"$to/$f")" ]; then
+            continue
+        fi
+        mv -f -T -- "$from/$f" "$to/$f" || exit 6
+    done
 done
 sync -- "$to"
-"""
+""".replace("TIDY", TIDY)
 
 # $1 an entry's git directory, then key value …: set where they are not set so.
 SETTINGS = r"""
 file=$1/config
 shift
 while [ $# -gt 1 ]; do
-    [ "$(git config --file "$file" --no-includes --get "$1" 2>/dev/null)" = "$2" ] || git config --file "$file" "$1" "$2" || exit $?
+    [ "$(git config --file "$file" --no-includes --get-all "$1" 2>/dev/null)" = "$2" ] ||
+        git config --file "$file" --replace-all "$1" "$2" || exit $?
     shift 2
 done
 sync -- "$file"
@@ -51,7 +59,7 @@ exit "$code"
 # $1 an entry's git directory, $2 the content of HEAD, $3 a place for the new file on the same volume.
 HEAD = r"""
 [ "$(head -c 200 "$1/HEAD" 2>/dev/null)" = "$2" ] && exit 0
-printf '%s\n' "$2" >"$3" && sync -- "$3" && mv -f -- "$3" "$1/HEAD" && sync -- "$1"
+printf '%s\n' "$2" >"$3" && sync -- "$3" && mv -f -T -- "$3" "$1/HEAD" && sync -- "$1"
 """
 
 # $1 the git directory, $2 our view of it: its refs in few files, and on disk.
@@ -67,6 +75,7 @@ find "$1/refs" -type f -exec sync -- {} +
 # there before comes back where that fails. Nobody uses the new repository yet, so its refs are written as one file; every id
 # must be there.
 _PUBLISH_NEW = r"""
+TIDY
 umask 022
 n=$1/new q=$1/objects/pack
 rm -rf -- "$n" "$1/old" && mkdir -p -- "$n/objects/pack" "$n/objects/info" "$n/refs/heads" "$n/refs/tags" || exit 3
@@ -81,13 +90,13 @@ GIT_DIR=$n git cat-file --batch-check='%(objectname)' <"$1/wanted" >"$1/found" |
 missing=$(grep -c ' missing$' "$1/found")
 [ "$missing" = 0 ] || { echo "$missing of the refs' objects are not there" >&2; exit 7; }
 find "$n" -exec sync -- {} + || exit 3
-if [ "$3" = replace ]; then mv -T -- "$2" "$1/old" || exit 4; fi
+if [ "$3" = replace ]; then mv -T -- "$2" "$1/old" || aside "$2" "${2%/*}/LEFT" || exit 4; fi
 mv -T -- "$n" "$2" || { [ "$3" != replace ] || mv -T -- "$1/old" "$2"; exit 5; }
 sync -- "${2%/*}"
-rm -rf -- "$1"
+away "$1"
 rmdir -- "${1%/*}" 2>/dev/null
 exit 0
-"""
+""".replace("TIDY", TIDY).replace("LEFT", LEFT)
 # $1 to $5 as INSPECT, then those of the above: published, and looked at in the same process.
 PUBLISH_NEW = (
     f"inspect() ({INSPECT})\npublish() ({_PUBLISH_NEW})\n"
@@ -99,25 +108,44 @@ inspect "$1" "$2" "$3" "$4" "$5"
 
 # $1 the entry, $2 `bare` or `non-bare` (what it is): adds the other layout's path to its objects.
 BRIDGE = r"""
+TIDY
 if [ "$2" = bare ]; then
-    mkdir -p -- "$1/.git" && ln -s -- ../objects "$1/.git/objects.new" && mv -T -- "$1/.git/objects.new" "$1/.git/objects"
+    [ -d "$1/.git" ] || away "$1/.git" || exit 3
+    mkdir -p -- "$1/.git" && away "$1/.git/objects.new" && { [ -L "$1/.git/objects" ] || away "$1/.git/objects"; } || exit 3
+    ln -s -- ../objects "$1/.git/objects.new" && mv -T -- "$1/.git/objects.new" "$1/.git/objects"
     sync -- "$1/.git" "$1"
 else
     mkdir -p -- "$1/.git/info"
     grep -qx /objects "$1/.git/info/exclude" 2>/dev/null || echo /objects >>"$1/.git/info/exclude"
     ln -s -- .git/objects "$1/objects" && sync -- "$1"
 fi
-"""
+""".replace("TIDY", TIDY)
 
-# $1 root, $2 name, $3 slot: out of the consumers' sight by one rename, then deleted.
-REMOVE = r"""
+# $1 root, $2 name, $3 slot: out of the consumers' sight by one rename, then deleted. Prints `absent`, `removed` or `kept` with the
+# uid and mode of what cannot be taken away; then `left` lines of what could not be deleted, of this project.
+REMOVE = (
+    r"""
 cd -- "$1" || exit 3
-NO_LINK
-if [ ! -e "./$2" ] && [ ! -L "./$2" ]; then echo absent; exit 0; fi
-[ ! -L "./WORK/$3" ] || rm -f -- "./WORK/$3"
-mkdir -p -- "./WORK/$3" && rm -rf -- "./WORK/$3/old" && mv -T -- "./$2" "./WORK/$3/old" && sync -- . || exit 4
-echo removed
-rm -rf -- "./WORK/$3"
+TIDY
+clear_work
+away "./WORK/$3"
+if there "./$2"; then
+    [ -L "./$2" ] || open_up "./$2" -maxdepth 0
+    mkdir -p -- "./WORK/$3" || exit 4
+    if mv -T -- "./$2" "./WORK/$3/old" 2>/dev/null || aside "./$2" ./LEFT; then
+        sync -- . || exit 4
+        echo removed
+    else
+        echo "kept $(stat -c '%u %a' -- "./$2")"
+    fi
+    away "./WORK/$3"
+else
+    echo absent
+fi
+tell_left "$2"
 rmdir ./WORK 2>/dev/null
 exit 0
-""".replace("NO_LINK", NO_LINK).replace("WORK", WORK)
+""".replace("TIDY", TIDY)
+    .replace("WORK", WORK)
+    .replace("LEFT", LEFT)
+)

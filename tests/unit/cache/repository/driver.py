@@ -20,6 +20,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_optio
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import State, Step, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import parse_project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Record
+from ansible_collections.packit.deployment.plugins.module_utils.cache.removal import RemovalRun
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Lock, PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import Transfer
@@ -42,8 +43,8 @@ class Held:
     warnings: tuple[str, ...] = ()
     wanted = None
 
-    def __init__(self, root: Path, scratch: Path) -> None:
-        self.shell = LocalShell()
+    def __init__(self, root: Path, scratch: Path, shell: LocalShell) -> None:
+        self.shell = shell
         self.root = str(root)
         self.scratch = str(scratch)
 
@@ -51,8 +52,9 @@ class Held:
 class LocalKeeper:
     """Volumes are directories; records are in memory."""
 
-    def __init__(self, directory: Path) -> None:
+    def __init__(self, directory: Path, shell: LocalShell | None = None) -> None:
         self.directory = directory
+        self.shell = shell or LocalShell()
         self.records: dict[Volume, Record] = {}
 
     def prepare(self, volume: Volume, deadline: Deadline) -> None:
@@ -63,7 +65,7 @@ class LocalKeeper:
         deadline.left()
         root = self.directory / volume.role.value
         root.mkdir(exist_ok=True)
-        yield Held(root, self.directory / f"scratch-{volume.role.value}")
+        yield Held(root, self.directory / f"scratch-{volume.role.value}", self.shell)
 
     def capacity(self, volume: Volume) -> int:
         return 0
@@ -103,17 +105,22 @@ class OwnClone:
         return
 
 
-def fill(directory: Path, url: str, verify: bool = False, max_hold: float = BOUND, method: str = "git") -> PairResult:
-    """Bring the upstream's present snapshot to both directories."""
+PAIR = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
+
+
+def fill(
+    directory: Path, url: str, verify: bool = False, max_hold: float = BOUND, method: str = "git", keeper: LocalKeeper | None = None
+) -> PairResult:
+    """Bring the upstream's present snapshot to both directories; with the records of ``keeper``, or none."""
     project = project_of(url)
-    pair = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
+    keeper = keeper or LocalKeeper(directory)
     started = Deadline(BOUND, "the driver")
 
     def read(wanted: Project):  # type: ignore[no-untyped-def]
         return read_snapshot(LocalShell(), wanted, started)
 
     snapshots = {"one": read(project)}
-    plan = make_plan(Wanted(State.PRESENT, (project,), snapshots, verify), (pair,), {})
+    plan = make_plan(Wanted(State.PRESENT, (project,), snapshots, verify), (PAIR,), keeper.records)
     scratch = directory / "scratch"
     scratch.mkdir(exist_ok=True)
     options = Options(timeout=BOUND, max_hold=max_hold, verify=verify, scratch=scratch)
@@ -126,8 +133,15 @@ def fill(directory: Path, url: str, verify: bool = False, max_hold: float = BOUN
             return GitTransfer(url)
         return PackTransfer(Method.RSYNC, clone, ExecCourier(LocalShell()))
 
-    keeper = LocalKeeper(directory)
     return PairRun(plan.pairs[0], keeper, book, transfer, options, lambda _progress: None, threading.Event()).run()
+
+
+def remove(directory: Path, keeper: LocalKeeper | None = None) -> PairResult:
+    """Take the project off both directories."""
+    project = project_of("https://example.org/one.git")
+    plan = make_plan(Wanted(State.ABSENT, (project,), {}), (PAIR,), {})
+    options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=directory / "scratch")
+    return RemovalRun(plan.pairs[0], keeper or LocalKeeper(directory), options, lambda _progress: None, threading.Event()).run()
 
 
 def work(job: Mapping[str, Any]) -> int:

@@ -48,14 +48,6 @@ class MeteredShell(LocalShell):
         return super().upload(argv, source, deadline=deadline)
 
 
-class MeteredHeld(driver.Held):
-    """A directory as a held volume, behind an exec that is metered."""
-
-    def __init__(self, root: Path, scratch: Path) -> None:
-        super().__init__(root, scratch)
-        self.shell = MeteredShell()
-
-
 def upstream_with(directory: Path, refs: int) -> Path:
     """A bare repository with so many refs, each to a commit of its own."""
     path = make.make(directory / "one.git", commits=2, tags=())
@@ -83,9 +75,8 @@ def memory_at_most() -> int:
 
 
 def main(directory: Path) -> None:
-    driver.Held = MeteredHeld  # type: ignore[misc]
     with GitServer(directory / "upstream") as server:
-        result = driver.fill(directory, server.url("one.git"))
+        result = driver.fill(directory, server.url("one.git"), keeper=driver.LocalKeeper(directory, MeteredShell()))
     sides = (result.sandbox, result.worker)
     figures = {
         "carried": MeteredShell.carried,

@@ -158,7 +158,10 @@ def test_what_failed_runs_left_is_counted_up_to_a_bound(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("planted", "words"),
     [
-        ('[extensions "\x1b[31mred"]\n\tx = 1\n', r"it uses extensions.\x1b[31mred.x, which this software does not know"),
+        (
+            '[core]\n\trepositoryformatversion = 1\n[extensions "\x1b[31mred"]\n\tx = 1\n',
+            r"its refs are of a newer git (\x1b[31mred.x)",
+        ),
         (
             '[extensions]\n\tobjectformat = "\x1b]0;title\\n\u202eok: [localhost]"\n',
             r"its object format is \x1b]0;title\n\u202eok: [localhost], not",

@@ -142,7 +142,6 @@ def test_what_is_no_repository_is_recognised(tmp_path: Path, make_entry, use: Us
     [
         (("extensions.partialclone", "origin"), Use.MEND, "partial clone"),
         (("remote.origin.promisor", "true"), Use.MEND, "partial clone"),
-        (("extensions.refstorage", "reftable"), Use.BLOCKED, "extensions.refstorage, which this software does not know"),
     ],
 )
 def test_settings_that_make_an_entry_unusable(tmp_path: Path, settings: tuple[str, str], use: Use, words: str) -> None:
