@@ -20,7 +20,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.ansible_module i
 from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Entry, parse_entry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import explained_fetch
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
-from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import parse_checks, parse_contents
+from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import parse_checks, parse_checksums, parse_contents
 from ansible_collections.packit.deployment.plugins.module_utils.cache.publication import check_usable
 from ansible_collections.packit.deployment.plugins.module_utils.cache.record import parse as parse_record
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
@@ -208,6 +208,8 @@ def test_what_the_agent_and_the_scripts_answer(chance: Chance) -> None:
     checks = chance.mutated(f"pack-{ID} 500 {ID} {ID} {ID} {ID} {ID}\n".encode() * 2).decode("utf-8", "surrogateescape")
     used_or_refused(lambda: parse_checks(chance.among(chance.text(20), checks), chance.text()))
     parse_contents(chance.among(chance.text(20), checks))
+    sums = chance.mutated(f"holds {ID} {ID}\nfalse {ID}\ndamaged {ID} pack-{ID}\nloose 0\n".encode()).decode("utf-8", "surrogateescape")
+    used_or_refused(lambda: parse_checksums(chance.among(chance.text(20), sums)))
     text = Lines(live=True).show(Progress(chance.text(), chance.text(), chance.text(), chance.text()))
     leaves([text] if text is not None else [])
 

@@ -44,7 +44,7 @@ class Entry:
 
     ``keeps_all``: its configuration already says that nothing is ever collected. ``reason`` and ``remedy`` are words for
     what is not to be built on as it is. ``bytes`` is the size of its objects. ``ref_sums`` has the sums of its refs' buckets, where they
-    are too many to be listed at once (see ``refs``); ``refs`` is empty then.
+    are too many to be listed at once (see ``refs``); ``refs`` is empty then. ``stamp`` is equal where no pack's file was changed.
 
     Of what is to be mended: ``damaged`` are names of packs that are not what their checksums say, ``broken_refs`` name objects that
     are not there, ``store`` is where its good objects are read. ``remade``: those of HEAD and config that are made anew.
@@ -71,6 +71,7 @@ class Entry:
     broken_refs: tuple[str, ...] = ()
     remade: tuple[str, ...] = ()
     store: str = ""
+    stamp: str = ""
 
     @property
     def usable(self) -> bool:
@@ -187,6 +188,7 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
         ref_sums=tuple(sums),
         warnings=(*_warnings(facts, config, refs, name), *volume),
         remade=remade,
+        stamp=facts.get("stamp", ""),
     )
 
 

@@ -27,9 +27,10 @@ from .packs import Damaged
 from .plan import Action, patterns_of
 from .projects import matches
 from .publication import Unusable, bridge, check_usable, is_current, own_snapshot, publish
-from .record import Held, key
+from .record import Held, Inventory, key
 from .repository import Incomplete, Repository
 from .results import ProjectResult
+from .tampering import tampered
 from .transfer import Transfer
 
 Tell = Callable[[str, str], None]
@@ -41,7 +42,8 @@ class Work:
     """What is to be done of one project on one held volume.
 
     ``snapshot`` is None where nobody lists the project: it stays as it is, and only what its sandbox's volume lacks is brought there.
-    ``earlier`` are the patterns of refs that an earlier run brought. ``verify``: all that is there is looked at, before and after.
+    ``earlier`` are the patterns of refs that an earlier run brought, ``recorded`` what the claim says that there is.
+    ``verify``: all that is there is looked at, before and after.
     ``suspect`` is called where what is there is not whole.
     """
 
@@ -50,6 +52,7 @@ class Work:
     transfer: Transfer
     verify: bool
     earlier: tuple[str, ...]
+    recorded: Inventory | None
     leftovers_age: float
     scratch: Path
     tell: Tell
@@ -103,22 +106,27 @@ def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | Non
     if work.snapshot is None and worker is None and not entry.usable:
         raise _not_there(repository, entry)
     check_usable(repository, entry, held.shared)
+    counted: frozenset[str] = frozenset()
     if work.verify:
         work.tell("checks all that is there", "")
-        entry = doubted(repository, entry, deadline, walk=True)
+        found = None
+        if worker is not None:
+            found = repository.checksums(entry, worker.side.contents.packs, deadline, "all")
+            entry, counted = tampered(entry, found), found.holds
+        entry = doubted(repository, entry, deadline, walk=True, found=found)
     elif worker is None and work.snapshot is not None:  # a sandbox's is not walked while it is held: it gets all that its worker has
         entry = with_history_walked(repository, entry, deadline)
     if entry.use is Use.MEND:
         work.suspect()
     try:
-        received = _receive(repository, volume, held.shared, entry, work, worker, deadline)
+        received = _receive(repository, volume, held.shared, entry, counted, work, worker, deadline)
     except Damaged as error:
         if not entry.whole:
             raise
         work.suspect()
         work.tell("is not whole, and is received anew", error.message)
         entry = doubted(repository, entry, deadline)
-        received = _receive(repository, volume, held.shared, entry, work, worker, deadline)
+        received = _receive(repository, volume, held.shared, entry, counted, work, worker, deadline)
     name = work.project.name
     warnings = [*entry.warnings]
     misleading = [path for path in removed if speaks_for_objects(path)]
@@ -153,7 +161,14 @@ def _not_there(repository: Repository, entry: Entry) -> DeploymentError:
 
 
 def _receive(
-    repository: Repository, volume: Volume, shared: bool, entry: Entry, work: Work, worker: Received | None, deadline: Deadline
+    repository: Repository,
+    volume: Volume,
+    shared: bool,
+    entry: Entry,
+    counted: frozenset[str],
+    work: Work,
+    worker: Received | None,
+    deadline: Deadline,
 ) -> Received:
     snapshot = work.snapshot
     if snapshot is None:
@@ -161,14 +176,15 @@ def _receive(
     phase = f"receives by {work.transfer.method.value}"
     work.tell(phase, "")
     incoming = work.transfer.receive(repository, entry, snapshot, deadline, lambda line: work.tell(phase, line))
-    side = Side(repository, entry, incoming, repository.contents(entry, incoming, deadline))
+    side = Side(repository, entry, incoming, repository.contents(entry, incoming, deadline), counted if entry.usable else frozenset())
     if worker is not None:
-        side = bring_missing(worker.side, side, work.scratch, deadline)
+        side = bring_missing(worker.side, side, work.recorded, work.scratch, deadline)
     incoming, lost = salvage(repository, entry, side.incoming, deadline)
     if incoming is not side.incoming:
-        side = replace(side, incoming=incoming, contents=repository.contents(entry, incoming, deadline))
+        contents = repository.contents(entry, incoming, deadline)
+        side = replace(side, incoming=incoming, contents=contents, counted=side.counted | contents.received)
     work.tell("checks", "")
-    if work.snapshot is not None or worker is not None:
+    if work.snapshot is not None or worker is not None:  # what a sandbox's own packs may have lost to a stranger is there by now
         repository.prove(entry, incoming, snapshot, deadline)
     current = not incoming.packs and is_current(entry, snapshot, wanted_by(work))
     return Received(volume, work, snapshot, side, shared, current, lost, 0.0, ())
@@ -191,7 +207,7 @@ def finish(received: Received, worker: Received | None, deadline: Deadline) -> t
         _require_no_gap(repository, after, deadline)
     bridged = after if worker is None else bridge(repository, after, worker.layout, deadline)
     if not received.current and (work.verify or before.use is Use.MEND):
-        repository.verify_whole(bridged, deadline)
+        repository.verify_whole(bridged, deadline, packs=not side.contents.packs <= side.counted)
     action = _action(received, bridged != after)
     layout = (bridged.layout or Layout.BARE).value
     method = work.transfer.method.value
@@ -217,7 +233,7 @@ def finish(received: Received, worker: Received | None, deadline: Deadline) -> t
         layout=layout,
         method=method,
         time=now,
-        inventory=side.contents.inventory,
+        inventory=side.inventory(bridged),
         patterns=" ".join(work.earlier) if work.snapshot is None else patterns_of(work.project),
     )
     return result, held if worker is None else including(held, worker)

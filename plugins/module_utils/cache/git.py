@@ -56,6 +56,7 @@ OUR_CONFIG: Mapping[str, str] = {
     "core.alternateRefsCommand": "true",  # never run git inside an alternate, where its own configuration would count
     "core.attributesFile": "/dev/null",
     "core.commitGraph": "false",  # what it says of commits would be taken for the commits
+    "core.multiPackIndex": "false",  # nor for what the packs' own indexes say
     "core.excludesFile": "/dev/null",
     "gc.auto": "0",
     "maintenance.auto": "false",

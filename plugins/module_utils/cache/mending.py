@@ -14,20 +14,24 @@ from . import scripts
 from .entry import Entry, Use
 from .git import MORE_MEMORY
 from .history import missing_behind_refs
-from .packs import parse_damage
+from .packs import Checksums
 from .repository import DIED, Incoming, Repository
 
 
-def doubted(repository: Repository, entry: Entry, deadline: Deadline, walk: bool = False) -> Entry:
+def doubted(repository: Repository, entry: Entry, deadline: Deadline, walk: bool = False, found: Checksums | None = None) -> Entry:
     """The entry with its packs' checksums looked at, and nothing believed of what its refs have behind them.
 
-    With ``walk`` that is looked at as well, as ``verify_whole`` does, and where all is well the entry is as it was.
+    With ``walk`` that is looked at as well, as ``verify_whole`` does, and where all is well the entry is as it was. ``found``: what
+    reading the packs has shown already.
     """
     if not entry.usable:
         return entry
-    damage = _damage(repository, entry, deadline)
-    if damage:
-        entry = replace(entry, use=Use.MEND, reason=entry.reason or next(iter(damage.values())).rstrip("."), damaged=tuple(damage))
+    damaged = (found or repository.checksums(entry, (), deadline, "stored")).damaged
+    if any(pack.name == "-" for pack in damaged):  # no name that a script of ours could be given
+        return replace(entry, use=Use.REPLACE, reason=f"it is damaged: {damaged[0].words}")
+    if damaged:
+        reason = entry.reason or f"it is damaged: {damaged[0].words}"
+        entry = replace(entry, use=Use.MEND, reason=reason, damaged=tuple(pack.name for pack in damaged))
     elif entry.whole and walk:
         walked = repository.walk_all(entry, deadline)
         if walked.returncode == 0:
@@ -67,8 +71,3 @@ def salvage(repository: Repository, entry: Entry, incoming: Incoming, deadline: 
 
 def _missing(words: str) -> str:
     return f"objects behind its refs are missing ({in_one_line(words)})"
-
-
-def _damage(repository: Repository, entry: Entry, deadline: Deadline) -> dict[str, str]:
-    checked = repository.script(scripts.CHECK_PACKS, (f"{entry.git_dir}/objects/pack", "stored"), deadline)
-    return parse_damage(checked.text(), repository.shell.where)

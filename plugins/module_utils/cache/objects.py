@@ -19,27 +19,44 @@ from ..shell import checked
 from . import scripts
 from .entry import Entry
 from .packs import Contents
+from .record import Inventory
 from .repository import Incoming, Repository, object_stores
 
 
 @dataclass(frozen=True)
 class Side:
-    """One volume's repository with what it has received, and what all its objects lie in."""
+    """One volume's repository with what it has received, and what all its objects lie in.
+
+    ``counted``: those of its packs whose own checksums are known, computed in this run or since when nobody has changed the files.
+    """
 
     repository: Repository
     entry: Entry
     incoming: Incoming
     contents: Contents
+    counted: frozenset[str] = frozenset()
+
+    @property
+    def proof(self) -> Contents:
+        """Of the contents, what rests on nothing that a stranger could have written."""
+        return Contents(self.counted, frozenset())
+
+    def inventory(self, after: Entry) -> Inventory:
+        """What the entry holds ``after`` it was published, for the record."""
+        return replace(self.contents.inventory, stamp=after.stamp if self.contents.packs <= self.counted else "")
 
 
-def bring_missing(worker: Side, sandbox: Side, scratch: Path, deadline: Deadline) -> Side:
-    """Copy into the sandbox's quarantine the worker's packs that hold objects which the sandbox lacks.
+def bring_missing(worker: Side, sandbox: Side, recorded: Inventory | None, scratch: Path, deadline: Deadline) -> Side:
+    """Copy into the sandbox's quarantine the worker's packs that hold objects which the sandbox is not proved to have.
 
-    Returns the sandbox as it is then, with a warning where packs were copied. Where both have the same finished packs, their names
-    prove it; else the ids are compared. Whole packs: packing anew costs more than copying. Lists and packs go through files
-    in ``scratch`` on the controller. Raises DeploymentError where objects are still missing.
+    Returns the sandbox as it is then, with a warning where packs were copied. What lies there is anybody's, so its objects count only in
+    packs whose own checksums are known: what was received, what the worker has as well and was read here, and what the claim's
+    record has, where no file was changed since. Where these are not all of the worker's packs, the ids in them are compared. Whole
+    packs: packing anew costs more than copying. Lists and packs go through files in ``scratch`` on the controller. Raises
+    DeploymentError where objects are still missing.
     """
-    if sandbox.contents.includes(worker.contents):
+    sandbox = replace(sandbox, counted=_counted(worker.contents, sandbox, recorded, deadline))
+    if sandbox.proof.includes(worker.contents):
         return sandbox
     local = scratch / uuid.uuid4().hex
     local.mkdir(parents=True)
@@ -47,11 +64,11 @@ def bring_missing(worker: Side, sandbox: Side, scratch: Path, deadline: Deadline
         if _count_missing(worker, sandbox, local, deadline) == 0:
             return sandbox
         copied = _copy_packs(worker, sandbox, local, deadline)
-        words = f"{copied} packs with objects that only the worker had were copied from its volume"
+        words = f"{copied} packs with objects that only the worker had, as far as checksums prove, were copied from its volume"
         incoming = sandbox.repository.incoming(sandbox.incoming.connected, deadline, warnings=(*sandbox.incoming.warnings, words))
         contents = sandbox.repository.contents(sandbox.entry, incoming, deadline)
-        brought = replace(sandbox, incoming=incoming, contents=contents)
-        left = 0 if contents.includes(worker.contents) else _count_missing(worker, brought, local, deadline)
+        brought = replace(sandbox, incoming=incoming, contents=contents, counted=sandbox.counted | contents.received)
+        left = 0 if brought.proof.includes(worker.contents) else _count_missing(worker, brought, local, deadline)
         if left:
             raise DeploymentError(
                 f"{left} objects of {worker.repository.path} in {worker.repository.shell.where} could not be brought to its sandbox.",
@@ -67,7 +84,8 @@ def bring_missing(worker: Side, sandbox: Side, scratch: Path, deadline: Deadline
 def bring_back(sandbox: Side, worker: Side, scratch: Path, deadline: Deadline) -> tuple[Side, int]:
     """Copy into the worker's quarantine the sandbox's packs that hold objects which damaged packs of the worker have lost.
 
-    Returns the worker as it is then, and how many objects are nowhere any more.
+    Returns the worker as it is then, and how many objects are nowhere any more. What a sandbox's index says is not believed: the packs
+    are indexed anew.
     """
     ours, theirs = sandbox.repository, worker.repository
     local = scratch / uuid.uuid4().hex
@@ -78,7 +96,7 @@ def bring_back(sandbox: Side, worker: Side, scratch: Path, deadline: Deadline) -
         ours.list_ids(sandbox.entry, sandbox.incoming, deadline)
         ours.script(scripts.COMMON, (f"{ours.scratch}/lost", ours.ids_file, f"{ours.scratch}/missing"), deadline)
         fetch_file(ours, f"{ours.scratch}/missing", local / "missing", deadline)
-        copied = _copy_listed(sandbox, worker, local, deadline)
+        copied = _copy_listed(sandbox, worker, local, deadline, believed=False)
         words = (f"{copied} packs with objects that damaged packs had lost were copied from the sandbox's volume",) if copied else ()
         incoming = theirs.incoming(worker.incoming.connected, deadline, warnings=(*worker.incoming.warnings, *words))
         brought = replace(worker, incoming=incoming, contents=theirs.contents(worker.entry, incoming, deadline))
@@ -89,6 +107,22 @@ def bring_back(sandbox: Side, worker: Side, scratch: Path, deadline: Deadline) -
         for file in local.iterdir():
             file.unlink()
         local.rmdir()
+
+
+def _counted(worker: Contents, sandbox: Side, recorded: Inventory | None, deadline: Deadline) -> frozenset[str]:
+    """The packs on the sandbox that count, by their checksums."""
+    contents = sandbox.contents
+    here = contents.packs - contents.received
+    if here <= sandbox.counted:
+        return contents.packs
+    if recorded is not None and recorded.stamp:
+        if recorded.stamp == sandbox.entry.stamp:
+            return contents.packs
+        if (
+            recorded.sha256 == replace(contents, packs=here).inventory.sha256
+        ):  # the same checksums, on files that were written or moved since
+            return contents.received | sandbox.repository.checksums(sandbox.entry, here, deadline).holds
+    return contents.received | sandbox.repository.checksums(sandbox.entry, here & worker.packs, deadline).holds
 
 
 def fetch_file(repository: Repository, path: str, to: Path, deadline: Deadline) -> None:
@@ -103,11 +137,11 @@ def send_file(repository: Repository, source: Path, to: str, deadline: Deadline)
 
 
 def _count_missing(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> int:
-    """How many of the worker's objects the sandbox lacks; their ids are then in ``missing`` in the sandbox's scratch."""
+    """How many of the worker's objects the sandbox is not proved to have; their ids are then in ``missing`` in the sandbox's scratch."""
     ours, theirs = sandbox.repository, worker.repository
     listed = local / "worker-ids"
-    theirs.list_ids(worker.entry, worker.incoming, deadline)
-    ours.list_ids(sandbox.entry, sandbox.incoming, deadline)
+    theirs.list_ids(worker.entry, worker.incoming, deadline, "others", sandbox.counted)  # what is sent grows with what differs alone
+    ours.list_ids(sandbox.entry, sandbox.incoming, deadline, "these", sandbox.counted)
     fetch_file(theirs, theirs.ids_file, listed, deadline)
     send_file(ours, listed, f"{ours.scratch}/worker-ids", deadline)
     counted = ours.script(scripts.MISSING, (f"{ours.scratch}/worker-ids", ours.ids_file, f"{ours.scratch}/missing"), deadline)
@@ -120,8 +154,11 @@ def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) ->
     return _copy_listed(worker, sandbox, local, deadline)
 
 
-def _copy_listed(source: Side, target: Side, local: Path, deadline: Deadline) -> int:
-    """Copy into the target's quarantine what of the source has objects whose ids are in ``missing`` in ``local``."""
+def _copy_listed(source: Side, target: Side, local: Path, deadline: Deadline, believed: bool = True) -> int:
+    """Copy into the target's quarantine what of the source has objects whose ids are in ``missing`` in ``local``.
+
+    ``believed``: with the packs' indexes; else they are made anew.
+    """
     ours, theirs = target.repository, source.repository
     send_file(theirs, local / "missing", f"{theirs.scratch}/missing", deadline)
     directories = [f"{store}/pack" for store in object_stores(source.entry, source.incoming)]
@@ -131,9 +168,10 @@ def _copy_listed(source: Side, target: Side, local: Path, deadline: Deadline) ->
     if int(found[-1].split()[1]):
         directory, name = theirs.pack_loose(source.entry, f"{theirs.scratch}/loose-ids", deadline)
         packs[name] = f"{directory}/{name}"
+    suffixes = (".pack", ".idx") if believed else (".pack",)
     present, size = [pack.name for pack in target.incoming.packs], target.incoming.bytes
     for name, path in packs.items():
-        files = {local / f"{name}{suffix}": f"{path}{suffix}" for suffix in (".pack", ".idx")}
+        files = {local / f"{name}{suffix}": f"{path}{suffix}" for suffix in suffixes}
         for file, there in files.items():
             fetch_file(theirs, there, file, deadline)
         present.append(name)
@@ -142,4 +180,6 @@ def _copy_listed(source: Side, target: Side, local: Path, deadline: Deadline) ->
         for file in files:
             send_file(ours, file, f"{ours.pack_directory}/{file.name}", deadline)
             file.unlink()
+        if not believed:
+            ours.script(scripts.INDEX, (f"{ours.pack_directory}/{name}.pack", ours.scratch), deadline)
     return len(packs)

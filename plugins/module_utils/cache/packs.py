@@ -10,9 +10,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..errors import DeploymentError
+from ..printable import printable
 from .record import Inventory
 
-_REMEDY = "Run again: it is received anew. If it happens again, suspect the volume or the network."
+RECEIVE_AGAIN = "Run again: it is received anew. If it happens again, suspect the volume or the network."
 
 
 class Damaged(DeploymentError):
@@ -69,14 +70,14 @@ def compare_sums(output: str, made: Iterable[FinishedPack], where: str) -> tuple
             ("The index of pack", f"{pack.name}.idx", pack.index_sum),
         ):
             if name not in found:
-                raise BadPack(pack.name, f"{words} {pack.name} is not in {where} any more.", _REMEDY)
+                raise BadPack(pack.name, f"{words} {pack.name} is not in {where} any more.", RECEIVE_AGAIN)
             if found[name] != wanted:
                 message = f"{words} {pack.name} in {where} is damaged: its SHA-1 is {found[name]}, and {wanted} where it was made."
-                raise BadPack(pack.name, message, _REMEDY)
+                raise BadPack(pack.name, message, RECEIVE_AGAIN)
     return tuple(Pack(pack.name, pack.pack_bytes) for pack in made)
 
 
-def parse_checks(output: str, where: str, received: bool = False, remedy: str = _REMEDY) -> tuple[Pack, ...]:
+def parse_checks(output: str, where: str, received: bool = False, remedy: str = RECEIVE_AGAIN) -> tuple[Pack, ...]:
     """The packs in what ``scripts.CHECK_PACKS`` printed. Raises BadPack, naming the first one that is wrong.
 
     The last 20 bytes of a pack and of an index are the SHA-1 of what is before them; the index has the pack's too
@@ -84,17 +85,6 @@ def parse_checks(output: str, where: str, received: bool = False, remedy: str = 
     and another whole pack under its name is not it. ``remedy``: what to do, where it is not a matter of receiving it anew.
     """
     return tuple(_checked(line, where, received, remedy) for line in output.splitlines())
-
-
-def parse_damage(output: str, where: str) -> dict[str, str]:
-    """Name → words, of each pack in what ``scripts.CHECK_PACKS`` printed that is wrong."""
-    found = {}
-    for line in output.splitlines():
-        try:
-            _checked(line, where, False, "")
-        except BadPack as error:
-            found[error.pack] = error.message
-    return found
 
 
 def _checked(line: str, where: str, received: bool, remedy: str) -> Pack:
@@ -117,13 +107,15 @@ def _checked(line: str, where: str, received: bool, remedy: str) -> Pack:
 class Contents:
     """What all objects of an entry lie in: packs, each by the checksums of itself and its index, and loose objects by id.
 
-    Equal checksums mean the same objects. ``doubtful``: there are packs of which that cannot be told (cut short, or with
-    an index of another pack).
+    Equal checksums mean the same objects, where they are the files' own: this is what the files say, and anybody may have written
+    that. ``doubtful``: there are packs of which that cannot be told (cut short, or with an index of another pack). ``received``: those of
+    the packs that are in the quarantine, whose checksums were computed when they had come.
     """
 
     packs: frozenset[str]
     loose: frozenset[str]
     doubtful: bool = False
+    received: frozenset[str] = frozenset()
 
     def includes(self, other: Contents) -> bool:
         """Whether all of the other's objects are here, as far as names can tell; False where only the ids can."""
@@ -136,15 +128,69 @@ class Contents:
         return Inventory(len(self.packs), len(self.loose), hashlib.sha256("\n".join(lines).encode()).hexdigest())
 
 
-def parse_contents(output: str) -> Contents:
-    """What ``scripts.INVENTORY`` printed. A pack that its index does not belong to counts for nothing, but is doubtful."""
-    packs, loose, doubtful = set(), set(), False
+def parse_contents(output: str, received: Iterable[Pack] = ()) -> Contents:
+    """What ``scripts.INVENTORY`` printed, last of the quarantine where packs were ``received``.
+
+    A pack that its index does not belong to counts for nothing, but is doubtful.
+    """
+    stores: list[set[str]] = []
+    loose, doubtful = set(), False
     for line in output.splitlines():
         words = line.split()
-        if words[:1] == ["loose"] and len(words) == 2:
+        if words == ["store"]:
+            stores.append(set())
+        elif words[:1] == ["loose"] and len(words) == 2:
             loose.add(words[1])
-        elif len(words) == 4 and words[1] == words[3]:
-            packs.add(f"{words[1]} {words[2]}")
+        elif len(words) == 4 and words[1] == words[3] and stores:
+            stores[-1].add(f"{words[1]} {words[2]}")
         else:
             doubtful = True
-    return Contents(frozenset(packs), frozenset(loose), doubtful)
+    names = {pack.name for pack in received}
+    checked = (sums for sums in (stores[-1] if stores else ()) if f"pack-{sums.split()[0]}" in names)
+    return Contents(frozenset[str]().union(*stores), frozenset(loose), doubtful, frozenset(checked))
+
+
+@dataclass(frozen=True)
+class DamagedPack:
+    """A pack that has not its own checksum any more, or its index has not, or it has none. ``name`` is ``-`` where it has odd characters."""
+
+    checksum: str
+    name: str
+
+    @property
+    def words(self) -> str:
+        """What is wrong with it."""
+        pack = self.checksum if self.name == "-" else self.name.removeprefix("pack-")
+        return f"pack {printable(pack)[:40]} or its index has not its own checksum any more"
+
+
+@dataclass(frozen=True)
+class Checksums:
+    """What reading packs has shown: those that are what their checksums say (``holds``), those that have not their own any more
+    (``damaged``), and the checksums of those whose index says other things than the pack (``false``); and how many loose objects
+    are not what their names say."""
+
+    holds: frozenset[str] = frozenset()
+    damaged: tuple[DamagedPack, ...] = ()
+    false: tuple[str, ...] = ()
+    loose: int = 0
+
+
+def parse_checksums(output: str) -> Checksums:
+    """What ``scripts.CHECKSUMS`` printed. Raises BadPack."""
+    found: dict[str, list[str]] = {"holds": [], "damaged": [], "false": [], "loose": []}
+    for line in output.splitlines():
+        word, _space, value = line.partition(" ")
+        if (
+            word not in found
+            or len(value.split()) != (1 if word in ("false", "loose") else 2)
+            or (word == "loose" and not value.isdecimal())
+        ):
+            raise BadPack("", f"What was read of the packs cannot be understood: {line!r}.", RECEIVE_AGAIN)
+        found[word].append(value)
+    return Checksums(
+        frozenset(found["holds"]),
+        tuple(DamagedPack(*value.split()) for value in sorted(found["damaged"])),
+        tuple(sorted(found["false"])),
+        sum(int(value) for value in found["loose"]),
+    )

@@ -24,12 +24,14 @@ _VERSION = 2
 class Inventory:
     """What the objects of an entry lie in: the number of its packs and loose objects, and the SHA-256 of all their names.
 
-    A pack is named after its content, so equal sums mean equal sets of objects.
+    A pack is named after its content, so equal sums mean equal sets of objects. ``stamp``: of the packs' files (inodes, sizes, times of the
+    last change), where every one of them was proved to be what its checksums say; the same files later are that still.
     """
 
     packs: int
     loose: int
     sha256: str
+    stamp: str = ""
 
 
 @dataclass(frozen=True)

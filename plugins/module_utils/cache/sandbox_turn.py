@@ -46,6 +46,7 @@ def work_on(
         transfer=transfer,
         verify=verify or options.verify or side.damaged(project),
         earlier=() if held is None else tuple(held.patterns.split()),
+        recorded=None if held is None else held.inventory,
         leftovers_age=options.leftovers_age,
         scratch=options.scratch,
         tell=tell,
@@ -245,7 +246,7 @@ class SandboxTurn:
         result, there = finish(mine, worker, limit)
         if done:
             side.done(project, result, there)
-        self._proofs[project.name] = (worker, mine.side.contents)
+        self._proofs[project.name] = (worker, mine.side.proof)
 
     def _too_long(self, project: Project, error: DeadlineExceeded) -> DeploymentError:
         return TooLong(

@@ -64,6 +64,7 @@ def pod_git(module: Any) -> None:
                 transfer=GitTransfer(project.url),
                 verify=params["verify"],
                 earlier=(),
+                recorded=None,
                 leftovers_age=_LEFTOVERS,
                 scratch=Path(gettempdir()),
                 tell=lambda _phase, _line: None,

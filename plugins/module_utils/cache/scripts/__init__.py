@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from .look import ABSENT_REFS, ANSWER_MOST, CLEAN, CONFIG_MOST, INSPECT, REF_BUCKETS, REFS_MOST, TAKE, VIEW
 from .mend import COMMON, DROP_PACKS, GOOD_OBJECTS, NAMES, SALVAGE
-from .objects import CHECK_PACKS, HOLDING, IDS, INVENTORY, MISSING, PACK_LOOSE, QUARANTINE, SUMS
+from .objects import CHECK_PACKS, CHECKSUMS, HOLDING, IDS, INDEX, INVENTORY, MISSING, PACK_LOOSE, QUARANTINE, SUMS
 from .publish import BRIDGE, HEAD, LOCKING, MOVE_PACKS, PUBLISH_NEW, REMOVE, SETTINGS, SETTLE_REFS
 from .repair import REPAIR
 from .tidy import LEFT, WORK
@@ -20,6 +20,7 @@ __all__ = [
     "ABSENT_REFS",
     "ANSWER_MOST",
     "BRIDGE",
+    "CHECKSUMS",
     "CHECK_PACKS",
     "CLEAN",
     "COMMON",
@@ -29,6 +30,7 @@ __all__ = [
     "HEAD",
     "HOLDING",
     "IDS",
+    "INDEX",
     "INSPECT",
     "INVENTORY",
     "LEFT",

@@ -13,6 +13,22 @@ _LOOSE = (
     r"""| sed -n 's#.*/\([0-9a-f]\{2\}\)/\([0-9a-f]\{38\}\)$#\1\2#p'"""
 )
 
+# The checksums that the index "$i" has of its pack and of itself, in "$pair".
+_PAIR = r"""pair=$(tail -c 40 -- "$i" | od -An -v -tx1 -w20 | tr -d ' ' | paste -d' ' - -)"""
+
+# The ids of loose objects in "$d" that git cannot read, or that are others than their names say, sorted in "$out.broken"; fsck's code is in
+# "$code". Below 126 it tells of history, too; 128 that it gave up, and more that it was killed.
+_BROKEN = r"""mkdir -p -- "$out.git/refs" "$out.git/objects" && echo 'ref: refs/heads/none' >"$out.git/HEAD" || exit 3
+    GIT_DIR=$out.git GIT_OBJECT_DIRECTORY=$d git fsck --no-full --no-dangling --no-reflogs --no-progress >/dev/null 2>"$out.words"
+    code=$?
+    sed -n 's#^error: .*\(mismatch, found at\|corrupt or missing\): .*/\([0-9a-f]\{2\}\)/\([0-9a-f]\{38\}\)$#\2\3#p' "$out.words" |
+        sort -u >"$out.broken" || exit 5"""
+
+# SHA-1 of a file but for its last 20 bytes: openssl uses the processor's own instructions, which not every sha1sum does.
+_SUM = r"""hex() { od -An -v -tx1 | tr -d ' \n'; }
+if command -v openssl >/dev/null; then sum() { openssl dgst -sha1 -r | cut -c1-40; }; else sum() { sha1sum | cut -c1-40; }; fi
+sum_body() { dd if="$1" bs=1M iflag=count_bytes count="$(($(stat -c %s -- "$1") - 20))" status=none | sum; }"""
+
 # $1 root, $2 slot, then base names: the quarantine of a project, empty but for what an earlier try received of these packs.
 # Prints the bytes that are free on the volume, and those that are received already.
 QUARANTINE = r"""
@@ -76,7 +92,7 @@ shift "$n"
 [ -z "$syncing" ] || wait "$syncing" || exit 5
 """
 
-# $1 scratch, then object directories: what their objects lie in. For each pack that git would read (any name will do) `pack`,
+# $1 scratch, then object directories: what their objects lie in. For each directory `store`; for each pack that git would read (any name will do) `pack`,
 # the checksums that its index has of the pack and of itself, and the checksum at the pack's own end; for each loose object
 # `loose` and its id; of more than 10,000 the others in one sum. Names of files are never printed: they are anybody's. An empty
 # file is no object.
@@ -84,6 +100,7 @@ INVENTORY = r"""
 scratch=$1
 shift
 for d; do
+    echo store
     [ -d "$d" ] || continue
     if [ -d "$d/pack" ] && cd -- "$d/pack"; then
         set --
@@ -104,28 +121,100 @@ done
 exit 0
 """.replace("LOOSE", _LOOSE)
 
-# $1 the output, then object directories: every object id in them, sorted, once. Prints their number and SHA-256.
+# $1 the output, $2 `all`, or, of the packs whose checksums come by standard input in lines as INVENTORY has them, `these` or `others` (with the
+# loose objects), then object directories: every object id in them, sorted, once.
 # From the packs' indexes and the loose objects' names, so that memory does not grow with the number of objects. An index that
-# git cannot read (128) has no objects for consumers either; any other end of git's is an error.
-IDS = r"""
+# git cannot read (128) has no objects for consumers either; any other end of git's is an error. Nor is a loose object one that
+# git cannot read, or that is another than its name says. Where one of them ends git itself, none counts as being there; nor can it be
+# said that another volume has them all.
+IDS = (
+    r"""
 LC_ALL=C
 export LC_ALL
-out=$1
-shift
+out=$1 which=$2
+shift 2
+cat >"$out.these"
 : >"$out.raw" || exit 3
 for d; do
     [ -d "$d" ] || continue
     for i in "$d"/pack/*.idx "$d"/pack/.*.idx; do
         if [ ! -e "$i" ] || [ ! -e "${i%.idx}.pack" ]; then continue; fi
+        if [ "$which" != all ]; then
+            PAIR
+            if grep -qxF -e "$pair" "$out.these"; then [ "$which" = these ]; else [ "$which" = others ]; fi || continue
+        fi
         git show-index <"$i" >"$out.one" || { [ $? = 128 ] && continue; exit 4; }
         cut -d' ' -f2 "$out.one" >>"$out.raw"
     done
-    LOOSE >>"$out.raw"
+    [ "$which" != these ] || continue
+    LOOSE | sort >"$out.loose"
+    [ -s "$out.loose" ] || continue
+    BROKEN
+    [ "$code" != 128 ] || [ "$which" != all ] || continue
+    [ "$code" -lt 126 ] || exit 4
+    comm -23 "$out.loose" "$out.broken" >>"$out.raw"
 done
 sort -u -S 64M -T "${out%/*}" "$out.raw" >"$out" || exit 5
-rm -f "$out.raw" "$out.one"
-printf '%s %s\n' "$(wc -l <"$out")" "$(sha256sum <"$out" | cut -c1-64)"
+rm -rf -- "$out".?*
 """.replace("LOOSE", _LOOSE)
+    .replace("BROKEN", _BROKEN)
+    .replace("PAIR", _PAIR)
+)
+
+# $1 an object directory, $2 scratch, $3 `all`, `known` or `stored` (each pack as if it were known). By standard input come the checksums
+# of the known ones, in lines as INVENTORY has them. Of the packs that git would read, those: `holds` and the checksums, where both
+# files are what their checksums say. With `all` the others too, where reading the pack in full gives the very index that is there.
+# Else `damaged`, the pack's checksum (`-` where its index is empty) and its name (`-` where it has odd characters), where one of the two
+# has not even its own checksum, or no index is there; or `false` and the checksum. With `all` then `loose` and the number of loose
+# objects that git cannot read or that are others than their names say.
+CHECKSUMS = (
+    r"""
+LC_ALL=C
+export LC_ALL
+d=$1 out=$2/checksums which=$3
+cat >"$out.known" || exit 3
+SUM
+mkdir -p -- "$out.git/refs" "$out.git/objects" && echo 'ref: refs/heads/none' >"$out.git/HEAD" || exit 3
+for i in "$d"/pack/*.idx "$d"/pack/.*.idx; do
+    p=${i%.idx}.pack
+    if [ ! -f "$i" ] || [ ! -f "$p" ]; then continue; fi
+    PAIR
+    known=1
+    b=${i##*/} b=${b%.idx}
+    case $b in *[!0-9A-Za-z._-]*) b=- ;; esac
+    [ "$which" = stored ] || grep -qxF -e "$pair" "$out.known" || known=
+    [ "$which" = all ] || [ -n "$known" ] || continue
+    of=${pair% *}
+    if [ "$(sum_body "$i")" = "${pair#* }" ] && [ "$(sum_body "$p")" = "$of" ] && [ "$(tail -c 20 -- "$p" | hex)" = "$of" ]; then
+        [ -n "$known" ] || GIT_DIR=$out.git git index-pack --verify "$p" >/dev/null 2>&1
+        case $? in
+            0) echo "holds $pair" ;;
+            126 | 127 | 1[3-9]?) exit 4 ;;
+            *) echo "false $of" ;;
+        esac
+    else
+        echo "damaged ${of:--} $b"
+    fi
+done
+[ "$which" != known ] || exit 0
+for p in "$d"/pack/pack-*.pack; do
+    b=${p##*/} b=${b%.pack}
+    case $b in *[!0-9A-Za-z._-]*) continue ;; esac
+    [ ! -f "$p" ] || [ -e "$d/pack/$b.idx" ] || echo "damaged - $b"
+done
+[ "$which" = all ] || exit 0
+LOOSE | sort >"$out.loose"
+BROKEN
+case $code in
+    126 | 127 | 1[3-9]?) exit 4 ;;
+    128) cp -- "$out.loose" "$out.broken" ;;
+esac
+printf 'loose %s\n' "$(comm -12 "$out.loose" "$out.broken" | wc -l)"
+""".replace("LOOSE", _LOOSE)
+    .replace("BROKEN", _BROKEN)
+    .replace("PAIR", _PAIR)
+    .replace("SUM", _SUM)
+)
 
 # $1 ids of the other side, $2 our ids (both sorted), $3 the output: what we lack. Prints the number.
 MISSING = r"""
@@ -152,6 +241,12 @@ for d; do
 done
 sort -u "$scratch/found" | comm -13 - "$wanted" >"$scratch/loose-ids"
 printf 'loose %s\n' "$(wc -l <"$scratch/loose-ids")"
+"""
+
+# $1 a pack, $2 scratch: its index is made of it.
+INDEX = r"""
+mkdir -p -- "$2/indexing/refs" "$2/indexing/objects" && echo 'ref: refs/heads/none' >"$2/indexing/HEAD" || exit 3
+GIT_DIR=$2/indexing git index-pack "$1" >/dev/null
 """
 
 # $1 ids file, $2 directory: a pack of those objects there. Prints its name.

@@ -97,7 +97,7 @@ def test_a_copy_that_took_longer_than_a_sandbox_may_be_held_is_refused_with_the_
     assert not (tmp_path / "worker/one").exists()
 
 
-def test_a_flipped_bit_is_found_named_and_mended(tmp_path: Path, upstream: GitServer) -> None:
+def test_a_flipped_bit_in_a_sandbox_is_found_named_and_mended(tmp_path: Path, upstream: GitServer) -> None:
     filled(tmp_path)
     pack = next((tmp_path / "sandbox/one/objects/pack").glob("*.pack"))
     pack.chmod(0o644)
@@ -106,9 +106,22 @@ def test_a_flipped_bit_is_found_named_and_mended(tmp_path: Path, upstream: GitSe
     pack.write_bytes(data)
     result = fill(tmp_path, upstream.url("one.git"), verify=True)
     (project,) = result.sandbox.projects
+    words = f"it is damaged: {pack.stem.replace('-', ' ')} or its index has not its own checksum any more"
     assert project.action is Action.REPAIR
-    assert f"Pack {pack.stem} in this machine is damaged" in " ".join(project.warnings)
+    assert f"one was mended, and its good objects kept: {words}" in project.warnings
+    make.git(tmp_path / "sandbox/one", "fsck", "--full")
     assert fill(tmp_path, upstream.url("one.git"), verify=True).sandbox.projects[0].action is Action.NOTHING
+
+
+@pytest.mark.parametrize("left", [0, 15, 30])
+def test_an_index_that_was_cut_short_is_found_and_mended(tmp_path: Path, upstream: GitServer, left: int) -> None:
+    filled(tmp_path)
+    index = next((tmp_path / "sandbox/one/objects/pack").glob("*.idx"))
+    index.chmod(0o644)
+    os.truncate(index, left)
+    result = fill(tmp_path, upstream.url("one.git"), verify=True)
+    assert result.sandbox.projects[0].action is Action.REPAIR and not result.worker.failed, result
+    make.git(tmp_path / "sandbox/one", "fsck", "--full")
 
 
 def test_an_index_of_another_pack_is_found() -> None:

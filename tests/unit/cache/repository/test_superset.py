@@ -9,6 +9,7 @@ import hashlib
 import os
 import shutil
 import subprocess
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -79,6 +80,41 @@ def test_a_file_name_on_the_sandbox_cannot_speak_for_objects(tmp_path: Path, ups
     for file in sandbox.rglob("*\n*"):
         file.unlink()
     assert all_objects(worker) <= all_objects(sandbox)
+
+
+def test_ids_are_listed_of_what_differs_alone(tmp_path: Path) -> None:
+    """The worker's lists cross the API server, and are of its loose objects and of the packs that its sandbox does not have too."""
+    path = make.make(tmp_path / "root/one", commits=3)
+    make.git(path, "repack", "-a", "-d", "-q")
+    repository = Repository(LocalShell(), str(tmp_path / "root"), "one", str(tmp_path / "scratch"), Limits())
+    limit = Deadline(BOUND, "this test")
+    entry = repository.inspect(limit)
+    before, packs = all_objects(path), repository.contents(entry, None, limit).packs
+    packed, file = alone(path, b"in a pack")
+    make.git(path, "pack-objects", str(path / "objects/pack/pack"), stdin=f"{packed}\n".encode())
+    file.unlink()
+    loose, _file = alone(path, b"loose")
+    for which, ids in (("all", before | {packed, loose}), ("these", before), ("others", {packed, loose})):
+        repository.list_ids(entry, None, limit, which, packs)
+        assert set(Path(repository.ids_file).read_text().split()) == ids
+
+
+def test_an_object_that_ends_git_itself_is_as_little_there_as_any_loose_one_with_it(tmp_path: Path) -> None:
+    """Its header says a size for which there is no memory, and git gives up at once."""
+    path = make.make(tmp_path / "root/one", commits=3)
+    make.git(path, "repack", "-a", "-d", "-q")
+    before = all_objects(path)
+    _value, file = alone(path, b"loose")
+    file.chmod(0o644)
+    file.write_bytes(zlib.compress(b"commit 99999999999999999\0tree"))
+    repository = Repository(LocalShell(), str(tmp_path / "root"), "one", str(tmp_path / "scratch"), Limits())
+    limit = Deadline(BOUND, "this test")
+    entry = repository.inspect(limit)
+    repository.list_ids(entry, None, limit)
+    assert set(Path(repository.ids_file).read_text().split()) == before
+    assert repository.checksums(entry, (), limit, "all").loose == 1
+    with pytest.raises(CommandFailed):
+        repository.list_ids(entry, None, limit, "others")
 
 
 def test_an_empty_file_is_no_object(tmp_path: Path, upstream: GitServer) -> None:

@@ -185,7 +185,7 @@ def test_bit_rot_is_mended_from_wherever_the_objects_are(world: World, role: str
         shutil.rmtree(upstream(world))  # its partner has it
     flip(pack_of(entry))
     done = world.run(verify=True)
-    assert actions(done)[role]["one"] is Action.REPAIR
+    assert actions(done)[role]["one"] is Action.REPAIR, done
     right(world, done)
     assert not world.run(verify=True).changed
 

@@ -1,0 +1,175 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A sandbox in which git reads an attacker's content under the id of another object."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from datetime import datetime, tzinfo
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache import fill as cache_fill
+from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
+from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.upstream.server import GitServer
+from ansible_collections.packit.deployment.tests.volumes import poison
+from ansible_collections.packit.deployment.tests.volumes.consumer import check_consumer
+
+from .driver import LocalKeeper, fill
+
+EVIL = b"an attacker's"
+
+
+class StandingClock(datetime):
+    """A clock that stands still."""
+
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> StandingClock:
+        return cls(2026, 1, 1, tzinfo=tz)
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[GitServer]:
+    (tmp_path / "upstream").mkdir()
+    make.make(tmp_path / "upstream" / "one.git", commits=6)
+    with GitServer(tmp_path / "upstream") as server:
+        assert not fill(tmp_path, server.url("one.git")).sandbox.failed
+        yield server
+
+
+def swapped(sandbox: Path) -> str:
+    one, two = poison.blobs(sandbox)[:2]
+    poison.swap_offsets(next((sandbox / "objects/pack").glob("*.idx")), one, two)
+    return one
+
+
+def loosened(sandbox: Path) -> str:
+    value = poison.blobs(sandbox)[0]
+    poison.loosen(sandbox)
+    poison.write_loose(sandbox, value, EVIL)
+    return value
+
+
+def another_pack(sandbox: Path) -> str:
+    value = poison.blobs(sandbox)[0]
+    index = poison.pack_with_false_index(sandbox, value, EVIL)
+    os.utime(index.with_suffix(".pack"), (4_000_000_000, 4_000_000_000))  # the newest is read first
+    return value
+
+
+@pytest.mark.parametrize(
+    ("act", "words"),
+    [
+        (swapped, "one was replaced: it was tampered with: the index of pack"),
+        (loosened, "one was replaced: it was tampered with or is damaged: 1 of its loose objects are not what their names say"),
+        (another_pack, "one was replaced: it was tampered with: the index of pack"),
+    ],
+)
+def test_verify_finds_it_says_so_and_brings_what_is_good(
+    tmp_path: Path, upstream: GitServer, act: Callable[[Path], str], words: str
+) -> None:
+    sandbox, worker = tmp_path / "sandbox/one", tmp_path / "worker/one"
+    value = act(sandbox)
+    good = make.git(worker, "cat-file", "blob", value)
+    assert make.git(sandbox, "cat-file", "blob", value) != good
+    result = fill(tmp_path, upstream.url("one.git"), verify=True)
+    (project,) = result.sandbox.projects
+    assert project.action is Action.REPLACE and any(warning.startswith(words) for warning in project.warnings), project
+    assert make.git(sandbox, "cat-file", "blob", value) == good
+    check_consumer(tmp_path, upstream.root / "one.git")
+    again = fill(tmp_path, upstream.url("one.git"), verify=True)
+    assert again.sandbox.projects[0].action is Action.NOTHING and again.sandbox.projects[0].warnings == ()
+
+
+@pytest.mark.parametrize("act", [swapped, loosened])
+def test_the_proof_of_a_plain_run_does_not_rest_on_it(tmp_path: Path, upstream: GitServer, act: Callable[[Path], str]) -> None:
+    sandbox, worker = tmp_path / "sandbox/one", tmp_path / "worker/one"
+    value = act(sandbox)
+    assert not fill(tmp_path, upstream.url("one.git")).sandbox.failed
+    assert make.git(sandbox, "cat-file", "blob", value) == make.git(worker, "cat-file", "blob", value)
+
+
+def test_a_pack_whose_end_alone_is_right_does_not_count(tmp_path: Path, upstream: GitServer) -> None:
+    sandbox = tmp_path / "sandbox/one"
+    pack = next((sandbox / "objects/pack").glob("*.pack"))
+    whole = pack.read_bytes()
+    pack.chmod(0o644)
+    pack.write_bytes(whole[:12] + bytes(len(whole) - 32) + whole[-20:])
+    assert not fill(tmp_path, upstream.url("one.git")).sandbox.failed
+    assert pack.read_bytes() == whole
+
+
+def test_packs_that_the_claim_has_on_record_count_until_a_file_is_changed(
+    tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sandbox that has the same objects in other packs gets its worker's packs once, and reads its own no second time."""
+    monkeypatch.setattr(cache_fill, "datetime", StandingClock)  # that they are proved is written down, though nothing else has changed
+    keeper = LocalKeeper(tmp_path)
+    sandbox = tmp_path / "sandbox/one"
+    make.git(sandbox, "repack", "-a", "-d", "-f", "--depth=1", "-q")
+    url = upstream.url("one.git")
+    first = fill(tmp_path, url, keeper=keeper).sandbox.projects[0]
+    assert any("with objects that only the worker had, as far as checksums prove, were copied" in words for words in first.warnings)
+    (recorded,) = (record.projects["one"].inventory for volume, record in keeper.records.items() if volume.claim == "sandbox")
+    assert recorded.stamp == "" and recorded.packs == 2  # one of the two was not proved: nobody needed it
+    fill(tmp_path, url, verify=True, keeper=keeper)
+    (recorded,) = (record.projects["one"].inventory for volume, record in keeper.records.items() if volume.claim == "sandbox")
+    assert recorded.stamp != ""
+    make.commit(upstream.root / "one.git", "main", 1)
+    again = fill(tmp_path, url, keeper=keeper).sandbox.projects[0]
+    assert again.action is Action.UPDATE and again.warnings == ()
+
+
+def test_a_file_that_was_written_to_is_not_the_one_on_record_whatever_its_times_say(tmp_path: Path, upstream: GitServer) -> None:
+    keeper = LocalKeeper(tmp_path)
+    url = upstream.url("one.git")
+    fill(tmp_path, url, keeper=keeper)
+    pack = next((tmp_path / "sandbox/one/objects/pack").glob("*.pack"))
+    status, whole = pack.stat(), pack.read_bytes()
+    pack.chmod(0o644)
+    pack.write_bytes(whole[:12] + bytes(len(whole) - 32) + whole[-20:])
+    pack.chmod(0o444)
+    os.utime(pack, ns=(status.st_atime_ns, status.st_mtime_ns))
+    make.commit(upstream.root / "one.git", "main", 1)
+    assert not fill(tmp_path, url, keeper=keeper).sandbox.failed
+    assert pack.read_bytes() == whole
+
+
+@pytest.mark.parametrize("side", ["sandbox", "worker"])
+def test_files_that_speak_for_objects_are_removed_at_every_take(tmp_path: Path, upstream: GitServer, side: str) -> None:
+    entry = tmp_path / side / "one"
+    make.git(entry, "commit-graph", "write", "--reachable")
+    make.git(entry, "multi-pack-index", "write")
+    (entry / "objects/pack/pack-x.bitmap").write_text("x")
+    make.commit(upstream.root / "one.git", "main", 1)
+    result = fill(tmp_path, upstream.url("one.git"))
+    (project,) = getattr(result, side).projects
+    assert any(words.startswith("3 files that git would believe instead of the objects") for words in project.warnings), project
+    assert sorted({path.suffix for path in (entry / "objects/pack").iterdir()}) == [".idx", ".pack"]
+    assert list((entry / "objects/info").iterdir()) == []
+
+
+def test_replace_refs_are_reported_and_a_file_for_a_directory_is_removed(tmp_path: Path, upstream: GitServer) -> None:
+    sandbox = tmp_path / "sandbox/one"
+    one, two = poison.blobs(sandbox)[:2]
+    make.git(sandbox, "update-ref", f"refs/replace/{one}", two)
+    (sandbox / "objects/info").rmdir()
+    (sandbox / "objects/info").write_text("/elsewhere\n")
+    (project,) = fill(tmp_path, upstream.url("one.git")).sandbox.projects
+    assert "one has 1 replace refs (refs/replace): git there shows other objects; they were not used" in project.warnings
+    assert any(words.startswith("1 files that git would believe") for words in project.warnings)
+    assert not (sandbox / "objects/info").exists()
+
+
+def test_a_garbage_object_on_the_worker_is_no_object_and_blocks_nothing(tmp_path: Path, upstream: GitServer) -> None:
+    worker = tmp_path / "worker/one"
+    only = make.git(worker, "hash-object", "-w", "--stdin", stdin=b"only here")
+    poison.write_loose(worker, "0f" + "1" * 38, EVIL).write_bytes(b"garbage")
+    poison.write_loose(worker, "0f" + "2" * 38, EVIL)
+    result = fill(tmp_path, upstream.url("one.git"))
+    assert not result.sandbox.failed and not result.worker.failed, result
+    assert make.git(tmp_path / "sandbox/one", "cat-file", "blob", only) == "only here"
