@@ -2,6 +2,7 @@
 # make test        everything that needs no root; make lint, sanity, units, molecule or pytest: one part of it
 # make years       300 years of use, each with its own accidents, told by a seed
 # make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
+# make hostile     200 states in which a stranger may leave a volume, on local directories
 # make benchmark   the figures, on the real cluster
 PYTHON ?= python3
 PYTEST_ARGS ?=
@@ -17,7 +18,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export PYTHONDONTWRITEBYTECODE := 1
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test years test-real benchmark lint sanity units pytest molecule prerequisites clean
+.PHONY: demo test years test-real hostile benchmark lint sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
@@ -65,6 +66,9 @@ test-real: prerequisites $(VENV)/dev-installed
 	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
 		$(RUN) $(BIN)/python -m pytest --real tests/integration -m "not alone" -n 3 $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ] && \
 		$(RUN) $(BIN)/python -m pytest --real tests/integration -m alone $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ]
+
+hostile: prerequisites $(VENV)/dev-installed
+	@HOSTILE_STATES=200 $(RUN) $(BIN)/python -m pytest tests/unit/cache/repository/test_hostile.py -q -n 2 $(PYTEST_ARGS)
 
 benchmark: prerequisites $(VENV)/dev-installed
 	@tests/real_cluster/cluster.sh install
