@@ -172,8 +172,27 @@ CLEAN = (
 cd -- "$1" || exit 3
 TIDY
 clear_work
+clean_entry() {
+    e=./$2
+    [ ! -L "$e" ] && [ -d "$e" ] || return 0
+    open_up "$e" -maxdepth 1
+    GIT_DIRECTORY
+    [ ! -L "$g" ] && [ ! -L "$g/objects" ] && [ -d "$g/objects" ] && [ ! -L "$g/refs" ] || return 0
+    open_up "$g"
+    find "$g/objects" \( -name 'tmp_*' -o -name '.tmp-*' \) -type f -mmin "+$3" -print -delete
+    # A lock of git's is a file; anything else of that name is nobody's, and in the way of all.
+    find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) \( ! -type f -o -type f $locks \) -print -prune -exec rm -rf -- {} +
+    [ ! -d "$g/refs" ] || find "$g/refs" -name '*.lock' \( ! -type f -o -type f $locks \) -print -prune -exec rm -rf -- {} +
+    # What speaks for objects instead of them. git reads these of a reference too, and what they say may be wrong; none is needed.
+    for d in "$g/objects/info" "$g/objects/pack"; do
+        [ ! -f "$d" ] || { echo "$d" && rm -f -- "$d"; }
+    done
+    find "$g/objects" -mindepth 2 -maxdepth 2 \( -path "$g/objects/info/commit-graph*" -o -path "$g/objects/pack/multi-pack-index*" \
+        -o -path "$g/objects/pack/*.bitmap" -o -path "$g/objects/pack/*.rev" \) -print -prune -exec rm -rf -- {} +
+}
 locks="-mmin +$3"  # packed-refs.new is what git writes under packed-refs.lock: where it stays, no ref can be packed again
 [ ! -f "./WORK/$4/locks" ] || locks=  # a run of ours was killed while it had them: nobody else can have been at work here since
+clean_entry "$@"  # first: with the slot goes the mark of whose locks they are
 odd=$(find "./WORK/$4" \( ! -type d \( ! -type f -o ! -links 1 \) -o -type d -path "./WORK/$4/objects/*" \
     ! -path "./WORK/$4/objects/pack" ! -path "./WORK/$4/objects/info" \) -print -quit 2>/dev/null)
 if [ "$5" = keep ] && [ -z "$odd" ] && [ -d "./WORK/$4/objects/pack" ]; then
@@ -185,22 +204,6 @@ else
 fi
 [ ! -d ./WORK ] || find ./WORK -mindepth 1 -maxdepth 1 ! -name "$4" -mmin "+$3" -exec rm -rf -- {} + 2>/dev/null
 rmdir ./WORK 2>/dev/null
-e=./$2
-[ ! -L "$e" ] && [ -d "$e" ] || exit 0
-open_up "$e" -maxdepth 1
-GIT_DIRECTORY
-[ ! -L "$g" ] && [ ! -L "$g/objects" ] && [ -d "$g/objects" ] && [ ! -L "$g/refs" ] || exit 0
-open_up "$g"
-find "$g/objects" \( -name 'tmp_*' -o -name '.tmp-*' \) -type f -mmin "+$3" -print -delete
-# A lock of git's is a file; anything else of that name is nobody's, and in the way of all.
-find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) \( ! -type f -o -type f $locks \) -print -prune -exec rm -rf -- {} +
-[ ! -d "$g/refs" ] || find "$g/refs" -name '*.lock' \( ! -type f -o -type f $locks \) -print -prune -exec rm -rf -- {} +
-# What speaks for objects instead of them. git reads these of a reference too, and what they say may be wrong; none is needed.
-for d in "$g/objects/info" "$g/objects/pack"; do
-    [ ! -f "$d" ] || { echo "$d" && rm -f -- "$d"; }
-done
-find "$g/objects" -mindepth 2 -maxdepth 2 \( -path "$g/objects/info/commit-graph*" -o -path "$g/objects/pack/multi-pack-index*" \
-    -o -path "$g/objects/pack/*.bitmap" -o -path "$g/objects/pack/*.rev" \) -print -prune -exec rm -rf -- {} +
 exit 0
 """.replace("TIDY", TIDY)
     .replace("GIT_DIRECTORY", _GIT_DIRECTORY)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,6 +23,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -225,6 +227,26 @@ def test_what_our_own_git_left_when_it_was_killed_stops_nobody(tmp_path: Path, u
     result = fill(tmp_path, upstream.url("one.git"))
     assert [volume.projects[0].action for volume in (result.sandbox, result.worker)] == [Action.UPDATE, Action.UPDATE]
     assert not (tmp_path / "sandbox/one" / left).exists()
+
+
+def test_nor_does_it_when_the_run_that_removes_it_is_killed_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The mark of whose it is goes last."""
+    entry = make.make(tmp_path / "root/one", commits=2)
+    (entry / "packed-refs.lock").touch()
+    slot = tmp_path / "root/.packit-deployment#work/one"
+    slot.mkdir(parents=True)
+    (slot / "locks").touch()
+    program = tmp_path / "bin/rm"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\n{shutil.which("rm")} "$@"\ncase "$*" in *work/one) kill -KILL 0 ;; esac\n')
+    program.chmod(0o755)
+    with monkeypatch.context() as patched:
+        patched.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+        with pytest.raises(CommandFailed):
+            repository(tmp_path, tmp_path / "root").take(deadline())
+    assert not slot.exists()
+    repository(tmp_path, tmp_path / "root").take(deadline())
+    assert not (entry / "packed-refs.lock").exists()
 
 
 def test_a_ref_to_an_absent_object_is_found(tmp_path: Path) -> None:
