@@ -28,6 +28,8 @@ _GONE = re.compile(r"upload-pack: not our ref [0-9a-f]{40}|Server does not allow
 
 _ADVICE = ("please make sure you have the correct access rights", "and the repository exists.")
 """git's last words after an ssh that failed. What tells is before them, the ssh's own."""
+_PROGRESS = re.compile(r"\d% \(|^remote: (Total|Enumerating|Counting|Compressing) ")
+"""Lines that count what was sent. The other side's may come between any two of this one's."""
 _FSCK = re.compile(r"object [0-9a-f]{40}: (\w+):")
 """What git says of an object that `transfer.fsckObjects` refuses."""
 # git's words where the new objects do not connect to what its refs said is there.
@@ -63,8 +65,8 @@ _MEANINGS = (
 
 def telling(stderr: str) -> str:
     """The lines of git's standard error that tell what was wrong, without progress and advice. Pure."""
-    lines = [line.strip() for line in re.split(r"[\r\n]+", stderr) if line.strip() and "%" not in line]
-    return " | ".join([line for line in lines if line.lower() not in _ADVICE][-3:]) or "git printed nothing"
+    lines = [line.strip() for line in re.split(r"[\r\n]+", stderr) if line.strip()]
+    return " | ".join([line for line in lines if line.lower() not in _ADVICE and not _PROGRESS.search(line)][-3:]) or "git printed nothing"
 
 
 def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentError:

@@ -84,3 +84,12 @@ def test_a_place_that_upstream_redirects_to_is_named_without_what_may_be_secret(
 
 def test_progress_is_no_reason() -> None:
     assert "Receiving" not in str(error("Receiving objects:  10% (1/10)\rfatal: the remote end hung up unexpectedly"))
+
+
+def test_what_the_other_side_counts_takes_no_line_from_what_tells() -> None:
+    words = (
+        f"Receiving objects:  36% (14/37)\rerror: object {'a' * 40}: zeroPaddedFilemode: contains zero-padded file modes\n"
+        "fatal: fsck error in packed object\nremote: Total 37 (delta 5), reused 0 (delta 0), pack-reused 0\nfatal: fetch-pack: invalid index-pack output\n"
+    )
+    assert "zeroPaddedFilemode: contains" in str(error(words))
+    assert "remote: Total" not in str(error(words))
