@@ -25,7 +25,7 @@ demo: prerequisites $(VENV)/demo-installed
 
 # The first four side by side, each one's output when it has ended; the scenarios use all processors by themselves.
 test: prerequisites $(VENV)/dev-installed
-	@$(MAKE) --no-print-directory --output-sync=target --jobs=2 lint sanity units molecule
+	@$(MAKE) --no-print-directory --output-sync=target --jobs=4 lint sanity units molecule
 	@$(MAKE) --no-print-directory pytest
 
 pytest: prerequisites $(VENV)/dev-installed
@@ -34,7 +34,7 @@ pytest: prerequisites $(VENV)/dev-installed
 
 units: prerequisites $(VENV)/dev-installed
 	@echo "== ansible-test units"
-	@$(BIN)/python tests/tools/ansible_test.py units --requirements
+	@$(BIN)/python tests/tools/ansible_test.py units --requirements --num-workers 4
 
 molecule: prerequisites $(VENV)/dev-installed
 	@echo "== molecule: each role on an embedded cluster of its own"

@@ -18,5 +18,13 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.unregister(name="ansible_forked")
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Let a process that has no more tests take some of another's; ansible-test has no option for it."""
+    from xdist.scheduler import WorkStealingScheduling  # noqa: PLC0415
+
+    return WorkStealingScheduling(config, log)
+
+
 settings.register_profile("packit", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("packit")
