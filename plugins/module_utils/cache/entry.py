@@ -14,7 +14,7 @@ from ..printable import printable
 from .git import KEPT_SETTINGS
 from .model import Layout, Ref
 from .refs import BUCKETS
-from .repository_format import partial, to_remake
+from .repository_format import is_partial, to_remake
 from .scripts import LEFT, WORK
 
 _RUNS_PROGRAMS = re.compile(
@@ -111,7 +111,7 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
     head, _newline, settings = output.partition(b"\nkind repository\n")
     facts: dict[str, str] = {}
     refs, sums = [], []
-    wrong: list[str] = []
+    broken: list[str] = []
     left: list[str] = []
     for line in head.decode("utf-8", "surrogateescape").split("\n"):
         word, _space, value = line.partition(" ")
@@ -120,7 +120,7 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
         elif word == "refs_sum":
             sums.append(value)
         elif word == "broken":
-            wrong.append(value)
+            broken.append(value)
         elif word == "left":
             left.append(value)
         else:
@@ -162,12 +162,10 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
         use, reason, remedy = too_many_refs(path)
     remade: tuple[str, ...] = ()
     if use in (Use.BUILD_ON, Use.MEND):
-        if "refs_broken" in facts:
-            wrong.append("refs")
-        why, remade = to_remake(wrong, facts, config)
+        why, remade = to_remake(broken, facts, config)
         if why:
             use, reason, remedy = Use.MEND, reason or why, ""
-        if partial(facts, config):
+        if is_partial(facts, config):
             remade = tuple(sorted({*remade, "config"}))
     return Entry(
         use=use,
@@ -228,7 +226,7 @@ def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tup
         )
     if facts.get("shallow"):
         return Use.MEND, "it is a shallow clone, which git refuses as a reference", by_hand
-    if partial(facts, config):
+    if is_partial(facts, config):
         return Use.MEND, "it is a partial clone (--filter), so objects are missing", by_hand
     return Use.BUILD_ON, "", ""
 

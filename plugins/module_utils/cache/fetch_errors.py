@@ -29,7 +29,7 @@ _GONE = re.compile(r"upload-pack: not our ref [0-9a-f]{40}|Server does not allow
 _ADVICE = ("please make sure you have the correct access rights", "and the repository exists.")
 """git's last words after an ssh that failed. What tells is before them, the ssh's own."""
 _PROGRESS = re.compile(r"\d% \(|^remote: (Total|Enumerating|Counting|Compressing) ")
-"""Lines that count what was sent. The other side's may come between any two of this one's."""
+"""Progress lines. The remote's may stand between any two lines of the local git."""
 _FSCK = re.compile(r"object [0-9a-f]{40}: (\w+):")
 """What git says of an object that `transfer.fsckObjects` refuses."""
 # git's words where the new objects do not connect to what its refs said is there.

@@ -118,9 +118,8 @@ def _counted(worker: Contents, sandbox: Side, recorded: Inventory | None, deadli
     if recorded is not None and recorded.stamp:
         if recorded.stamp == sandbox.entry.stamp:
             return contents.packs
-        if (
-            recorded.sha256 == replace(contents, packs=here).inventory.sha256
-        ):  # the same checksums, on files that were written or moved since
+        unchanged = replace(contents, packs=here).inventory.sha256 == recorded.sha256
+        if unchanged:  # the checksums on record, but files were written or moved since: read them
             return contents.received | sandbox.repository.checksums(sandbox.entry, here, deadline).holds
     return contents.received | sandbox.repository.checksums(sandbox.entry, here & worker.packs, deadline).holds
 

@@ -152,7 +152,7 @@ def parse_contents(output: str, received: Iterable[Pack] = ()) -> Contents:
 
 @dataclass(frozen=True)
 class DamagedPack:
-    """A pack that has not its own checksum any more, or its index has not, or it has none. ``name`` is ``-`` where it has odd characters."""
+    """A pack that does not match its own checksum, whose index does not, or that has no index. ``name`` is ``-`` if it has unusual characters."""
 
     checksum: str
     name: str
@@ -161,14 +161,16 @@ class DamagedPack:
     def words(self) -> str:
         """What is wrong with it."""
         pack = self.checksum if self.name == "-" else self.name.removeprefix("pack-")
-        return f"pack {printable(pack)[:40]} or its index has not its own checksum any more"
+        return f"pack {printable(pack)[:40]} or its index does not match its own checksum"
 
 
 @dataclass(frozen=True)
 class Checksums:
-    """What reading packs has shown: those that are what their checksums say (``holds``), those that have not their own any more
-    (``damaged``), and the checksums of those whose index says other things than the pack (``false``); and how many loose objects
-    are not what their names say."""
+    """What reading the packs has shown.
+
+    ``holds``: packs that match their checksums. ``damaged``: packs that do not. ``false``: checksums of packs whose index does not
+    belong to their content. ``loose``: how many loose objects are not what their names say.
+    """
 
     holds: frozenset[str] = frozenset()
     damaged: tuple[DamagedPack, ...] = ()

@@ -1,8 +1,10 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the objects on a sandbox's volume are what their names say: strangers' commands can write there, and git, which reads an
-object through a pack's index, does not look. Pure."""
+"""Decide whether a sandbox's entry was tampered with, from what reading its packs has shown. Pure.
+
+Strangers' commands can write there, and git, which reads an object through a pack's index, does not look.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +16,7 @@ from .packs import Checksums
 
 
 def tampered(entry: Entry, found: Checksums) -> Entry:
-    """The entry, to be replaced where something in it is not what it says, though its checksums hold. What is damaged is mended."""
+    """Return the entry, to be replaced if its objects are not what their names say. Damage alone is left to mending."""
     words = []
     if found.false:
         words.append(f"it was tampered with: the index of {_packs(found.false)} says other things than the pack")

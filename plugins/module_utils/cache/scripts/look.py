@@ -92,7 +92,7 @@ ln -s -- "$a/objects" objects || exit 3
 if [ ! -d "$a/refs" ] || { [ -e "$a/packed-refs" ] && [ ! -f "$a/packed-refs" ]; }; then mkdir refs
 else ln -s -- "$a/packed-refs" packed-refs && ln -s -- "$a/refs" refs; fi || exit 3
 # A git that was killed, or is not there, says nothing about the entry: what is broken is made anew.
-judged() { case $1 in 126|127|1[3-9]?) exit "$1" ;; *) say "$2" 1 ;; esac; }
+judged() { case $1 in 126|127|1[3-9]?) exit "$1" ;; *) say broken "$2" ;; esac; }
 # What lies there may be of any size, and what is said of it is not: see REF_BUCKETS for refs.
 code=$({ { { GIT_DIR=$v git for-each-ref --format='%(objectname) %(refname)' 2>&4; echo $? >&3; } | head -c REFS_MOST1 >"$4/refs"; } 4>&1 |
     { head -c WORDS_MOST >"$4/words"; cat >/dev/null; }; } 3>&1)
@@ -101,7 +101,7 @@ if [ "$size" -gt REFS_MOST ]; then
     say refs_many "$size"
 else
     if [ "$code" != 0 ]; then
-        judged "$code" refs_broken
+        judged "$code" refs
         : >"$4/refs"
         rm -f -- refs packed-refs
         mkdir refs || exit 3
@@ -130,7 +130,7 @@ if [ -f "$g/config" ]; then
         say config_large CONFIG_MOST
         : >"$4/settings"
     else
-        [ "$code" = 0 ] || judged "$code" config_broken
+        [ "$code" = 0 ] || judged "$code" config
     fi
     say kind repository
     cat "$4/settings"

@@ -1,22 +1,23 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stops our hands on a volume and must not: mode bits, directories and foreign files in our way. Functions for the other scripts."""
+"""Shell functions for the other scripts: open, delete or rename what is in the way on a volume."""
 
 from __future__ import annotations
 
 WORK = ".packit-deployment#work"
 """Our directory at the root of a volume while we work. `#` starts a URL's fragment, so no project can have this name."""
 LEFT = ".packit-deployment#left"
-"""What was in our way there and could not be deleted begins so, with its name behind it, until somebody can delete it."""
+"""Prefix of what could not be deleted at the volume's root, and was renamed. Its old name, owner and time follow."""
 
-# All work in the volume's root, the present directory.
+# All are called in the volume's root.
 #
-# open_up PATH [more of find's words]: what is ours there can be read, entered and changed again. Root needs no such thing.
-# away PATH: out of our way, with all that is in it; renamed where it cannot be deleted. Its code says whether it is gone.
-# clear_work: our work directory is ours, or free. One of another uid (the namespace's range of them was changed) is renamed. A
-# link is followed nowhere: it would lead our hands elsewhere.
-# tell_left NAME: `left`, and the uid and mode of what cannot be deleted of this name (or `*`), a line each.
+# open_up PATH [find's words]: make our own files below PATH readable and writable. Root needs no such thing.
+# there PATH: whether something is there, a dangling link too.
+# aside PATH PREFIX: rename to PREFIX#name#uid.time.pid.
+# away PATH: delete; if that fails, rename to `left#…` in the same directory. Fails if it is still there.
+# clear_work: make the work directory ours: rename one of another uid, remove a link, delete what earlier runs left. Follows no link.
+# tell_left NAME: for each leftover of NAME (or `*`) print `left`, uid and mode.
 TIDY = r"""
 me=$(id -u)
 open_up() {

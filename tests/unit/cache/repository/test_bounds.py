@@ -160,7 +160,7 @@ def test_what_failed_runs_left_is_counted_up_to_a_bound(tmp_path: Path) -> None:
     [
         (
             '[core]\n\trepositoryformatversion = 1\n[extensions "\x1b[31mred"]\n\tx = 1\n',
-            r"its refs are of a newer git (\x1b[31mred.x)",
+            r"it uses what only a newer git knows (\x1b[31mred.x)",
         ),
         (
             '[extensions]\n\tobjectformat = "\x1b]0;title\\n\u202eok: [localhost]"\n',

@@ -133,7 +133,7 @@ MENDED = (file_for_refs, directory_for_config)
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_it_stops_no_fill_and_costs_no_object(pair: Pair, change: Callable[[Pair], None]) -> None:
+def test_closed_modes_and_files_of_the_wrong_kind_stop_no_fill_and_cost_no_object(pair: Pair, change: Callable[[Pair], None]) -> None:
     packs = {path.name for path in (pair.sandbox / "objects/pack").glob("*.pack")}
     change(pair)
     own(pair.directory)
@@ -243,9 +243,9 @@ def fifo(entry: Path) -> None:
     ("change", "use", "words"),
     [
         (lambda entry: set_in(entry, "core.repositoryformatversion=1", "extensions.relativeworktrees=true"), Use.BUILD_ON, ""),
-        (reftable, Use.MEND, "its refs are of a newer git (refstorage)"),
-        (head_directory, Use.MEND, "its HEAD is none"),
-        (lambda entry: (entry / "HEAD").write_text("nonsense\n"), Use.MEND, "its HEAD is none"),
+        (reftable, Use.MEND, "it uses what only a newer git knows (refstorage)"),
+        (head_directory, Use.MEND, "its HEAD names no ref and no commit"),
+        (lambda entry: (entry / "HEAD").write_text("nonsense\n"), Use.MEND, "its HEAD names no ref and no commit"),
         (lambda entry: set_in(entry, "core.repositoryformatversion=99"), Use.MEND, "its format version is 99, which git does not know"),
         (lambda entry: set_in(entry, "extensions.relativeworktrees=true"), Use.MEND, "extensions that its format version must not have"),
         (lambda entry: (entry / "refs/heads/x").write_text("nonsense\n"), Use.MEND, "its refs cannot be read"),
@@ -285,7 +285,7 @@ def test_only_the_objects_of_such_an_entry_count_and_they_stay(pair: Pair, chang
     assert [volume.projects[0].action for volume in (result.sandbox, result.worker)] == [Action.REPAIR, Action.REPAIR], (
         result.worker.projects
     )
-    assert any(words.startswith("one was mended, and its good objects kept: its ") for words in result.worker.projects[0].warnings)
+    assert any(words.startswith("one was mended, and its good objects kept: it") for words in result.worker.projects[0].warnings)
     upstream = make.refs(pair.server.root / "one.git")
     names = "refs/" if bare else "refs/packit-cache/"
     for entry in git_dirs:

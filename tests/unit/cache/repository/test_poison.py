@@ -69,7 +69,7 @@ def another_pack(sandbox: Path) -> str:
         (another_pack, "one was replaced: it was tampered with: the index of pack"),
     ],
 )
-def test_verify_finds_it_says_so_and_brings_what_is_good(
+def test_verify_reports_false_objects_and_replaces_the_entry(
     tmp_path: Path, upstream: GitServer, act: Callable[[Path], str], words: str
 ) -> None:
     sandbox, worker = tmp_path / "sandbox/one", tmp_path / "worker/one"
@@ -86,7 +86,7 @@ def test_verify_finds_it_says_so_and_brings_what_is_good(
 
 
 @pytest.mark.parametrize("act", [swapped, loosened])
-def test_the_proof_of_a_plain_run_does_not_rest_on_it(tmp_path: Path, upstream: GitServer, act: Callable[[Path], str]) -> None:
+def test_a_plain_run_copies_good_packs_over_false_ones(tmp_path: Path, upstream: GitServer, act: Callable[[Path], str]) -> None:
     sandbox, worker = tmp_path / "sandbox/one", tmp_path / "worker/one"
     value = act(sandbox)
     assert not fill(tmp_path, upstream.url("one.git")).sandbox.failed

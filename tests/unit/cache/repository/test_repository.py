@@ -108,7 +108,7 @@ def test_a_flipped_bit_in_a_sandbox_is_found_named_and_mended(tmp_path: Path, up
     pack.write_bytes(data)
     result = fill(tmp_path, upstream.url("one.git"), verify=True)
     (project,) = result.sandbox.projects
-    words = f"it is damaged: {pack.stem.replace('-', ' ')} or its index has not its own checksum any more"
+    words = f"it is damaged: {pack.stem.replace('-', ' ')} or its index does not match its own checksum"
     assert project.action is Action.REPAIR
     assert f"one was mended, and its good objects kept: {words}" in project.warnings
     make.git(tmp_path / "sandbox/one", "fsck", "--full")
