@@ -33,7 +33,7 @@ cd -- "$o" || exit 3
 for d in [0-9a-f][0-9a-f]; do
     if [ -d "$d" ] && [ ! -L "$d" ]; then ln -s -- "$o/$d" "$v/objects/$d" || exit 3; fi
 done
-for i in pack/*.idx pack/.*.idx; do
+for i in pack/*.idx pack/.idx pack/.*.idx; do
     b=${i%.idx}
     if [ ! -e "$i" ] || [ ! -e "$b.pack" ]; then continue; fi
     case " $* " in *" ${b#pack/} "*) continue ;; esac
@@ -90,7 +90,7 @@ DROP_PACKS = r"""
 cd -- "$1" || exit 3
 shift
 for p; do
-    rm -f -- "$p.idx" && rm -f -- "$p.pack" "$p.rev" "$p.bitmap" || exit 4
+    rm -f -- "$p.idx" && rm -rf -- "$p.pack" "$p.rev" "$p.bitmap" || exit 4
 done
 sync -- .
 """

@@ -21,7 +21,7 @@ _PAIR = r"""pair=$(tail -c 40 -- "$i" | od -An -v -tx1 -w20 | tr -d ' ' | paste 
 _BROKEN = r"""mkdir -p -- "$out.git/refs" "$out.git/objects" && echo 'ref: refs/heads/none' >"$out.git/HEAD" || exit 3
     GIT_DIR=$out.git GIT_OBJECT_DIRECTORY=$d git fsck --no-full --no-dangling --no-reflogs --no-progress >/dev/null 2>"$out.words"
     code=$?
-    sed -n 's#^error: .*\(mismatch, found at\|corrupt or missing\): .*/\([0-9a-f]\{2\}\)/\([0-9a-f]\{38\}\)$#\2\3#p' "$out.words" |
+    sed -n 's#^error: .*\(mismatch, found at\|corrupt or missing\|of unknown type .*\): .*/\([0-9a-f]\{2\}\)/\([0-9a-f]\{38\}\)$#\2\3#p' "$out.words" |
         sort -u >"$out.broken" || exit 5"""
 
 # SHA-1 of a file but for its last 20 bytes: openssl uses the processor's own instructions, which not every sha1sum does.
@@ -104,7 +104,7 @@ for d; do
     [ -d "$d" ] || continue
     if [ -d "$d/pack" ] && cd -- "$d/pack"; then
         set --
-        for i in *.idx .*.idx; do
+        for i in *.idx .idx .*.idx; do
             i=${i%.idx}
             if [ -e "$i.idx" ] && [ -e "$i.pack" ]; then set -- "$@" "./$i"; fi
         done
@@ -126,22 +126,24 @@ exit 0
 # From the packs' indexes and the loose objects' names, so that memory does not grow with the number of objects. An index that
 # git cannot read (128) has no objects for consumers either; any other end of git's is an error. Nor is a loose object one that
 # git cannot read, or that is another than its name says. Where one of them ends git itself, none counts as being there; nor can it be
-# said that another volume has them all.
+# said that another volume has them all. Of `these`, an index that only says so at its end is none: a stranger may have written it beside the right one.
 IDS = (
     r"""
 LC_ALL=C
 export LC_ALL
 out=$1 which=$2
+SUM
 shift 2
 cat >"$out.these"
 : >"$out.raw" || exit 3
 for d; do
     [ -d "$d" ] || continue
-    for i in "$d"/pack/*.idx "$d"/pack/.*.idx; do
+    for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
         if [ ! -e "$i" ] || [ ! -e "${i%.idx}.pack" ]; then continue; fi
         if [ "$which" != all ]; then
             PAIR
             if grep -qxF -e "$pair" "$out.these"; then [ "$which" = these ]; else [ "$which" = others ]; fi || continue
+            [ "$which" != these ] || [ "$(sum_body "$i")" = "${pair#* }" ] || continue
         fi
         git show-index <"$i" >"$out.one" || { [ $? = 128 ] && continue; exit 4; }
         cut -d' ' -f2 "$out.one" >>"$out.raw"
@@ -159,6 +161,7 @@ rm -rf -- "$out".?*
 """.replace("LOOSE", _LOOSE)
     .replace("BROKEN", _BROKEN)
     .replace("PAIR", _PAIR)
+    .replace("SUM", _SUM)
 )
 
 # $1 an object directory, $2 scratch, $3 `all`, `known` or `stored` (each pack as if it were known). By standard input come the checksums
@@ -175,13 +178,13 @@ d=$1 out=$2/checksums which=$3
 cat >"$out.known" || exit 3
 SUM
 mkdir -p -- "$out.git/refs" "$out.git/objects" && echo 'ref: refs/heads/none' >"$out.git/HEAD" || exit 3
-for i in "$d"/pack/*.idx "$d"/pack/.*.idx; do
+for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
     p=${i%.idx}.pack
     if [ ! -f "$i" ] || [ ! -f "$p" ]; then continue; fi
     PAIR
     known=1
     b=${i##*/} b=${b%.idx}
-    case $b in *[!0-9A-Za-z._-]*) b=- ;; esac
+    case $b in '' | *[!0-9A-Za-z._-]*) b=- ;; esac
     [ "$which" = stored ] || grep -qxF -e "$pair" "$out.known" || known=
     [ "$which" = all ] || [ -n "$known" ] || continue
     of=${pair% *}
@@ -230,7 +233,7 @@ wanted=$1 scratch=$2
 shift 2
 : >"$scratch/found"
 for d; do
-    for i in "$d"/*.idx "$d"/.*.idx; do
+    for i in "$d"/*.idx "$d"/.idx "$d"/.*.idx; do
         if [ ! -e "$i" ] || [ ! -e "${i%.idx}.pack" ]; then continue; fi
         git show-index <"$i" >"$scratch/one" || { [ $? = 128 ] && continue; exit 4; }
         cut -d' ' -f2 "$scratch/one" | sort | comm -12 - "$wanted" >"$scratch/both"

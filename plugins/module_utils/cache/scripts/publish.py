@@ -115,8 +115,10 @@ if [ "$2" = bare ]; then
     ln -s -- ../objects "$1/.git/objects.new" && mv -T -- "$1/.git/objects.new" "$1/.git/objects"
     sync -- "$1/.git" "$1"
 else
+    x=$1/.git/info/exclude
+    if [ -L "$x" ] || { [ -e "$x" ] && [ ! -f "$x" ]; }; then away "$x" || exit 3; fi
     mkdir -p -- "$1/.git/info"
-    grep -qx /objects "$1/.git/info/exclude" 2>/dev/null || echo /objects >>"$1/.git/info/exclude"
+    grep -qx /objects "$x" 2>/dev/null || echo /objects >>"$x"
     ln -s -- .git/objects "$1/objects" && sync -- "$1"
 fi
 """.replace("TIDY", TIDY)

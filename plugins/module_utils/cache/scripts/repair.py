@@ -30,7 +30,7 @@ for f in packed-refs refs HEAD config; do
     if [ -d "$g/$f" ] || { [ -d "$n/$f" ] && there "$g/$f"; }; then mv -T -- "$g/$f" "$n/was/$f" || exit 4; fi
     mv -f -T -- "$n/$f" "$g/$f" || exit 5
 done
-away "$g/shallow" && find "$g/objects/pack" -maxdepth 1 -name '*.promisor' -exec rm -f -- {} + || exit 5
+away "$g/shallow" && find "$g/objects/pack" -maxdepth 1 -name '*.promisor' -exec rm -rf -- {} + || exit 5
 sync -- "$g"
 away "$n"
 """.replace("TIDY", TIDY)

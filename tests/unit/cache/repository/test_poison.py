@@ -173,3 +173,75 @@ def test_a_garbage_object_on_the_worker_is_no_object_and_blocks_nothing(tmp_path
     result = fill(tmp_path, upstream.url("one.git"))
     assert not result.sandbox.failed and not result.worker.failed, result
     assert make.git(tmp_path / "sandbox/one", "cat-file", "blob", only) == "only here"
+
+
+def test_an_index_that_only_says_whose_it_is_stands_for_no_object(tmp_path: Path, upstream: GitServer) -> None:
+    """The sandbox's user takes an object away, and plants an index that lists it and ends as that of a proved pack does."""
+    keeper, url = LocalKeeper(tmp_path), upstream.url("one.git")
+    old = make.git(upstream.root / "one.git", "rev-parse", "main")
+    make.commit(upstream.root / "one.git", "main", 1)
+    fill(tmp_path, url, keeper=keeper)
+    sandbox, packs = tmp_path / "sandbox/one", tmp_path / "sandbox/one/objects/pack"
+    small, big = sorted(packs.glob("*.pack"), key=lambda pack: pack.stat().st_size)
+    index = big.with_suffix(".idx").read_bytes()
+    held = [line.split()[0] for line in make.git(sandbox, "verify-pack", "-v", str(big)).splitlines() if line[40:41] == " "]
+    assert old in held
+    rest = "".join(f"{value}\n" for value in held if value != old)
+    make.git(sandbox, "pack-objects", "--quiet", "--window=0", str(packs / "pack"), stdin=rest.encode())
+    end = small.with_suffix(".idx").read_bytes()[-40:]
+    size = big.stat().st_size
+    for file in (big, big.with_suffix(".idx")):
+        file.unlink()
+    (packs / "x.idx").write_bytes(index[:-40] + end)
+    (packs / "x.pack").write_bytes(b"PACK" + bytes(size - 24) + end[:20])
+    make.commit(upstream.root / "one.git", "main", 1)
+    assert not fill(tmp_path, url, keeper=keeper).sandbox.failed
+    assert make.git(sandbox, "cat-file", "commit", old) == make.git(tmp_path / "worker/one", "cat-file", "commit", old)
+
+
+def test_a_pack_whose_name_is_only_its_suffix_is_seen(tmp_path: Path, upstream: GitServer) -> None:
+    sandbox = tmp_path / "sandbox/one"
+    value = poison.blobs(sandbox)[0]
+    index = poison.pack_with_false_index(sandbox, value, EVIL)
+    index.with_suffix(".pack").rename(index.with_name(".pack"))
+    index.rename(index.with_name(".idx"))
+    os.utime(index.with_name(".pack"), (4_000_000_000, 4_000_000_000))
+    (project,) = fill(tmp_path, upstream.url("one.git"), verify=True).sandbox.projects
+    assert project.action is Action.REPLACE, project
+    assert make.git(sandbox, "cat-file", "blob", value) == make.git(tmp_path / "worker/one", "cat-file", "blob", value)
+
+
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_no_link_leads_a_bridges_hand_outside_and_no_pipe_holds_it(tmp_path: Path, upstream: GitServer, kind: str) -> None:
+    sandbox, outside = tmp_path / "sandbox/one", tmp_path / "outside"
+    outside.write_text("precious")
+    sandbox.rename(sandbox.with_name("moved"))
+    sandbox.mkdir()
+    sandbox.with_name("moved").rename(sandbox / ".git")
+    exclude = sandbox / ".git/info/exclude"
+    exclude.parent.mkdir(exist_ok=True)
+    exclude.unlink(missing_ok=True)
+    if kind == "link":
+        exclude.symlink_to(outside)
+    else:
+        os.mkfifo(exclude)
+    make.commit(upstream.root / "one.git", "main", 1)
+    assert not fill(tmp_path, upstream.url("one.git")).sandbox.failed
+    assert outside.read_text() == "precious"
+    assert exclude.is_file() and not exclude.is_symlink()
+
+
+def test_a_directory_that_looks_like_a_promise_of_objects_stops_nobody(tmp_path: Path, upstream: GitServer) -> None:
+    pack = next((tmp_path / "sandbox/one/objects/pack").glob("*.pack"))
+    (pack.with_suffix(".promisor") / "x").mkdir(parents=True)
+    make.commit(upstream.root / "one.git", "main", 1)
+    result = fill(tmp_path, upstream.url("one.git"))
+    assert not result.sandbox.failed and not result.worker.failed, result
+    assert not pack.with_suffix(".promisor").exists()
+
+
+def test_a_loose_object_of_no_known_type_on_the_worker_is_none(tmp_path: Path, upstream: GitServer) -> None:
+    make.git(tmp_path / "worker/one", "hash-object", "-w", "--stdin", "--literally", "-t", "strange", stdin=b"garbage")
+    make.commit(upstream.root / "one.git", "main", 1)
+    result = fill(tmp_path, upstream.url("one.git"))
+    assert not result.sandbox.failed and not result.worker.failed, result
