@@ -254,7 +254,7 @@ def test_a_volume_that_is_too_small_is_refused_with_the_figures_and_nothing_is_w
     assert not (scene.sandbox() / "one").exists()
     assert not list(scene.sandbox().rglob("*.pack"))
     assert done.actions()[scene.worker_claim()] == {"one": "blocked"}
-    assert scene.fillers() == []
+    until(lambda: scene.fillers() == [], "the end of the seed and the fillers")
 
 
 def test_a_known_volume_that_is_too_small_is_not_even_taken(scene: Scene) -> None:
