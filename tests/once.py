@@ -18,7 +18,7 @@ _VARIABLE = "PACKIT_TESTS_SHARED"
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make a directory for a session. Its other processes inherit it: pytest-xdist's, and one for each test, as ansible-test has them."""
+    """Make a directory for a session. Its other processes, pytest-xdist's, inherit it."""
     if _VARIABLE not in os.environ:
         shared = tempfile.TemporaryDirectory(prefix="packit-tests-")
         os.environ[_VARIABLE] = shared.name

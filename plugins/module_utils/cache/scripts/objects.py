@@ -18,16 +18,20 @@ _PAIR = r"""pair=$(tail -c 40 -- "$i" | od -An -v -tx1 -w20 | tr -d ' ' | paste 
 
 # The ids of loose objects in "$d" that git cannot read, or that are others than their names say, sorted in "$out.broken"; fsck's code is in
 # "$code". Below 126 it tells of history, too; 128 that it gave up, and more that it was killed.
-_BROKEN = r"""mkdir -p -- "$out.git/refs" "$out.git/objects" && echo 'ref: refs/heads/none' >"$out.git/HEAD" || exit 3
+_BROKEN = r"""empty_git "$out.git" || exit 3
     GIT_DIR=$out.git GIT_OBJECT_DIRECTORY=$d git fsck --no-full --no-dangling --no-reflogs --no-progress >/dev/null 2>"$out.words"
     code=$?
     sed -n 's#^error: .*\(mismatch, found at\|corrupt or missing\|of unknown type .*\): .*/\([0-9a-f]\{2\}\)/\([0-9a-f]\{38\}\)$#\2\3#p' "$out.words" |
         sort -u >"$out.broken" || exit 5"""
 
-# SHA-1 of a file but for its last 20 bytes: openssl uses the processor's own instructions, which not every sha1sum does.
+# Standard input in hexadecimal digits, and its SHA-1: openssl uses the processor's own instructions, which not every sha1sum does.
 _SUM = r"""hex() { od -An -v -tx1 | tr -d ' \n'; }
 if command -v openssl >/dev/null; then sum() { openssl dgst -sha1 -r | cut -c1-40; }; else sum() { sha1sum | cut -c1-40; }; fi
-sum_body() { dd if="$1" bs=1M iflag=count_bytes count="$(($(stat -c %s -- "$1") - 20))" status=none | sum; }"""
+body() { dd if="$1" bs=1M iflag=count_bytes count="$2" status=none; }
+sum_body() { body "$1" "$(($(stat -c %s -- "$1") - 20))" | sum; }"""
+
+# An empty git directory $1, for commands that want one.
+_EMPTY_GIT = r"""empty_git() { mkdir -p -- "$1/refs" "$1/objects" && echo 'ref: refs/heads/none' >"$1/HEAD"; }"""
 
 # $1 root, $2 slot, then base names: the quarantine of a project, empty but for what an earlier try received of these packs.
 # Prints the bytes that are free on the volume, and those that are received already.
@@ -54,10 +58,7 @@ echo "$(df -B1 --output=avail -- "$root" | tail -n 1) $n"
 # index, the SHA-1 of all but the index's last 20 bytes, those last 20 bytes.
 CHECK_PACKS = r"""
 cd -- "$1" 2>/dev/null || exit 0
-hex() { od -An -v -tx1 | tr -d ' \n'; }
-# openssl uses the processor's own instructions, which not every sha1sum does: a third of the time while the volume is held.
-if command -v openssl >/dev/null; then sum() { openssl dgst -sha1 -r | cut -c1-40; }; else sum() { sha1sum | cut -c1-40; }; fi
-body() { dd if="$1" bs=1M iflag=count_bytes count="$2" status=none; }
+SUM
 set -- "$1" "$2" pack-*.pack
 [ -e "$3" ] || exit 0
 syncing=
@@ -73,7 +74,7 @@ for p in pack-*.pack; do
         "$(body "$p.idx" $((index - 20)) | sum)" "$(tail -c 20 "$p.idx" | hex)"
 done
 [ -z "$syncing" ] || wait "$syncing" || exit 4
-"""
+""".replace("SUM", _SUM)
 
 # $1 a directory, $2 `arrived` where the files are to be on disk afterwards, then names of files: the SHA-1, whole, of those that
 # are there, in lines `sum name`. Two thirds of the time of CHECK_PACKS while the volume is held: one process for all files, and no pipe.
@@ -133,6 +134,7 @@ LC_ALL=C
 export LC_ALL
 out=$1 which=$2
 SUM
+EMPTY_GIT
 shift 2
 cat >"$out.these"
 : >"$out.raw" || exit 3
@@ -162,6 +164,7 @@ rm -rf -- "$out".?*
     .replace("BROKEN", _BROKEN)
     .replace("PAIR", _PAIR)
     .replace("SUM", _SUM)
+    .replace("EMPTY_GIT", _EMPTY_GIT)
 )
 
 # $1 an object directory, $2 scratch, $3 `all`, `known` or `stored` (each pack as if it were known). By standard input come the checksums
@@ -177,7 +180,8 @@ export LC_ALL
 d=$1 out=$2/checksums which=$3
 cat >"$out.known" || exit 3
 SUM
-mkdir -p -- "$out.git/refs" "$out.git/objects" && echo 'ref: refs/heads/none' >"$out.git/HEAD" || exit 3
+EMPTY_GIT
+empty_git "$out.git" || exit 3
 for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
     p=${i%.idx}.pack
     if [ ! -f "$i" ] || [ ! -f "$p" ]; then continue; fi
@@ -217,6 +221,7 @@ printf 'loose %s\n' "$(comm -12 "$out.loose" "$out.broken" | wc -l)"
     .replace("BROKEN", _BROKEN)
     .replace("PAIR", _PAIR)
     .replace("SUM", _SUM)
+    .replace("EMPTY_GIT", _EMPTY_GIT)
 )
 
 # $1 ids of the other side, $2 our ids (both sorted), $3 the output: what we lack. Prints the number.
@@ -248,9 +253,10 @@ printf 'loose %s\n' "$(wc -l <"$scratch/loose-ids")"
 
 # $1 a pack, $2 scratch: its index is made of it.
 INDEX = r"""
-mkdir -p -- "$2/indexing/refs" "$2/indexing/objects" && echo 'ref: refs/heads/none' >"$2/indexing/HEAD" || exit 3
+EMPTY_GIT
+empty_git "$2/indexing" || exit 3
 GIT_DIR=$2/indexing git index-pack "$1" >/dev/null
-"""
+""".replace("EMPTY_GIT", _EMPTY_GIT)
 
 # $1 ids file, $2 directory: a pack of those objects there. Prints its name.
 PACK_LOOSE = r"""

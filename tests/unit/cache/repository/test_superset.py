@@ -23,6 +23,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.shell import Com
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
+from ansible_collections.packit.deployment.tests.volumes.poison import writable
 
 from .beginnings import a_dozen, filled
 from .driver import fill
@@ -33,11 +34,6 @@ from .test_killed import all_objects, check_rules
 def upstream(tmp_path: Path) -> Iterator[GitServer]:
     with a_dozen(tmp_path) as server:
         yield server
-
-
-def writable(directory: Path) -> None:
-    for file in directory.rglob("*"):
-        file.chmod(0o755 if file.is_dir() else 0o644)
 
 
 def alone(entry: Path, content: bytes) -> tuple[str, Path]:
