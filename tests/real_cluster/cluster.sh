@@ -88,8 +88,10 @@ K
   # Each node has an address of its own on a bridge that nothing else uses; pods of both nodes share the other bridge.
   ip link add real-nodes type bridge 2>/dev/null || true
   ip link set real-nodes up
-  # Made here, not by the first pod: test servers listen on its address before there is one.
-  ip link add real-pods type bridge 2>/dev/null || true
+  # Made here, not by the first pod: test servers listen on its address before there is one. A bridge without a MAC address of its
+  # own takes the lowest of its ports', so it changes as pods come and go, and a pod that has just asked for it sends into nowhere
+  # until its entry is old: a connection took 67 seconds, or failed after 131.
+  ip link add real-pods address 02:00:0a:58:00:01 type bridge 2>/dev/null || true
   ip addr add 10.88.0.1/16 dev real-pods 2>/dev/null || true
   ip link set real-pods up
   cat >"$dir/cni/net.d/10-real.conflist" <<K
