@@ -13,6 +13,7 @@ from pathlib import Path
 from statistics import median
 
 from tests.clusters.embedded import EmbeddedTestCluster
+from tests.consumers.packit import packit
 from tests.integration.harness import SAND, Scene
 from tests.integration.test_modules import filler
 from tests.modules.launcher import launcher
@@ -77,7 +78,8 @@ def idle(table: Table) -> None:
         with ExitStack() as stack:
             directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packit-benchmark-")))
             server = stack.enter_context(GitServer(directory, cluster.upstream_host))
-            scene = Scene(cluster, server, directory, stack.enter_context(launcher()), through_playbook=True)
+            modules, consumer = stack.enter_context(launcher()), stack.enter_context(packit())
+            scene = Scene(cluster, server, directory, modules, consumer, through_playbook=True)
             scene.deploy(100, running=False)
             scene.repository(commits=3)
             scene.succeed(concurrency=32)

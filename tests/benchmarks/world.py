@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.clusters.real import RealCluster
+from tests.consumers.packit import packit
 from tests.integration.harness import SAND, WORK, Scene
 from tests.integration.runs import Run
 from tests.modules.launcher import launcher
@@ -94,8 +95,8 @@ def world() -> Iterator[World]:
         root = directory / "upstream"
         root.mkdir()
         try:
-            with GitServer(root, cluster.upstream_host) as server, launcher() as modules:
-                scene = Scene(cluster, server, directory, modules, through_playbook=True)
+            with GitServer(root, cluster.upstream_host) as server, launcher() as modules, packit() as consumer:
+                scene = Scene(cluster, server, directory, modules, consumer, through_playbook=True)
                 scene.deploy(PAIRS, size="3G")
                 made = World(cluster, scene)
                 made.original()

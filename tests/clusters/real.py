@@ -62,10 +62,30 @@ class RealCluster(TestCluster):
         make_claim: bool = True,
         storage_class: str = "standard",
     ) -> None:
-        run([str(SCRIPT), "volume", namespace, claim, size, node, access_mode, storage_class])
+        self._persistent_volume(namespace, claim, size=size, node=node, access_mode=access_mode, storage_class=storage_class)
+        there = any(item.metadata.name == claim for item in self.core.list_namespaced_persistent_volume_claim(namespace).items)
+        if make_claim and not there:
+            spec = {"accessModes": [access_mode], "storageClassName": storage_class, "resources": {"requests": {"storage": f"{size}i"}}}
+            self.core.create_namespaced_persistent_volume_claim(namespace, {"metadata": {"name": claim}, "spec": spec})
 
     def room(self, namespace: str, claim: str) -> None:
-        run([str(SCRIPT), "volume", namespace, claim, "1G", "node1", "ReadWriteOnce", "standard", "none"])
+        self.volume(namespace, claim, size="1G", node="node1", access_mode="ReadWriteOnce", make_claim=False)
+
+    def _persistent_volume(self, namespace: str, claim: str, *, size: str, node: str, access_mode: str, storage_class: str) -> None:
+        run([str(SCRIPT), "mount_volume", namespace, claim, size])
+        on_node = {"key": "kubernetes.io/hostname", "operator": "In", "values": [node]}
+        spec = {
+            "capacity": {"storage": f"{size}i"},
+            "accessModes": [access_mode],
+            "storageClassName": storage_class,
+            "persistentVolumeReclaimPolicy": "Retain",
+            "claimRef": {"namespace": namespace, "name": claim},
+            "local": {"path": str(self.volume_path(namespace, claim))},
+            "nodeAffinity": {"required": {"nodeSelectorTerms": [{"matchExpressions": [on_node]}]}},
+        }
+        name = f"{namespace}-{claim}"
+        if not any(item.metadata.name == name for item in self.core.list_persistent_volume(label_selector="test=volume").items):
+            self.core.create_persistent_volume({"metadata": {"name": name, "labels": {"test": "volume"}}, "spec": spec})
 
     def volume_path(self, namespace: str, claim: str) -> Path:
         return self.kubeconfig.parent / "volumes" / f"{namespace}-{claim}"

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.clusters.base import TestCluster
+from tests.consumers.packit import Packit, packit
 from tests.modules.launcher import Launcher, launcher
 from tests.upstream.server import GitServer
 
@@ -75,13 +76,20 @@ def shared_launcher() -> Iterator[Launcher]:
         yield made
 
 
+@pytest.fixture(scope="session", name="packit")
+def shared_packit() -> Iterator[Packit]:
+    """The consumer of the caches."""
+    with packit() as made:
+        yield made
+
+
 @pytest.fixture
-def scene(cluster: TestCluster, launcher: Launcher, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+def scene(cluster: TestCluster, launcher: Launcher, packit: Packit, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
     """A cluster with nothing in it, and a git server with nothing on it."""
     root = tmp_path / "upstream"
     root.mkdir()
     with GitServer(root, cluster.upstream_host) as server:
-        made = Scene(cluster, server, tmp_path, launcher, request.node.get_closest_marker("playbook") is not None)
+        made = Scene(cluster, server, tmp_path, launcher, packit, request.node.get_closest_marker("playbook") is not None)
         request.node.stash[_SCENE] = made
         yield made
         for run in made.started:

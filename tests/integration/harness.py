@@ -18,7 +18,7 @@ from typing import Any
 import yaml
 
 from tests.clusters.base import LANE, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
-from tests.consumers.packit import check_in_sandbox, clone_as_packit
+from tests.consumers.packit import Packit
 from tests.modules import role
 from tests.modules.launcher import Call, Launcher
 from tests.repositories import make
@@ -41,6 +41,7 @@ class Scene:
     server: GitServer
     directory: Path
     launcher: Launcher
+    packit: Packit
     through_playbook: bool
     pods: list[str] = field(default_factory=list)
     kubeconfig: Path = Path()
@@ -194,8 +195,8 @@ class Scene:
                 assert objects(worker / name) <= objects(sandbox / name)
                 checkout = self.directory / f"checkout-{number}-{name}-{time.monotonic_ns()}" / "code"
                 checkout.parent.mkdir()
-                clone_as_packit(worker, self.url(name), checkout)
-                check_in_sandbox(sandbox, checkout)
+                self.packit.clone(worker, self.url(name), checkout)
+                self.packit.check_in_sandbox(sandbox, checkout)
 
 
 def own(entry: Path, volume: Path) -> None:

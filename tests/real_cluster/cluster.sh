@@ -3,10 +3,9 @@
 # NODES nodes, each a containerd and a kubelet of its own. Needs root, Go, and the Debian packages that `install` names.
 #
 #   cluster.sh install | build | up | down | kubeconfig
-#   cluster.sh volume NAMESPACE CLAIM [SIZE] [NODE] [MODE] [CLASS] [none]   a volume for a claim, and the claim unless it is
-#                                                    there (or `none` is said): an ext4 image of that size, so lost+found is
-#                                                    there and ENOSPC is real
-#   cluster.sh unmount NAMESPACE CLAIM               the volume's file system goes away
+#   cluster.sh mount_volume NAMESPACE CLAIM SIZE     a volume's file system: an ext4 image of that size, so lost+found is there
+#                                                    and ENOSPC is real
+#   cluster.sh unmount NAMESPACE CLAIM               it goes away
 #
 # CLUSTER_DIR  what the running cluster keeps   (/var/tmp/packit-deployment-cluster; `down` deletes it)
 # CLUSTER_BIN  binaries and images, kept        (~/.cache/packit-deployment/real-cluster)
@@ -165,31 +164,12 @@ K
 
 exports() { echo "export KUBECONFIG=$dir/kubeconfig PATH=$bin:\$PATH"; }
 
-volume() {
-  local ns=$1 name=$2 size=${3:-1G} node=${4:-node1} mode=${5:-ReadWriteOnce} class=${6:-standard} claim=${7:-} path="$dir/volumes/$1-$2"
+mount_volume() {
+  local path="$dir/volumes/$1-$2"
   mkdir -p "$path"
   if ! mountpoint -q "$path"; then
-    rm -f "$path.img"; truncate -s "$size" "$path.img"; mkfs.ext4 -q "$path.img"; mount -o loop "$path.img" "$path"
+    rm -f "$path.img"; truncate -s "$3" "$path.img"; mkfs.ext4 -q "$path.img"; mount -o loop "$path.img" "$path"
   fi
-  $kubectl apply -f - <<K
-apiVersion: v1
-kind: PersistentVolume
-metadata: {name: "$ns-$name", labels: {test: volume}}
-spec:
-  capacity: {storage: ${size}i}
-  accessModes: [$mode]
-  storageClassName: $class
-  persistentVolumeReclaimPolicy: Retain
-  claimRef: {namespace: "$ns", name: "$name"}
-  local: {path: "$path"}
-  nodeAffinity: {required: {nodeSelectorTerms: [{matchExpressions: [{key: kubernetes.io/hostname, operator: In, values: [$node]}]}]}}
-K
-  [ "$claim" = none ] || $kubectl get -n "$ns" pvc "$name" >/dev/null 2>&1 || $kubectl apply -f - <<K
-apiVersion: v1
-kind: PersistentVolumeClaim
-metadata: {name: "$name", namespace: "$ns"}
-spec: {accessModes: [$mode], storageClassName: $class, resources: {requests: {storage: ${size}i}}}
-K
 }
 
 unmount() {
