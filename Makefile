@@ -23,14 +23,13 @@ RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PAT
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
 
-# The first four side by side, each one's output when it has ended; the scenarios use all processors by themselves.
+# All side by side: the scenarios tell how far they are (the + in front of their command), the others when they have ended.
 test: prerequisites $(VENV)/dev-installed
-	@$(MAKE) --no-print-directory --output-sync=target --jobs=4 lint sanity units molecule
-	@$(MAKE) --no-print-directory pytest
+	@$(MAKE) --no-print-directory --output-sync=target --jobs=5 sanity pytest units molecule lint
 
 pytest: prerequisites $(VENV)/dev-installed
-	@echo "== pytest: $(TESTS), by four processes, of which each has an embedded cluster"
-	@$(RUN) $(BIN)/python -m pytest $(TESTS) -n 4 $(PYTEST_ARGS)
+	+@echo "== pytest: $(TESTS), by four processes, of which each has an embedded cluster"
+	+@$(RUN) $(BIN)/python -m pytest $(TESTS) -n 4 $(PYTEST_ARGS)
 
 units: prerequisites $(VENV)/dev-installed
 	@echo "== ansible-test units"
@@ -64,7 +63,7 @@ test-real: prerequisites $(VENV)/dev-installed
 	@echo "== the scenarios on a real Kubernetes (the first time builds it, about 5 minutes)"
 	@tests/real_cluster/cluster.sh install
 	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
-		$(RUN) $(BIN)/python -m pytest --real tests/integration -m "not alone" -n 3 $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ] && \
+		$(RUN) $(BIN)/python -m pytest --real tests/integration -m "not alone" -n 5 $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ] && \
 		$(RUN) $(BIN)/python -m pytest --real tests/integration -m alone $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ]
 
 hostile: prerequisites $(VENV)/dev-installed

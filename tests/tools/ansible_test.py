@@ -52,6 +52,7 @@ def main(words: list[str]) -> int:
             "HOME": str(home),
             "ANSIBLE_COLLECTIONS_PATH": directory,
             "PIP_CACHE_DIR": str(Path.home() / ".cache" / "pip"),
+            "PIP_NO_COMPILE": "1",  # each of its tests has an environment of its own, which is used once
         }
         for name in ("PYTHONPATH", "VIRTUAL_ENV"):
             environment.pop(name, None)
