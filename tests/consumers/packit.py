@@ -47,8 +47,8 @@ class Packit:
 
     def clone(self, worker_volume: Path, url: str, checkout: Path) -> None:
         """Clone with packit's own code from the worker's volume; it must have used the cache."""
-        self._work(worker_volume, checkout, url=url)
         name = url.rsplit("/", 1)[1].removesuffix(".git")
+        self._work(worker_volume, checkout, url=url, name=name)
         alternates = (checkout / ".git/objects/info/alternates").read_text().strip()
         assert alternates.startswith(f"/repository-cache/{name}/"), alternates
 
@@ -70,7 +70,7 @@ def packit() -> Iterator[Packit]:
 
 
 def work(job: Mapping[str, Any]) -> int:
-    """Clone a job's ``url``, or without one work in what was cloned: what the processes of the fork server do."""
+    """Clone a job's ``url``, of which the cache has ``name``, or without one work in what was cloned: what the processes of the fork server do."""
     safe = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": "safe.directory", "GIT_CONFIG_VALUE_0": "*"}
     os.environ.update(safe, HOME=job["directory"])
     enter(Path(job["volume"]), Path(job["directory"]) / "root")
@@ -78,5 +78,5 @@ def work(job: Mapping[str, Any]) -> int:
         return subprocess.run(["sh", "-c", _CHECKS, "checks", job["checkout"]], check=False, timeout=BOUND).returncode
     cache = RepositoryCache("/repository-cache")
     cache.get_repo(job["url"], job["checkout"])
-    assert cache.projects_cloned_using_cache, f"packit did not use the cache for {job['url']}"
+    assert ",".join(cache.projects_cloned_using_cache) == job["name"], f"packit did not use the cache for {job['url']}"
     return 0
