@@ -109,6 +109,22 @@ class TestCluster(ABC):
     def _has_service_account(self, namespace: str) -> bool:
         return any(item.metadata.name == "default" for item in self.core.list_namespaced_service_account(namespace).items)
 
+    def make_claim(
+        self,
+        namespace: str,
+        name: str,
+        *,
+        size: str,
+        access_mode: str,
+        storage_class: str,
+        annotations: Mapping[str, str] | None = None,
+    ) -> None:
+        """Make a claim unless it is there; its volume is another's affair."""
+        if not any(item.metadata.name == name for item in self.core.list_namespaced_persistent_volume_claim(namespace).items):
+            spec = {"accessModes": [access_mode], "storageClassName": storage_class, "resources": {"requests": {"storage": f"{size}i"}}}
+            meta = {"name": name, "annotations": dict(annotations or {})}
+            self.core.create_namespaced_persistent_volume_claim(namespace, {"metadata": meta, "spec": spec})
+
     def claim(
         self,
         namespace: str,

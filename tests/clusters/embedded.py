@@ -60,11 +60,7 @@ class EmbeddedTestCluster(TestCluster):
     ) -> None:
         limited = size.endswith("M") and int(size[:-1]) <= 128
         annotations = {"embedded.test/node": node, **({"embedded.test/limited": "true"} if limited else {})}
-        spec = {"accessModes": [access_mode], "storageClassName": storage_class, "resources": {"requests": {"storage": f"{size}i"}}}
-        if not any(item.metadata.name == claim for item in self.core.list_namespaced_persistent_volume_claim(namespace).items):
-            self.core.create_namespaced_persistent_volume_claim(
-                namespace, {"metadata": {"name": claim, "annotations": annotations}, "spec": spec}
-            )
+        self.make_claim(namespace, claim, size=size, access_mode=access_mode, storage_class=storage_class, annotations=annotations)
 
     def room(self, namespace: str, claim: str) -> None:
         """Every claim finds its volume here."""

@@ -63,10 +63,8 @@ class RealCluster(TestCluster):
         storage_class: str = "standard",
     ) -> None:
         self._persistent_volume(namespace, claim, size=size, node=node, access_mode=access_mode, storage_class=storage_class)
-        there = any(item.metadata.name == claim for item in self.core.list_namespaced_persistent_volume_claim(namespace).items)
-        if make_claim and not there:
-            spec = {"accessModes": [access_mode], "storageClassName": storage_class, "resources": {"requests": {"storage": f"{size}i"}}}
-            self.core.create_namespaced_persistent_volume_claim(namespace, {"metadata": {"name": claim}, "spec": spec})
+        if make_claim:
+            self.make_claim(namespace, claim, size=size, access_mode=access_mode, storage_class=storage_class)
 
     def room(self, namespace: str, claim: str) -> None:
         self.volume(namespace, claim, size="1G", node="node1", access_mode="ReadWriteOnce", make_claim=False)
