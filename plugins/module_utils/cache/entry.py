@@ -241,8 +241,11 @@ def left_behind(owner_and_mode: str, root: str) -> tuple[str, str]:
 
 
 def speaks_for_objects(path: str) -> bool:
-    """Whether a removed file is one that git reads instead of objects or packs' indexes; else a failed run has left it."""
-    return re.search(r"/objects/(info(/commit-graph.*)?|pack(/multi-pack-index.*|/.*\.(bitmap|rev))?)$", path) is not None
+    """Whether a removed file is one that git reads instead of objects or packs' indexes; else a failed run has left it.
+
+    A ``.git`` itself is removed only from a bare entry, in whose place consumers' git would read it.
+    """
+    return re.search(r"/objects/(info(/commit-graph.*)?|pack(/multi-pack-index.*|/.*\.(bitmap|rev))?)$|^\./[^/]+/\.git$", path) is not None
 
 
 def _warnings(facts: dict[str, str], config: dict[str, str], refs: list[Ref], name: str) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from .publication import Unusable, bridge, check_usable, is_current, own_snapsho
 from .record import Held, Inventory, key
 from .repository import Incomplete, Repository
 from .results import ProjectResult
-from .tampering import tampered
+from .tampering import fit_for, tampered
 from .transfer import Transfer
 
 Tell = Callable[[str, str], None]
@@ -105,6 +105,8 @@ def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | Non
     entry, removed = repository.take(deadline, keep_received=work.transfer.resumes, snapshot=work.snapshot)
     if work.snapshot is None and worker is None and not entry.usable:
         raise _not_there(repository, entry)
+    if worker is not None:
+        entry = fit_for(entry, worker.layout)
     check_usable(repository, entry, held.shared)
     counted: frozenset[str] = frozenset()
     if work.verify:
@@ -134,8 +136,8 @@ def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | Non
         warnings.append(f"{len(removed) - len(misleading)} files that failed runs had left were removed from {name}")
     if misleading:
         warnings.append(
-            f"{len(misleading)} files that git would believe instead of the objects (commit-graph, multi-pack-index, bitmap, rev, or a file in "
-            f"place of a directory) were removed from {name}"
+            f"{len(misleading)} files that git would believe instead of the objects (commit-graph, multi-pack-index, bitmap, rev, a file in "
+            f"place of a directory, or a .git in a bare entry) were removed from {name}"
         )
     if entry.use is Use.MEND:
         warnings.append(f"{name} was mended, and its good objects kept: {entry.reason}")

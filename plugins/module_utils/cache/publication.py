@@ -73,15 +73,9 @@ def is_current(entry: Entry, snapshot: Snapshot, patterns: Patterns) -> bool:
 
 
 def bridge(repository: Repository, entry: Entry, layout: Layout, deadline: Deadline) -> Entry:
-    """Give the entry's objects the path of the other layout too, as the worker's checkouts name it. Raises Unusable."""
+    """Give the entry's objects the path of the other layout too, as the worker's checkouts name it. Raises CommandFailed."""
     if entry.layout is layout or entry.bridged or entry.layout is None:
         return entry
-    if entry.layout is Layout.NON_BARE and entry.objects_taken:
-        raise Unusable(
-            f"{repository.path} in {repository.shell.where} is non-bare and has a file or directory `objects` of its own, and the worker's "
-            "entry is bare.",
-            "Remove the project from the sandbox's volume or from both (repository_cache_state: absent), and run again.",
-        )
     repository.script(scripts.BRIDGE, (repository.path, entry.layout.value), deadline)
     return replace(entry, bridged=True)
 

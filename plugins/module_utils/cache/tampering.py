@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decide whether a sandbox's entry was tampered with, from what reading its packs has shown. Pure.
+"""Decide whether a sandbox's entry is good for its worker, from how it lies there and what reading its packs has shown. Pure.
 
 Strangers' commands can write there, and git, which reads an object through a pack's index, does not look.
 """
@@ -12,7 +12,16 @@ from dataclasses import replace
 
 from ..printable import printable
 from .entry import Entry, Use
+from .model import Layout
 from .packs import Checksums
+
+
+def fit_for(entry: Entry, worker: Layout) -> Entry:
+    """Return the entry, to be replaced if its objects cannot have the path at which its worker's checkouts look for them."""
+    if not entry.usable or entry.layout is not Layout.NON_BARE or worker is not Layout.BARE or not entry.objects_taken:
+        return entry
+    reason = "it is non-bare and has a file or directory `objects` of its own, and the worker's entry is bare"
+    return replace(entry, use=Use.REPLACE_UNSHARED, reason=reason, remedy=REMOVE)
 
 
 def tampered(entry: Entry, found: Checksums) -> Entry:
@@ -26,6 +35,10 @@ def tampered(entry: Entry, found: Checksums) -> Entry:
         return entry
     words += [f"it is damaged: {pack.words}" for pack in found.damaged[:1]]
     return replace(entry, use=Use.REPLACE, reason="; ".join(words))
+
+
+REMOVE = "Remove the project from the sandbox's volume or from both (repository_cache_state: absent), and run again."
+"""What to do about an entry that is not replaced, as another pod has the volume mounted."""
 
 
 def _packs(checksums: tuple[str, ...]) -> str:

@@ -7,9 +7,11 @@ from __future__ import annotations
 
 from .tidy import TIDY, WORK
 
-# Where the git directory of the entry "$e" is: what has lost its HEAD has its objects still.
+# Where the git directory of the entry "$e" is: what has lost its HEAD has its objects still. A whole repository at the entry's top is the entry,
+# whatever somebody has put beside it.
 _GIT_DIRECTORY = r"""g=$e
-if [ -e "$e/.git/HEAD" ] || { [ ! -e "$e/HEAD" ] && [ -d "$e/.git/objects" ] && [ ! -L "$e/.git/objects" ]; }; then g=$e/.git; fi"""
+if [ -e "$e/HEAD" ] && [ -d "$e/refs" ] && [ -d "$e/objects" ] && [ ! -L "$e/objects" ]; then :
+elif [ -e "$e/.git/HEAD" ] || { [ ! -e "$e/HEAD" ] && [ -d "$e/.git/objects" ] && [ ! -L "$e/.git/objects" ]; }; then g=$e/.git; fi"""
 
 REFS_MOST = 64 * 1024 * 1024
 """Bytes of a list of refs, some 900,000, that are looked at on a volume."""
@@ -172,6 +174,18 @@ CLEAN = (
 cd -- "$1" || exit 3
 TIDY
 clear_work
+# A bare entry has no `.git` but that of BRIDGE, which has one link and nothing else: consumers' git would read any other in its place.
+clear_second() {
+    d=$e/.git
+    there "$d" || return 0
+    if [ -d "$d" ] && [ ! -L "$d" ] && [ "$(readlink "$d/objects")" = ../objects ]; then
+        [ -n "$(find "$d" -mindepth 1 -maxdepth 1 ! -name objects -print -quit)" ] || return 0
+        open_up "$d"
+        find "$d" -mindepth 1 -maxdepth 1 ! -name objects -exec rm -rf -- {} +
+    else
+        away "$d"
+    fi && echo "$d"
+}
 clean_entry() {
     e=./$2
     [ ! -L "$e" ] && [ -d "$e" ] || return 0
@@ -179,6 +193,7 @@ clean_entry() {
     GIT_DIRECTORY
     [ ! -L "$g" ] && [ ! -L "$g/objects" ] && [ -d "$g/objects" ] && [ ! -L "$g/refs" ] || return 0
     open_up "$g"
+    [ "$g" != "$e" ] || clear_second
     find "$g/objects" \( -name 'tmp_*' -o -name '.tmp-*' \) -type f -mmin "+$3" -print -delete
     # A lock of git's is a file; anything else of that name is nobody's, and in the way of all.
     find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) \( ! -type f -o -type f $locks \) -print -prune -exec rm -rf -- {} +

@@ -119,7 +119,7 @@ else
     if [ -L "$x" ] || { [ -e "$x" ] && [ ! -f "$x" ]; }; then away "$x" || exit 3; fi
     mkdir -p -- "$1/.git/info"
     grep -qx /objects "$x" 2>/dev/null || echo /objects >>"$x"
-    ln -s -- .git/objects "$1/objects" && sync -- "$1"
+    ln -s -T -- .git/objects "$1/objects" && sync -- "$1"
 fi
 """.replace("TIDY", TIDY)
 
