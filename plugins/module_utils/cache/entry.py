@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from ..errors import DeploymentError
@@ -82,6 +82,11 @@ class Entry:
     def whole(self) -> bool:
         """Whether its refs can be believed to have all that is behind them."""
         return self.use is Use.BUILD_ON
+
+    @property
+    def as_it_lies(self) -> Entry:
+        """The same, its objects read whatever is wrong with it: for those of them that are judged one by one, elsewhere."""
+        return replace(self, use=Use.MEND, store="") if self.use is Use.REPLACE and self.git_dir else self
 
     @property
     def objects(self) -> str:
@@ -224,6 +229,8 @@ def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tup
             f"its packs or refs belong to uid {owner} with mode {mode}, and uid {facts.get('me', '?')} cannot write there",
             by_hand,
         )
+    if int(facts.get("bytes", 0)) > int(facts.get("room", 0)):
+        return Use.REPLACE_UNSHARED, "its files say that they have more bytes than the volume, so reading them would take for ever", by_hand
     if facts.get("shallow"):
         return Use.MEND, "it is a shallow clone, which git refuses as a reference", by_hand
     if is_partial(facts, config):

@@ -123,7 +123,7 @@ def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | Non
     try:
         received = _receive(repository, volume, held.shared, entry, counted, work, worker, deadline)
     except Damaged as error:
-        if not entry.whole:
+        if work.verify and not entry.whole:  # its packs' checksums were looked at
             raise
         work.suspect()
         work.tell("is not whole, and is received anew", error.message)
@@ -213,7 +213,7 @@ def finish(received: Received, worker: Received | None, deadline: Deadline) -> t
     action = _action(received, bridged != after)
     layout = (bridged.layout or Layout.BARE).value
     method = work.transfer.method.value
-    lost = (f"{received.lost} objects of damaged packs are nowhere any more; no ref needs them",) if received.lost else ()
+    lost = (f"{received.lost} objects of damaged packs could not be brought back; no ref needs them",) if received.lost else ()
     result = ProjectResult(
         volume=received.volume,
         project=work.project.name,

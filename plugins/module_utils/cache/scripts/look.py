@@ -71,6 +71,7 @@ if [ -e "$g/info/grafts" ] || [ -L "$g/info/grafts" ]; then say grafts 1; fi
 say promisor "$(find "$g/objects/pack" -name '*.promisor' 2>/dev/null | wc -l)"
 say packs "$(find "$g/objects/pack" -name 'pack-*.pack' 2>/dev/null | wc -l)"
 say bytes "$(du -sb "$g/objects" | cut -f1)"
+say room "$(df -B1 --output=size . | tail -n 1 | tr -d ' ')"
 # Whoever writes to a file changes the time of its last change, which nobody can set.
 say stamp "$(find "$g/objects/pack" -maxdepth 1 -type f -printf '%f %i %s %C@\n' 2>/dev/null | LC_ALL=C sort | sha256sum | cut -c1-32)"
 say loose "$(find "$g/objects" -path "$g/objects/[0-9a-f][0-9a-f]/*" -type f ! -name 'tmp_*' | wc -l)"

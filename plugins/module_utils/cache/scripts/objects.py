@@ -229,36 +229,46 @@ MISSING = r"""
 LC_ALL=C comm -23 "$1" "$2" >"$3" && wc -l <"$3"
 """
 
-# $1 wanted ids (sorted), $2 scratch, then pack directories: packs that hold any of them, as `pack`, the pack's checksum and its
-# path without suffix; then the number of wanted ids that are in no pack, which are left in $2/loose-ids.
+# $1 wanted ids (sorted), $2 scratch, then object directories: packs that say they hold any of them, as `pack`, the pack's checksum, the bytes
+# of pack and index, and a number: links $2/held/NUMBER.pack and .idx lead there, as their own names are anybody's. Then the number of
+# wanted ids that are loose objects too, which are left in $2/loose-ids.
 HOLDING = r"""
 LC_ALL=C
 export LC_ALL
 wanted=$1 scratch=$2
 shift 2
-: >"$scratch/found"
+rm -rf -- "$scratch/held" && mkdir -- "$scratch/held" && : >"$scratch/loose" || exit 3
+n=0
 for d; do
-    for i in "$d"/*.idx "$d"/.idx "$d"/.*.idx; do
-        if [ ! -e "$i" ] || [ ! -e "${i%.idx}.pack" ]; then continue; fi
+    for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
+        p=${i%.idx}.pack
+        if [ ! -f "$i" ] || [ ! -f "$p" ]; then continue; fi
         git show-index <"$i" >"$scratch/one" || { [ $? = 128 ] && continue; exit 4; }
         cut -d' ' -f2 "$scratch/one" | sort | comm -12 - "$wanted" >"$scratch/both"
         [ -s "$scratch/both" ] || continue
-        cat "$scratch/both" >>"$scratch/found"
-        printf 'pack %s %s\n' "$(tail -c 40 "$i" | head -c 20 | od -An -v -tx1 | tr -d ' \n')" "${i%.idx}"
+        n=$((n + 1))
+        ln -s -- "$p" "$scratch/held/$n.pack" && ln -s -- "$i" "$scratch/held/$n.idx" || exit 3
+        printf 'pack %s %s %s\n' "$(tail -c 40 -- "$i" | head -c 20 | od -An -v -tx1 | tr -d ' \n')" "$(stat -L -c %s -- "$p" "$i" | paste -d' ' - -)" "$n"
     done
+    LOOSE >>"$scratch/loose"
 done
-sort -u "$scratch/found" | comm -13 - "$wanted" >"$scratch/loose-ids"
+sort -u "$scratch/loose" | comm -12 - "$wanted" >"$scratch/loose-ids"
 printf 'loose %s\n' "$(wc -l <"$scratch/loose-ids")"
-"""
+""".replace("LOOSE", _LOOSE)
 
-# $1 a pack, $2 scratch: its index is made of it.
+# $1 the directory of a pack, $2 its base name, $3 scratch: its index is made of it. Fails where it is another pack than its name says.
 INDEX = r"""
 EMPTY_GIT
-empty_git "$2/indexing" || exit 3
-GIT_DIR=$2/indexing git index-pack "$1" >/dev/null
+empty_git "$3/indexing" || exit 3
+of=$(GIT_DIR=$3/indexing git index-pack "$1/$2.pack") || exit $?
+[ "pack-${of##*[!0-9a-f]}" = "$2" ] || { echo "error: it is pack ${of##*[!0-9a-f]}" >&2; exit 128; }
 """.replace("EMPTY_GIT", _EMPTY_GIT)
 
-# $1 ids file, $2 directory: a pack of those objects there. Prints its name.
+# $1 ids file, $2 directory, $3 scratch, $4 an object directory, of which only the loose objects are read: a pack of those there. Prints its name.
 PACK_LOOSE = r"""
-mkdir -p -- "$2" "$GIT_OBJECT_DIRECTORY/pack" && git pack-objects --window=0 --quiet "$2/pack" <"$1"
-"""
+EMPTY_GIT
+rm -rf -- "$3/loose-git" && empty_git "$3/loose-git" || exit 3
+find "$4" -mindepth 1 -maxdepth 1 ! -type f -name '[0-9a-f][0-9a-f]' -exec ln -s -t "$3/loose-git/objects" -- {} + || exit 3
+mkdir -p -- "$2" "$GIT_OBJECT_DIRECTORY/pack" || exit 3
+GIT_DIR=$3/loose-git GIT_ALTERNATE_OBJECT_DIRECTORIES=$3/loose-git/objects git pack-objects --window=0 --quiet "$2/pack" <"$1"
+""".replace("EMPTY_GIT", _EMPTY_GIT)
