@@ -45,8 +45,9 @@ def publish(
     else:
         check_usable(repository, entry, shared)
         how = "replace" if entry.occupied else "new"
-        lines = "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
-        arguments = (repository.work, repository.path, how, _head_line(snapshot), _kept_configuration())
+        lines = f"{_head_line(snapshot)}\n" + "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
+        names = [pack.name for pack in incoming.packs]
+        arguments = (repository.work, repository.path, how, _kept_configuration(), repository.scratch, *names)
         expected = refs_of(snapshot, Layout.BARE)
         published = repository.look(scripts.PUBLISH_NEW, arguments, deadline, encoded(lines), expected)
     if not published.whole:
@@ -95,7 +96,8 @@ def own_snapshot(entry: Entry, elsewhere: bool = False) -> Snapshot:
 def _publish_objects(repository: Repository, entry: Entry, incoming: Incoming, deadline: Deadline) -> None:
     if incoming.packs:
         names = [pack.name for pack in incoming.packs]
-        repository.script(scripts.MOVE_PACKS, (repository.pack_directory, f"{entry.git_dir}/objects/pack", *names), deadline)
+        arguments = (repository.scratch, repository.pack_directory, f"{entry.git_dir}/objects/pack", *names)
+        repository.script(scripts.MOVE_PACKS, arguments, deadline)
 
 
 def _publish_refs(repository: Repository, entry: Entry, snapshot: Snapshot, patterns: Patterns, deadline: Deadline) -> dict[str, str]:
@@ -119,7 +121,7 @@ def _publish_refs(repository: Repository, entry: Entry, snapshot: Snapshot, patt
                 raise
             _make_anew(repository, entry, snapshot, refs, deadline)
     if entry.layout is Layout.BARE and entry.head != _head_line(snapshot) and "HEAD" not in entry.remade:
-        repository.script(scripts.HEAD, (entry.git_dir, _head_line(snapshot), f"{repository.work}/HEAD"), deadline)
+        repository.script(scripts.HEAD, (entry.git_dir, f"{repository.work}/HEAD"), deadline, encoded(f"{_head_line(snapshot)}\n"))
     return refs
 
 
@@ -146,10 +148,10 @@ def _stopped_by_what_lies_there(completed: Completed) -> bool:
 
 def _make_anew(repository: Repository, entry: Entry, snapshot: Snapshot, refs: Mapping[str, str], deadline: Deadline) -> None:
     """What stands beside the objects is made anew: all refs, and what else is broken."""
-    lines = encoded("".join(f"{refs[name]} {name}\n" for name in sorted(refs, key=encoded)))
     head = _head_line(snapshot) if "HEAD" in entry.remade else ""
+    lines = encoded(f"{head}\n" + "".join(f"{refs[name]} {name}\n" for name in sorted(refs, key=encoded)))
     settings = _kept_configuration(entry.layout) if "config" in entry.remade else ""
-    repository.script(scripts.REPAIR, (entry.git_dir, repository.work, repository.whole_view, head, settings), deadline, lines)
+    repository.script(scripts.REPAIR, (entry.git_dir, repository.work, repository.whole_view, settings), deadline, lines)
 
 
 def _update_refs(repository: Repository, commands: str, git_dir: str, deadline: Deadline) -> None:

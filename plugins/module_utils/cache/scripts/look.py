@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .tidy import TIDY, WORK
+from .tidy import STAMPED, TIDY, WORK
 
 # Where the git directory of the entry "$e" is: what has lost its HEAD has its objects still. A whole repository at the entry's top is the entry,
 # whatever somebody has put beside it.
@@ -72,8 +72,11 @@ say promisor "$(find "$g/objects/pack" -name '*.promisor' 2>/dev/null | wc -l)"
 say packs "$(find "$g/objects/pack" -name 'pack-*.pack' 2>/dev/null | wc -l)"
 say bytes "$(du -sb "$g/objects" | cut -f1)"
 say room "$(df -B1 --output=size . | tail -n 1 | tr -d ' ')"
-# Whoever writes to a file changes the time of its last change, which nobody can set.
-say stamp "$(find "$g/objects/pack" -maxdepth 1 -type f -printf '%f %i %s %C@\n' 2>/dev/null | LC_ALL=C sort | sha256sum | cut -c1-32)"
+# Whoever writes to a file changes the time of its last change, which nobody can set. After a publication the stamp is of what was there at the
+# take, before anything was read, and of what was published: not of what somebody has put there meanwhile.
+(cd -- "$g/objects/pack" 2>/dev/null && find . -maxdepth 1 -type f STAMPED | LC_ALL=C sort -z) >"$4/files"
+[ -e "$4/proved" ] || cp -- "$4/files" "$4/proved" || exit 3
+say stamp "$(LC_ALL=C sort -z -u "$4/proved" | LC_ALL=C comm -z -12 - "$4/files" | sha256sum | cut -c1-32)"
 say loose "$(find "$g/objects" -path "$g/objects/[0-9a-f][0-9a-f]/*" -type f ! -name 'tmp_*' | wc -l)"
 say hooks "$(find "$g/hooks" ! -type d ! -name '*.sample' 2>/dev/null | wc -l)"
 say young_locks "$(find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) -mmin "-$3" 2>/dev/null | wc -l)"
@@ -92,8 +95,8 @@ echo 'ref: refs/heads/packit-cache-view' >HEAD
 printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >config
 a=$1/${g#./}
 ln -s -- "$a/objects" objects || exit 3
-if [ ! -d "$a/refs" ] || { [ -e "$a/packed-refs" ] && [ ! -f "$a/packed-refs" ]; }; then mkdir refs
-else ln -s -- "$a/packed-refs" packed-refs && ln -s -- "$a/refs" refs; fi || exit 3
+if [ -d "$a/refs" ]; then ln -s -- "$a/refs" refs; else mkdir refs; fi || exit 3
+[ -e "$a/packed-refs" ] && [ ! -f "$a/packed-refs" ] || ln -s -- "$a/packed-refs" packed-refs || exit 3
 # A git that was killed, or is not there, says nothing about the entry: what is broken is made anew.
 judged() { case $1 in 126|127|1[3-9]?) exit "$1" ;; *) say broken "$2" ;; esac; }
 # What lies there may be of any size, and what is said of it is not: see REF_BUCKETS for refs.
@@ -106,12 +109,12 @@ else
     if [ "$code" != 0 ]; then
         judged "$code" refs
         : >"$4/refs"
-        rm -f -- refs packed-refs
+        rm -rf -- refs packed-refs
         mkdir refs || exit 3
     # What git leaves out of that list stops it elsewhere: in our view there is the list then.
     elif grep -q -e '^warning: ignoring broken ref' -e '^warning: ignoring ref with broken name' "$4/words"; then
         say broken refs
-        rm -f -- refs packed-refs
+        rm -rf -- refs packed-refs
         mkdir refs && cp -- "$4/refs" packed-refs || exit 3
     fi
     size=$(stat -c %s "$4/refs")
@@ -144,6 +147,7 @@ fi
     .replace("GIT_DIRECTORY", _GIT_DIRECTORY)
     .replace("WORDS_MOST", str(CONFIG_MOST))
     .replace("WORK", WORK)
+    .replace("STAMPED", STAMPED)
 )
 for _word, _number in (("REFS_MOST", REFS_MOST), ("CONFIG_MOST", CONFIG_MOST)):
     INSPECT = INSPECT.replace(f"{_word}1", str(_number + 1)).replace(_word, str(_number))
@@ -232,6 +236,7 @@ TAKE = (
     f"clean() ({CLEAN})\ninspect() ({INSPECT})\n"
     + r"""
 clean "$1" "$2" "$3" "$6" "$7" | { head -n 1000 | sed 's/^/removed /'; cat >/dev/null; }
+rm -f -- "$4/proved"
 inspect "$1" "$2" "$3" "$4" "$5"
 """
 )
