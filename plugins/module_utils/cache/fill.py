@@ -106,7 +106,7 @@ def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | Non
     if work.snapshot is None and worker is None and not entry.usable:
         raise _not_there(repository, entry)
     if worker is not None:
-        entry = fit_for(entry, worker.layout)
+        entry = fit_for(entry, worker.layout, worker.side.entry.packs)
     check_usable(repository, entry, held.shared)
     counted: frozenset[str] = frozenset()
     if work.verify:

@@ -15,12 +15,21 @@ from .entry import Entry, Use
 from .model import Layout
 from .packs import Checksums
 
+PACKS_MOST = 2000
+"""How many packs more than its worker's an entry may have: each is looked at while the volume is held."""
 
-def fit_for(entry: Entry, worker: Layout) -> Entry:
-    """Return the entry, to be replaced if its objects cannot have the path at which its worker's checkouts look for them."""
-    if not entry.usable or entry.layout is not Layout.NON_BARE or worker is not Layout.BARE or not entry.objects_taken:
+
+def fit_for(entry: Entry, worker: Layout, packs: int) -> Entry:
+    """Return the entry, to be replaced if its objects cannot have the path at which its worker's checkouts look for them, or lie in
+    far more packs than the worker's, which has ``packs``."""
+    if not entry.usable:
         return entry
-    reason = "it is non-bare and has a file or directory `objects` of its own, and the worker's entry is bare"
+    if entry.layout is Layout.NON_BARE and worker is Layout.BARE and entry.objects_taken:
+        reason = "it is non-bare and has a file or directory `objects` of its own, and the worker's entry is bare"
+    elif entry.packs > packs + PACKS_MOST:
+        reason = f"it has {entry.packs} packs, which is over {PACKS_MOST} more than its worker's entry has"
+    else:
+        return entry
     return replace(entry, use=Use.REPLACE_UNSHARED, reason=reason, remedy=REMOVE)
 
 

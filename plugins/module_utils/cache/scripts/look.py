@@ -69,7 +69,7 @@ if [ -f "$g/HEAD" ]; then say head "$(head -c 200 "$g/HEAD" | tr -d '\000' | hea
 if [ -e "$g/info/grafts" ] || [ -L "$g/info/grafts" ]; then say grafts 1; fi
 [ ! -e "$g/commondir" ] || say commondir 1
 say promisor "$(find "$g/objects/pack" -name '*.promisor' 2>/dev/null | wc -l)"
-say packs "$(find "$g/objects/pack" -name 'pack-*.pack' 2>/dev/null | wc -l)"
+say packs "$(find "$g/objects/pack" -maxdepth 1 -name '*.idx' -printf x 2>/dev/null | wc -c)"
 say bytes "$(du -sb "$g/objects" | cut -f1)"
 say room "$(df -B1 --output=size . | tail -n 1 | tr -d ' ')"
 # Whoever writes to a file changes the time of its last change, which nobody can set. After a publication the stamp is of what was there at the

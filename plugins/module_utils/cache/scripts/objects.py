@@ -30,6 +30,14 @@ if command -v openssl >/dev/null; then sum() { openssl dgst -sha1 -r | cut -c1-4
 body() { dd if="$1" bs=1M iflag=count_bytes count="$2" status=none; }
 sum_body() { body "$1" "$(($(stat -c %s -- "$1") - 20))" | sum; }"""
 
+# stems DIRECTORY: the names, without suffix, of the packs there that git would read, each ended by a NUL. What is too short is none to git.
+# tails BYTES SUFFIX: the ends of the files of such names, in hexadecimal digits, a line of 20 bytes each. No process a pack: they may be many.
+_STEMS = r"""stems() {
+    find "$1" -mindepth 1 -maxdepth 1 -type f \( -name '*.idx' -size +1071c -o -name '*.pack' -size +31c \) -print0 2>/dev/null |
+        sed -z 's/\.idx$//;s/\.pack$//' | LC_ALL=C sort -z | uniq -z -d
+}
+tails() { sed -z "s/\$/$2/" | xargs -0 -r tail -q -c "$1" -- | od -An -v -tx1 -w20 | tr -d ' '; }"""
+
 # An empty git directory $1, for commands that want one.
 _EMPTY_GIT = r"""empty_git() { mkdir -p -- "$1/refs" "$1/objects" && echo 'ref: refs/heads/none' >"$1/HEAD"; }"""
 
@@ -99,28 +107,20 @@ shift "$n"
 # file is no object.
 INVENTORY = r"""
 scratch=$1
+STEMS
 shift
 for d; do
     echo store
     [ -d "$d" ] || continue
-    if [ -d "$d/pack" ] && cd -- "$d/pack"; then
-        set --
-        for i in *.idx .idx .*.idx; do
-            i=${i%.idx}
-            if [ -e "$i.idx" ] && [ -e "$i.pack" ]; then set -- "$@" "./$i"; fi
-        done
-        if [ $# -gt 0 ]; then
-            printf '%s.idx\0' "$@" | xargs -0 tail -q -c 40 -- | od -An -v -tx1 -w20 | tr -d ' ' | paste -d' ' - - >"$scratch/indexes"
-            printf '%s.pack\0' "$@" | xargs -0 tail -q -c 20 -- | od -An -v -tx1 -w20 | tr -d ' ' >"$scratch/packs"
-            paste -d' ' "$scratch/indexes" "$scratch/packs" | sed 's/^/pack /'
-        fi
-    fi
+    stems "$d/pack" >"$scratch/stems" || exit 4
+    tails 40 .idx <"$scratch/stems" | paste -d' ' - - >"$scratch/indexes"
+    tails 20 .pack <"$scratch/stems" | paste -d' ' "$scratch/indexes" - | sed -n 's/^[^ ]/pack &/p'
     LOOSE | sort >"$scratch/loose" || exit 4
     head -n 10000 "$scratch/loose" | sed 's/^/loose /'
     [ "$(wc -l <"$scratch/loose")" -le 10000 ] || printf 'loose all-%s\n' "$(sha256sum <"$scratch/loose" | cut -c1-64)"
 done
 exit 0
-""".replace("LOOSE", _LOOSE)
+""".replace("LOOSE", _LOOSE).replace("STEMS", _STEMS)
 
 # $1 the output, $2 `all`, or, of the packs whose checksums come by standard input in lines as INVENTORY has them, `these` or `others` (with the
 # loose objects), then object directories: every object id in them, sorted, once.

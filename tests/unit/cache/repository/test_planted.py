@@ -11,7 +11,13 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.tampering import PACKS_MOST
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 from ansible_collections.packit.deployment.tests.volumes.consumer import check_consumer
@@ -91,3 +97,35 @@ def test_a_git_directory_planted_in_a_bare_entry_blocks_no_pair(
     check_consumer(tmp_path, upstream.root / "one.git")
     again = fill(tmp_path, upstream.url("one.git"), verify=True, keeper=keeper)
     assert [side.projects[0].action for side in (again.sandbox, again.worker)] == [Action.NOTHING] * 2
+
+
+def test_packs_without_number_are_not_looked_at_one_by_one(tmp_path: Path, upstream: GitServer) -> None:
+    sandbox, worker = filled(tmp_path)
+    for number in range(PACKS_MOST + 2):
+        (sandbox / f"objects/pack/{number}.idx").write_bytes(b"x" * 60)
+        (sandbox / f"objects/pack/{number}.pack").touch()
+    make.commit(upstream.root / "one.git", "main", 1)
+    result = fill(tmp_path, upstream.url("one.git"))
+    (project,) = result.sandbox.projects
+    words = f"one was replaced: it has {PACKS_MOST + 3} packs, which is over {PACKS_MOST} more than its worker's entry has"
+    assert project.action is Action.REPLACE and words in project.warnings, project
+    assert not result.worker.failed and all_objects(worker) <= all_objects(sandbox)
+
+
+@pytest.mark.parametrize("verify", [False, True])
+def test_packs_that_are_none_hide_no_other(tmp_path: Path, upstream: GitServer, verify: bool) -> None:
+    """They are shorter than any is: what is read of many files at once stays in step. Nothing is copied in vain."""
+    sandbox, worker = filled(tmp_path)
+    for name in ("0", "pack-x\ny", ".hidden", "zz"):
+        (sandbox / f"objects/pack/{name}.idx").write_bytes(b"x" * 35)
+        (sandbox / f"objects/pack/{name}.pack").touch()
+    shell, limit = LocalShell(), Deadline(BOUND, "this test")
+    found = []
+    for role in ("sandbox", "worker"):
+        repository = Repository(shell, str(tmp_path / role), "one", str(tmp_path / f"own-{role}"), Limits())
+        found.append(repository.contents(repository.inspect(limit), None, limit))
+    assert found[0].includes(found[1]) and found[0].packs == found[1].packs
+    make.commit(upstream.root / "one.git", "main", 1)
+    result = fill(tmp_path, upstream.url("one.git"), verify=verify)
+    assert not result.sandbox.failed and not result.worker.failed, result
+    assert all_objects(worker) <= all_objects(sandbox)
