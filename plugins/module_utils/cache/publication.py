@@ -112,14 +112,14 @@ def _publish_refs(repository: Repository, entry: Entry, snapshot: Snapshot, patt
     gone = {*present, *in_the_way, *entry.broken_refs}
     refs = {**{ref.name: ref.id for ref in entry.refs if ref.name not in gone}, **wanted}
     if entry.use is Use.MEND:
-        _make_anew(repository, entry, snapshot, refs, deadline)
+        _remake(repository, entry, snapshot, refs, deadline)
     else:
         try:
             _change_refs(repository, entry, wanted, present, deadline)
         except CommandFailed as error:
-            if not _stopped_by_what_lies_there(error.completed):
+            if not _blocked_by_a_file(error.completed):
                 raise
-            _make_anew(repository, entry, snapshot, refs, deadline)
+            _remake(repository, entry, snapshot, refs, deadline)
     if entry.layout is Layout.BARE and entry.head != _head_line(snapshot) and "HEAD" not in entry.remade:
         repository.script(scripts.HEAD, (entry.git_dir, f"{repository.work}/HEAD"), deadline, encoded(f"{_head_line(snapshot)}\n"))
     return refs
@@ -138,7 +138,7 @@ def _change_refs(repository: Repository, entry: Entry, wanted: Mapping[str, str]
     _locking(repository, scripts.argv(scripts.SETTLE_REFS, entry.git_dir, view), deadline)
 
 
-def _stopped_by_what_lies_there(completed: Completed) -> bool:
+def _blocked_by_a_file(completed: Completed) -> bool:
     """Whether git gave up because of what lies in a ref's place: not for want of room, nor by another git's lock, nor killed."""
     words = completed.stderr.lower()
     another = "file exists" in words and ("lock" in words or "packed-refs.new" in words)
@@ -146,7 +146,7 @@ def _stopped_by_what_lies_there(completed: Completed) -> bool:
     return completed.returncode in (1, 128) and not another and not full
 
 
-def _make_anew(repository: Repository, entry: Entry, snapshot: Snapshot, refs: Mapping[str, str], deadline: Deadline) -> None:
+def _remake(repository: Repository, entry: Entry, snapshot: Snapshot, refs: Mapping[str, str], deadline: Deadline) -> None:
     """What stands beside the objects is made anew: all refs, and what else is broken."""
     head = _head_line(snapshot) if "HEAD" in entry.remade else ""
     lines = encoded(f"{head}\n" + "".join(f"{refs[name]} {name}\n" for name in sorted(refs, key=encoded)))
