@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from ..errors import DeploymentError
@@ -82,6 +82,11 @@ class Entry:
     def whole(self) -> bool:
         """Whether its refs can be believed to have all that is behind them."""
         return self.use is Use.BUILD_ON
+
+    @property
+    def as_it_lies(self) -> Entry:
+        """The same, its objects read whatever is wrong with it: for those of them that are judged one by one, elsewhere."""
+        return replace(self, use=Use.MEND, store="") if self.use is Use.REPLACE and self.git_dir else self
 
     @property
     def objects(self) -> str:
@@ -224,6 +229,8 @@ def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tup
             f"its packs or refs belong to uid {owner} with mode {mode}, and uid {facts.get('me', '?')} cannot write there",
             by_hand,
         )
+    if int(facts.get("bytes", 0)) > int(facts.get("room", 0)):
+        return Use.REPLACE_UNSHARED, "its files say that they have more bytes than the volume, so reading them would take for ever", by_hand
     if facts.get("shallow"):
         return Use.MEND, "it is a shallow clone, which git refuses as a reference", by_hand
     if is_partial(facts, config):
@@ -241,8 +248,11 @@ def left_behind(owner_and_mode: str, root: str) -> tuple[str, str]:
 
 
 def speaks_for_objects(path: str) -> bool:
-    """Whether a removed file is one that git reads instead of objects or packs' indexes; else a failed run has left it."""
-    return re.search(r"/objects/(info(/commit-graph.*)?|pack(/multi-pack-index.*|/.*\.(bitmap|rev))?)$", path) is not None
+    """Whether a removed file is one that git reads instead of objects or packs' indexes; else a failed run has left it.
+
+    A ``.git`` itself is removed only from a bare entry, in whose place consumers' git would read it.
+    """
+    return re.search(r"/objects/(info(/commit-graph.*)?|pack(/multi-pack-index.*|/.*\.(bitmap|rev))?)$|^\./[^/]+/\.git$", path) is not None
 
 
 def _warnings(facts: dict[str, str], config: dict[str, str], refs: list[Ref], name: str) -> tuple[str, ...]:

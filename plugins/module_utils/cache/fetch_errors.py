@@ -32,8 +32,10 @@ _PROGRESS = re.compile(r"\d% \(|^remote: (Total|Enumerating|Counting|Compressing
 """Progress lines. The remote's may stand between any two lines of the local git."""
 _FSCK = re.compile(r"object [0-9a-f]{40}: (\w+):")
 """What git says of an object that `transfer.fsckObjects` refuses."""
-# git's words where the new objects do not connect to what its refs said is there.
-_NOT_WHOLE = re.compile(r"did not send all necessary objects|unresolved deltas|object [0-9a-f]{40} [^:]*is corrupt")
+# git's words where the new objects do not connect to what its refs said is there, or are not the same as there.
+_NOT_WHOLE = re.compile(
+    r"did not send all necessary objects|unresolved deltas|object [0-9a-f]{40} [^:]*is corrupt|sha1 collision found with"
+)
 _NOT_WHOLE_REMEDY = "Run again. If it happens again: Something is missing in upstream's own repository, run `git fsck` there."
 
 _MORE_MEMORY_OR_RSYNC = f"{MORE_MEMORY} Or use method rsync."

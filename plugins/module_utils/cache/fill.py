@@ -30,7 +30,7 @@ from .publication import Unusable, bridge, check_usable, is_current, own_snapsho
 from .record import Held, Inventory, key
 from .repository import Incomplete, Repository
 from .results import ProjectResult
-from .tampering import tampered
+from .tampering import fit_for, tampered
 from .transfer import Transfer
 
 Tell = Callable[[str, str], None]
@@ -105,6 +105,8 @@ def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | Non
     entry, removed = repository.take(deadline, keep_received=work.transfer.resumes, snapshot=work.snapshot)
     if work.snapshot is None and worker is None and not entry.usable:
         raise _not_there(repository, entry)
+    if worker is not None:
+        entry = fit_for(entry, worker.layout, worker.side.entry.packs)
     check_usable(repository, entry, held.shared)
     counted: frozenset[str] = frozenset()
     if work.verify:
@@ -121,7 +123,7 @@ def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | Non
     try:
         received = _receive(repository, volume, held.shared, entry, counted, work, worker, deadline)
     except Damaged as error:
-        if not entry.whole:
+        if work.verify and not entry.whole:  # its packs' checksums were looked at
             raise
         work.suspect()
         work.tell("is not whole, and is received anew", error.message)
@@ -134,8 +136,8 @@ def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | Non
         warnings.append(f"{len(removed) - len(misleading)} files that failed runs had left were removed from {name}")
     if misleading:
         warnings.append(
-            f"{len(misleading)} files that git would believe instead of the objects (commit-graph, multi-pack-index, bitmap, rev, or a file in "
-            f"place of a directory) were removed from {name}"
+            f"{len(misleading)} files that git would believe instead of the objects (commit-graph, multi-pack-index, bitmap, rev, a file in "
+            f"place of a directory, or a .git in a bare entry) were removed from {name}"
         )
     if entry.use is Use.MEND:
         warnings.append(f"{name} was mended, and its good objects kept: {entry.reason}")
@@ -211,7 +213,7 @@ def finish(received: Received, worker: Received | None, deadline: Deadline) -> t
     action = _action(received, bridged != after)
     layout = (bridged.layout or Layout.BARE).value
     method = work.transfer.method.value
-    lost = (f"{received.lost} objects of damaged packs are nowhere any more; no ref needs them",) if received.lost else ()
+    lost = (f"{received.lost} objects of damaged packs could not be brought back; no ref needs them",) if received.lost else ()
     result = ProjectResult(
         volume=received.volume,
         project=work.project.name,

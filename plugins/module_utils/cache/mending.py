@@ -26,7 +26,9 @@ def doubted(repository: Repository, entry: Entry, deadline: Deadline, walk: bool
     """
     if not entry.usable:
         return entry
-    damaged = (found or repository.checksums(entry, (), deadline, "stored")).damaged
+    if found is None:
+        found = repository.checksums(entry, (), deadline, "stored")
+    damaged = found.damaged
     if any(pack.name == "-" for pack in damaged):  # no name that a script of ours could be given
         return replace(entry, use=Use.REPLACE, reason=f"it is damaged: {damaged[0].words}")
     if damaged:

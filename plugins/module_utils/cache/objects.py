@@ -18,7 +18,7 @@ from ..errors import DeploymentError
 from ..shell import checked
 from . import scripts
 from .entry import Entry
-from .packs import Contents
+from .packs import Contents, HeldPack
 from .record import Inventory
 from .repository import Incoming, Repository, object_stores
 
@@ -81,34 +81,6 @@ def bring_missing(worker: Side, sandbox: Side, recorded: Inventory | None, scrat
         local.rmdir()
 
 
-def bring_back(sandbox: Side, worker: Side, scratch: Path, deadline: Deadline) -> tuple[Side, int]:
-    """Copy into the worker's quarantine the sandbox's packs that hold objects which damaged packs of the worker have lost.
-
-    Returns the worker as it is then, and how many objects are nowhere any more. What a sandbox's index says is not believed: the packs
-    are indexed anew.
-    """
-    ours, theirs = sandbox.repository, worker.repository
-    local = scratch / uuid.uuid4().hex
-    local.mkdir(parents=True)
-    try:
-        fetch_file(theirs, theirs.lost_file, local / "lost", deadline)
-        send_file(ours, local / "lost", f"{ours.scratch}/lost", deadline)
-        ours.list_ids(sandbox.entry, sandbox.incoming, deadline)
-        ours.script(scripts.COMMON, (f"{ours.scratch}/lost", ours.ids_file, f"{ours.scratch}/missing"), deadline)
-        fetch_file(ours, f"{ours.scratch}/missing", local / "missing", deadline)
-        copied = _copy_listed(sandbox, worker, local, deadline, believed=False)
-        words = (f"{copied} packs with objects that damaged packs had lost were copied from the sandbox's volume",) if copied else ()
-        incoming = theirs.incoming(worker.incoming.connected, deadline, warnings=(*worker.incoming.warnings, *words))
-        brought = replace(worker, incoming=incoming, contents=theirs.contents(worker.entry, incoming, deadline))
-        theirs.list_ids(brought.entry, incoming, deadline)
-        left = theirs.script(scripts.MISSING, (theirs.lost_file, theirs.ids_file, f"{theirs.scratch}/missing"), deadline)
-        return brought, int(left.text())
-    finally:
-        for file in local.iterdir():
-            file.unlink()
-        local.rmdir()
-
-
 def _counted(worker: Contents, sandbox: Side, recorded: Inventory | None, deadline: Deadline) -> frozenset[str]:
     """The packs on the sandbox that count, by their checksums."""
     contents = sandbox.contents
@@ -124,9 +96,10 @@ def _counted(worker: Contents, sandbox: Side, recorded: Inventory | None, deadli
     return contents.received | sandbox.repository.checksums(sandbox.entry, here & worker.packs, deadline).holds
 
 
-def fetch_file(repository: Repository, path: str, to: Path, deadline: Deadline) -> None:
-    """Bring a file from where a repository is to this machine. Raises CommandFailed, PlaceLost."""
-    checked(repository.shell, repository.shell.download(("cat", "--", path), to, deadline=deadline))
+def fetch_file(repository: Repository, path: str, to: Path, deadline: Deadline, most: int | None = None) -> None:
+    """Bring a file, or its first ``most`` bytes, from where a repository is to this machine. Raises CommandFailed, PlaceLost."""
+    argv = ("cat", "--", path) if most is None else ("head", "-c", str(most), "--", path)
+    checked(repository.shell, repository.shell.download(argv, to, deadline=deadline))
 
 
 def send_file(repository: Repository, source: Path, to: str, deadline: Deadline) -> None:
@@ -148,37 +121,40 @@ def _count_missing(worker: Side, sandbox: Side, local: Path, deadline: Deadline)
 
 
 def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> int:
-    ours = sandbox.repository
+    ours, theirs = sandbox.repository, worker.repository
     fetch_file(ours, f"{ours.scratch}/missing", local / "missing", deadline)
-    return _copy_listed(worker, sandbox, local, deadline)
-
-
-def _copy_listed(source: Side, target: Side, local: Path, deadline: Deadline, believed: bool = True) -> int:
-    """Copy into the target's quarantine what of the source has objects whose ids are in ``missing`` in ``local``.
-
-    ``believed``: with the packs' indexes; else they are made anew.
-    """
-    ours, theirs = target.repository, source.repository
-    send_file(theirs, local / "missing", f"{theirs.scratch}/missing", deadline)
-    directories = [f"{store}/pack" for store in object_stores(source.entry, source.incoming)]
-    found = theirs.script(scripts.HOLDING, (f"{theirs.scratch}/missing", theirs.scratch, *directories), deadline).text().splitlines()
-    # By their checksums: made by hand, they may have any name there.
-    packs = {f"pack-{checksum}": path for checksum, path in (line.split(" ", 2)[1:] for line in found[:-1])}
-    if int(found[-1].split()[1]):
-        directory, name = theirs.pack_loose(source.entry, f"{theirs.scratch}/loose-ids", deadline)
-        packs[name] = f"{directory}/{name}"
-    suffixes = (".pack", ".idx") if believed else (".pack",)
-    present, size = [pack.name for pack in target.incoming.packs], target.incoming.bytes
-    for name, path in packs.items():
-        files = {local / f"{name}{suffix}": f"{path}{suffix}" for suffix in suffixes}
-        for file, there in files.items():
-            fetch_file(theirs, there, file, deadline)
-        present.append(name)
-        size += sum(file.stat().st_size for file in files)
+    packs, loose = packs_holding(worker, local / "missing", deadline)
+    found = {pack.name: pack for pack in packs}
+    if loose:
+        made = theirs.pack_loose(worker.entry, deadline)
+        found[made.name] = made
+    present, size = [pack.name for pack in sandbox.incoming.packs], sandbox.incoming.bytes
+    for pack in found.values():
+        present.append(pack.name)
+        size += pack.pack_bytes + pack.index_bytes
         ours.expect(present, size, deadline)
-        for file in files:
-            send_file(ours, file, f"{ours.pack_directory}/{file.name}", deadline)
-            file.unlink()
-        if not believed:
-            ours.script(scripts.INDEX, (f"{ours.pack_directory}/{name}.pack", ours.scratch), deadline)
-    return len(packs)
+        copy_pack(theirs, ours, pack, local, deadline)
+    return len(found)
+
+
+def packs_holding(source: Side, wanted: Path, deadline: Deadline) -> tuple[list[HeldPack], bool]:
+    """The source's packs that say they hold objects whose ids are in the file ``wanted``; whether some of these are loose objects there."""
+    theirs = source.repository
+    send_file(theirs, wanted, f"{theirs.scratch}/missing", deadline)
+    arguments = (f"{theirs.scratch}/missing", theirs.scratch, *object_stores(source.entry, source.incoming))
+    *packs, loose = (line.split() for line in theirs.script(scripts.HOLDING, arguments, deadline).text().splitlines())
+    # By their checksums: made by hand, they may have any name there.
+    found = [
+        HeldPack(f"pack-{checksum}", f"{theirs.scratch}/held/{number}", int(pack), int(index))
+        for _word, checksum, pack, index, number in packs
+    ]
+    return found, loose != ["loose", "0"]
+
+
+def copy_pack(source: Repository, target: Repository, pack: HeldPack, local: Path, deadline: Deadline, indexed: bool = True) -> None:
+    """Copy a pack into the target's quarantine by way of ``local``, with its index where that is ``indexed``."""
+    for suffix, size in ((".pack", pack.pack_bytes), (".idx", pack.index_bytes))[: 2 if indexed else 1]:
+        file = local / f"{pack.name}{suffix}"
+        fetch_file(source, f"{pack.path}{suffix}", file, deadline, most=size)
+        send_file(target, file, f"{target.pack_directory}/{file.name}", deadline)
+        file.unlink()

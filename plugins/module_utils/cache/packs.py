@@ -37,6 +37,16 @@ class Pack:
 
 
 @dataclass(frozen=True)
+class HeldPack:
+    """A pack that lies somewhere at ``path``, without suffix, under any name: ``name`` is what its index says that it should be."""
+
+    name: str
+    path: str
+    pack_bytes: int
+    index_bytes: int
+
+
+@dataclass(frozen=True)
 class FinishedPack:
     """A pack as it was made: its base name, the bytes of pack and index, and the SHA-1 of each of the two files as a whole."""
 

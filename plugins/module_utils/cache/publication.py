@@ -45,8 +45,9 @@ def publish(
     else:
         check_usable(repository, entry, shared)
         how = "replace" if entry.occupied else "new"
-        lines = "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
-        arguments = (repository.work, repository.path, how, _head_line(snapshot), _kept_configuration())
+        lines = f"{_head_line(snapshot)}\n" + "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
+        names = [pack.name for pack in incoming.packs]
+        arguments = (repository.work, repository.path, how, _kept_configuration(), repository.scratch, *names)
         expected = refs_of(snapshot, Layout.BARE)
         published = repository.look(scripts.PUBLISH_NEW, arguments, deadline, encoded(lines), expected)
     if not published.whole:
@@ -73,15 +74,9 @@ def is_current(entry: Entry, snapshot: Snapshot, patterns: Patterns) -> bool:
 
 
 def bridge(repository: Repository, entry: Entry, layout: Layout, deadline: Deadline) -> Entry:
-    """Give the entry's objects the path of the other layout too, as the worker's checkouts name it. Raises Unusable."""
+    """Give the entry's objects the path of the other layout too, as the worker's checkouts name it. Raises CommandFailed."""
     if entry.layout is layout or entry.bridged or entry.layout is None:
         return entry
-    if entry.layout is Layout.NON_BARE and entry.objects_taken:
-        raise Unusable(
-            f"{repository.path} in {repository.shell.where} is non-bare and has a file or directory `objects` of its own, and the worker's "
-            "entry is bare.",
-            "Remove the project from the sandbox's volume or from both (repository_cache_state: absent), and run again.",
-        )
     repository.script(scripts.BRIDGE, (repository.path, entry.layout.value), deadline)
     return replace(entry, bridged=True)
 
@@ -101,7 +96,8 @@ def own_snapshot(entry: Entry, elsewhere: bool = False) -> Snapshot:
 def _publish_objects(repository: Repository, entry: Entry, incoming: Incoming, deadline: Deadline) -> None:
     if incoming.packs:
         names = [pack.name for pack in incoming.packs]
-        repository.script(scripts.MOVE_PACKS, (repository.pack_directory, f"{entry.git_dir}/objects/pack", *names), deadline)
+        arguments = (repository.scratch, repository.pack_directory, f"{entry.git_dir}/objects/pack", *names)
+        repository.script(scripts.MOVE_PACKS, arguments, deadline)
 
 
 def _publish_refs(repository: Repository, entry: Entry, snapshot: Snapshot, patterns: Patterns, deadline: Deadline) -> dict[str, str]:
@@ -116,16 +112,16 @@ def _publish_refs(repository: Repository, entry: Entry, snapshot: Snapshot, patt
     gone = {*present, *in_the_way, *entry.broken_refs}
     refs = {**{ref.name: ref.id for ref in entry.refs if ref.name not in gone}, **wanted}
     if entry.use is Use.MEND:
-        _make_anew(repository, entry, snapshot, refs, deadline)
+        _remake(repository, entry, snapshot, refs, deadline)
     else:
         try:
             _change_refs(repository, entry, wanted, present, deadline)
         except CommandFailed as error:
-            if not _stopped_by_what_lies_there(error.completed):
+            if not _blocked_by_a_file(error.completed):
                 raise
-            _make_anew(repository, entry, snapshot, refs, deadline)
+            _remake(repository, entry, snapshot, refs, deadline)
     if entry.layout is Layout.BARE and entry.head != _head_line(snapshot) and "HEAD" not in entry.remade:
-        repository.script(scripts.HEAD, (entry.git_dir, _head_line(snapshot), f"{repository.work}/HEAD"), deadline)
+        repository.script(scripts.HEAD, (entry.git_dir, f"{repository.work}/HEAD"), deadline, encoded(f"{_head_line(snapshot)}\n"))
     return refs
 
 
@@ -142,7 +138,7 @@ def _change_refs(repository: Repository, entry: Entry, wanted: Mapping[str, str]
     _locking(repository, scripts.argv(scripts.SETTLE_REFS, entry.git_dir, view), deadline)
 
 
-def _stopped_by_what_lies_there(completed: Completed) -> bool:
+def _blocked_by_a_file(completed: Completed) -> bool:
     """Whether git gave up because of what lies in a ref's place: not for want of room, nor by another git's lock, nor killed."""
     words = completed.stderr.lower()
     another = "file exists" in words and ("lock" in words or "packed-refs.new" in words)
@@ -150,12 +146,12 @@ def _stopped_by_what_lies_there(completed: Completed) -> bool:
     return completed.returncode in (1, 128) and not another and not full
 
 
-def _make_anew(repository: Repository, entry: Entry, snapshot: Snapshot, refs: Mapping[str, str], deadline: Deadline) -> None:
+def _remake(repository: Repository, entry: Entry, snapshot: Snapshot, refs: Mapping[str, str], deadline: Deadline) -> None:
     """What stands beside the objects is made anew: all refs, and what else is broken."""
-    lines = encoded("".join(f"{refs[name]} {name}\n" for name in sorted(refs, key=encoded)))
     head = _head_line(snapshot) if "HEAD" in entry.remade else ""
+    lines = encoded(f"{head}\n" + "".join(f"{refs[name]} {name}\n" for name in sorted(refs, key=encoded)))
     settings = _kept_configuration(entry.layout) if "config" in entry.remade else ""
-    repository.script(scripts.REPAIR, (entry.git_dir, repository.work, repository.whole_view, head, settings), deadline, lines)
+    repository.script(scripts.REPAIR, (entry.git_dir, repository.work, repository.whole_view, settings), deadline, lines)
 
 
 def _update_refs(repository: Repository, commands: str, git_dir: str, deadline: Deadline) -> None:

@@ -28,6 +28,7 @@ from .packs import (
     Contents,
     Damaged,
     FinishedPack,
+    HeldPack,
     Pack,
     compare_sums,
     files_of,
@@ -347,35 +348,50 @@ class Repository:
             raise NotRemoved(f"{self.path} in {self.shell.where} {gone}, but {'; '.join(words)}.", " ".join(remedies))
         return word == "removed"
 
-    def pack_loose(self, entry: Entry, ids_file: str, deadline: Deadline) -> tuple[str, str]:
-        """A pack of the objects listed in ``ids_file``: its directory (beside the quarantine, as git renames into it), its name."""
+    def pack_loose(self, entry: Entry, deadline: Deadline) -> HeldPack:
+        """A pack, made beside the quarantine, of the loose objects whose ids HOLDING has left. Raises CommandFailed."""
         directory = f"{self.work}/loose"
+        arguments = (f"{self.scratch}/loose-ids", directory, self.scratch, entry.objects)
         completed = self.shell.run(
-            scripts.argv(scripts.PACK_LOOSE, ids_file, directory),
+            scripts.argv(scripts.PACK_LOOSE, *arguments),
             deadline=deadline,
-            env={**self.environment, "GIT_DIR": self.view(entry, deadline), **stores(f"{self.work}/objects", entry)},
+            env={**self.environment, "GIT_OBJECT_DIRECTORY": f"{self.work}/objects"},
         )
-        return directory, f"pack-{checked(self.shell, completed).text()}"
+        name = f"pack-{checked(self.shell, completed).text()}"
+        files = tuple(f"{directory}/{file}" for file in files_of((name,)))
+        sizes = checked(self.shell, self.shell.run(("stat", "-c", "%s", "--", *files), deadline=deadline)).text().split()
+        return HeldPack(name, f"{directory}/{name}", int(sizes[0]), int(sizes[1]))
+
+    def index(self, pack: str, deadline: Deadline) -> bool:
+        """Index a pack of the quarantine that came without; whether it is one, and the one that its name says. Else it is gone."""
+        try:
+            self.script(scripts.INDEX, (self.pack_directory, pack, self.scratch), deadline)
+        except CommandFailed as error:
+            if error.completed.returncode not in (DIED, KILLED):
+                raise
+            self.discard(pack, deadline)
+            return False
+        return True
 
     def quarantine(self, deadline: Deadline) -> None:
         """An empty quarantine on the volume."""
         self.script(scripts.QUARANTINE, (self.root, self._slot), deadline)
 
     def absent(self, ids: Iterable[str], entry: Entry, incoming: Incoming | None, deadline: Deadline) -> tuple[str, ...]:
-        """Those of ``ids`` that are neither in the entry nor in the quarantine."""
+        """Those of ``ids`` that are neither in the entry nor in the quarantine. Raises Incomplete where git cannot read what is there."""
         wanted = sorted(set(ids))
         if not wanted:
             return ()
         alternate = {} if incoming is None else stores(incoming.objects, entry)
-        answer = checked(
-            self.shell,
-            self.shell.run(
-                ("git", "cat-file", "--batch-check=%(objectname)"),
-                deadline=deadline,
-                stdin="".join(f"{value}\n" for value in wanted).encode(),
-                env={**self.environment, "GIT_DIR": self.view(entry, deadline), **alternate},
-            ),
+        answer = self.shell.run(
+            ("git", "cat-file", "--batch-check=%(objectname)"),
+            deadline=deadline,
+            stdin="".join(f"{value}\n" for value in wanted).encode(),
+            env={**self.environment, "GIT_DIR": self.view(entry, deadline), **alternate},
         )
+        if answer.returncode == DIED:
+            raise Incomplete(f"git cannot read {self.path} in {self.shell.where}: {answer.stderr.strip()[-300:]}", RECEIVE_AGAIN)
+        checked(self.shell, answer)
         return tuple(line.split()[0] for line in answer.text().splitlines() if line.endswith(" missing"))
 
     def view(self, entry: Entry, deadline: Deadline) -> str:

@@ -13,10 +13,11 @@ from pathlib import Path
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
+from .bring_back import bring_back
 from .fill import Received, Tell, Work, finish, including, receive, repository_on
 from .keeper import HeldVolume, VolumeSkipped
 from .model import Method, Project, Snapshot, Volume
-from .objects import bring_back
+from .objects import bring_missing
 from .packs import Contents, Damaged
 from .pair_options import Options
 from .plan import Action, patterns_of
@@ -237,6 +238,7 @@ class SandboxTurn:
             brought, lost = bring_back(mine.side, worker.side, self._options.scratch, limit)
             worker = replace(worker, side=brought, current=False, lost=lost)
             self._received[project.name] = worker
+            mine = replace(mine, side=bring_missing(brought, mine.side, work.recorded, work.scratch, limit))
         if worker is not None and worker.work.snapshot is None and not worker.side.entry.whole:
             whole = worker.side
             whole.repository.prove(whole.entry, whole.incoming, worker.snapshot, limit)

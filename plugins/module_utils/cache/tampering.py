@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Decide whether a sandbox's entry was tampered with, from what reading its packs has shown. Pure.
+"""Decide whether a sandbox's entry is good for its worker, from how it lies there and what reading its packs has shown. Pure.
 
 Strangers' commands can write there, and git, which reads an object through a pack's index, does not look.
 """
@@ -12,7 +12,25 @@ from dataclasses import replace
 
 from ..printable import printable
 from .entry import Entry, Use
+from .model import Layout
 from .packs import Checksums
+
+PACKS_MOST = 2000
+"""How many packs more than its worker's an entry may have: each is looked at while the volume is held."""
+
+
+def fit_for(entry: Entry, worker: Layout, packs: int) -> Entry:
+    """Return the entry, to be replaced if its objects cannot have the path at which its worker's checkouts look for them, or lie in
+    far more packs than the worker's, which has ``packs``."""
+    if not entry.usable:
+        return entry
+    if entry.layout is Layout.NON_BARE and worker is Layout.BARE and entry.objects_taken:
+        reason = "it is non-bare and has a file or directory `objects` of its own, and the worker's entry is bare"
+    elif entry.packs > packs + PACKS_MOST:
+        reason = f"it has {entry.packs} packs, which is over {PACKS_MOST} more than its worker's entry has"
+    else:
+        return entry
+    return replace(entry, use=Use.REPLACE_UNSHARED, reason=reason, remedy=REMOVE)
 
 
 def tampered(entry: Entry, found: Checksums) -> Entry:
@@ -26,6 +44,10 @@ def tampered(entry: Entry, found: Checksums) -> Entry:
         return entry
     words += [f"it is damaged: {pack.words}" for pack in found.damaged[:1]]
     return replace(entry, use=Use.REPLACE, reason="; ".join(words))
+
+
+REMOVE = "Remove the project from the sandbox's volume or from both (repository_cache_state: absent), and run again."
+"""What to do about an entry that is not replaced, as another pod has the volume mounted."""
 
 
 def _packs(checksums: tuple[str, ...]) -> str:

@@ -5,11 +5,13 @@
 
 from __future__ import annotations
 
-from .tidy import TIDY, WORK
+from .tidy import STAMPED, TIDY, WORK
 
-# Where the git directory of the entry "$e" is: what has lost its HEAD has its objects still.
+# Where the git directory of the entry "$e" is: what has lost its HEAD has its objects still. A whole repository at the entry's top is the entry,
+# whatever somebody has put beside it.
 _GIT_DIRECTORY = r"""g=$e
-if [ -e "$e/.git/HEAD" ] || { [ ! -e "$e/HEAD" ] && [ -d "$e/.git/objects" ] && [ ! -L "$e/.git/objects" ]; }; then g=$e/.git; fi"""
+if [ -e "$e/HEAD" ] && [ -d "$e/refs" ] && [ -d "$e/objects" ] && [ ! -L "$e/objects" ]; then :
+elif [ -e "$e/.git/HEAD" ] || { [ ! -e "$e/HEAD" ] && [ -d "$e/.git/objects" ] && [ ! -L "$e/.git/objects" ]; }; then g=$e/.git; fi"""
 
 REFS_MOST = 64 * 1024 * 1024
 """Bytes of a list of refs, some 900,000, that are looked at on a volume."""
@@ -67,10 +69,14 @@ if [ -f "$g/HEAD" ]; then say head "$(head -c 200 "$g/HEAD" | tr -d '\000' | hea
 if [ -e "$g/info/grafts" ] || [ -L "$g/info/grafts" ]; then say grafts 1; fi
 [ ! -e "$g/commondir" ] || say commondir 1
 say promisor "$(find "$g/objects/pack" -name '*.promisor' 2>/dev/null | wc -l)"
-say packs "$(find "$g/objects/pack" -name 'pack-*.pack' 2>/dev/null | wc -l)"
+say packs "$(find "$g/objects/pack" -maxdepth 1 -name '*.idx' -printf x 2>/dev/null | wc -c)"
 say bytes "$(du -sb "$g/objects" | cut -f1)"
-# Whoever writes to a file changes the time of its last change, which nobody can set.
-say stamp "$(find "$g/objects/pack" -maxdepth 1 -type f -printf '%f %i %s %C@\n' 2>/dev/null | LC_ALL=C sort | sha256sum | cut -c1-32)"
+say room "$(df -B1 --output=size . | tail -n 1 | tr -d ' ')"
+# Whoever writes to a file changes the time of its last change, which nobody can set. After a publication the stamp is of what was there at the
+# take, before anything was read, and of what was published: not of what somebody has put there meanwhile.
+(cd -- "$g/objects/pack" 2>/dev/null && find . -maxdepth 1 -type f STAMPED | LC_ALL=C sort -z) >"$4/files"
+[ -e "$4/proved" ] || cp -- "$4/files" "$4/proved" || exit 3
+say stamp "$(LC_ALL=C sort -z -u "$4/proved" | LC_ALL=C comm -z -12 - "$4/files" | sha256sum | cut -c1-32)"
 say loose "$(find "$g/objects" -path "$g/objects/[0-9a-f][0-9a-f]/*" -type f ! -name 'tmp_*' | wc -l)"
 say hooks "$(find "$g/hooks" ! -type d ! -name '*.sample' 2>/dev/null | wc -l)"
 say young_locks "$(find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) -mmin "-$3" 2>/dev/null | wc -l)"
@@ -89,8 +95,8 @@ echo 'ref: refs/heads/packit-cache-view' >HEAD
 printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >config
 a=$1/${g#./}
 ln -s -- "$a/objects" objects || exit 3
-if [ ! -d "$a/refs" ] || { [ -e "$a/packed-refs" ] && [ ! -f "$a/packed-refs" ]; }; then mkdir refs
-else ln -s -- "$a/packed-refs" packed-refs && ln -s -- "$a/refs" refs; fi || exit 3
+if [ -d "$a/refs" ]; then ln -s -- "$a/refs" refs; else mkdir refs; fi || exit 3
+[ -e "$a/packed-refs" ] && [ ! -f "$a/packed-refs" ] || ln -s -- "$a/packed-refs" packed-refs || exit 3
 # A git that was killed, or is not there, says nothing about the entry: what is broken is made anew.
 judged() { case $1 in 126|127|1[3-9]?) exit "$1" ;; *) say broken "$2" ;; esac; }
 # What lies there may be of any size, and what is said of it is not: see REF_BUCKETS for refs.
@@ -103,12 +109,12 @@ else
     if [ "$code" != 0 ]; then
         judged "$code" refs
         : >"$4/refs"
-        rm -f -- refs packed-refs
+        rm -rf -- refs packed-refs
         mkdir refs || exit 3
     # What git leaves out of that list stops it elsewhere: in our view there is the list then.
     elif grep -q -e '^warning: ignoring broken ref' -e '^warning: ignoring ref with broken name' "$4/words"; then
         say broken refs
-        rm -f -- refs packed-refs
+        rm -rf -- refs packed-refs
         mkdir refs && cp -- "$4/refs" packed-refs || exit 3
     fi
     size=$(stat -c %s "$4/refs")
@@ -141,6 +147,7 @@ fi
     .replace("GIT_DIRECTORY", _GIT_DIRECTORY)
     .replace("WORDS_MOST", str(CONFIG_MOST))
     .replace("WORK", WORK)
+    .replace("STAMPED", STAMPED)
 )
 for _word, _number in (("REFS_MOST", REFS_MOST), ("CONFIG_MOST", CONFIG_MOST)):
     INSPECT = INSPECT.replace(f"{_word}1", str(_number + 1)).replace(_word, str(_number))
@@ -172,6 +179,18 @@ CLEAN = (
 cd -- "$1" || exit 3
 TIDY
 clear_work
+# A bare entry has no `.git` but that of BRIDGE, which has one link and nothing else: consumers' git would read any other in its place.
+clear_second() {
+    d=$e/.git
+    there "$d" || return 0
+    if [ -d "$d" ] && [ ! -L "$d" ] && [ "$(readlink "$d/objects")" = ../objects ]; then
+        [ -n "$(find "$d" -mindepth 1 -maxdepth 1 ! -name objects -print -quit)" ] || return 0
+        open_up "$d"
+        find "$d" -mindepth 1 -maxdepth 1 ! -name objects -exec rm -rf -- {} +
+    else
+        away "$d"
+    fi && echo "$d"
+}
 clean_entry() {
     e=./$2
     [ ! -L "$e" ] && [ -d "$e" ] || return 0
@@ -179,6 +198,7 @@ clean_entry() {
     GIT_DIRECTORY
     [ ! -L "$g" ] && [ ! -L "$g/objects" ] && [ -d "$g/objects" ] && [ ! -L "$g/refs" ] || return 0
     open_up "$g"
+    [ "$g" != "$e" ] || clear_second
     find "$g/objects" \( -name 'tmp_*' -o -name '.tmp-*' \) -type f -mmin "+$3" -print -delete
     # A lock of git's is a file; anything else of that name is nobody's, and in the way of all.
     find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) \( ! -type f -o -type f $locks \) -print -prune -exec rm -rf -- {} +
@@ -216,6 +236,7 @@ TAKE = (
     f"clean() ({CLEAN})\ninspect() ({INSPECT})\n"
     + r"""
 clean "$1" "$2" "$3" "$6" "$7" | { head -n 1000 | sed 's/^/removed /'; cat >/dev/null; }
+rm -f -- "$4/proved"
 inspect "$1" "$2" "$3" "$4" "$5"
 """
 )

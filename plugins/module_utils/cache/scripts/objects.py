@@ -30,6 +30,14 @@ if command -v openssl >/dev/null; then sum() { openssl dgst -sha1 -r | cut -c1-4
 body() { dd if="$1" bs=1M iflag=count_bytes count="$2" status=none; }
 sum_body() { body "$1" "$(($(stat -c %s -- "$1") - 20))" | sum; }"""
 
+# stems DIRECTORY: the names, without suffix, of the packs there that git would read, each ended by a NUL. What is too short is none to git.
+# tails BYTES SUFFIX: the ends of the files of such names, in hexadecimal digits, a line of 20 bytes each. No process a pack: they may be many.
+_STEMS = r"""stems() {
+    find "$1" -mindepth 1 -maxdepth 1 -type f \( -name '*.idx' -size +1071c -o -name '*.pack' -size +31c \) -print0 2>/dev/null |
+        sed -z 's/\.idx$//;s/\.pack$//' | LC_ALL=C sort -z | uniq -z -d
+}
+tails() { sed -z "s/\$/$2/" | xargs -0 -r tail -q -c "$1" -- | od -An -v -tx1 -w20 | tr -d ' '; }"""
+
 # An empty git directory $1, for commands that want one.
 _EMPTY_GIT = r"""empty_git() { mkdir -p -- "$1/refs" "$1/objects" && echo 'ref: refs/heads/none' >"$1/HEAD"; }"""
 
@@ -99,28 +107,20 @@ shift "$n"
 # file is no object.
 INVENTORY = r"""
 scratch=$1
+STEMS
 shift
 for d; do
     echo store
     [ -d "$d" ] || continue
-    if [ -d "$d/pack" ] && cd -- "$d/pack"; then
-        set --
-        for i in *.idx .idx .*.idx; do
-            i=${i%.idx}
-            if [ -e "$i.idx" ] && [ -e "$i.pack" ]; then set -- "$@" "./$i"; fi
-        done
-        if [ $# -gt 0 ]; then
-            printf '%s.idx\0' "$@" | xargs -0 tail -q -c 40 -- | od -An -v -tx1 -w20 | tr -d ' ' | paste -d' ' - - >"$scratch/indexes"
-            printf '%s.pack\0' "$@" | xargs -0 tail -q -c 20 -- | od -An -v -tx1 -w20 | tr -d ' ' >"$scratch/packs"
-            paste -d' ' "$scratch/indexes" "$scratch/packs" | sed 's/^/pack /'
-        fi
-    fi
+    stems "$d/pack" >"$scratch/stems" || exit 4
+    tails 40 .idx <"$scratch/stems" | paste -d' ' - - >"$scratch/indexes"
+    tails 20 .pack <"$scratch/stems" | paste -d' ' "$scratch/indexes" - | sed -n 's/^[^ ]/pack &/p'
     LOOSE | sort >"$scratch/loose" || exit 4
     head -n 10000 "$scratch/loose" | sed 's/^/loose /'
     [ "$(wc -l <"$scratch/loose")" -le 10000 ] || printf 'loose all-%s\n' "$(sha256sum <"$scratch/loose" | cut -c1-64)"
 done
 exit 0
-""".replace("LOOSE", _LOOSE)
+""".replace("LOOSE", _LOOSE).replace("STEMS", _STEMS)
 
 # $1 the output, $2 `all`, or, of the packs whose checksums come by standard input in lines as INVENTORY has them, `these` or `others` (with the
 # loose objects), then object directories: every object id in them, sorted, once.
@@ -229,36 +229,46 @@ MISSING = r"""
 LC_ALL=C comm -23 "$1" "$2" >"$3" && wc -l <"$3"
 """
 
-# $1 wanted ids (sorted), $2 scratch, then pack directories: packs that hold any of them, as `pack`, the pack's checksum and its
-# path without suffix; then the number of wanted ids that are in no pack, which are left in $2/loose-ids.
+# $1 wanted ids (sorted), $2 scratch, then object directories: packs that say they hold any of them, as `pack`, the pack's checksum, the bytes
+# of pack and index, and a number: links $2/held/NUMBER.pack and .idx lead there, as their own names are anybody's. Then the number of
+# wanted ids that are loose objects too, which are left in $2/loose-ids.
 HOLDING = r"""
 LC_ALL=C
 export LC_ALL
 wanted=$1 scratch=$2
 shift 2
-: >"$scratch/found"
+rm -rf -- "$scratch/held" && mkdir -- "$scratch/held" && : >"$scratch/loose" || exit 3
+n=0
 for d; do
-    for i in "$d"/*.idx "$d"/.idx "$d"/.*.idx; do
-        if [ ! -e "$i" ] || [ ! -e "${i%.idx}.pack" ]; then continue; fi
+    for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
+        p=${i%.idx}.pack
+        if [ ! -f "$i" ] || [ ! -f "$p" ]; then continue; fi
         git show-index <"$i" >"$scratch/one" || { [ $? = 128 ] && continue; exit 4; }
         cut -d' ' -f2 "$scratch/one" | sort | comm -12 - "$wanted" >"$scratch/both"
         [ -s "$scratch/both" ] || continue
-        cat "$scratch/both" >>"$scratch/found"
-        printf 'pack %s %s\n' "$(tail -c 40 "$i" | head -c 20 | od -An -v -tx1 | tr -d ' \n')" "${i%.idx}"
+        n=$((n + 1))
+        ln -s -- "$p" "$scratch/held/$n.pack" && ln -s -- "$i" "$scratch/held/$n.idx" || exit 3
+        printf 'pack %s %s %s\n' "$(tail -c 40 -- "$i" | head -c 20 | od -An -v -tx1 | tr -d ' \n')" "$(stat -L -c %s -- "$p" "$i" | paste -d' ' - -)" "$n"
     done
+    LOOSE >>"$scratch/loose"
 done
-sort -u "$scratch/found" | comm -13 - "$wanted" >"$scratch/loose-ids"
+sort -u "$scratch/loose" | comm -12 - "$wanted" >"$scratch/loose-ids"
 printf 'loose %s\n' "$(wc -l <"$scratch/loose-ids")"
-"""
+""".replace("LOOSE", _LOOSE)
 
-# $1 a pack, $2 scratch: its index is made of it.
+# $1 the directory of a pack, $2 its base name, $3 scratch: its index is made of it. Fails where it is another pack than its name says.
 INDEX = r"""
 EMPTY_GIT
-empty_git "$2/indexing" || exit 3
-GIT_DIR=$2/indexing git index-pack "$1" >/dev/null
+empty_git "$3/indexing" || exit 3
+of=$(GIT_DIR=$3/indexing git index-pack "$1/$2.pack") || exit $?
+[ "pack-${of##*[!0-9a-f]}" = "$2" ] || { echo "error: it is pack ${of##*[!0-9a-f]}" >&2; exit 128; }
 """.replace("EMPTY_GIT", _EMPTY_GIT)
 
-# $1 ids file, $2 directory: a pack of those objects there. Prints its name.
+# $1 ids file, $2 directory, $3 scratch, $4 an object directory, of which only the loose objects are read: a pack of those there. Prints its name.
 PACK_LOOSE = r"""
-mkdir -p -- "$2" "$GIT_OBJECT_DIRECTORY/pack" && git pack-objects --window=0 --quiet "$2/pack" <"$1"
-"""
+EMPTY_GIT
+rm -rf -- "$3/loose-git" && empty_git "$3/loose-git" || exit 3
+find "$4" -mindepth 1 -maxdepth 1 ! -type f -name '[0-9a-f][0-9a-f]' -exec ln -s -t "$3/loose-git/objects" -- {} + || exit 3
+mkdir -p -- "$2" "$GIT_OBJECT_DIRECTORY/pack" || exit 3
+GIT_DIR=$3/loose-git GIT_ALTERNATE_OBJECT_DIRECTORIES=$3/loose-git/objects git pack-objects --window=0 --quiet "$2/pack" <"$1"
+""".replace("EMPTY_GIT", _EMPTY_GIT)

@@ -6,14 +6,14 @@
 from __future__ import annotations
 
 from .look import INSPECT
-from .tidy import LEFT, TIDY, WORK
+from .tidy import LEFT, STAMPED, TIDY, WORK
 
-# $1 from, $2 to (pack directories), then base names: durable first, the index last. Ours were checked: what is there under a
+# $1 our scratch directory, $2 from, $3 to (pack directories), then base names: durable first, the index last. Ours were checked: what is there under a
 # pack's name and differs is not what its name says, or an index that may hide objects. Ours takes its place, by a rename.
 MOVE_PACKS = r"""
 TIDY
-from=$1 to=$2
-shift 2
+scratch=$1 from=$2 to=$3
+shift 3
 umask 022
 mkdir -p -- "$to" || exit 3
 for p; do
@@ -26,11 +26,11 @@ for p; do
         elif [ -f "$to/$f" ] && [ ! -L "$to/$f" ] && [ "$(sha1sum <"$from/$f")" = "$(sha1sum <"$to/$f")" ]; then
             continue
         fi
-        mv -f -T -- "$from/$f" "$to/$f" || exit 6
+        mv -f -T -- "$from/$f" "$to/$f" && find "$to/$f" STAMPED >>"$scratch/proved" || exit 6
     done
 done
 sync -- "$to"
-""".replace("TIDY", TIDY)
+""".replace("TIDY", TIDY).replace("STAMPED", STAMPED)
 
 # $1 an entry's git directory, then key value …: set where they are not set so.
 SETTINGS = r"""
@@ -56,10 +56,9 @@ case $code in 1[3-9]?) ;; *) rm -f -- "$mark" ;; esac  # by a signal; git itself
 exit "$code"
 """
 
-# $1 an entry's git directory, $2 the content of HEAD, $3 a place for the new file on the same volume.
+# $1 an entry's git directory, $2 a place for the new file on the same volume. The content of HEAD comes by standard input.
 HEAD = r"""
-[ "$(head -c 200 "$1/HEAD" 2>/dev/null)" = "$2" ] && exit 0
-printf '%s\n' "$2" >"$3" && sync -- "$3" && mv -f -T -- "$3" "$1/HEAD" && sync -- "$1"
+cat >"$2" && sync -- "$2" && mv -f -T -- "$2" "$1/HEAD" && sync -- "$1"
 """
 
 # $1 the git directory, $2 our view of it: its refs in few files, and on disk.
@@ -70,21 +69,28 @@ sync -- "$1" "$1/refs" || exit 1
 find "$1/refs" -type f -exec sync -- {} +
 """
 
-# $1 our slot (gone afterwards), $2 the final name, $3 `replace` where something unusable is there, $4 the content of HEAD, $5 its configuration.
-# Refs come by standard input, `id name` lines in the order of names. Everything is on disk before the one rename, and what was
-# there before comes back where that fails. Nobody uses the new repository yet, so its refs are written as one file; every id
+# $1 our slot (gone afterwards), $2 the final name, $3 `replace` where something unusable is there, $4 its configuration, $5 our scratch
+# directory, then the base names of its packs: those that were checked, and no others. By standard input come the line of HEAD, then refs,
+# `id name` lines in the order of names: they are bytes, which an argument need not carry. Everything is on disk before the one rename, and
+# what was there before comes back where that fails. Nobody uses the new repository yet, so its refs are written as one file; every id
 # must be there.
-_PUBLISH_NEW = r"""
+_PUBLISH_NEW = (
+    r"""
 TIDY
 umask 022
 n=$1/new q=$1/objects/pack
 rm -rf -- "$n" "$1/old" && mkdir -p -- "$n/objects/pack" "$n/objects/info" "$n/refs/heads" "$n/refs/tags" || exit 3
-printf '%s\n' "$4" >"$n/HEAD" && printf '%s' "$5" >"$n/config" || exit 3
-for f in "$q"/pack-*; do
-    [ -e "$f" ] || continue
-    chmod 0444 "$f" && mv -f -- "$f" "$n/objects/pack/" || exit 4
+printf '%s' "$4" >"$n/config" && cat >"$1/lines" && sed 1q "$1/lines" >"$n/HEAD" || exit 3
+slot=$1 to=$2 how=$3 scratch=$5
+shift 5
+: >"$scratch/proved" || exit 3
+for p; do
+    for f in "$p.pack" "$p.idx"; do
+        chmod 0444 "$q/$f" && mv -f -T -- "$q/$f" "$n/objects/pack/$f" && find "$n/objects/pack/$f" STAMPED >>"$scratch/proved" || exit 4
+    done
 done
-{ echo '# pack-refs with: sorted'; cat; } >"$n/packed-refs" || exit 3
+set -- "$slot" "$to" "$how"
+sed '1s/.*/# pack-refs with: sorted/' "$1/lines" >"$n/packed-refs" || exit 3
 sed 1d "$n/packed-refs" | cut -d' ' -f1 >"$1/wanted"
 GIT_DIR=$n git cat-file --batch-check='%(objectname)' <"$1/wanted" >"$1/found" || exit 7
 missing=$(grep -c ' missing$' "$1/found")
@@ -96,13 +102,18 @@ sync -- "${2%/*}"
 away "$1"
 rmdir -- "${1%/*}" 2>/dev/null
 exit 0
-""".replace("TIDY", TIDY).replace("LEFT", LEFT)
+""".replace("TIDY", TIDY)
+    .replace("LEFT", LEFT)
+    .replace("STAMPED", STAMPED)
+)
 # $1 to $5 as INSPECT, then those of the above: published, and looked at in the same process.
 PUBLISH_NEW = (
     f"inspect() ({INSPECT})\npublish() ({_PUBLISH_NEW})\n"
     + r"""
-publish "$6" "$7" "$8" "$9" "${10}" >&2 || exit $?
-inspect "$1" "$2" "$3" "$4" "$5"
+root=$1 name=$2 age=$3 scratch=$4 config=$5
+shift 5
+publish "$@" >&2 || exit $?
+inspect "$root" "$name" "$age" "$scratch" "$config"
 """
 )
 
@@ -119,7 +130,7 @@ else
     if [ -L "$x" ] || { [ -e "$x" ] && [ ! -f "$x" ]; }; then away "$x" || exit 3; fi
     mkdir -p -- "$1/.git/info"
     grep -qx /objects "$x" 2>/dev/null || echo /objects >>"$x"
-    ln -s -- .git/objects "$1/objects" && sync -- "$1"
+    ln -s -T -- .git/objects "$1/objects" && sync -- "$1"
 fi
 """.replace("TIDY", TIDY)
 

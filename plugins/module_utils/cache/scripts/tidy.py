@@ -10,6 +10,9 @@ WORK = ".packit-deployment#work"
 LEFT = ".packit-deployment#left"
 """Prefix of what could not be deleted at the volume's root, and was renamed. Its old name, owner and time follow."""
 
+STAMPED = r"-printf '%f %i %s %C@\0'"
+"""find's words for what tells whether a pack's file is the one that was looked at."""
+
 # All are called in the volume's root.
 #
 # open_up PATH [find's words]: make our own files below PATH readable and writable. Root needs no such thing.

@@ -31,7 +31,7 @@ only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make fil
 
 
 @dataclass(frozen=True)
-class Pair:
+class FilledPair:
     """Two filled volumes of an ordinary user, and their upstream."""
 
     directory: Path
@@ -53,11 +53,11 @@ class Pair:
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
+def pair(tmp_path: Path) -> Iterator[FilledPair]:
     (tmp_path / "upstream").mkdir()
     make.make(tmp_path / "upstream/one.git", commits=4)
     with GitServer(tmp_path / "upstream") as server, user_directory() as directory:
-        pair = Pair(directory, server)
+        pair = FilledPair(directory, server)
         for role in ("sandbox", "worker"):
             entry = directory / role / "one"
             shutil.copytree(tmp_path / "upstream/one.git", entry)
@@ -67,57 +67,57 @@ def pair(tmp_path: Path) -> Iterator[Pair]:
         yield pair
 
 
-def closed_loose_directory(pair: Pair) -> None:
+def closed_loose_directory(pair: FilledPair) -> None:
     (pair.sandbox / "objects/aa").mkdir()
     (pair.sandbox / "objects/aa/x").write_text("x\n")
     (pair.sandbox / "objects/aa").chmod(0)
 
 
-def closed_entry(pair: Pair) -> None:
+def closed_entry(pair: FilledPair) -> None:
     pair.sandbox.chmod(0)
 
 
-def unwritable_directories(pair: Pair) -> None:
+def unwritable_directories(pair: FilledPair) -> None:
     for path in ("objects", "objects/pack", "refs", "refs/heads", "."):
         (pair.sandbox / path).chmod(0o555)
 
 
-def directory_for_a_lock(pair: Pair) -> None:
+def directory_for_a_lock(pair: FilledPair) -> None:
     (pair.sandbox / "refs/heads/main.lock").mkdir(parents=True)
     (pair.sandbox / "packed-refs.lock/x").mkdir(parents=True)
 
 
-def file_for_refs(pair: Pair) -> None:
+def file_for_refs(pair: FilledPair) -> None:
     shutil.rmtree(pair.sandbox / "refs/heads")
     (pair.sandbox / "refs/heads").write_text("x")
 
 
-def directory_for_config(pair: Pair) -> None:
+def directory_for_config(pair: FilledPair) -> None:
     (pair.sandbox / "config").unlink()
     (pair.sandbox / "config").mkdir()
 
 
-def setting_twice(pair: Pair) -> None:
+def setting_twice(pair: FilledPair) -> None:
     with (pair.sandbox / "config").open("a") as file:
         file.write("[gc]\n\tauto = 1\n\tauto = 2\n")
 
 
-def something_below_a_ref(pair: Pair) -> None:
+def something_below_a_ref(pair: FilledPair) -> None:
     (pair.sandbox / "refs/heads/main").unlink(missing_ok=True)
     (pair.sandbox / "refs/heads/main").mkdir()
     (pair.sandbox / "refs/heads/main/.hidden").write_text("x")
 
 
-def closed_work_directory(pair: Pair) -> None:
+def closed_work_directory(pair: FilledPair) -> None:
     (pair.directory / "sandbox" / WORK / "one/objects/pack/x").mkdir(parents=True)
     (pair.directory / "sandbox" / WORK / "one/objects").chmod(0)
 
 
-def directory_for_a_pack(pair: Pair) -> None:
+def directory_for_a_pack(pair: FilledPair) -> None:
     (pair.directory / "sandbox" / WORK / f"one/objects/pack/pack-{'1' * 40}.pack").mkdir(parents=True)
 
 
-CHANGES: list[Callable[[Pair], None]] = [
+CHANGES: list[Callable[[FilledPair], None]] = [
     closed_loose_directory,
     closed_entry,
     unwritable_directories,
@@ -133,7 +133,9 @@ MENDED = (file_for_refs, directory_for_config)
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_closed_modes_and_files_of_the_wrong_kind_stop_no_fill_and_cost_no_object(pair: Pair, change: Callable[[Pair], None]) -> None:
+def test_closed_modes_and_files_of_the_wrong_kind_stop_no_fill_and_cost_no_object(
+    pair: FilledPair, change: Callable[[FilledPair], None]
+) -> None:
     packs = {path.name for path in (pair.sandbox / "objects/pack").glob("*.pack")}
     change(pair)
     own(pair.directory)
@@ -147,7 +149,7 @@ def test_closed_modes_and_files_of_the_wrong_kind_stop_no_fill_and_cost_no_objec
 
 
 @pytest.mark.parametrize("change", [closed_loose_directory, closed_entry, unwritable_directories, closed_work_directory])
-def test_it_stops_no_removal(pair: Pair, change: Callable[[Pair], None]) -> None:
+def test_it_stops_no_removal(pair: FilledPair, change: Callable[[FilledPair], None]) -> None:
     change(pair)
     own(pair.directory)
     result = pair.remove()
@@ -157,7 +159,7 @@ def test_it_stops_no_removal(pair: Pair, change: Callable[[Pair], None]) -> None
 
 
 @only_root
-def test_a_removal_that_did_not_remove_says_what_is_left_whose_it_is_and_who_can_delete_it(pair: Pair) -> None:
+def test_a_removal_that_did_not_remove_says_what_is_left_whose_it_is_and_who_can_delete_it(pair: FilledPair) -> None:
     (pair.sandbox / "objects/bb").mkdir()
     (pair.sandbox / "objects/bb/x").write_text("x")
     (pair.sandbox / "objects/bb").chmod(0o700)
@@ -177,8 +179,8 @@ def test_a_removal_that_did_not_remove_says_what_is_left_whose_it_is_and_who_can
 
 
 @only_root
-@pytest.mark.parametrize("act", [Pair.fill, Pair.remove])
-def test_a_work_directory_of_another_user_is_moved_away(pair: Pair, act: Callable[[Pair], PairResult]) -> None:
+@pytest.mark.parametrize("act", [FilledPair.fill, FilledPair.remove])
+def test_a_work_directory_of_another_user_is_moved_away(pair: FilledPair, act: Callable[[FilledPair], PairResult]) -> None:
     for role in ("sandbox", "worker"):
         work = pair.directory / role / WORK
         (work / "one/objects/pack").mkdir(parents=True)
@@ -192,7 +194,7 @@ def test_a_work_directory_of_another_user_is_moved_away(pair: Pair, act: Callabl
 
 
 @only_root
-def test_a_work_directory_that_cannot_be_moved_away_is_said_to_be_whose_it_is(pair: Pair) -> None:
+def test_a_work_directory_that_cannot_be_moved_away_is_said_to_be_whose_it_is(pair: FilledPair) -> None:
     root = pair.directory / "sandbox"
     (root / WORK).mkdir(mode=0o700)
     own(root / WORK, OTHER_UID)
@@ -265,7 +267,7 @@ def test_what_was_made_by_hand_is_seen_for_what_it_is(tmp_path: Path, change: Ca
 
 @pytest.mark.parametrize("change", [reftable, head_directory])
 @pytest.mark.parametrize("bare", [True, False])
-def test_only_the_objects_of_such_an_entry_count_and_they_stay(pair: Pair, change: Callable[[Path], None], bare: bool) -> None:
+def test_only_the_objects_of_such_an_entry_count_and_they_stay(pair: FilledPair, change: Callable[[Path], None], bare: bool) -> None:
     """Its refs are the snapshot's then, in a form that every git reads."""
     git_dirs = []
     for role in ("sandbox", "worker"):

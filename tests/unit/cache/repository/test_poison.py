@@ -6,14 +6,23 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, tzinfo
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache import fill as cache_fill
+from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 from ansible_collections.packit.deployment.tests.volumes import poison
@@ -137,6 +146,51 @@ def test_a_file_that_was_written_to_is_not_the_one_on_record_whatever_its_times_
     make.commit(upstream.root / "one.git", "main", 1)
     assert not fill(tmp_path, url, keeper=keeper).sandbox.failed
     assert pack.read_bytes() == whole
+
+
+class Stranger(LocalShell):
+    """Does something on the sandbox's volume when a published entry is looked at."""
+
+    def __init__(self, act: Callable[[], object], script: str) -> None:
+        self._act = act
+        self._script = script
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:  # type: ignore[override]
+        if argv[2:3] == (self._script,) and any("sandbox" in word for word in argv):
+            self._act()
+        return super().run(argv, **more)
+
+
+@pytest.mark.parametrize("script", ["INSPECT", "PUBLISH_NEW"])
+def test_what_came_after_the_proof_is_not_on_record_as_proved(tmp_path: Path, upstream: GitServer, script: str) -> None:
+    """A stranger plants a false pack as the published entry is looked at, or in the quarantine that is about to be one."""
+    sandbox, url = tmp_path / "sandbox/one", upstream.url("one.git")
+    keeper = LocalKeeper(tmp_path)
+    fill(tmp_path, url, verify=True, keeper=keeper)
+    value = poison.blobs(sandbox)[0]
+    if script == "INSPECT":
+        make.commit(upstream.root / "one.git", "main", 1)
+        keeper.shell = Stranger(lambda: poison.pack_with_false_index(sandbox, value, EVIL), scripts.INSPECT)
+    else:
+        shutil.rmtree(sandbox)
+
+        def plant() -> None:
+            packs = tmp_path / "sandbox" / ".packit-deployment#work/one/objects/pack"
+            poison.pack_with_false_index(tmp_path / "worker/one", value, EVIL).rename(packs / f"pack-{'1' * 40}.idx")
+            newest = max((tmp_path / "worker/one/objects/pack").glob("*.pack"), key=lambda path: path.stat().st_mtime_ns)
+            newest.rename(packs / f"pack-{'1' * 40}.pack")
+
+        keeper.shell = Stranger(plant, scripts.PUBLISH_NEW)
+        keeper.records.clear()
+    assert not fill(tmp_path, url, keeper=keeper).sandbox.failed
+    (recorded,) = (record.projects["one"].inventory for volume, record in keeper.records.items() if volume.claim == "sandbox")
+    assert recorded.stamp
+    repository = Repository(LocalShell(), str(tmp_path / "sandbox"), "one", str(tmp_path / "own-scratch"), Limits())
+    entry, _removed = repository.take(Deadline(BOUND, "this test"))
+    if script == "INSPECT":
+        assert entry.stamp != recorded.stamp
+    else:
+        assert entry.stamp == recorded.stamp and not (sandbox / f"objects/pack/pack-{'1' * 40}.pack").exists()
 
 
 @pytest.mark.parametrize("side", ["sandbox", "worker"])

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,10 +18,11 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.model impo
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
-from .driver import fill
+from .driver import LocalKeeper, fill
 
 NAMES = (
     *(b"refs/heads/caf\xe9", "refs/heads/caf\u00e9".encode(), b"refs/heads/\x80", "refs/heads/topic\u2028x".encode(), b"refs/heads/topic"),
@@ -63,6 +66,37 @@ def test_names_of_any_bytes_arrive_and_move(tmp_path: Path, upstream: GitServer,
         for number, name in enumerate(NAMES[:-1]):
             run(source, b"update-ref", name, f"main~{number + 1}".encode())
         run(source, b"update-ref", b"-d", NAMES[-1])
+
+
+class ByInputAlone(LocalShell):
+    """Takes no argument that is not UTF-8, as the way to a pod does not."""
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:  # type: ignore[override]
+        "".join(argv).encode()
+        return super().run(argv, **more)
+
+
+def a_directory_for_head(entry: Path) -> None:
+    (entry / "HEAD").unlink()
+    (entry / "HEAD").mkdir()
+
+
+def another_head(entry: Path) -> None:
+    (entry / "HEAD").write_text("ref: refs/heads/other\n")
+    run(entry, b"update-ref", b"-d", b"refs/heads/topic")
+
+
+@pytest.mark.parametrize("broken", [shutil.rmtree, a_directory_for_head, another_head])
+def test_no_name_is_an_argument(tmp_path: Path, upstream: GitServer, broken: Callable[[Path], None]) -> None:
+    keeper = LocalKeeper(tmp_path, ByInputAlone())
+    for change in (lambda _entry: None, broken):
+        for side in ("sandbox", "worker"):
+            change(tmp_path / side / "one")
+        result = fill(tmp_path, upstream.url("one.git"), verify=True, keeper=keeper)
+        assert not result.sandbox.failed and not result.worker.failed, result
+        for side in ("sandbox", "worker"):
+            assert (tmp_path / side / "one/HEAD").read_bytes() == b"ref: " + NAMES[0] + b"\n"
+            assert listed(tmp_path / side / "one") == listed(upstream.root / "one.git")
 
 
 @pytest.mark.parametrize("method", ["git", "rsync"])
