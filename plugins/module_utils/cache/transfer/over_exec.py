@@ -31,9 +31,7 @@ class ExecCourier:
         def once() -> Completed:
             with repository.shell.rsync_peer(deadline) as peer:
                 argv = ["rsync", "-s", "--recursive", *RESUMING, f"--timeout={IDLE_TIMEOUT}", "--info=progress2", "--outbuf=L"]
-                if peer.rsh:
-                    argv.append(f"--rsh={' '.join(peer.rsh)}")
-                argv += ["--", f"{packs.directory}/", f"{peer.prefix}{repository.pack_directory}/"]
+                argv += [*peer.options, "--", f"{packs.directory}/", f"{peer.prefix}{repository.pack_directory}/"]
                 return self._local.run(("sh", "-c", 'exec "$@" >&2', "rsync", *argv), deadline=deadline, env=peer.env, progress=progress)
 
         done = persist(once, connection_lost, repository.shell, _TRIES, _PAUSE, deadline)

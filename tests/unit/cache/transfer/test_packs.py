@@ -343,7 +343,7 @@ class Killed(LocalShell):
 
     @contextmanager
     def rsync_peer(self, deadline: Deadline) -> Iterator[RsyncPeer]:
-        yield RsyncPeer(("sh", "-c", f"'{KILLED}'", "x"), "pod:", {})
+        yield RsyncPeer(("sh", "-c", KILLED, "x"), "pod:", {})
 
     def run(self, argv: tuple[str, ...], **options: Any) -> Completed:  # type: ignore[override]
         if self._gone and argv == ("true",):
