@@ -58,6 +58,8 @@ def pod_rsync(module: Any) -> None:
                 require_there(held.shell, deadline)
             if completed.returncode:
                 raise explained(completed, f"to {held.shell.where}")
+    if held.left:
+        module.warn(held.left)
     changes, files, size = parse_statistics(completed.text())
     module.exit_json(changed=bool(changes), files=files, bytes=size, seconds=round(time.monotonic() - started, 3))
 
