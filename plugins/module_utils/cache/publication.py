@@ -46,7 +46,8 @@ def publish(
         check_usable(repository, entry, shared)
         how = "replace" if entry.occupied else "new"
         lines = "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
-        arguments = (repository.work, repository.path, how, _head_line(snapshot), _kept_configuration())
+        names = (pack.name for pack in incoming.packs)
+        arguments = (repository.work, repository.path, how, _head_line(snapshot), _kept_configuration(), *names)
         expected = refs_of(snapshot, Layout.BARE)
         published = repository.look(scripts.PUBLISH_NEW, arguments, deadline, encoded(lines), expected)
     if not published.whole:

@@ -70,7 +70,8 @@ sync -- "$1" "$1/refs" || exit 1
 find "$1/refs" -type f -exec sync -- {} +
 """
 
-# $1 our slot (gone afterwards), $2 the final name, $3 `replace` where something unusable is there, $4 the content of HEAD, $5 its configuration.
+# $1 our slot (gone afterwards), $2 the final name, $3 `replace` where something unusable is there, $4 the content of HEAD, $5 its configuration,
+# then base names of packs: those that were proved, whatever else lies in the slot.
 # Refs come by standard input, `id name` lines in the order of names. Everything is on disk before the one rename, and what was
 # there before comes back where that fails. Nobody uses the new repository yet, so its refs are written as one file; every id
 # must be there.
@@ -80,9 +81,11 @@ umask 022
 n=$1/new q=$1/objects/pack
 rm -rf -- "$n" "$1/old" && mkdir -p -- "$n/objects/pack" "$n/objects/info" "$n/refs/heads" "$n/refs/tags" || exit 3
 printf '%s\n' "$4" >"$n/HEAD" && printf '%s' "$5" >"$n/config" || exit 3
-for f in "$q"/pack-*; do
-    [ -e "$f" ] || continue
-    chmod 0444 "$f" && mv -f -- "$f" "$n/objects/pack/" || exit 4
+at=0
+for p; do
+    at=$((at + 1))
+    [ "$at" -gt 5 ] || continue
+    chmod 0444 "$q/$p.pack" "$q/$p.idx" && mv -f -- "$q/$p.pack" "$q/$p.idx" "$n/objects/pack/" || exit 4
 done
 { echo '# pack-refs with: sorted'; cat; } >"$n/packed-refs" || exit 3
 sed 1d "$n/packed-refs" | cut -d' ' -f1 >"$1/wanted"
@@ -101,7 +104,7 @@ exit 0
 PUBLISH_NEW = (
     f"inspect() ({INSPECT})\npublish() ({_PUBLISH_NEW})\n"
     + r"""
-publish "$6" "$7" "$8" "$9" "${10}" >&2 || exit $?
+(shift 5 && publish "$@" >&2) || exit $?
 inspect "$1" "$2" "$3" "$4" "$5"
 """
 )
