@@ -64,9 +64,7 @@ class ActionModule(ActionBase):
             stop = threading.Event()
             screen = Screen(_STDERR)
             # The run itself needs nobody who watches: it goes on, and the person is told that no more lines come.
-            shower = Background(
-                "Showing what the run does", lambda: _show(progress, screen, stop), lambda error: screen.show(f"  {error}")
-            )
+            shower = Background("Showing what the run does", lambda: _show(progress, screen, stop), lambda error: screen.show(f"  {error}"))
             shower.start()
             try:
                 result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
