@@ -6,7 +6,10 @@
 A module's output is read only when it has ended. So the module appends what happens to a file, and a thread here shows it on
 standard error: standard output belongs to the callback, which may write JSON or YAML there. On a terminal that includes
 percentages, rates and the time left; elsewhere each change of phase. This needs the module to run on the controller;
-elsewhere it runs without live lines.
+elsewhere it runs without live lines, and so it does with C(no_log).
+
+The lines go through a descriptor of our own: an error of standard error that reached Ansible's display would end the thread that
+takes the results, and ansible-playbook would wait for ever.
 
 A URL that is refused is refused here, as a module's invocation is shown with -vvv, and the URL may have a password in it.
 """
@@ -21,16 +24,19 @@ from pathlib import Path
 from typing import Any
 
 from ansible.plugins.action import ActionBase
-from ansible.utils.display import Display
 
 from ansible_collections.packit.deployment.plugins.module_utils.background import Background
 from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import refused
-from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, read
+from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, Screen, own_copy, read
 
 _INTERVAL = 0.5
 """Seconds between two looks at the file."""
-_LIVE = sys.stderr.isatty()
+_LAST_SECONDS = 5.0
+"""For the last lines to be shown."""
+_LIVE = sys.stderr is not None and sys.stderr.isatty()
 """Whether somebody watches. Asked when this is imported, by the strategy: the worker that runs it has no streams of its own."""
+_STDERR = own_copy(2)
+"""Where lines are shown; kept for the worker in the same way."""
 
 
 class ActionModule(ActionBase):
@@ -48,7 +54,7 @@ class ActionModule(ActionBase):
         if isinstance(arguments.get("kubeconfig"), str) and arguments["kubeconfig"]:
             # As kubernetes.core's action plugin does for its own modules: relative to the playbook, vaulted files too.
             arguments["kubeconfig"] = self._loader.get_real_file(self._find_needle("files", arguments["kubeconfig"]))
-        if self._connection.transport != "local" or arguments.get("progress_file"):
+        if self._task.no_log or self._connection.transport != "local" or arguments.get("progress_file"):
             result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
             return result
         with tempfile.TemporaryDirectory(prefix="packit-deployment-") as directory:
@@ -56,19 +62,20 @@ class ActionModule(ActionBase):
             progress.touch(mode=0o600)
             arguments["progress_file"] = str(progress)
             stop = threading.Event()
+            screen = Screen(_STDERR)
             # The run itself needs nobody who watches: it goes on, and the person is told that no more lines come.
-            shower = Background("Showing what the run does", lambda: _show(progress, stop), lambda error: Display().warning(str(error)))
+            shower = Background("Showing what the run does", lambda: _show(progress, screen, stop), lambda error: screen.show(f"  {error}"))
             shower.start()
             try:
                 result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
             finally:
                 stop.set()
-                shower.join()
+                shower.join(_LAST_SECONDS)
         return result
 
 
-def _show(path: Path, stop: threading.Event) -> None:
-    display, lines = Display(), Lines(live=_LIVE)
+def _show(path: Path, screen: Screen, stop: threading.Event) -> None:
+    lines = Lines(live=_LIVE)
     with path.open(encoding="utf-8", errors="replace") as file:
         rest = ""
         while True:
@@ -77,7 +84,7 @@ def _show(path: Path, stop: threading.Event) -> None:
             for line in whole:
                 shown = lines.show(read(line))
                 if shown is not None:
-                    display.display(f"  {shown}", stderr=True)
+                    screen.show(f"  {shown}")
             if ended:
                 return
 

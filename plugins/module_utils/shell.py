@@ -46,11 +46,17 @@ class Completed:
 
 @dataclass(frozen=True)
 class RsyncPeer:
-    """How a local rsync reaches the other side: the value of ``--rsh`` (empty: same machine), the host part, and the environment."""
+    """How a local rsync reaches the other side: the remote shell's argv (empty: same machine), the host part, and the environment."""
 
     rsh: tuple[str, ...]
     prefix: str
     env: Mapping[str, str]
+
+    @property
+    def options(self) -> tuple[str, ...]:
+        """rsync's option for the remote shell. rsync splits its value at spaces, but for what is in quotes; a quote in them is doubled."""
+        words = ["'{}'".format(word.replace("'", "''")) for word in self.rsh]
+        return (f"--rsh={' '.join(words)}",) if words else ()
 
 
 class CommandFailed(DeploymentError):

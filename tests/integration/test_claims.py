@@ -82,6 +82,36 @@ def test_claims_that_are_missing_are_made_and_filled_by_one_run(scene: Scene) ->
     assert "changed=0" in again.output
 
 
+@pytest.mark.playbook
+def test_claims_that_are_to_be_made_excuse_no_other_failure_in_check_mode(scene: Scene) -> None:
+    workers_without_sandboxes(scene)
+    scene.repository()
+    done = scene.run("absent", arguments=("--check",))
+    assert done.code != 0
+    assert "+storage: 1Gi" in scene.succeed(arguments=("--check", "--diff")).output
+    assert scene.url("absent") in done.text
+
+
+@pytest.mark.playbook
+def test_one_use_of_the_role_excuses_nothing_of_the_next(scene: Scene) -> None:
+    workers_without_sandboxes(scene)
+    scene.repository()
+    use = {"ansible.builtin.include_role": {"name": "packit.deployment.repository_cache"}}
+    volumes = [
+        {
+            "worker": {"namespace": WORK, "claim": scene.worker_claim()},
+            "sandbox": {"namespace": SAND, "claim": scene.sandbox_claim()},
+        }
+    ]
+    first = {**use, "vars": scene.variables()}
+    for more in ({"claims": False}, {"volumes": volumes}):
+        second = {**use, "vars": scene.variables(**more)}
+        assert scene.play([first, first], "--check").code == 0
+        done = scene.play([first, second], "--check")
+        assert done.code != 0
+        assert f"The claim {SAND}/{scene.sandbox_claim()} for the sandboxes of" in done.text
+
+
 def test_what_is_there_is_read_with_few_requests(scene: Scene) -> None:
     scene.deploy()
     answer = claims(scene)

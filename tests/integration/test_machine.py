@@ -80,3 +80,14 @@ def test_the_password_of_a_refused_url_is_not_shown_however_much_is_asked_for(sc
     assert done.code != 0
     assert "The URL `https://***@example.org/x` cannot be parsed" in done.text
     assert "PA55" not in done.output and "word@" not in done.output
+
+
+@pytest.mark.parametrize("name", ["with a space", "a" * 150])
+def test_temporary_files_may_lie_in_a_place_of_any_name(scene: Scene, name: str) -> None:
+    scene.deploy()
+    scene.repository()
+    place = scene.directory / name
+    place.mkdir()
+    scene.succeed(method="rsync", clones=str(scene.directory / "my clones"), environment={"TMPDIR": str(place)})
+    scene.check()
+    assert not any(place.iterdir())

@@ -14,7 +14,7 @@ import pytest
 from tests.bounds import BOUND
 from tests.repositories import make
 
-from .harness import SAND, Scene
+from .harness import SAND, WORK, Scene
 
 pytestmark = pytest.mark.playbook
 
@@ -36,6 +36,51 @@ def test_progress_is_on_standard_error_so_that_standard_output_stays_the_callbac
     assert first.startswith("  works on https://") and ":deployer" in first.rpartition(" as ")[2]
     table = stdout[stdout.index("VOLUME") :]
     assert "PROJECT" in table and "seed" in table and "add" in table
+
+
+def test_a_standard_error_that_cannot_be_written_does_not_matter(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository(commits=10)
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        done = scene.run(stderr=full.fileno())
+    assert done.code == 0, done.story
+    assert "VOLUME" in done.output
+    scene.check()
+
+
+def test_whoever_reads_standard_error_may_end_in_the_middle(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository(commits=10)
+    scene.server.hold()
+    reads, writes = os.pipe()
+    run = scene.start(stderr=writes)
+    os.close(writes)
+    first = os.read(reads, 100)
+    os.close(reads)
+    scene.server.release()
+    done = run.finish()
+    assert done.code == 0, done.story
+    assert first and "VOLUME" in done.output
+    scene.check()
+
+
+def test_a_task_with_no_log_shows_nothing(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository(commits=10)
+    task = {
+        "packit.deployment.repository_cache": {
+            "projects": [{"url": scene.url()}],
+            "worker_namespace": WORK,
+            "sandbox_namespace": SAND,
+            "image": scene.cluster.image,
+            "filler": {"pull_policy": "IfNotPresent"},
+        }
+    }
+    said = scene.play([task])
+    assert said.code == 0 and f"{SAND}/{scene.sandbox_claim()} one: receives" in said.output
+    silent = scene.play([{**task, "no_log": True}, {**task, "register": "again"}])
+    assert silent.code == 0
+    assert silent.output.count("works on https://") == 1
 
 
 def test_on_a_terminal_there_are_figures_and_every_line_is_whole(scene: Scene) -> None:

@@ -30,7 +30,7 @@ def calls(variables: Mapping[str, Any]) -> list[Call]:
 
 def _calls(name: str, variables: dict[str, Any]) -> Iterator[Call]:
     for task in _flat(yaml.safe_load((ROLE / "tasks" / name).read_text()), ()):
-        found = [key for key in task if key.startswith(_OURS) or key == "ansible.builtin.include_tasks"]
+        found = [key for key in task if key.startswith(_OURS) or key == "ansible.builtin.import_tasks"]
         if not found or not all(_value(condition, variables) for condition in task["when"]):
             continue
         if found[0].startswith(_OURS):

@@ -68,6 +68,7 @@ class Held:
     lock, held_seconds = Lock(), 0.0
     warnings: tuple[str, ...] = ()
     wanted = None
+    guest = False
 
     def __init__(self, root: Path, scratch: Path, shared: bool) -> None:
         self.shell = LocalShell()

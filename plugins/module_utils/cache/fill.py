@@ -258,7 +258,7 @@ def _require_no_gap(repository: Repository, entry: Entry, deadline: Deadline) ->
 
 def repository_on(held: HeldVolume, name: str, leftovers_age: float) -> Repository:
     """A project's repository on a held volume."""
-    return Repository(held.shell, held.root, name, held.scratch, Limits(held.memory_bytes, held.cpus), leftovers_age, held.tag)
+    return Repository(held.shell, held.root, name, held.scratch, Limits(held.memory_bytes, held.cpus), leftovers_age, held.tag, held.guest)
 
 
 def wanted_by(work: Work) -> Callable[[str], bool]:

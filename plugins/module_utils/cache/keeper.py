@@ -44,6 +44,10 @@ class HeldVolume(Protocol):
         """What keeps two runs apart on the volume, where no filler pod is the lock between them; else empty."""
 
     @property
+    def guest(self) -> bool:
+        """Whether this is a container that somebody else made, in which others run programs too: nothing secret may come there."""
+
+    @property
     def memory_bytes(self) -> int:
         """Memory that processes there may use together."""
 

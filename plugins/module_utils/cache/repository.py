@@ -73,15 +73,24 @@ class Repository:
     """A project's directory on a volume.
 
     ``scratch`` is a directory on the same side, for our own files; not on the volume. ``tag`` keeps runs apart where no
-    filler pod is the lock between them. ``leftovers_age`` is in seconds.
+    filler pod is the lock between them. ``leftovers_age`` is in seconds. ``guest`` as in ``HeldVolume``.
     """
 
     def __init__(
-        self, shell: Shell, root: str, name: str, scratch: str, limits: Limits, leftovers_age: float = 3600.0, tag: str = ""
+        self,
+        shell: Shell,
+        root: str,
+        name: str,
+        scratch: str,
+        limits: Limits,
+        leftovers_age: float = 3600.0,
+        tag: str = "",
+        guest: bool = False,
     ) -> None:
         self.shell = shell
         self.root = root
         self.name = name
+        self.guest = guest
         self.scratch = f"{scratch}/{name}"
         self.minutes = str(max(1, int(leftovers_age // 60)))
         self._slot = f"{name}{tag}"

@@ -100,7 +100,7 @@ while IFS= read -r line; do
     wait)
         if [ -e "$jobs/$2/started" ]; then
             last=$2
-            ( while [ ! -e "$jobs/$2/rc" ]; do sleep 0.2; done; answer "$2" ) &
+            ( while [ ! -e "$jobs/$2/rc" ]; do sleep 0.2; [ -d "$jobs/$2" ] || exit; done; answer "$2" ) &
         else
             echo "unknown $2"
         fi

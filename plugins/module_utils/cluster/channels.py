@@ -15,6 +15,7 @@ import json
 
 STDIN, STDOUT, STDERR, STATUS = 0, 1, 2, 3
 PROTOCOL = "v4.channel.k8s.io"
+_LARGEST_CODE = 255
 
 
 class NotStarted(ValueError):
@@ -34,7 +35,10 @@ def exit_code(status: bytes) -> int | None:
             return 0
         for cause in (data.get("details") or {}).get("causes") or []:
             if cause.get("reason") == "ExitCode":
-                return int(cause["message"])
+                code = int(cause["message"])
+                if not 0 < code <= _LARGEST_CODE:
+                    raise ValueError(f"no exit code of a failure: {code}")
+                return code
         reason = data.get("message", "the server gave no reason")
     except (ValueError, LookupError, AttributeError, TypeError, RecursionError) as error:
         raise NotStarted(f"the server's words about it cannot be understood: {status[:200].decode('utf-8', 'replace')}") from error

@@ -18,6 +18,7 @@ import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import urlencode
@@ -32,8 +33,8 @@ from .errors import ClusterError, Gone, NotFound, Unreachable
 from .given_paths import require_paths
 from .names import require_name, require_namespace
 from .objects import Object
-from .refusals import REACH_REMEDY, answer_body, innermost_reason, is_certificate_error, refused
-from .websocket_options import headers, proxy_options, tls_options
+from .refusals import REACH_REMEDY, REDIRECTS, answer_body, innermost_reason, is_certificate_error, redirected, refused
+from .websocket_options import cut_after, headers, proxy_options, tls_options
 
 MISSING: dict[str, str] = {}
 """Packages that could not be imported, with the reason."""
@@ -132,6 +133,8 @@ class Client:
         self._dynamic = DynamicClient(api_client, discoverer=_NoDiscovery)
         self._api_client = api_client
         self._configuration = api_client.configuration
+        pools = api_client.rest_client.pool_manager
+        pools.urlopen = partial(pools.urlopen, redirect=False)  # it would follow one with the credentials
         self._lock = threading.Lock()
         self.requests = 0
 
@@ -279,6 +282,8 @@ class Client:
                     raise ClusterError(f"The client library answered {type(response).__name__} when asked to {what}.")
                 return response
             except ApiException as error:
+                if error.status in REDIRECTS:
+                    raise redirected(error.status, (error.headers or {}).get("Location", ""), what, self.host) from error
                 failure = refused(error.status or 0, answer_body(error.body), what, self.host)
                 again = error.status in (429, 500, 502, 503, 504)
             except (urllib3.exceptions.HTTPError, OSError) as error:
@@ -308,18 +313,23 @@ class Client:
         configuration = self._configuration
         connection = websocket.WebSocket(sslopt=tls_options(configuration, url, certifi.where()))
         try:
-            connection.connect(
-                url,
-                header=headers(configuration, self._api_client.default_headers),
-                subprotocols=[PROTOCOL],
-                timeout=min(REQUEST_TIMEOUT, deadline.left()),
-                suppress_origin=True,
-                **proxy_options(configuration),
-            )
+            limit = min(REQUEST_TIMEOUT, deadline.left())
+            with cut_after(limit, connection):
+                connection.connect(
+                    url,
+                    header=headers(configuration, self._api_client.default_headers),
+                    subprotocols=[PROTOCOL],
+                    timeout=limit,
+                    suppress_origin=True,
+                    redirect_limit=0,
+                    **proxy_options(configuration),
+                )
+            self._check_not_redirected(connection, what)
         except websocket.WebSocketBadStatusException as error:
             raw = getattr(error, "resp_body", b"") or b""
             raise refused(error.status_code, answer_body(raw), what, self.host) from error
         except (websocket.WebSocketException, OSError) as error:
+            self._check_not_redirected(connection, what)
             raise Unreachable(
                 f"The API at {self.host} did not answer when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY
             ) from error
@@ -327,6 +337,13 @@ class Client:
             raise ClusterError(f"The client library could not ask the API at {self.host} to {what} ({type(error).__name__}).") from error
         stream: socket.socket = connection.sock
         return stream
+
+    def _check_not_redirected(self, connection: Any, what: str) -> None:
+        """Raises Redirected. By the library's version, such an answer to a handshake is an error or none."""
+        answer = connection.handshake_response
+        if answer is not None and answer.status in REDIRECTS:
+            connection.shutdown()
+            raise redirected(answer.status, answer.headers.get("location", ""), what, self.host)
 
 
 def _path(kind: str, namespace: str) -> str:

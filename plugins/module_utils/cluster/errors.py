@@ -40,6 +40,10 @@ class Unreachable(ClusterError):
     """The API did not answer."""
 
 
+class Redirected(ClusterError):
+    """The answer sends us elsewhere, where we do not go: the credentials would go with us."""
+
+
 class Gone(ClusterError):
     """A watch started too far back in time."""
 

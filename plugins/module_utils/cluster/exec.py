@@ -30,6 +30,8 @@ _LAST_WORDS_SECONDS = 5.0
 _RECEIVE = 256 * 1024
 _STATUS_LIMIT = 256 * 1024
 """Bytes of what the server says of a process's end."""
+_UNSENT = 8 * 1024 * 1024
+"""Bytes that may wait to be sent when a ping is answered: more than callers leave waiting. Who reads nothing needs no more answers."""
 WRITE_SIZE = 128 * 1024
 """Bytes of one message to standard input."""
 
@@ -168,7 +170,8 @@ class ExecStream:
         received = []
         for opcode, payload in self._decoder.feed(data):
             if opcode == PING:
-                self._outgoing += encode(PONG, payload)
+                if len(self._outgoing) < _UNSENT and not self.broken:
+                    self._outgoing += encode(PONG, payload)
             elif opcode == CLOSE:
                 self.close()
             elif opcode == BINARY and payload:

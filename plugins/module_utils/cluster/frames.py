@@ -15,6 +15,8 @@ BINARY, CLOSE, PING, PONG = 0x2, 0x8, 0x9, 0xA
 _TEXT, _CONTINUATION = 0x1, 0x0
 LARGEST = 4 * 1024 * 1024
 """Bytes of one message, at most: servers send an exec's output in pieces of some 32 KiB."""
+_CONTROL_LARGEST = 125
+"""Bytes of a ping or a close, at most."""
 _XOR = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
 """For each byte of a key, what it makes of every byte."""
 
@@ -46,7 +48,7 @@ class Decoder:
 
     def __init__(self) -> None:
         self._buffer = bytearray()
-        self._opcode = 0
+        self._joining = False
         self._fragments = bytearray()
 
     def feed(self, data: bytes) -> Iterator[tuple[int, bytes]]:
@@ -60,22 +62,28 @@ class Decoder:
             if opcode >= CLOSE:
                 yield opcode, payload
                 continue
-            if opcode != _CONTINUATION:
-                self._opcode = BINARY if opcode == _TEXT else opcode
-            if final and not self._fragments:
-                yield self._opcode, payload
+            if (opcode == _CONTINUATION) != self._joining:
+                raise BadFrame("a message that begins in the middle of another, or none that a fragment belongs to")
+            if final and not self._joining:
+                yield BINARY, payload
                 continue
             self._fragments += payload
-            _check_length(len(self._fragments))
+            _check_length(len(self._fragments), LARGEST)
+            self._joining = not final
             if final:
                 message = bytes(self._fragments)
                 self._fragments.clear()
-                yield self._opcode, message
+                yield BINARY, message
 
     def _next(self) -> tuple[bool, int, bytes] | None:
         buffer = self._buffer
         if len(buffer) < 2:
             return None
+        final, opcode = bool(buffer[0] & 0x80), buffer[0] & 0x0F
+        if buffer[0] & 0x70 or buffer[1] & 0x80 or opcode not in (_CONTINUATION, _TEXT, BINARY, CLOSE, PING, PONG):
+            raise BadFrame(f"a frame of an unknown kind ({bytes(buffer[:2]).hex()})")
+        if opcode >= CLOSE and not final:
+            raise BadFrame("a ping or a close in fragments")
         length, start = buffer[1] & 0x7F, 2
         if length == 126:
             length, start = int.from_bytes(buffer[2:4], "big"), 4
@@ -83,15 +91,14 @@ class Decoder:
             length, start = int.from_bytes(buffer[2:10], "big"), 10
         if len(buffer) < start:
             return None
-        _check_length(length)
+        _check_length(length, _CONTROL_LARGEST if opcode >= CLOSE else LARGEST)
         if len(buffer) < start + length:
             return None
         payload = bytes(buffer[start : start + length])
-        final, opcode = bool(buffer[0] & 0x80), buffer[0] & 0x0F
         del buffer[: start + length]
         return final, opcode, payload
 
 
-def _check_length(length: int) -> None:
-    if length > LARGEST:
-        raise BadFrame(f"a message of {length} bytes, where {LARGEST} are the most")
+def _check_length(length: int, most: int) -> None:
+    if length > most:
+        raise BadFrame(f"a message of {length} bytes, where {most} are the most")

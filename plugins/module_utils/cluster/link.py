@@ -17,7 +17,7 @@ from ..errors import Cancelled, DeadlineExceeded, DeploymentError
 from ..shell import Progress
 from .agent import BEAT, Answer, Answers, message
 from .channels import STDERR, NotStarted
-from .errors import ClusterError, ConnectionLost, Forbidden, NotFound, PodLost, Unauthorized
+from .errors import ClusterError, ConnectionLost, Forbidden, NotFound, PodLost, Redirected, Unauthorized
 from .exec import Descriptor, ExecStream
 
 BEAT_EVERY = 10.0
@@ -25,6 +25,14 @@ BEAT_EVERY = 10.0
 PROGRESS_EVERY = 2.0
 """Seconds between heartbeats while somebody watches a job's progress."""
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+_SETTLED_SECONDS = BEAT_EVERY
+"""A connection that lasted so long, or brought an answer, was a good one: reconnecting begins anew after it."""
+_FLUSH_SECONDS = 5.0
+"""For the last messages to be sent to a peer that may not read any more."""
+_WORDS = 200
+"""Bytes of what was said in the agent's place that are told."""
+_NO_PROGRAM = (126, 127)
+"""What some runtimes answer, as a shell does, where there is no program of that name."""
 
 
 class AgentLink(Background):
@@ -43,7 +51,8 @@ class AgentLink(Background):
         self._answer: Answer | None = None
         self._ended_by: DeploymentError | None = None
         self._closing = False
-        self._heard = False
+        self._heard = self._answered = self._sent_again = False
+        self._words = ""
         self._wake: tuple[int, int] | None = os.pipe()
         os.set_blocking(self._wake[1], False)
         self._waking = threading.Lock()
@@ -102,7 +111,7 @@ class AgentLink(Background):
                     os.write(self._wake[1], b"x")
 
     def _keep(self) -> None:
-        first, unheard, since = True, 0, time.monotonic()
+        first, unsettled, since = True, 0, time.monotonic()
         while not self._closing:
             try:
                 stream = self._open()
@@ -112,25 +121,38 @@ class AgentLink(Background):
             except (Cancelled, DeadlineExceeded):
                 self._fail(ConnectionLost("The run was asked to stop."))
                 return
-            self._heard = False
+            opened = time.monotonic()
+            self._answered = self._sent_again = False
+            self._words = ""
             why = "it ended at once"
             try:
                 self._serve(stream, first)
-            except (ConnectionLost, NotStarted) as error:
+            except ConnectionLost as error:
                 why = str(error)  # opened again, and the job that was running is found again by its name
+            except NotStarted as error:
+                self._fail(self._not_started(str(error)))
+                return
             finally:
                 stream.close()
             first = False
-            if self._heard:
-                unheard, since = 0, time.monotonic()
+            if self._answered or time.monotonic() - opened >= _SETTLED_SECONDS:
+                unsettled, since = 0, time.monotonic()
                 continue
             if time.monotonic() - since > self._reconnect_seconds:
-                words = f"The agent could not be started in the pod within {self._reconnect_seconds:.0f} seconds: {why}."
-                self._fail(ConnectionLost(words, "Run again."))
+                said = f" It said: {self._words}." if self._words else ""
+                words = f"The agent did not stay in the pod for {self._reconnect_seconds:.0f} seconds, however often it was started: {why}."
+                self._fail(ConnectionLost(words + said, "Run again."))
                 return
             with self._changed:
-                self._changed.wait_for(lambda: self._closing, _PAUSES[min(unheard, len(_PAUSES) - 1)])
-            unheard += 1
+                self._changed.wait_for(lambda: self._closing, _PAUSES[min(unsettled, len(_PAUSES) - 1)])
+            unsettled += 1
+
+    def _not_started(self, words: str) -> ClusterError:
+        """The error for an exec that the pod's node refused: asked again, it would say the same."""
+        said = f"The agent could not be started in the pod: {words.rstrip('.')}."
+        if self._heard or "executable file" not in words:
+            return ConnectionLost(said, "Run again.")  # it was there, or the container is not there (any more)
+        return ClusterError(said, "It needs sh and coreutils: use an image, or name a container, that has them.")
 
     def _open(self) -> ExecStream:
         deadline = Deadline(self._reconnect_seconds, "reconnecting to the pod", self._stop_event)
@@ -140,7 +162,7 @@ class AgentLink(Background):
                 return self._connect(deadline)
             except NotFound as error:
                 raise PodLost(f"The pod is gone (deleted, evicted, or its node drained): {error.message}", "Run again.") from error
-            except (Forbidden, Unauthorized):
+            except (Forbidden, Unauthorized, Redirected):
                 raise
             except ClusterError as error:
                 pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
@@ -171,16 +193,27 @@ class AgentLink(Background):
                 if self._progress is not None:
                     next_beat = min(next_beat, now + PROGRESS_EVERY)
             for channel, data in self._exchange(stream, max(0.0, next_beat - now)):
-                self._heard = True
                 if channel == STDERR:
                     self._tell(data)
                 else:
+                    self._heard = True
                     for answer in answers.feed(data):
                         self._take(answer, stream)
             if stream.exit_code is not None:
+                if stream.exit_code in _NO_PROGRAM and not self._heard:
+                    raise NotStarted(f"no executable file sh (exit code {stream.exit_code}) {self._words}")
                 return
-        while self._closing and stream.outgoing and not stream.closed:
-            stream.exchange(0.5)
+        if self._closing:
+            self._flush(stream)
+
+    def _flush(self, stream: ExecStream) -> None:
+        """Send what is queued, that a job be killed for example, to a peer that may not read any more."""
+        with self._changed:
+            stream.write(bytes(self._queue))
+            self._queue.clear()
+        ends = time.monotonic() + _FLUSH_SECONDS
+        while stream.outgoing and not stream.closed and (left := ends - time.monotonic()) > 0:
+            stream.exchange(min(0.5, left))
 
     def _exchange(self, stream: ExecStream, seconds: float) -> list[tuple[int, bytes]]:
         if self._wake is None:
@@ -196,14 +229,19 @@ class AgentLink(Background):
             if answer.job != self._job:
                 return
             if answer.completed is None and not answer.too_large:
+                if self._sent_again:  # it was asked once for each connection
+                    raise ConnectionLost("the agent does not know the job that it was given")
+                self._sent_again = True
                 stream.write(self._request)
                 return
-            self._answer = answer
+            self._answer, self._answered = answer, True
             self._changed.notify_all()
 
     def _tell(self, data: bytes) -> None:
         progress = self._progress
         lines = [line for line in data.replace(b"\r", b"\n").split(b"\n") if line.strip()]
+        if lines and not self._heard:
+            self._words = lines[-1][-_WORDS:].decode("utf-8", "replace").strip()
         if progress is not None and lines:
             progress(lines[-1].decode("utf-8", "replace").strip())
 

@@ -7,11 +7,15 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from urllib.parse import urljoin, urlsplit
 
-from .errors import AlreadyExists, ClusterError, Conflict, Forbidden, Gone, Invalid, NotFound, QuotaExceeded, Unauthorized
+from ..printable import printable
+from .errors import AlreadyExists, ClusterError, Conflict, Forbidden, Gone, Invalid, NotFound, QuotaExceeded, Redirected, Unauthorized
 from .objects import Object
 
 REACH_REMEDY = "Check the host, the network and whether a proxy is needed (host, kubeconfig or K8S_AUTH_HOST)."
+
+REDIRECTS = range(300, 400)
 
 
 def answer_body(raw: Any) -> Object:
@@ -46,6 +50,20 @@ def refused(status: int, body: Object, what: str, host: str) -> ClusterError:
     if status in (400, 422):
         return Invalid(text)
     return ClusterError(text)
+
+
+def redirected(status: int, location: str, what: str, host: str) -> ClusterError:
+    """The error for an answer that is a redirect. Of where it leads to only the host is told: the rest may hold a secret."""
+    try:
+        parts = urlsplit(urljoin(host, location))
+        to = f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}" if location else "nowhere"
+    except ValueError:
+        to = "what is no URL"
+    return Redirected(
+        f"{host} answered with a redirect to {printable(to)[:200]} (HTTP status {status}) when asked to {what}. "
+        "It is not followed, as the credentials would go there.",
+        "Give the API's own URL (host, kubeconfig or K8S_AUTH_HOST). If that is what you gave, something answers in the API's place.",
+    )
 
 
 def innermost_reason(error: BaseException) -> str:

@@ -25,6 +25,7 @@ from pathlib import Path
 
 from ..background import Background, unexpected
 from ..deadline import Deadline
+from ..errors import DeploymentError
 from ..shell import RsyncPeer
 from .channels import STDERR, STDOUT
 from .exec import Descriptor, ExecStream, ready
@@ -39,6 +40,8 @@ _ENDING_SECONDS = 0.05
 _HANDING_OVER_SECONDS = 10.0
 """For a remote shell to say what to run, and to end when it has its exit code."""
 _HOST = "pod"
+_LONGEST_PLACE, _SHORT_PLACE = 72, "/tmp"
+"""Bytes of the name of a directory in which ours can be made, as a socket's whole name may have 103 (macOS; Linux: 107); and another one."""
 _LOST = 12
 """rsync's own exit code for a connection that was lost."""
 
@@ -69,7 +72,7 @@ class _Streams:
 @contextmanager
 def serve_rsync(opened: Callable[[Sequence[str]], ExecStream], deadline: Deadline) -> Iterator[RsyncPeer]:
     """Serve the remote shells of rsyncs that are started while the context is open; ``opened`` starts an argv in the pod."""
-    with tempfile.TemporaryDirectory(prefix="packit-rsh-") as directory:
+    with _own_directory() as directory:
         path = Path(directory)
         program = path / "rsh.py"
         program.write_text(PROGRAM)
@@ -92,6 +95,19 @@ def serve_rsync(opened: Callable[[Sequence[str]], ExecStream], deadline: Deadlin
                     knock.connect(address)  # else a volume would be held until the wait for an rsync ends
                 server.join()
                 server.require_well()
+
+
+def _own_directory() -> tempfile.TemporaryDirectory[str]:
+    """A directory that only we can enter, in the usual place unless a socket's name has no room for that. Raises DeploymentError."""
+    usual = tempfile.gettempdir()
+    place = usual if len(os.fsencode(usual)) <= _LONGEST_PLACE else _SHORT_PLACE
+    try:
+        return tempfile.TemporaryDirectory(prefix="packit-rsh-", dir=place)
+    except OSError as error:
+        raise DeploymentError(
+            f"In {place} on this machine no directory can be made for rsync's remote shell: {error.strerror or error}.",
+            f"Set TMPDIR to a directory that can be written, with a name of at most {_LONGEST_PLACE} bytes.",
+        ) from error
 
 
 def _serve(listener: socket.socket, opened: Callable[[Sequence[str]], ExecStream], deadline: Deadline, done: threading.Event) -> None:

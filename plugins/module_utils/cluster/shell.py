@@ -107,6 +107,10 @@ class PodShell:
         words = ("sh", "-c", 'size=$1; shift; head -c "$size" | "$@"', "upload", str(source.stat().st_size), *argv)
         return self._exec(words, deadline, source, lambda _data: 0)
 
+    def run_apart(self, argv: Sequence[str], deadline: Deadline) -> Completed:
+        """Run ``argv`` without the agent, whose connection need not be open; what it prints is not brought here. Raises ClusterError."""
+        return self._exec(argv, deadline, None, lambda _data: 0)
+
     @contextmanager
     def rsync_peer(self, deadline: Deadline) -> Iterator[RsyncPeer]:
         with serve_rsync(lambda argv: self._open(argv, deadline), deadline) as peer:

@@ -1,15 +1,21 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A websocket as the kubernetes client's configuration wants it: who asks, whom to trust, and the way there. Pure."""
+"""A websocket as the kubernetes client's configuration wants it: who asks, whom to trust, the way there; and how long that may take."""
 
 from __future__ import annotations
 
 import base64
+import socket
 import ssl
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
+
+_CUT_AGAIN = 0.5
+"""Seconds between two cuts, as a connection that is being made has no socket yet."""
 
 
 def headers(configuration: Any, defaults: Mapping[str, str]) -> Sequence[str]:
@@ -53,3 +59,25 @@ def proxy_options(configuration: Any) -> dict[str, Any]:
     if configuration.no_proxy:
         options["http_no_proxy"] = [item.strip() for item in configuration.no_proxy.split(",")]
     return options
+
+
+@contextmanager
+def cut_after(seconds: float, connection: Any) -> Iterator[None]:
+    """Cut a websocket-client's connection where its handshake takes longer: its own time-out is for each byte anew."""
+    done = threading.Event()
+
+    def cut() -> None:
+        pause = seconds
+        while not done.wait(pause):
+            pause = _CUT_AGAIN
+            with suppress(OSError):
+                if (there := connection.sock) is not None:
+                    there.shutdown(socket.SHUT_RDWR)
+
+    thread = threading.Thread(target=cut, name="cuts a handshake", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()

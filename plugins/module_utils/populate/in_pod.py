@@ -15,6 +15,7 @@ from ..cache.results import Lock
 from ..cluster.client import Client
 from ..cluster.diagnosis import explain
 from ..cluster.errors import ClusterError, NotFound
+from ..cluster.guest import Guest, guest
 from ..cluster.manifest import HEARTBEAT, JOBS, LABEL, SCRATCH
 from ..cluster.objects import Pod, exact_quantity, parse_pod, quantity
 from ..cluster.shell import PodShell
@@ -27,15 +28,22 @@ _MEMORY, _CPUS = 256 * 1024 * 1024, 1.0
 
 
 class InPod:
-    """A place in a running pod, as ``cache.keeper.HeldVolume``: nobody's lock, so ``shared``. ``volumes``: where some are mounted."""
+    """A place in a running pod, as ``cache.keeper.HeldVolume``: nobody's lock, so ``shared``.
+
+    ``volumes``: where some are mounted. ``left``: what of ours could not be removed from there, in words, once it is over.
+    """
 
     shared = True
     lock = Lock()
     warnings: tuple[str, ...] = ()
     wanted: threading.Event | None = None
 
-    def __init__(self, shell: PodShell, root: str, scratch: str, memory_bytes: int, cpus: float, tag: str, volumes: frozenset[str]) -> None:
+    def __init__(
+        self, shell: PodShell, root: str, scratch: str, memory_bytes: int, cpus: float, tag: str, volumes: frozenset[str], guest: bool
+    ) -> None:
         self.shell = shell
+        self.guest = guest
+        self.left = ""
         self.root = root
         self.scratch = scratch
         self.memory_bytes = memory_bytes
@@ -61,25 +69,33 @@ def in_pod(client: Client, namespace: str, name: str, container: str, root: str,
     if container and container not in names:
         raise InvalidOption(f"Pod {namespace}/{name} has no container `{container}`.", f"It has {', '.join(names)}.")
     chosen = container or names[0]
-    run = uuid.uuid4().hex[:12]
-    filler = LABEL in pod.labels
-    scratch = SCRATCH if filler else f"/tmp/packit-deployment-{run}"
-    jobs, heartbeat = (JOBS, HEARTBEAT) if filler else (f"{scratch}/jobs", "")
+    tag = f"@{uuid.uuid4().hex[:12]}"
     limits = next((item.get("resources") or {} for item in pod.spec["containers"] if item["name"] == chosen), {}).get("limits") or {}
     memory = quantity(limits["memory"]) if "memory" in limits else _MEMORY
     cpus = exact_quantity(limits["cpu"]) if "cpu" in limits else _CPUS
     mounts = next((item.get("volumeMounts") or [] for item in pod.spec["containers"] if item["name"] == chosen), [])
     mounted = frozenset(str(mount["mountPath"]).rstrip("/") for mount in mounts)
-    with PodShell(client, namespace, name, chosen, job_directory=jobs, heartbeat=heartbeat, stop=deadline.stop) as shell:
-        try:
-            yield InPod(shell, root, f"{scratch}/work", memory, cpus, f"@{run}", mounted)
-        finally:
-            if not deadline.stop.is_set():
-                remove_scratch(shell, f"{scratch}/work", Deadline(30.0, f"cleaning up in pod {namespace}/{name}"))
+    if LABEL in pod.labels:
+        with PodShell(client, namespace, name, chosen, job_directory=JOBS, heartbeat=HEARTBEAT, stop=deadline.stop) as shell:
+            try:
+                yield InPod(shell, root, f"{SCRATCH}/work", memory, cpus, tag, mounted, guest=False)
+            finally:
+                if not deadline.stop.is_set():
+                    _remove_scratch(shell, f"{SCRATCH}/work", Deadline(30.0, f"cleaning up in pod {namespace}/{name}"))
+        return
+    held: InPod | None = None
+    visit: Guest | None = None
+    try:
+        with guest(client, namespace, name, chosen, deadline.stop) as visit:
+            held = InPod(visit.shell, root, f"{visit.scratch}/work", memory, cpus, tag, mounted, guest=True)
+            yield held
+    finally:
+        if held is not None and visit is not None:
+            held.left = visit.left
 
 
-def remove_scratch(shell: Shell, scratch: str, deadline: Deadline) -> None:
-    """Remove our own files after the work in a pod. Hides no error of the work: a container that is gone has nothing left."""
+def _remove_scratch(shell: Shell, scratch: str, deadline: Deadline) -> None:
+    """Remove our own files after the work in a filler. Hides no error of the work: a container that is gone has nothing left."""
     with suppress(DeploymentError):
         shell.run(("rm", "-rf", "--", scratch), deadline=deadline)
 

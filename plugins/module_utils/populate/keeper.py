@@ -18,6 +18,7 @@ from ..cache.results import Lock, Progress
 from ..cluster.client import Client
 from ..cluster.errors import VolumeBusy
 from ..cluster.filler import Filler
+from ..cluster.guest import Guest, guest
 from ..cluster.holders import SELECTED_NODE, Consumers, consumers, identity, image, mounted_at, placement
 from ..cluster.lookout import looking_out
 from ..cluster.manifest import (
@@ -32,17 +33,14 @@ from ..cluster.manifest import (
 )
 from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
 from ..cluster.quota import Room
-from ..cluster.shell import PodShell
 from ..deadline import Deadline
 from ..shell import Shell
-from .in_pod import remove_scratch
 from .visitors import Visitors
 
 _LOOK_EVERY = 2.0
 """Seconds between two looks at a volume that is waited for."""
 _BUSY_PAUSE = 5.0
 """Seconds before a volume that was attached elsewhere is tried again."""
-_CLEANING_SECONDS = 30.0
 _HOLDER_LIMITS = (256 * 1024 * 1024, 1.0)
 """Bytes of memory and processors that git may use inside somebody else's container."""
 
@@ -70,7 +68,7 @@ class _Held:
     """A volume while it is held; see ``cache.keeper.HeldVolume``."""
 
     def __init__(
-        self, shell: Shell, root: str, scratch: str, memory_bytes: int, cpus: float, shared: bool, tag: str, started: float
+        self, shell: Shell, root: str, scratch: str, memory_bytes: int, cpus: float, shared: bool, tag: str, started: float, guest: bool
     ) -> None:
         self.shell = shell
         self.root = root
@@ -79,6 +77,7 @@ class _Held:
         self.cpus = cpus
         self.shared = shared
         self.tag = tag
+        self.guest = guest
         self.lock = Lock()
         self.warnings: tuple[str, ...] = ()
         self.wanted: threading.Event | None = None
@@ -180,6 +179,7 @@ class ClusterKeeper:
                         used.holder is not None,
                         "",
                         time.monotonic() - filler.seconds,
+                        guest=False,
                     )
                     held.wanted = wanted
                     yield held
@@ -221,16 +221,16 @@ class ClusterKeeper:
         """Work inside the pod that holds the volume, as the operators do by hand. Locks nobody out."""
         container, path = mounted_at(pod, volume.claim)
         run = self._settings.owner["run"]
-        scratch = f"/tmp/packit-deployment-{run}"
         started = time.monotonic()
-        with PodShell(self._client, pod.namespace, pod.name, container, job_directory=f"{scratch}/jobs", stop=self._stop) as shell:
-            held = _Held(shell, path, f"{scratch}/work", *_HOLDER_LIMITS, True, f"@{run}", started)
-            try:
+        visit: Guest | None = None
+        held: _Held | None = None
+        try:
+            with guest(self._client, pod.namespace, pod.name, container, self._stop) as visit:
+                held = _Held(visit.shell, path, f"{visit.scratch}/work", *_HOLDER_LIMITS, True, f"@{run}", started, guest=True)
                 yield held
-            finally:
-                if not self._stop.is_set():
-                    cleaning = Deadline(_CLEANING_SECONDS, f"cleaning up in pod {pod.namespace}/{pod.name}", self._stop)
-                    remove_scratch(shell, f"{scratch}/work", cleaning)
+        finally:
+            if visit is not None and held is not None and visit.left:
+                held.warnings = (visit.left,)
 
     def _consumers(self, volume: Volume, deadline: Deadline) -> Consumers:
         pods = [parse_pod(item) for item in self._client.list("Pod", volume.namespace, deadline)]

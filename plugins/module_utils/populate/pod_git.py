@@ -75,7 +75,7 @@ def pod_git(module: Any) -> None:
                 current = is_current(repository.inspect(deadline), snapshot, wanted_by(work))
                 module.exit_json(changed=not current, snapshot=snapshot.digest, refs=len(snapshot.refs))
             result, known = finish(receive(held, where, work, None, deadline), None, deadline)
-    for words in result.warnings:
+    for words in (*result.warnings, *filter(None, [held.left])):
         module.warn(words)
     module.exit_json(
         changed=result.changed,

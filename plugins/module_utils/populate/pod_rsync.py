@@ -52,12 +52,14 @@ def pod_rsync(module: Any) -> None:
                 )
             _probe(held.shell, str(destination), module.check_mode, deadline)
             with held.shell.rsync_peer(deadline) as peer:
-                argv = _command(params, str(source), f"{peer.prefix}{destination}", peer.rsh, module.check_mode)
+                argv = _command(params, str(source), f"{peer.prefix}{destination}", peer.options, module.check_mode)
                 completed = LocalShell().run(argv, deadline=deadline, env=peer.env)
             if killed(completed):
                 require_there(held.shell, deadline)
             if completed.returncode:
                 raise explained(completed, f"to {held.shell.where}")
+    if held.left:
+        module.warn(held.left)
     changes, files, size = parse_statistics(completed.text())
     module.exit_json(changed=bool(changes), files=files, bytes=size, seconds=round(time.monotonic() - started, 3))
 
@@ -72,10 +74,10 @@ def _probe(shell: Shell, destination: str, check_mode: bool, deadline: Deadline)
         raise DeploymentError(f"{destination} cannot be made in {shell.where}: {completed.stderr.strip()}", "Check who may write there.")
 
 
-def _command(params: dict[str, Any], source: str, destination: str, rsh: tuple[str, ...], check_mode: bool) -> list[str]:
+def _command(params: dict[str, Any], source: str, destination: str, remote: tuple[str, ...], check_mode: bool) -> list[str]:
     """The rsync that runs here. `-s` keeps names from being split by a shell that is not there."""
     words = ["rsync", "-s", "--recursive", "--links", "--times", "--perms", "--partial", f"--timeout={IDLE_TIMEOUT}", "--stats"]
-    words += ["--out-format=change %i", f"--rsh={' '.join(rsh)}"]
+    words += ["--out-format=change %i", *remote]
     words += ["--delete"] if params["delete"] else []
     words += ["--dry-run"] if check_mode else []
     words += [f"--exclude={pattern}" for pattern in params["exclude"]]

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import json
+import os
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -19,6 +21,9 @@ from ..redaction import SECRETS
 
 EVERY = 2.0
 """Seconds between two lines about the same thing, while only its figures change."""
+
+_PATIENCE_MS = 200
+"""Milliseconds for which who reads is waited for; while they read nothing, no longer than that in all."""
 
 
 def writer(path: str) -> Callable[[Progress], None]:
@@ -62,3 +67,36 @@ class Lines:
         subject = " ".join(word for word in (progress.subject, progress.project) if word)
         words = ": ".join(word for word in (progress.phase, detail) if word) + (f", {meter}" if meter is not None else "")
         return in_one_line(f"{subject}: {words}" if subject else words)
+
+
+class Screen:
+    """Shows lines on a descriptor of our own. Nothing that becomes of whoever reads there matters: what they do not take is left out."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+        self._patience = _PATIENCE_MS
+        self._gone = descriptor < 0
+
+    def show(self, line: str) -> None:
+        """Show a line, unless nobody takes it."""
+        if self._gone:
+            return
+        data = line.encode("utf-8", "replace")[: select.PIPE_BUF - 1] + b"\n"  # so much is written at once, or not at all
+        poller = select.poll()
+        poller.register(self._descriptor, select.POLLOUT)
+        try:
+            if not poller.poll(self._patience):
+                self._patience = 0
+                return
+            self._patience = _PATIENCE_MS
+            os.write(self._descriptor, data)
+        except OSError:  # a full disk, a reader that has ended, no such descriptor
+            self._gone = True
+
+
+def own_copy(descriptor: int) -> int:
+    """A copy of a descriptor that stays where what it was made of is closed or led elsewhere; -1 where there is none."""
+    try:
+        return os.dup(descriptor)
+    except OSError:
+        return -1

@@ -212,7 +212,6 @@ class Populate:
     def _carry_out(self, plan: Plan, keeper: ClusterKeeper, seed: FillerSpec, snapshots: Mapping[str, Snapshot]) -> _Done:
         options = self._options
         pairs = [pair.pair for pair in plan.pairs if not pair.idle]
-        neighbours = {volume.namespace: volume for pair in pairs for volume in (pair.worker, pair.sandbox)}
         known = [record for pair in plan.pairs for volume in pair.pair.volumes if (record := keeper.recorded(volume)) is not None]
         sizes = {name: held.bytes for record in known for name, held in record.projects.items()}
         with tempfile.TemporaryDirectory(prefix="packit-deployment-") as directory:
@@ -221,7 +220,7 @@ class Populate:
                 self._client,
                 seed,
                 options.seed,
-                tuple(neighbours.values()),
+                tuple(volume for pair in pairs for volume in pair.volumes),
                 replicas_for(_seeded_in_full(plan), options.seed.count),
                 keeper.visit,
                 scratch,

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 from ..cache.fill import Tell
 from ..cache.pack_maker import FinishedPacks
-from ..cache.transfer.over_network import Route, copy_packs, serve
+from ..cache.transfer.over_network import Key, Route, copy_packs, new_key, serve
 from ..cluster.client import Client
 from ..cluster.manifest import SCRATCH, FillerSpec
 from ..cluster.service_pod import ServicePod
@@ -46,9 +46,14 @@ class _Source:
 
 
 class Replicas:
-    """The other seeds of a run. Safe for threads; close it at the end. One that fails is left out: the first one has all."""
+    """The other seeds of a run. Safe for threads; close it at the end. One that fails is left out: the first one has all.
 
-    def __init__(self, client: Client, spec: FillerSpec, number: int, stop: threading.Event, tell: Tell) -> None:
+    ``served``: the keys of who copies from them; ``keys``: those with which they copy from the first one.
+    """
+
+    def __init__(self, client: Client, spec: FillerSpec, number: int, served: Sequence[Key], stop: threading.Event, tell: Tell) -> None:
+        self._served = served
+        self.keys = tuple(new_key(f"replica-{index}") for index in range(number))
         self._pods = [ServicePod(client, _replica(spec, index), stop, _quiet(tell, index)) for index in range(number)]
         self._tell = tell
         self._lock = threading.Lock()
@@ -104,8 +109,8 @@ class Replicas:
             route = replace(first, address=pod.address)
             to = f"{_SERVED}/{packs.directory.removeprefix(first.served).strip('/')}"
             checked(shell, shell.run(("mkdir", "-p", "--", to), deadline=deadline))
-            copy_packs(shell, SCRATCH, first, packs, to, deadline)
-            serve(shell, f"{SCRATCH}/rsyncd", _SERVED, route, deadline)
+            copy_packs(shell, SCRATCH, first, self.keys[index], packs, to, deadline)
+            serve(shell, f"{SCRATCH}/rsyncd", _SERVED, route, self._served, deadline)
         except Cancelled:
             raise
         except DeploymentError as error:

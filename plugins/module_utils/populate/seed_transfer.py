@@ -1,11 +1,11 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a transfer by seed needs of the run's seeds, for one project and one namespace."""
+"""What a transfer by seed needs of the run's seeds, for one project and one volume."""
 
 from __future__ import annotations
 
-from ..cache.model import Project, Snapshot
+from ..cache.model import Project, Snapshot, Volume
 from ..cache.pack_maker import FinishedPacks, PackMaker
 from ..cache.repository import Repository
 from ..deadline import Deadline
@@ -35,16 +35,16 @@ class SeedSource:
 
 
 class SeedCourier:
-    """Brings packs from the seed to volumes of one namespace; see ``cache.transfer.packs.Courier``."""
+    """Brings packs from the seed to one volume; see ``cache.transfer.packs.Courier``."""
 
-    def __init__(self, seeds: Seeds, namespace: str) -> None:
+    def __init__(self, seeds: Seeds, volume: Volume) -> None:
         self._seeds = seeds
-        self._namespace = namespace
+        self._volume = volume
 
     def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
         """See ``Courier``."""
-        self._seeds.prepare_copies(self._namespace, packs, deadline)
+        self._seeds.prepare_copies(self._volume.namespace, packs, deadline)
 
     def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
         """See ``Courier``."""
-        self._seeds.copy(self._namespace, packs, repository, deadline, progress)
+        self._seeds.copy(self._volume, packs, repository, deadline, progress)

@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import secrets
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -21,7 +20,7 @@ from ..cache.model import Project, Snapshot, Volume
 from ..cache.pack_maker import FinishedPacks, PackMaker
 from ..cache.repository import Repository
 from ..cache.space import size
-from ..cache.transfer.over_network import NetworkCourier, Route, SeedLost, probe, serve
+from ..cache.transfer.over_network import NetworkCourier, Route, SeedLost, new_key, probe, serve
 from ..cache.transfer.relay import RelayCourier
 from ..cluster.client import Client
 from ..cluster.errors import ClusterError
@@ -32,7 +31,6 @@ from ..cluster.service_pod import ServicePod
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError, PlaceLost
 from ..local_shell import LocalShell
-from ..redaction import SECRETS
 from ..shell import Progress, Shell, checked
 from .copy_failures import CopyFailures
 from .seed_options import SeedOptions
@@ -63,7 +61,7 @@ class _Life:
 class Seeds:
     """Made when the first project is to be seeded. Safe for threads; close it at the end.
 
-    ``neighbours``: a volume of each namespace whose fillers are to reach the seed; ``replicas``: seed pods beside the first.
+    ``volumes``: those whose fillers are to copy from the seed; ``replicas``: seed pods beside the first.
     """
 
     def __init__(
@@ -71,7 +69,7 @@ class Seeds:
         client: Client,
         spec: FillerSpec,
         options: SeedOptions,
-        neighbours: Sequence[Volume],
+        volumes: Sequence[Volume],
         replicas: int,
         visit: Visit,
         scratch: Path,
@@ -82,20 +80,19 @@ class Seeds:
         self._directory = KEPT if options.claim else f"{SCRATCH}/seed"
         self._spec = spec
         self._options = options
-        self._neighbours = neighbours
+        self._neighbours = tuple({volume.namespace: volume for volume in volumes}.values())
         self._visit = visit
         self._scratch = scratch
         self._tell = tell
         self._pod = ServicePod(client, spec, stop, lambda words: tell(words, ""))
-        self._secret = secrets.token_urlsafe(32)
-        SECRETS.add(self._secret)
-        self._replicas = Replicas(client, spec, replicas, stop, tell)
+        self._keys = {volume: new_key(f"filler-{number}") for number, volume in enumerate(volumes)}
+        self._replicas = Replicas(client, spec, replicas, tuple(self._keys.values()), stop, tell)
         self._slow = threading.Lock()
         self._stack = ExitStack()
         self._life: _Life | None = None
         self._detours: dict[str, str] = {}
         self._left: tuple[str, ...] = ()
-        self._executor = ThreadPoolExecutor(max(1, len(neighbours)), "probe")
+        self._executor = ThreadPoolExecutor(max(1, len(self._neighbours)), "probe")
         self._probes: list[Future[None]] = []
 
     @property
@@ -151,15 +148,18 @@ class Seeds:
         else:
             self._replicas.spread(packs, life.route, deadline)
 
-    def copy(self, namespace: str, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
-        """Copy packs by the way that is open to a namespace's fillers now. Raises PlaceLost, DeploymentError."""
-        life = self._living_or_lost()
-        if namespace in self._detours:
+    def copy(self, volume: Volume, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
+        """Copy packs by the way that is open to a namespace's fillers now; where strangers are, that is the one without a secret.
+
+        Raises PlaceLost, DeploymentError.
+        """
+        life, namespace = self._living_or_lost(), volume.namespace
+        if namespace in self._detours or repository.guest:
             life.relay.copy(packs, repository, deadline, progress)
             return
         with self._replicas.route(packs, life.route) as route:
             try:
-                NetworkCourier(route).copy(packs, repository, deadline, progress)
+                NetworkCourier(route, self._keys[volume]).copy(packs, repository, deadline, progress)
             except SeedLost as error:
                 if not self._replicas.drop(route):  # the first one may be alive: `ready` looks, and decides
                     life.failures.add(namespace, error.message)
@@ -192,10 +192,10 @@ class Seeds:
                 for namespace, why in self._life.failures.too_many().items():
                     self._detours.setdefault(namespace, why)
             return self._life
-        route = Route(pod.address, f"{self._directory}/packs", self._secret)
+        route = Route(pod.address, f"{self._directory}/packs")
         # What an earlier run made is of no use, and a scratch that is kept must not fill up with it.
         checked(shell, shell.run(("rm", "-rf", "--", route.served), deadline=deadline))
-        serve(shell, f"{SCRATCH}/rsyncd", route.served, route, deadline)
+        serve(shell, f"{SCRATCH}/rsyncd", route.served, route, (*self._keys.values(), *self._replicas.keys), deadline)
         relay = RelayCourier(self._pod.shell(), LocalShell(), self._scratch / f"seed-{pod.uid}")
         self._life = _Life(pod, route, relay, {}, {})
         if not self._probes:  # beside the first fetch
@@ -237,9 +237,9 @@ class Seeds:
         """
         try:
             with self._visit(volume, deadline) as shell:
-                refused = probe(shell, SCRATCH, route, deadline)
+                refused = probe(shell, SCRATCH, route, self._keys[volume], deadline)
                 if refused and self._options.network_policy:
-                    refused = self._with_policy(volume.namespace, shell, route, deadline)
+                    refused = self._with_policy(volume, shell, route, deadline)
         except Cancelled:
             raise
         except DeploymentError as error:
@@ -248,15 +248,15 @@ class Seeds:
             self._tell(f"cannot be reached from {volume.namespace}, so packs go through the API server", refused)
             self._detours[volume.namespace] = f"its pods cannot reach the seed pod: {refused}"
 
-    def _with_policy(self, namespace: str, shell: Shell, route: Route, deadline: Deadline) -> str:
+    def _with_policy(self, volume: Volume, shell: Shell, route: Route, deadline: Deadline) -> str:
         """Make the run's network policies, and look until they are in force; why not, where they are not."""
         try:
             run = self._spec.owner["run"]
-            self._stack.enter_context(allowed(self._client, run, self._spec.namespace, namespace, route.port, deadline))
+            self._stack.enter_context(allowed(self._client, run, self._spec.namespace, volume.namespace, route.port, deadline))
         except ClusterError as error:
             return error.message
         ends = time.monotonic() + _POLICY_SECONDS  # a probe may take longer than is left, where packets are dropped
-        while (refused := probe(shell, SCRATCH, route, deadline)) and time.monotonic() < ends:
+        while (refused := probe(shell, SCRATCH, route, self._keys[volume], deadline)) and time.monotonic() < ends:
             deadline.sleep(_PAUSE)
         return refused
 

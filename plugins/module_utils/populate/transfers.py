@@ -67,7 +67,7 @@ class Transfers:
         by_pod: Transfer
         if step.method is Method.SEED:
             source = SeedSource(self._seeds, project, self._sizes.get(project.name, 0))
-            by_pod = PackTransfer(Method.SEED, source, SeedCourier(self._seeds, step.volume.namespace))
+            by_pod = PackTransfer(Method.SEED, source, SeedCourier(self._seeds, step.volume))
         else:
             by_pod = GitTransfer(project.url)
         return by_pod if project.method is not Method.AUTO else _WithFallback(self, by_pod, project)

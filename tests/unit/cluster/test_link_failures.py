@@ -75,15 +75,6 @@ def test_an_answer_that_is_none_ends_the_wait(monkeypatch: pytest.MonkeyPatch, s
             shell.run(("true",), deadline=Deadline(NEVER, "a hold"))
 
 
-def test_an_agent_that_cannot_be_started_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    def exchange(_seconds: float, _others: object = ()) -> object:
-        raise NotStarted('exec: "sh": executable file not found in $PATH')
-
-    with shell_over(monkeypatch, exchange, reconnect_seconds=0.1) as shell:
-        with pytest.raises(ConnectionLost, match='could not be started in the pod within 0 seconds: exec: "sh": executable file not found'):
-            shell.run(("true",), deadline=Deadline(NEVER, "a hold"))
-
-
 def test_a_progress_that_cannot_be_shown_ends_the_wait(monkeypatch: pytest.MonkeyPatch) -> None:
     def progress(_line: str) -> None:
         raise OSError(28, "No space left on device", "/tmp/progress")

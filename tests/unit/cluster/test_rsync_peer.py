@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import os
 import select
+import stat
 import subprocess
+import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -106,7 +108,7 @@ def served(opened: Callable[[Sequence[str]], LocalExec]) -> Iterator[RsyncPeer]:
 
 
 def rsync(peer: RsyncPeer, *words: str) -> subprocess.CompletedProcess[str]:
-    argv = ["rsync", "-s", "-r", f"--rsh={' '.join(peer.rsh)}", *words]
+    argv = ["rsync", "-s", "-r", *peer.options, *words]
     return subprocess.run(argv, env={**os.environ, **peer.env}, capture_output=True, text=True, timeout=BOUND, check=False)
 
 
@@ -187,7 +189,7 @@ def test_a_receiver_that_is_killed_is_told_from_a_lost_connection(tmp_path: Path
 
 def test_an_rsync_that_gives_up_on_a_silent_cluster_is_not_waited_for(tmp_path: Path, source: Path) -> None:
     with served(lambda argv: LocalExec(argv, silent=True)) as peer:
-        argv = ["rsync", "-s", "-r", "--timeout=1", f"--rsh={' '.join(peer.rsh)}", "--", f"{source}/", f"{peer.prefix}{tmp_path}/to"]
+        argv = ["rsync", "-s", "-r", "--timeout=1", *peer.options, "--", f"{source}/", f"{peer.prefix}{tmp_path}/to"]
         done = LocalShell().run(argv, deadline=Deadline(BOUND, "this test"), env=peer.env)
     assert done.returncode == 30  # and no DeadlineExceeded: nothing of ours holds rsync's streams any more
     assert "timeout" in done.stderr
@@ -240,3 +242,24 @@ def test_a_server_that_has_ended_leaves_no_rsync_waiting_and_says_why(
         with served(LocalExec) as peer:
             assert rsync(peer, f"{source}/", f"{peer.prefix}{tmp_path}/to").returncode
             assert rsync(peer, f"{source}/", f"{peer.prefix}{tmp_path}/to").returncode
+
+
+@pytest.mark.parametrize("name", ["with a space", 'it\'s "quoted" $HOME', "a" * 200])
+def test_the_place_for_temporary_files_may_have_any_name(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    place = tmp_path / name
+    place.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(place))
+    with served(LocalExec) as peer:
+        program = Path(peer.rsh[-1])
+        assert stat.S_IMODE(program.parent.stat().st_mode) == 0o700
+        done = rsync(peer, "--", f"{source}/", f"{peer.prefix}{tmp_path}/to")
+    assert done.returncode == 0, done.stderr
+    assert not program.parent.exists()
+    assert {path.name for path in (tmp_path / "to").iterdir()} == {path.name for path in source.iterdir()}
+
+
+def test_a_place_where_nothing_can_be_made_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/proc/self")
+    with pytest.raises(DeploymentError, match=r"In /proc/self on this machine no directory can be made .* Set TMPDIR"):
+        with served(LocalExec):
+            raise AssertionError("never")

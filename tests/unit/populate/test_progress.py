@@ -5,13 +5,17 @@
 
 from __future__ import annotations
 
+import os
+import select
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.meter import Meter, parse_meter
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Progress
-from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, read, writer
+from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, Screen, own_copy, read, writer
 
 RSYNC = "    153,616,384  49%  146.48MB/s    0:00:01 (xfr#1, to-chk=1/3)"
 GIT = "Receiving objects:  42% (126/300), 12.30 MiB | 5.00 MiB/s"
@@ -69,3 +73,47 @@ def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     progress = Progress("s/claim", "fails\nbadly", "one", "häßlich")
     writer(str(file))(progress)
     assert [read(line) for line in file.read_text().splitlines()] == [progress]
+
+
+@pytest.fixture
+def pipe() -> Iterator[tuple[int, int]]:
+    ends = os.pipe()
+    yield ends
+    for end in ends:
+        with suppress(OSError):
+            os.close(end)
+
+
+def test_a_line_is_shown_whole_and_has_a_bound(pipe: tuple[int, int]) -> None:
+    screen = Screen(pipe[1])
+    screen.show("häßlich")
+    screen.show("x" * 100_000)
+    assert os.read(pipe[0], 200_000).decode() == "häßlich\n" + "x" * (select.PIPE_BUF - 1) + "\n"
+
+
+def test_a_reader_that_has_ended_a_full_disk_and_no_descriptor_do_not_matter(pipe: tuple[int, int]) -> None:
+    os.close(pipe[0])
+    with open("/dev/full", "wb") as full:  # noqa: PTH123
+        for descriptor in (pipe[1], full.fileno(), -1):
+            screen = Screen(descriptor)
+            for _line in range(3):
+                screen.show("words")
+
+
+def test_a_reader_that_reads_nothing_is_not_waited_for_and_gets_later_lines(pipe: tuple[int, int]) -> None:
+    screen = Screen(pipe[1])
+    for number in range(100_000):
+        screen.show(f"line {number}")
+    read_now = os.read(pipe[0], 10_000_000)
+    screen.show("later")
+    assert b"line 99999" not in read_now
+    assert os.read(pipe[0], 10_000_000).endswith(b"later\n")
+
+
+def test_a_copy_outlives_what_it_is_of(pipe: tuple[int, int]) -> None:
+    copy = own_copy(pipe[1])
+    os.close(pipe[1])
+    Screen(copy).show("words")
+    os.close(copy)
+    assert os.read(pipe[0], 100) == b"words\n"
+    assert own_copy(copy) == -1

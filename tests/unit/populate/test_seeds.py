@@ -17,7 +17,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import FinishedPack
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import NetworkCourier, Route, SeedLost
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import Key, NetworkCourier, Route, SeedLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Forbidden, PodLost, QuotaExceeded
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.network_policy import policies
@@ -28,6 +28,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.populate import 
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_options import SeedOptions
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_replicas import Replicas
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seeds import Seeds
+from ansible_collections.packit.deployment.plugins.module_utils.redaction import SECRETS
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
@@ -35,6 +36,7 @@ SPEC = FillerSpec("work", "seed", (), "image", {"run": "r"}, purpose="seed")
 SNAPSHOT = Snapshot((Ref("refs/heads/main", "1" * 40),), "refs/heads/main")
 PROJECT = Project("one", "https://host/one", ("refs/heads/*",))
 NEIGHBOUR = Volume("sand", "claim", Role.SANDBOX)
+REPOSITORY = SimpleNamespace(guest=False)
 PACKS = FinishedPacks("/served/one/abc", (FinishedPack(f"pack-{'2' * 40}", 1, 1, "", ""),), True)
 
 
@@ -161,7 +163,7 @@ def test_what_a_seed_that_is_gone_did_not_send_is_not_held_against_the_next(make
         copies.append("one more")
         if len(copies) == 1:
             with pytest.raises(SeedLost):
-                seeds.copy("sand", PACKS, None, limit(), None)  # type: ignore[arg-type]
+                seeds.copy(NEIGHBOUR, PACKS, REPOSITORY, limit(), None)  # type: ignore[arg-type]
         else:
             seeds.lost()
             seeds.ready(PROJECT, SNAPSHOT, 0, limit())
@@ -170,7 +172,7 @@ def test_what_a_seed_that_is_gone_did_not_send_is_not_held_against_the_next(make
     monkeypatch.setattr(NetworkCourier, "copy", copy)
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     with pytest.raises(SeedLost):
-        seeds.copy("sand", PACKS, None, limit(), None)  # type: ignore[arg-type]
+        seeds.copy(NEIGHBOUR, PACKS, REPOSITORY, limit(), None)  # type: ignore[arg-type]
     pod.alive = True
     seeds.lost()
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
@@ -200,7 +202,7 @@ def test_only_what_fails_in_a_row_and_by_a_living_seeds_fault_costs_the_detour(
 
         monkeypatch.setattr(NetworkCourier, "copy", copy)
         with suppress(DeploymentError):
-            seeds.copy("sand", PACKS, None, limit(), None)  # type: ignore[arg-type]
+            seeds.copy(NEIGHBOUR, PACKS, REPOSITORY, limit(), None)  # type: ignore[arg-type]
         seeds.lost()
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     seeds.close()
@@ -215,7 +217,7 @@ def test_a_replica_that_serves_does_not_hide_that_the_first_seed_does_not(make: 
 
     @contextmanager
     def route(_self: Replicas, _packs: FinishedPacks, first: Route) -> Iterator[Route]:
-        routes.append(first if len(routes) % 2 == 0 else Route("10.0.0.2", first.served, first.secret))
+        routes.append(first if len(routes) % 2 == 0 else Route("10.0.0.2", first.served))
         yield routes[-1]
 
     def copy(courier: NetworkCourier, *_: object) -> None:
@@ -226,7 +228,7 @@ def test_a_replica_that_serves_does_not_hide_that_the_first_seed_does_not(make: 
     monkeypatch.setattr(NetworkCourier, "copy", copy)
     for _turn in range(3):
         with suppress(DeploymentError):
-            seeds.copy("sand", PACKS, None, limit(), None)  # type: ignore[arg-type]
+            seeds.copy(NEIGHBOUR, PACKS, REPOSITORY, limit(), None)  # type: ignore[arg-type]
     seeds.lost()
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     seeds.close()
@@ -267,8 +269,8 @@ def test_a_replica_that_failed_is_not_waited_for_again(monkeypatch: pytest.Monke
         raise QuotaExceeded("no room for a second one")
 
     monkeypatch.setattr(ServicePod, "ready", ready)
-    replicas = Replicas(None, SPEC, 1, threading.Event(), lambda _phase, _line: None)  # type: ignore[arg-type]
-    first = Route("10.0.0.1", "/served", "s")
+    replicas = Replicas(None, SPEC, 1, (), threading.Event(), lambda _phase, _line: None)  # type: ignore[arg-type]
+    first = Route("10.0.0.1", "/served")
     for _pair in range(3):
         replicas.spread(PACKS, first, Deadline(1800, "one pair"))
     assert len(starts) == 1
@@ -294,3 +296,30 @@ def test_a_pod_that_never_starts_is_not_tried_for_ever(monkeypatch: pytest.Monke
             pod.ready(limit())
     with pytest.raises(DeploymentError, match="did not start, 3 times"):
         pod.ready(limit())
+
+
+def test_where_strangers_are_packs_come_through_the_controller_and_no_secret(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds, _pod = make()
+    ways: list[str] = []
+    monkeypatch.setattr(NetworkCourier, "copy", lambda courier, *_: ways.append(f"network as {courier._key.user}"))
+    monkeypatch.setattr(module.RelayCourier, "copy", lambda *_: ways.append("relay"))
+    seeds.ready(PROJECT, SNAPSHOT, 0, limit())
+    for guest in (True, False):
+        seeds.copy(NEIGHBOUR, PACKS, SimpleNamespace(guest=guest), limit(), None)  # type: ignore[arg-type]
+    seeds.close()
+    assert ways == ["relay", "network as filler-0"]
+
+
+def test_every_volume_and_every_replica_has_a_secret_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    given: list[Key] = []
+    monkeypatch.setattr(module, "serve", lambda *words: given.extend(words[4]))
+    monkeypatch.setattr(module, "probe", lambda *_: "")
+    monkeypatch.setattr(Seeds, "_fetched", lambda *_: "maker")
+    volumes = (NEIGHBOUR, Volume("sand", "another", Role.SANDBOX), Volume("work", "claim", Role.WORKER))
+    seeds = Seeds(None, SPEC, SeedOptions(), volumes, 2, visiting, tmp_path, threading.Event(), lambda _a, _b: None)  # type: ignore[arg-type]
+    seeds._pod = Pod()  # type: ignore[assignment]
+    seeds.ready(PROJECT, SNAPSHOT, 0, limit())
+    seeds.close()
+    assert [key.user for key in given] == ["filler-0", "filler-1", "filler-2", "replica-0", "replica-1"]
+    assert len({key.secret for key in given}) == 5 and all(len(key.secret) > 30 for key in given)
+    assert not any(key.secret in SECRETS.text(f"{key.secret} {key}") for key in given)

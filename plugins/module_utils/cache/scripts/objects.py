@@ -84,12 +84,18 @@ done
 [ -z "$syncing" ] || wait "$syncing" || exit 4
 """.replace("SUM", _SUM)
 
-# $1 a directory, $2 `arrived` where the files are to be on disk afterwards, then names of files: the SHA-1, whole, of those that
-# are there, in lines `sum name`. Two thirds of the time of CHECK_PACKS while the volume is held: one process for all files, and no pipe.
+# $1 a directory, $2 `arrived` where the files are to be on disk afterwards and to be alone, then names of files: the SHA-1, whole, of
+# those that are there, in lines `sum name`. Two thirds of the time of CHECK_PACKS while the volume is held: one process for all files, and no pipe.
 SUMS = r"""
 cd -- "$1" || exit 3
 how=$2 syncing=
 shift 2
+if [ "$how" = arrived ]; then
+    for f in * .[!.]* ..?*; do  # what was not asked for, whoever sent it, and however it is called
+        case $f in *[!0-9a-z.-]*) ;; *) case " $* " in *" $f "*) continue ;; esac ;; esac
+        rm -rf -- "$f" || exit 6
+    done
+fi
 n=$#
 for f; do
     [ ! -f "$f" ] || set -- "$@" "$f"

@@ -9,6 +9,7 @@ from ...deadline import Deadline
 from ...errors import DeploymentError, PlaceLost
 from ...shell import Completed, Progress, Shell
 from ..pack_maker import FinishedPacks
+from ..packs import files_of
 from ..repository import Repository
 from .rsync import IDLE_TIMEOUT, RESUMING, connection_lost, explained, persist
 
@@ -28,13 +29,14 @@ class ExecCourier:
     def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
         """See ``Courier``."""
 
+        names = "".join(f"{name}\n" for name in files_of(packs.names)).encode()
+
         def once() -> Completed:
             with repository.shell.rsync_peer(deadline) as peer:
-                argv = ["rsync", "-s", "--recursive", *RESUMING, f"--timeout={IDLE_TIMEOUT}", "--info=progress2", "--outbuf=L"]
-                if peer.rsh:
-                    argv.append(f"--rsh={' '.join(peer.rsh)}")
-                argv += ["--", f"{packs.directory}/", f"{peer.prefix}{repository.pack_directory}/"]
-                return self._local.run(("sh", "-c", 'exec "$@" >&2', "rsync", *argv), deadline=deadline, env=peer.env, progress=progress)
+                argv = ["rsync", "-s", "--files-from=-", *RESUMING, f"--timeout={IDLE_TIMEOUT}", "--info=progress2", "--outbuf=L"]
+                argv += [*peer.options, "--", f"{packs.directory}/", f"{peer.prefix}{repository.pack_directory}/"]
+                words = ("sh", "-c", 'exec "$@" >&2', "rsync", *argv)
+                return self._local.run(words, deadline=deadline, stdin=names, env=peer.env, progress=progress)
 
         done = persist(once, connection_lost, repository.shell, _TRIES, _PAUSE, deadline)
         if done.returncode:

@@ -30,6 +30,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer i
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import packs as transfer_packs
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import (
+    Key,
     NetworkCourier,
     Route,
     SeedLost,
@@ -51,6 +52,7 @@ from ansible_collections.packit.deployment.tests.upstream.server import GitServe
 from ansible_collections.packit.deployment.tests.waiting import until
 
 ADDRESS = "127.77.0.1"
+KEY, OTHER = Key("filler-0", "the secret"), Key("filler-1", "another secret")
 
 
 class Place:
@@ -62,7 +64,7 @@ class Place:
         self.project = project_of(url)
         self.snapshot = read_snapshot(self.shell, self.project, self.deadline())
         served = directory / "seed" / "packs"
-        self.route = Route(ADDRESS, str(served), "the secret", port)
+        self.route = Route(ADDRESS, str(served), port)
         self.daemon = directory / "rsyncd"
         self.mirror = Mirror(self.shell, str(directory / "seed/one.git"), str(served / "one"), str(directory / "seed/config"), Limits())
         self.root = directory / "volume"
@@ -83,7 +85,7 @@ class Place:
         return
 
     def serve(self) -> None:
-        serve(self.shell, str(self.daemon), self.route.served, self.route, self.deadline())
+        serve(self.shell, str(self.daemon), self.route.served, self.route, (KEY, OTHER), self.deadline())
         until(self._listens, "the seed's daemon to listen")
 
     def _listens(self) -> bool:
@@ -175,7 +177,7 @@ def test_a_kept_repository_whose_making_was_killed_is_made_again(place: Place) -
 
 def test_packs_arrive_over_the_network_and_through_an_exec(place: Place) -> None:
     place.serve()
-    assert place.bring(NetworkCourier(place.route)) == ()
+    assert place.bring(NetworkCourier(place.route, KEY)) == ()
     names = {path.name for path in Path(place.repository.pack_directory).iterdir()}
     assert len(names) == 2
     place.repository.clean(place.deadline())
@@ -187,7 +189,7 @@ def test_a_copy_that_was_cut_at_a_half_copies_no_more_than_the_rest(place: Place
     packs = finished(place)
     partial(place, packs, 0.5)
     place.serve()
-    place.bring(NetworkCourier(place.route))
+    place.bring(NetworkCourier(place.route, KEY))
     assert 0 < place.received() <= 0.6 * packs.bytes
 
 
@@ -195,7 +197,7 @@ def test_a_bit_that_flipped_is_found_named_and_repaired_by_a_new_copy_of_that_pa
     packs = finished(place)
     partial(place, packs, 0.7, flip=True)
     place.serve()
-    assert place.bring(NetworkCourier(place.route)) == (f"pack {packs.names[0]} of one arrived damaged and was copied again",)
+    assert place.bring(NetworkCourier(place.route, KEY)) == (f"pack {packs.names[0]} of one arrived damaged and was copied again",)
 
 
 class Flipping:
@@ -221,7 +223,7 @@ class Flipping:
 def test_a_pack_that_arrives_damaged_each_time_is_an_error_after_three_copies(place: Place) -> None:
     (name,) = finished(place).names
     place.serve()
-    courier = Flipping(NetworkCourier(place.route))
+    courier = Flipping(NetworkCourier(place.route, KEY))
     with pytest.raises(BadPack, match=rf"Pack {name} in this machine is damaged: its SHA-1 is \w+, and \w+ where it was made\.") as caught:
         place.bring(courier)
     assert courier.copies == 3
@@ -260,7 +262,7 @@ def test_what_lies_in_the_quarantine_is_believed_by_its_checksum_only(place: Pla
         there.with_suffix(".pack").write_bytes(true.with_suffix(".pack").read_bytes())
         there.with_suffix(".idx").write_bytes(index)
     place.serve()
-    place.bring(NetworkCourier(place.route))
+    place.bring(NetworkCourier(place.route, KEY))
     for suffix in (".pack", ".idx"):
         assert there.with_suffix(suffix).read_bytes() == true.with_suffix(suffix).read_bytes()
 
@@ -270,19 +272,19 @@ def test_packs_of_another_snapshot_in_the_quarantine_are_not_kept(place: Place) 
     stranger = Path(place.repository.pack_directory) / f"pack-{'a' * 40}.pack"
     stranger.write_bytes(b"x")
     place.serve()
-    place.bring(NetworkCourier(place.route))
+    place.bring(NetworkCourier(place.route, KEY))
     assert not stranger.exists()
 
 
 def test_a_wrong_secret_is_refused_and_the_right_one_leaves_no_file(place: Place) -> None:
     place.serve()
     scratch = str(place.directory / "scratch")
-    assert probe(place.shell, scratch, place.route, place.deadline()) == ""
+    assert probe(place.shell, scratch, place.route, KEY, place.deadline()) == ""
     assert not (place.directory / "scratch/secret").exists()
-    refused = probe(place.shell, scratch, replace(place.route, secret="another"), place.deadline())
+    refused = probe(place.shell, scratch, place.route, replace(KEY, secret="another"), place.deadline())
     assert "auth failed on module packs" in refused
     assert "another" not in refused
-    assert "the secret" not in repr(place.route)
+    assert "the secret" not in repr(KEY)
 
 
 def test_nothing_but_what_is_served_can_be_read(place: Place) -> None:
@@ -292,7 +294,7 @@ def test_nothing_but_what_is_served_can_be_read(place: Place) -> None:
     assert (listed.returncode, listed.stdout) == (0, b"")
     script = 'umask 077; echo "the secret" >"$1"; rsync --password-file="$1" "$3" "$2"'
     stolen = place.directory / "stolen"
-    argv = ("sh", "-c", script, "x", str(place.directory / "pw"), str(stolen), place.route.url("../../rsyncd/secret"))
+    argv = ("sh", "-c", script, "x", str(place.directory / "pw"), str(stolen), place.route.url(KEY.user, "../../rsyncd/secret"))
     done = place.shell.run(argv, deadline=place.deadline())
     assert done.returncode != 0 and not stolen.exists()
 
@@ -300,7 +302,7 @@ def test_nothing_but_what_is_served_can_be_read(place: Place) -> None:
 def test_a_seed_that_is_gone_is_lost_not_failed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(over_network, "_PAUSE", 0.01)
     with pytest.raises(PlaceLost, match="Connection refused"):
-        place.bring(NetworkCourier(place.route))
+        place.bring(NetworkCourier(place.route, KEY))
 
 
 class Losing:
@@ -343,7 +345,7 @@ class Killed(LocalShell):
 
     @contextmanager
     def rsync_peer(self, deadline: Deadline) -> Iterator[RsyncPeer]:
-        yield RsyncPeer(("sh", "-c", f"'{KILLED}'", "x"), "pod:", {})
+        yield RsyncPeer(("sh", "-c", KILLED, "x"), "pod:", {})
 
     def run(self, argv: tuple[str, ...], **options: Any) -> Completed:  # type: ignore[override]
         if self._gone and argv == ("true",):
@@ -369,7 +371,7 @@ def test_an_rsync_that_was_killed_is_the_pods_end_or_a_want_of_memory(place: Pla
 KILLING = r"""
 rsync=$1
 shift
-case " $* " in *" --recursive "*) ;; *) exec "$rsync" "$@" ;; esac
+case " $* " in *" --files-from="*) ;; *) exec "$rsync" "$@" ;; esac
 "$rsync" --bwlimit=1 "$@" &
 main=$!
 until [ -n "$receiver" ] || ! kill -0 $main; do sleep 0.02; read -r receiver <"/proc/$main/task/$main/children"; done
@@ -390,7 +392,7 @@ def test_a_receiver_that_is_killed_on_the_volume_is_not_the_seeds_fault(place: P
     monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
     there = Repository(Killed(gone), str(place.root), "one", str(place.directory / "scratch"), Limits())
     with pytest.raises(DeploymentError) as caught:
-        NetworkCourier(place.route).copy(packs, there, place.deadline(), None)
+        NetworkCourier(place.route, KEY).copy(packs, there, place.deadline(), None)
     if gone:
         assert isinstance(caught.value, PlaceLost) and not isinstance(caught.value, SeedLost)
         assert caught.value.message == "pod sand/filler is gone"
@@ -419,7 +421,7 @@ def test_a_seed_that_ends_before_it_greets_is_lost(place: Place, monkeypatch: py
         thread = threading.Thread(target=hang_up)
         thread.start()
         with pytest.raises(PlaceLost, match="did not see server greeting"):
-            place.bring(NetworkCourier(place.route))
+            place.bring(NetworkCourier(place.route, KEY))
         thread.join()
     assert greeted == over_network._TRIES
 
@@ -431,7 +433,7 @@ def test_a_seed_whose_packs_are_gone_is_lost(place: Place, monkeypatch: pytest.M
     place.repository.quarantine(place.deadline())
     shutil.rmtree(packs.directory)
     with pytest.raises(PlaceLost, match="No such file"):
-        NetworkCourier(place.route).copy(packs, place.repository, place.deadline(), None)
+        NetworkCourier(place.route, KEY).copy(packs, place.repository, place.deadline(), None)
 
 
 def test_a_volume_without_room_is_refused_before_a_byte_is_copied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -442,13 +444,13 @@ def test_a_volume_without_room_is_refused_before_a_byte_is_copied(place: Place, 
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
     with pytest.raises(DeploymentError, match=r"one needs 2 MB more on the volume, which has 1 MB free \(seen in this machine\)"):
-        place.bring(NetworkCourier(place.route))
+        place.bring(NetworkCourier(place.route, KEY))
     assert list(Path(place.repository.pack_directory).iterdir()) == []
 
 
 def test_a_delta_is_made_against_what_the_volume_has(place: Place) -> None:
     place.serve()
-    place.bring(NetworkCourier(place.route))
+    place.bring(NetworkCourier(place.route, KEY))
     upstream = place.directory / "upstream/one.git"
     old = place.snapshot
     make.commit(upstream, "main", 2)

@@ -1,0 +1,125 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Work inside somebody else's container leaves nothing there: no file, and no process, however it ended."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import guest as module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent import message, run_message
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.guest import guest
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import PlaceLost
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
+from ansible_collections.packit.deployment.tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.unit.cluster.test_agent import Agent, ended, written
+from ansible_collections.packit.deployment.tests.waiting import until
+
+
+class Container:
+    """A container that is a directory of this machine, but for the agent."""
+
+    where = "pod ns/worker"
+    failure: Exception | None = None
+
+    def __init__(self, *_arguments: object, job_directory: str, stop: threading.Event) -> None:
+        self.jobs = Path(job_directory)
+        self.stop = stop
+
+    def __enter__(self) -> Container:
+        self.jobs.mkdir(parents=True)
+        return self
+
+    def __exit__(self, *_error: object) -> None:
+        return
+
+    def run_apart(self, argv: Sequence[str], deadline: Deadline) -> Completed:
+        if self.failure is not None:
+            raise self.failure
+        return LocalShell().run(argv, deadline=deadline)
+
+
+@pytest.fixture
+def container(monkeypatch: pytest.MonkeyPatch) -> type[Container]:
+    class Own(Container):
+        """Of this test alone."""
+
+    monkeypatch.setattr(module, "PodShell", Own)
+    return Own
+
+
+@pytest.mark.usefixtures("container")
+@pytest.mark.parametrize("stopped", [False, True])
+@pytest.mark.parametrize("error", [None, PlaceLost("the connection was lost"), KeyboardInterrupt()])
+def test_no_file_of_ours_stays_whatever_ends_the_work(stopped: bool, error: BaseException | None) -> None:
+    stop = threading.Event()
+    places: list[Path] = []
+
+    def work() -> None:
+        with guest(None, "ns", "worker", "c", stop) as visit:  # type: ignore[arg-type]
+            places.append(Path(visit.scratch))
+            (places[0] / "work/one").mkdir(parents=True)
+            (places[0] / "work/one/gitconfig").write_text("[core]")
+            if stopped:
+                stop.set()
+            if error is not None:
+                raise error
+
+    if error is None:
+        work()
+    else:
+        with pytest.raises(type(error)):
+            work()
+    assert not places[0].exists()
+
+
+@pytest.mark.parametrize("deaf", ["", "trap '' TERM; "])
+def test_no_process_of_ours_stays(tmp_path: Path, deaf: str) -> None:
+    ours = tmp_path / "ours"
+    agent = Agent("sh", ours / "jobs")
+    agent.tell(run_message("1", ("sh", "-c", f"{deaf}while :; do sleep 0.1; done"), b""))
+    job = until(lambda: written(ours / "jobs/1/pid"), "the job's number")
+    agent.tell(message("wait", "1"))  # as after a reconnect: what waits for the job's end must end, too
+    done = LocalShell().run(("sh", "-c", module._LEAVE, "leave", str(ours)), deadline=Deadline(BOUND, "this test"))
+    assert done.returncode == 0, done.stderr
+    assert not ours.exists()
+    until(lambda: ended(job), "the end of the job")
+    assert agent.process.stdin is not None and agent.process.stdout is not None
+    agent.process.stdin.close()
+    while agent.process.stdout.read(1000):  # open as long as one of them lives
+        pass
+    agent.close()
+
+
+def test_what_the_stranger_wrote_in_its_place_harms_nobody(tmp_path: Path) -> None:
+    ours, his = tmp_path / "ours", tmp_path / "his"
+    his.mkdir()
+    (his / "file").write_text("his")
+    for name, words in (("1", "-1"), ("2", "$(touch /tmp/never)"), ("3", "")):
+        (ours / "jobs" / name).mkdir(parents=True)
+        (ours / "jobs" / name / "pid").write_text(words)
+    (ours / "jobs/4").symlink_to(his)
+    (ours / "link").symlink_to(his)
+    done = LocalShell().run(("sh", "-c", module._LEAVE, "leave", str(ours)), deadline=Deadline(BOUND, "this test"))
+    assert done.returncode == 0, done.stderr
+    assert not ours.exists() and (his / "file").read_text() == "his"
+
+
+@pytest.mark.parametrize(
+    ("failure", "words"),
+    [(PodLost("gone"), ""), (ClusterError("the API is away"), "in pod ns/worker could not be removed: the API is away")],
+)
+def test_what_could_not_be_removed_is_told_unless_it_is_gone(container: type[Container], failure: Exception, words: str) -> None:
+    container.failure = failure
+    with guest(None, "ns", "worker", "c", threading.Event()) as visit:  # type: ignore[arg-type]
+        pass
+    assert words in visit.left and bool(visit.left) is bool(words)
+    LocalShell().run(("rm", "-rf", "--", visit.scratch), deadline=Deadline(BOUND, "this test"))
