@@ -151,7 +151,7 @@ class Populate:
     def _swept(self, observed: Observed, deadline: Deadline) -> list[str]:
         """What earlier runs left behind is removed first."""
         removed: tuple[str, ...] = ()
-        if left_behind(observed.pods):
+        if left_behind(observed.pods, self._client.now()):
             self._require_rights(observed)
             removed = sweep(self._client, observed.pods, deadline)
         if self._options.seed.network_policy:
