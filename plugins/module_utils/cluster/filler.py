@@ -102,6 +102,7 @@ class Filler:
             self._client,
             self._spec.namespace,
             self._spec.name,
+            self.pod.uid,
             CONTAINER,
             job_directory=JOBS,
             heartbeat=HEARTBEAT,

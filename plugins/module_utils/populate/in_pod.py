@@ -70,7 +70,7 @@ def in_pod(client: Client, namespace: str, name: str, container: str, root: str,
     cpus = exact_quantity(limits["cpu"]) if "cpu" in limits else _CPUS
     mounts = next((item.get("volumeMounts") or [] for item in pod.spec["containers"] if item["name"] == chosen), [])
     mounted = frozenset(str(mount["mountPath"]).rstrip("/") for mount in mounts)
-    with PodShell(client, namespace, name, chosen, job_directory=jobs, heartbeat=heartbeat, stop=deadline.stop) as shell:
+    with PodShell(client, namespace, name, pod.uid, chosen, job_directory=jobs, heartbeat=heartbeat, stop=deadline.stop) as shell:
         try:
             yield InPod(shell, root, f"{scratch}/work", memory, cpus, f"@{run}", mounted)
         finally:

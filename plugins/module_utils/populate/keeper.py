@@ -223,7 +223,9 @@ class ClusterKeeper:
         run = self._settings.owner["run"]
         scratch = f"/tmp/packit-deployment-{run}"
         started = time.monotonic()
-        with PodShell(self._client, pod.namespace, pod.name, container, job_directory=f"{scratch}/jobs", stop=self._stop) as shell:
+        with PodShell(
+            self._client, pod.namespace, pod.name, pod.uid, container, job_directory=f"{scratch}/jobs", stop=self._stop
+        ) as shell:
             held = _Held(shell, path, f"{scratch}/work", *_HOLDER_LIMITS, True, f"@{run}", started)
             try:
                 yield held
