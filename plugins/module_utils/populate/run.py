@@ -146,7 +146,7 @@ class Populate:
             partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
             pods=observed.pods,
         )
-        return ClusterKeeper(self._client, observed.claims, settings, self._stop, self._report)
+        return ClusterKeeper(self._client, observed.claims, settings, self._report)
 
     def _swept(self, observed: Observed, deadline: Deadline) -> list[str]:
         """What earlier runs left behind is removed first."""

@@ -5,19 +5,19 @@
 
 from __future__ import annotations
 
-import threading
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import Wishes
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.claim_lock import ClaimLock
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, PlaceLost
-from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as module
-from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings
+from ansible_collections.packit.deployment.plugins.module_utils.populate import inside as module
+from ansible_collections.packit.deployment.tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.meeting.api import MemoryClient, Objects
 
 
 class FakeShell:
@@ -39,16 +39,26 @@ class FakeShell:
         self.commands.append(argv)
 
 
+def held_inside(deadline: Deadline) -> AbstractContextManager[module.Held]:
+    """Work inside a worker's pod."""
+    objects = Objects()
+    claim = parse_claim(objects.put("PersistentVolumeClaim", "ns", "claim", {}))
+    spec = {
+        "containers": [{"name": "main", "volumeMounts": [{"name": "cache", "mountPath": "/repository-cache"}]}],
+        "volumes": [{"name": "cache", "persistentVolumeClaim": {"claimName": "claim"}}],
+    }
+    pod = parse_pod(objects.put("Pod", "ns", "worker", {"spec": spec, "status": {"phase": "Running"}}))
+    client: Any = MemoryClient(objects, lambda: None)
+    return module.inside(client, pod, ClaimLock(client, claim), {"run": "r"}, lambda _words: None, deadline)
+
+
 def test_what_went_wrong_is_told_and_not_that_cleaning_up_failed_too(monkeypatch: pytest.MonkeyPatch) -> None:
     class Dead(FakeShell):
         def run(self, argv: tuple[str, ...], *, deadline: Any) -> None:
             raise DeadlineExceeded("rm -rf did not end in time")
 
     monkeypatch.setattr(module, "PodShell", Dead)
-    pod = parse_pod({"metadata": {"name": "worker", "namespace": "ns"}, "spec": {"containers": []}, "status": {"phase": "Running"}})
-    settings = Settings("/repository-cache", "", Wishes(), "holder", 60, 1, 1, {"run": "r"})
-    keeper = ClusterKeeper(None, {}, settings, threading.Event(), lambda _progress: None)  # type: ignore[arg-type]
-    with pytest.raises(PlaceLost, match="the pod is gone"), keeper._inside(Volume("ns", "claim", Role.WORKER), pod):
+    with pytest.raises(PlaceLost, match="the pod is gone"), held_inside(Deadline(BOUND, "this test")):
         raise PlaceLost("the pod is gone")
 
 
@@ -58,9 +68,7 @@ def test_cleaning_up_has_time_of_its_own_after_the_work(monkeypatch: pytest.Monk
     monkeypatch.setattr(module, "PodShell", FakeShell)
     now = [0.0]
     monkeypatch.setattr(module, "Deadline", partial(Deadline, clock=lambda: now[0]))
-    pod = parse_pod({"metadata": {"name": "worker", "namespace": "ns"}, "spec": {"containers": []}, "status": {"phase": "Running"}})
-    settings = Settings("/repository-cache", "", Wishes(), "holder", 60, 1, 1, {"run": "r"})
-    keeper = ClusterKeeper(None, {}, settings, threading.Event(), lambda _progress: None)  # type: ignore[arg-type]
-    with keeper._inside(Volume("ns", "claim", Role.WORKER), pod):
-        now[0] += 2 * module._CLEANING_SECONDS
-    assert commands == [("rm", "-rf", "--", "/tmp/packit-deployment-r/work")]
+    with held_inside(Deadline(BOUND, "this test", clock=lambda: now[0])) as held:
+        now[0] += 2 * module.CLEANING_SECONDS
+    assert commands == [("rm", "-rf", "--", held.scratch)]
+    assert held.scratch.startswith("/tmp/packit-deployment-")

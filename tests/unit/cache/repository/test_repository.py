@@ -19,6 +19,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.git import
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import BadPack, parse_checks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -73,8 +74,8 @@ def test_upstream_is_waited_for_by_the_worker_and_never_by_a_held_sandbox(
     hold = LocalKeeper.hold
 
     @contextmanager
-    def noted(keeper: LocalKeeper, volume: Volume, limit: Deadline) -> Iterator[Held]:
-        with hold(keeper, volume, limit) as found:
+    def noted(keeper: LocalKeeper, volume: Volume, limit: Deadline, news: Change = unchanged) -> Iterator[Held]:
+        with hold(keeper, volume, limit, news) as found:
             held.append(volume.role)
             try:
                 yield found
