@@ -1,6 +1,7 @@
 # make demo        shows the whole thing on an embedded cluster, without root
 # make test        everything that needs no root; make lint, sanity, units, molecule or pytest: one part of it
 # make years       300 years of use, each with its own accidents, told by a seed
+# make meetings    5000 schedules of runs that meet, in memory
 # make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
 # make hostile     200 states in which a stranger may leave a volume, on local directories
 # make benchmark   the figures, on the real cluster
@@ -18,7 +19,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export PYTHONDONTWRITEBYTECODE := 1
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test years test-real hostile benchmark lint sanity units pytest molecule prerequisites clean
+.PHONY: demo test years meetings test-real hostile benchmark lint sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
@@ -68,6 +69,10 @@ test-real: prerequisites $(VENV)/dev-installed
 
 hostile: prerequisites $(VENV)/dev-installed
 	@HOSTILE_STATES=200 $(RUN) $(BIN)/python -m pytest tests/unit/cache/repository/test_hostile.py -q -n 2 $(PYTEST_ARGS)
+
+meetings: prerequisites $(VENV)/dev-installed
+	@echo "== 5000 schedules of runs that meet, by the real decisions and records, with volumes and claims in memory"
+	@MEETING_SCHEDULES=5000 $(RUN) $(BIN)/python -m pytest tests/unit/populate/test_meet.py -q $(PYTEST_ARGS)
 
 benchmark: prerequisites $(VENV)/dev-installed
 	@tests/real_cluster/cluster.sh install

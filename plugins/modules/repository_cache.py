@@ -149,7 +149,8 @@ options:
   in_use:
     description:
       - What to do where a running pod holds a volume. V(same_node) puts the filler on that pod's node, which locks nobody
-        out. V(holder) works inside the pod that holds it. V(wait) waits until it is free. V(skip) leaves it alone.
+        out. V(holder) works inside the pod that holds it, with a lock on the claim.
+        V(wait) waits until it is free. V(skip) leaves it alone.
     type: str
     choices: [same_node, holder, wait, skip]
     default: same_node

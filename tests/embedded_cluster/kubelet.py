@@ -221,7 +221,7 @@ class Kubelet:
             if mount["name"] in sources:
                 binds[str(sources[mount["name"]])] = mount["mountPath"]
         environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME": pod["metadata"]["name"]}
-        environment.update({item["name"]: item.get("value", "") for item in container.get("env") or []})
+        environment.update({item["name"]: _value(item, pod) for item in container.get("env") or []})
         user = int(context.get("runAsUser", pod_context.get("runAsUser", 0)) or 0)
         return ContainerSpec(
             command=(*(container.get("command") or ["sleep", "infinity"]), *(container.get("args") or [])),
@@ -312,6 +312,12 @@ class Kubelet:
             "count": 1, "firstTimestamp": now(), "lastTimestamp": now(), "source": {"component": "embedded"},
         }  # fmt: skip
         self._store.create(BY_KIND["Event"], meta["namespace"], body)
+
+
+def _value(item: Json, pod: Json) -> str:
+    """The value of a variable of a container's environment; of the downward API as much as is used."""
+    field = ((item.get("valueFrom") or {}).get("fieldRef") or {}).get("fieldPath", "")
+    return str(pod["metadata"]["uid"] if field == "metadata.uid" else item.get("value", ""))
 
 
 def _own_network() -> tuple[socket.socket, str]:

@@ -22,7 +22,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Plan, State, Step, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import matches
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Record, parse, render
+from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, Record, parse, render, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Lock, PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import roll_out
 from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
@@ -218,10 +218,13 @@ class World:
         deadline.left()
 
     @contextmanager
-    def hold(self, volume: Volume, deadline: Deadline) -> Iterator[Held]:
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
         deadline.left()
         scratch = self.directory / f"filler-{volume.claim}"
-        yield Held(self.claims[volume].directory, scratch, volume.role is Role.WORKER)
+        try:
+            yield Held(self.claims[volume].directory, scratch, volume.role is Role.WORKER)
+        finally:
+            self.record(volume, news, deadline)
         shutil.rmtree(scratch, ignore_errors=True)
 
     def capacity(self, volume: Volume) -> int:
@@ -230,10 +233,11 @@ class World:
     def recorded(self, volume: Volume) -> Record | None:
         return self.claims[volume].record
 
-    def empty_record(self, volume: Volume, deadline: Deadline) -> Record:
-        uid = self.claims[volume].uid
-        return Record(uid, f"volume-{uid}")
+    def read_again(self, volume: Volume, deadline: Deadline) -> None:
+        deadline.left()
 
-    def record(self, volume: Volume, record: Record, deadline: Deadline) -> None:
-        assert record.claim_uid == self.claims[volume].uid
-        self.claims[volume].annotation = render(record)
+    def record(self, volume: Volume, change: Change, deadline: Deadline) -> None:
+        claim = self.claims[volume]
+        before = claim.record or Record(claim.uid, f"volume-{claim.uid}")
+        if (after := change(before)) != before:
+            claim.annotation = render(after)

@@ -16,7 +16,7 @@ from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..shell import Shell
 from .model import Volume
-from .record import Record
+from .record import Change, Record, unchanged
 from .results import Lock
 
 
@@ -82,17 +82,20 @@ class Keeper(Protocol):
     def prepare(self, volume: Volume, deadline: Deadline) -> None:
         """Do what can be done before a volume is taken, as far as that is known; ``hold`` does what is missing. Raises DeploymentError."""
 
-    def hold(self, volume: Volume, deadline: Deadline) -> AbstractContextManager[HeldVolume]:
-        """Take a volume; released, whatever happens, when the context ends. Raises VolumeSkipped or DeploymentError."""
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> AbstractContextManager[HeldVolume]:
+        """Take a volume and read its record again; released, whatever happens, when the context ends. Raises VolumeSkipped or DeploymentError.
+
+        ``news`` is asked when the volume is free again, and written down where no other run has taken the volume since.
+        """
 
     def capacity(self, volume: Volume) -> int:
         """The volume's size in bytes, 0 where it is not known."""
 
     def recorded(self, volume: Volume) -> Record | None:
-        """What is known of a volume."""
+        """What is known of a volume, as it was read last."""
 
-    def empty_record(self, volume: Volume, deadline: Deadline) -> Record:
-        """A record of this volume with nothing in it (its claim is bound by now)."""
+    def read_again(self, volume: Volume, deadline: Deadline) -> None:
+        """Read the record of a volume that is not held. Nothing is known of one at which another run works, or was killed."""
 
-    def record(self, volume: Volume, record: Record, deadline: Deadline) -> None:
-        """Write down what a volume holds."""
+    def record(self, volume: Volume, change: Change, deadline: Deadline) -> None:
+        """Write down a change to what a volume holds. Raises PlaceLost where another run has the volume."""

@@ -24,7 +24,7 @@ from .keeper import HeldVolume, Keeper, VolumeSkipped
 from .model import Method, Project, Snapshot, Volume
 from .packs import Damaged
 from .pair_options import Options
-from .plan import Action, PairPlan, Step, proved
+from .plan import Action, PairPlan, Step, decide_again, proved
 from .results import PairResult, ProjectResult
 from .sandbox_turn import AS_IT_IS, SandboxTurn, work_on
 from .side import CLEANING_SECONDS, Report, VolumeSide
@@ -103,7 +103,7 @@ class PairRun:
                 with ExitStack() as stack:
                     worker = self._take_worker(stack, pending)
                     if worker is not None:
-                        pending = [*pending, *self._found(worker)]
+                        pending = [*self._decided_again(pending), *self._found(worker)]
                     self._rounds(worker, pending, prepared)
                 break
             except Cancelled:
@@ -112,10 +112,43 @@ class PairRun:
                 failure = error
                 self._worker.tell("", "was lost, and is taken again where there are tries left", error.message)
                 self._received.clear()
-                pending = self._ready([project for project in pending if self._worker.open(project) or self._sandbox.open(project)])
+                pending = [project for project in pending if self._worker.open(project) or self._sandbox.open(project)]
+                for project in pending:
+                    if self._worker.open(project):
+                        self._sandbox.reopen(project)
+                pending = self._ready(pending)
             except DeploymentError as error:  # the worker's volume could not be released
                 return error
         return failure
+
+    def _decided_again(self, pending: Sequence[Project]) -> list[Project]:
+        """The projects with work to do, by what the two claims say now that the worker's volume is held: the plan was a guess.
+
+        Nobody takes anything off the sandbox's volume without holding the worker's, so what its claim says stays so. Raises DeploymentError.
+        """
+        self._sandbox.read_again(Deadline(self._options.timeout, f"reading the claim {self._sandbox.volume}", self._stop))
+        again = decide_again(self._plan, self._sandbox.recorded(), self._worker.recorded())
+        for side, steps in ((self._sandbox, again.sandbox), (self._worker, again.worker)):
+            side.decide(steps)
+        self._unlisted.update(again.unlisted)
+        names = {project.name for project in pending}
+        going: list[Project] = []
+        more: list[Project] = []
+        for project in (step.project for step in again.worker):
+            whole = not any(side.damaged(project) for side in (self._sandbox, self._worker))
+            if project.name not in names:
+                if self._has_work(project) and not any(side.failed(project) for side in (self._sandbox, self._worker)):
+                    more.append(project)
+            elif self._has_work(project) or not whole:
+                going.append(project)
+            else:  # another run has done it
+                for side in (self._sandbox, self._worker):
+                    side.end([project], Action.NOTHING)
+        for project in more:
+            for side in (self._sandbox, self._worker):
+                side.reopen(project)
+        decided = {step.project.name for step in again.worker}
+        return [*going, *(project for project in pending if project.name not in decided), *self._ready(more)]
 
     def _found(self, worker: HeldVolume) -> list[Project]:
         """What else lies on the worker's volume, and is not known to be on its sandbox's. Raises _WorkerLost."""
@@ -217,7 +250,6 @@ class PairRun:
             self._turn.close()
             if worker is not None:
                 self._clean_worker()
-                self._worker.write_record()
 
     def _prepare_sandbox(self, pending: Sequence[Project], unneeded: threading.Event) -> None:
         """Beside what the worker's volume receives. Where that fails, it is done when the volume is taken, and judged by that."""

@@ -56,15 +56,26 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Wanted:
+    """What a run wants: the projects with their snapshots (none where they are to be absent), and how."""
+
+    state: State
+    projects: tuple[Project, ...]
+    snapshots: Mapping[str, Snapshot]
+    verify: bool = False
+
+
+@dataclass(frozen=True)
 class PairPlan:
     """The steps of a pair, projects in the user's order, for its sandbox and for its worker.
 
-    ``unlisted`` names what the claims say is there beside them.
+    ``unlisted`` names what the claims say is there beside them; ``wanted`` is what was decided from.
     """
 
     pair: Pair
     sandbox: tuple[Step, ...]
     worker: tuple[Step, ...]
+    wanted: Wanted
     unlisted: tuple[str, ...] = ()
 
     @property
@@ -93,16 +104,6 @@ class Plan:
     def changes(self) -> bool:
         """Whether the run may change something (a look inside counts: it may)."""
         return any(not pair.idle for pair in self.pairs)
-
-
-@dataclass(frozen=True)
-class Wanted:
-    """What a run wants: the projects with their snapshots (none where they are to be absent), and how."""
-
-    state: State
-    projects: tuple[Project, ...]
-    snapshots: Mapping[str, Snapshot]
-    verify: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,9 +159,21 @@ def make_plan(wanted: Wanted, pairs: tuple[Pair, ...], records: Mapping[Volume, 
         if wanted.state is State.PRESENT:
             steps = [_kept_together(*both, sandbox, worker) for both in steps]
             steps += [both for name in unlisted if (both := _stays(name, pair, sandbox, worker, wanted.verify)) is not None]
-        return PairPlan(pair, tuple(both[0] for both in steps), tuple(both[1] for both in steps), unlisted)
+        return PairPlan(pair, tuple(both[0] for both in steps), tuple(both[1] for both in steps), wanted, unlisted)
 
     return Plan(wanted.state, tuple(pair_plan(pair) for pair in pairs))
+
+
+def decide_again(plan: PairPlan, sandbox: Record | None, worker: Record | None) -> PairPlan:
+    """The plan of a pair from what its claims say now that its worker's volume is held. A project's method stays: it may be prepared."""
+    pair = plan.pair
+    again = make_plan(plan.wanted, (pair,), {pair.sandbox: sandbox, pair.worker: worker}).pairs[0]
+
+    def kept(steps: tuple[Step, ...], before: tuple[Step, ...]) -> tuple[Step, ...]:
+        methods = {step.project.name: step.method for step in before}
+        return tuple(replace(step, method=methods.get(step.project.name, step.method)) for step in steps)
+
+    return replace(again, sandbox=kept(again.sandbox, plan.sandbox), worker=kept(again.worker, plan.worker))
 
 
 def proved(name: str, sandbox: Record | None, worker: Record | None) -> bool:

@@ -10,7 +10,7 @@ claim is *unknown*, not believed. There are no lists of refs in it: digests only
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 
 ANNOTATION = "packit.dev/repository-cache"
@@ -98,6 +98,15 @@ class Record:
     def with_damage(self, name: str) -> Record:
         """This record, with nothing known of a project but that it is damaged: the next run looks at all of it, and mends it."""
         return replace(self.forget_project(name), damaged=tuple(sorted({*self.damaged, name})))
+
+
+Change = Callable[[Record], Record]
+"""What has become of a volume: made to the record that is on the claim when it is written, whoever has written that."""
+
+
+def unchanged(record: Record) -> Record:
+    """The change that changes nothing."""
+    return record
 
 
 def _without(names: tuple[str, ...], name: str) -> tuple[str, ...]:

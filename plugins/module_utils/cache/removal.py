@@ -10,8 +10,9 @@ from collections.abc import Sequence
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError
+from ..shell import require_there
 from .fill import repository_on
-from .keeper import Keeper, VolumeSkipped
+from .keeper import HeldVolume, Keeper, VolumeSkipped
 from .model import Project
 from .pair_options import Options
 from .plan import Action, PairPlan
@@ -31,37 +32,70 @@ class RemovalRun:
         self._worker = VolumeSide(plan.pair.worker, plan.worker, keeper, report)
 
     def run(self) -> PairResult:
-        """Do it. What fails is in the result; only Cancelled is raised."""
-        self._remove(self._worker, [step.project for step in self._plan.worker], [])
-        kept = [result.project for result in self._worker.result().projects if result.failed or result.action is Action.SKIPPED]
-        self._remove(self._sandbox, [step.project for step in self._plan.sandbox], kept)
+        """Do it. What fails is in the result; only Cancelled is raised.
+
+        The worker's volume is held until the sandbox's is done, so that nobody brings anything back in between; also where its claim says
+        that there is nothing on it, as that is what the sandbox's removal rests on.
+        """
+        projects = [step.project for step in self._plan.worker]
+        if self._plan.idle:
+            for side in (self._worker, self._sandbox):
+                side.end(projects, Action.NOTHING)
+        else:
+            self._remove_all(projects)
         return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result())
 
-    def _remove(self, side: VolumeSide, projects: Sequence[Project], kept: Sequence[str]) -> None:
-        blocked = [project for project in projects if project.name in kept]
-        words = DeploymentError(f"It is still on the worker's volume {self._worker.volume}, so it stays here.", "See the worker's volume.")
-        side.end(blocked, Action.BLOCKED, words)
-        pending = [project for project in projects if side.open(project) and side.steps[project.name].action is not Action.NOTHING]
-        side.end([project for project in projects if project not in pending], Action.NOTHING)
-        if not pending:
-            return
-        deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)
+    def _remove_all(self, projects: Sequence[Project]) -> None:
+        # Its sandbox's turn is inside, so it has the time of both.
+        deadline = Deadline(2 * self._options.timeout, f"volume {self._worker.volume}", self._stop)
         try:
-            with side.held(deadline) as held:
-                try:
-                    for project in pending:
-                        side.forget(project)
-                        try:
-                            removed = repository_on(held, project.name, self._options.leftovers_age).remove(deadline)
-                        except NotRemoved as error:  # that project's alone
-                            side.end([project], Action.FAILED, error)
-                            continue
-                        side.gone(project, ProjectResult(side.volume, project.name, Action.REMOVE if removed else Action.NOTHING))
-                finally:
-                    side.write_record()
+            with self._worker.held(deadline) as held:
+                self._remove(self._worker, held, projects, deadline)
+                self._remove_from_sandbox(held, projects)
         except Cancelled:
             raise
         except VolumeSkipped as error:
-            side.end(pending, Action.SKIPPED, error)
+            self._worker.end(projects, Action.SKIPPED, error)
         except DeploymentError as error:
-            side.end(pending, Action.FAILED, error)
+            self._worker.end(projects, Action.FAILED, error)
+        words = DeploymentError(
+            f"It is, or may be, on the worker's volume {self._worker.volume}, so it stays here.", "See the worker's volume."
+        )
+        self._sandbox.end(projects, Action.BLOCKED, words)
+
+    def _remove_from_sandbox(self, worker: HeldVolume, projects: Sequence[Project]) -> None:
+        """Take off the sandbox's volume what is known to be off its worker's, which is held."""
+        side = self._sandbox
+        off = [project for project in projects if not self._worker.open(project) and not self._worker.failed(project)]
+        deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)
+        try:
+            side.read_again(deadline)
+            pending = self._pending(side, off)
+            if not pending:
+                return
+            with side.held(deadline) as held:
+                require_there(worker.shell, deadline)  # whoever waited for long may have lost it, and another run filled it since
+                self._remove(side, held, pending, deadline)
+        except Cancelled:
+            raise
+        except VolumeSkipped as error:
+            side.end(off, Action.SKIPPED, error)
+        except DeploymentError as error:
+            side.end(off, Action.FAILED, error)
+
+    def _pending(self, side: VolumeSide, projects: Sequence[Project]) -> list[Project]:
+        """Those that are not known to be absent by what the claim says now; the others have their result."""
+        record = side.recorded()
+        pending = [project for project in projects if record is None or project.name not in record.absent]
+        side.end([project for project in projects if project not in pending], Action.NOTHING)
+        return pending
+
+    def _remove(self, side: VolumeSide, held: HeldVolume, projects: Sequence[Project], deadline: Deadline) -> None:
+        for project in self._pending(side, projects):
+            side.forget(project)
+            try:
+                removed = repository_on(held, project.name, self._options.leftovers_age).remove(deadline)
+            except NotRemoved as error:  # that project's alone
+                side.end([project], Action.FAILED, error)
+                continue
+            side.gone(project, ProjectResult(side.volume, project.name, Action.REMOVE if removed else Action.NOTHING))

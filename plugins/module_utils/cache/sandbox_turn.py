@@ -110,21 +110,16 @@ class SandboxTurn:
                 needed.append(project)
         if needed:
             later += self._hold_and_fill(needed, chosen, deadline)
-        else:
-            self._side.write_record()
         return later
 
     def _hold_and_fill(self, needed: Sequence[Project], chosen: Mapping[str, Transfer], deadline: Deadline) -> list[Project]:
         """Hold the volume and bring the projects; those for a later turn. What has failed has its result."""
         later: list[Project] = []
         try:
-            try:
-                with self._side.held(deadline) as held:
-                    seconds = self._options.max_hold - held.held_seconds - RELEASE_RESERVE
-                    limit = deadline.within(seconds, "the longest hold of a sandbox's volume", held.wanted)
-                    later = self._fill(held, needed, chosen, limit)
-            finally:
-                self._side.write_record()  # when the volume is free again: nobody waits for that
+            with self._side.held(deadline) as held:
+                seconds = self._options.max_hold - held.held_seconds - RELEASE_RESERVE
+                limit = deadline.within(seconds, "the longest hold of a sandbox's volume", held.wanted)
+                later = self._fill(held, needed, chosen, limit)
         except Cancelled:
             raise
         except VolumeSkipped as error:
@@ -270,5 +265,7 @@ class SandboxTurn:
         if not there.proves(received.key):
             return False
         self._proofs[project.name] = (received, received.side.contents)
-        self._side.done(project, ProjectResult(self._side.volume, project.name, Action.NOTHING), including(there, received))
+        self._side.done(project, ProjectResult(self._side.volume, project.name, Action.NOTHING), there)
+        if (confirmed := including(there, received)) != there:
+            self._side.confirm(project, there, confirmed)
         return True

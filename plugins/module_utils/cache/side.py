@@ -46,6 +46,12 @@ class VolumeSide:
         self._held: dict[str, Held] = {}
         self._absent: set[str] = set()
         self._damaged: set[str] = set()
+        self._news: set[str] = set()
+        self._before: dict[str, ProjectResult] = {}
+
+    def decide(self, steps: Iterable[Step]) -> None:
+        """What is to be done, decided again from what is known now."""
+        self.steps.update({step.project.name: step for step in steps})
 
     def add(self, step: Step) -> None:
         """One more step, for what was found on the volume."""
@@ -64,6 +70,7 @@ class VolumeSide:
     def suspect(self, project: Project) -> None:
         """It is not whole: that is written down until it is mended."""
         self._damaged.add(project.name)
+        self._news.add(project.name)
 
     def warn(self, words: str) -> None:
         """Something that the user should know of the volume."""
@@ -84,6 +91,11 @@ class VolumeSide:
         """Whether the project has no result yet."""
         return project.name not in self._results
 
+    def failed(self, project: Project) -> bool:
+        """Whether the project has a result that is not as wanted."""
+        result = self._results.get(project.name)
+        return result is not None and (result.failed or result.action is Action.SKIPPED)
+
     def published(self, project: Project) -> bool:
         """Whether the project is there, by this run's doing or seeing."""
         return project.name in self._held
@@ -91,9 +103,17 @@ class VolumeSide:
     def settle(self, project: Project, result: ProjectResult) -> None:
         """The project's result; the first one counts."""
         if self.open(project):
-            self._results[project.name] = result
+            before = self._before.pop(project.name, None)
+            self._results[project.name] = before if before is not None and before.changed and result.action is Action.NOTHING else result
+            self._news.add(project.name)
             if result.action is not Action.NOTHING:
                 self.tell(project.name, _DONE.get(result.action, result.action.value), result.error)
+
+    def reopen(self, project: Project) -> None:
+        """What was done of a project is to be looked at once more: another run may have been here since."""
+        if not self.open(project) and not self.failed(project):
+            self._before[project.name] = self._results.pop(project.name)
+            self._held.pop(project.name, None)
 
     def end(self, projects: Iterable[Project], action: Action, error: DeploymentError | None = None) -> None:
         """One result for all of these that have none yet."""
@@ -111,7 +131,8 @@ class VolumeSide:
         self.tell("", "is taken")
         held: HeldVolume | None = None
         try:
-            with self._keeper.hold(self.volume, deadline) as held:
+            with self._keeper.hold(self.volume, deadline, self._with_news) as held:
+                self._news.clear()  # what an earlier hold has seen is written, or was another's to write
                 yield held
         finally:
             if held is not None:
@@ -129,37 +150,39 @@ class VolumeSide:
         self.settle(project, result)
 
     def forget(self, project: Project) -> None:
-        """Write down that nothing is known of a project, before something is done that could leave it absent."""
-        record = self._keeper.recorded(self.volume)
-        if record is not None and project.name in record.projects:
-            self._write(record.forget_project(project.name))
+        """Write down that nothing is known of a project, before something is done that could leave it absent. Raises PlaceLost."""
+        self._keeper.record(self.volume, lambda record: record.forget_project(project.name), _writing(self.volume))
 
-    def write_record(self) -> None:
-        """Write down what the volume now holds; of what failed, nothing is known.
+    def confirm(self, project: Project, there: Held, held: Held) -> None:
+        """Without the volume being held: what the claim says of a project, ``there``, is known to be ``held``, as long as it says so."""
 
-        What is there is there, so a record that cannot be written is a warning: the next run looks inside.
-        """
-        before = self._keeper.recorded(self.volume)
+        def confirmed(record: Record) -> Record:
+            return record.with_project(project.name, held) if record.projects.get(project.name) == there else record
+
         try:
-            record = before or self._keeper.empty_record(self.volume, _writing(self.volume))
+            self._keeper.record(self.volume, confirmed, _writing(self.volume))
         except DeploymentError as error:
-            self._warnings.append(f"its claim could not be read, so the next run looks inside: {error.message}")
-            return
-        for name, held in self._held.items():
-            record = record.with_project(name, held)
-        for name in self._damaged - set(self._held):
-            record = record.with_damage(name)
-        for name, result in self._results.items():
+            self.tell(project.name, "could not be written on the claim, so the next run looks inside", error.message)
+
+    def read_again(self, deadline: Deadline) -> None:
+        """Read the claim of the volume, which is not held."""
+        self._keeper.read_again(self.volume, deadline)
+
+    def _with_news(self, record: Record) -> Record:
+        """A record with what the hold that ends has seen, and no more than that; of what failed, nothing is known."""
+        for name in sorted(self._news):
+            result = self._results.get(name)
+            if name in self._held:
+                record = record.with_project(name, self._held[name])
+            elif name in self._damaged:
+                record = record.with_damage(name)
+            if result is None:
+                continue
             if result.action is Action.FAILED:
                 record = record.forget_project(name)
             elif result.action is Action.REMOVE or (result.action is Action.NOTHING and name in self._absent):
                 record = record.without_project(name)
-        if record == before:
-            return
-        try:
-            self._write(record)
-        except DeploymentError as error:
-            self._warnings.append(f"what it holds could not be written on its claim, so the next run looks inside: {error.message}")
+        return record
 
     def clean(self, project: Project, repository: Repository, deadline: Deadline) -> None:
         """Remove what was received in vain. What cannot be removed now is removed at the next take."""
@@ -172,9 +195,6 @@ class VolumeSide:
         """The project was removed, or was not there."""
         self._absent.add(project.name)
         self.settle(project, result)
-
-    def _write(self, record: Record) -> None:
-        self._keeper.record(self.volume, record, _writing(self.volume))
 
 
 def _writing(volume: Volume) -> Deadline:

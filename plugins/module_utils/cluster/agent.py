@@ -15,8 +15,10 @@ Controller to agent, lines::
     kill ID                 end the job and its children: asked to, and a second later made to
     forget ID               its answer has arrived: delete its files
 
-Agent to controller, on stdout::
+Agent to controller, on stdout, first of all whom it serves::
 
+    ready RUN               it begins; RUN is the run whose pod this is, where that is one of ours
+    other RUN               the pod is another one than the caller means, and nothing was touched
     done ID CODE OUT ERR    then OUT bytes of standard output, then ERR bytes (the end) of standard error
     large ID OUT            it has ended, and its OUT bytes of standard output are more than one answer may have
     unknown ID
@@ -29,10 +31,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..shell import OUTPUT_LIMIT, STDERR_LIMIT, Completed
-from .errors import ClusterError
+from .errors import ClusterError, PodLost
+
+RUN_VARIABLE, POD_UID_VARIABLE = "PACKIT_DEPLOYMENT_RUN", "PACKIT_DEPLOYMENT_POD_UID"
+"""Environment of the pods that we make: the run that made the pod, and the pod's uid. A pod's name may be another pod's by now."""
+OTHER_POD = 113
+"""Exit code of a process that was started in another pod than was meant."""
 
 SCRIPT = r"""
 set -u
+if [ "${UID_NAME-$3}" != "$3" ]; then echo "other ${RUN_NAME-}"; exit; fi
 umask 022
 jobs=$1 heart=$2 last=
 mkdir -p "$jobs" || exit 1
@@ -87,7 +95,7 @@ start() {
     ) &
 }
 send() { kill -s "$1" -- "-$2" || kill -s "$1" "$2"; } 2>/dev/null
-echo ready
+echo "ready ${RUN_NAME-}"
 beat
 while IFS= read -r line; do
     set -- $line
@@ -116,14 +124,23 @@ while IFS= read -r line; do
     forget) last= ; rm -rf "$jobs/$2" ;;
     esac
 done
-""".replace("LIMIT", str(STDERR_LIMIT)).replace("MOST", str(OUTPUT_LIMIT))
+"""
+for _word, _value in (("LIMIT", STDERR_LIMIT), ("MOST", OUTPUT_LIMIT), ("UID_NAME", POD_UID_VARIABLE), ("RUN_NAME", RUN_VARIABLE)):
+    SCRIPT = SCRIPT.replace(_word, str(_value))
+
+_SERVED = f'[ "${{{POD_UID_VARIABLE}-$1}}" = "$1" ] || exit {OTHER_POD}; shift; exec "$@"'
 
 BEAT = b"beat\n"
 
 
-def start_argv(job_directory: str, heartbeat: str) -> tuple[str, ...]:
-    """What the exec runs. ``heartbeat`` is the file to keep young, or empty."""
-    return ("sh", "-c", SCRIPT, "packit-agent", job_directory, heartbeat)
+def start_argv(job_directory: str, heartbeat: str, uid: str) -> tuple[str, ...]:
+    """What the exec runs. ``heartbeat`` is the file to keep young, or empty; ``uid`` the pod's that is meant."""
+    return ("sh", "-c", SCRIPT, "packit-agent", job_directory, heartbeat, uid)
+
+
+def served_argv(uid: str, argv: Sequence[str]) -> tuple[str, ...]:
+    """``argv``, where the pod is the one of that uid; in another pod of ours it does nothing, and its code is ``OTHER_POD``."""
+    return ("sh", "-c", _SERVED, "packit-served", uid, *argv)
 
 
 def run_message(job: str, argv: Sequence[str], stdin: bytes) -> bytes:
@@ -159,6 +176,18 @@ class BadAnswer(ClusterError):
         )
 
 
+class OtherPod(PodLost):
+    """The pod of that name is another one by now."""
+
+    def __init__(self, run: str = "") -> None:
+        whose = f" of run {run}" if run else ""
+        super().__init__(
+            f"The pod is gone, and another one{whose} has its name by now: this run was stopped, or cut off, for longer than a pod without a "
+            "heartbeat lasts.",
+            "Run again.",
+        )
+
+
 class Answers:
     """Finds the agent's answers in its standard output."""
 
@@ -188,6 +217,8 @@ class Answers:
                 yield Answer(job, Completed((), code, stdout, stderr.decode("utf-8", "replace")))
                 continue
             del self._buffer[:end]
+            if words[:1] == ["other"]:
+                raise OtherPod(" ".join(words[1:])[:_HEAD])
             if words[:1] == ["unknown"]:
                 yield Answer(_parse(words, 2, head)[0], None)
             elif words[:1] == ["large"]:

@@ -14,10 +14,13 @@ import os
 import socket
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from email.utils import parsedate_to_datetime
 from functools import partial
 from importlib.util import find_spec
 from typing import Any
@@ -136,12 +139,29 @@ class Client:
         pools = api_client.rest_client.pool_manager
         pools.urlopen = partial(pools.urlopen, redirect=False)  # it would follow one with the credentials
         self._lock = threading.Lock()
+        self._clock = (datetime.now(timezone.utc), time.monotonic())
         self.requests = 0
 
     @property
     def host(self) -> str:
         """The API's URL."""
         return str(self._configuration.host)
+
+    def now(self) -> datetime:
+        """Return the time by the API server's clock, as its newest answer had it: ours may be wrong, and objects have its times."""
+        with self._lock:
+            told, at = self._clock
+        return told + timedelta(seconds=time.monotonic() - at)
+
+    def _set_clock(self, headers: Mapping[str, str]) -> None:
+        """Learn the API server's time from an answer's headers; whoever answered without it leaves us with what we know."""
+        try:
+            told = parsedate_to_datetime(headers.get("Date") or "")
+        except ValueError:
+            return
+        if told.tzinfo is not None:
+            with self._lock:
+                self._clock = (told, time.monotonic())
 
     def get(self, kind: str, namespace: str, name: str, deadline: Deadline) -> Object:
         """One object. Raises NotFound and the other ClusterErrors."""
@@ -280,6 +300,7 @@ class Client:
                 )
                 if not isinstance(response, urllib3.response.BaseHTTPResponse):
                     raise ClusterError(f"The client library answered {type(response).__name__} when asked to {what}.")
+                self._set_clock(response.headers)
                 return response
             except ApiException as error:
                 if error.status in REDIRECTS:

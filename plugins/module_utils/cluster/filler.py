@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import datetime, timezone
+from datetime import datetime
 
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError
@@ -27,7 +27,7 @@ UNSCHEDULABLE_GRACE = 5.0
 RELEASE_TIMEOUT = 90.0
 """Seconds to wait until a deleted filler is really gone. Longer means a lost node, where only its owner can help."""
 SKEW = 30.0
-"""Seconds by which clocks may differ."""
+"""Seconds by which the clocks of several API servers may differ."""
 _QUOTA_PAUSES = (1.0, 2.0, 4.0, 8.0)
 _FATAL_WAITING = (
     "ImagePullBackOff",
@@ -102,6 +102,7 @@ class Filler:
             self._client,
             self._spec.namespace,
             self._spec.name,
+            self.pod.uid,
             CONTAINER,
             job_directory=JOBS,
             heartbeat=HEARTBEAT,
@@ -154,7 +155,7 @@ class Filler:
             return None
         if owner(pod).get("run") == self._spec.owner.get("run") and not pod.deleting:
             return pod
-        if is_left_behind(pod):
+        if is_left_behind(pod, self._client.now()):
             self._tell(f"removes a filler that {describe_owner(pod)} left behind")
             remove_pod(self._client, pod, self._deadline)
             return None
@@ -163,7 +164,7 @@ class Filler:
         try:
             for change in self._client.watch("Pod", pod.namespace, pod.name, pod.resource_version, limit):
                 if change is None:
-                    if is_left_behind(pod):
+                    if is_left_behind(pod, self._client.now()):
                         remove_pod(self._client, pod, self._deadline)
                         return None
                     continue
@@ -280,8 +281,10 @@ def describe_owner(pod: Pod) -> str:
     return f"{by.get('user', 'somebody')} on {by.get('host', 'an unknown host')} (run {by.get('run', 'unknown')}){since}"
 
 
-def is_left_behind(pod: Pod) -> bool:
+def is_left_behind(pod: Pod, now: datetime) -> bool:
     """Whether nobody is there for a pod of ours any more: it has ended, or is still not running long after its run gave up.
+
+    ``now`` is the API server's time, as the pod's creation is: the clock of this machine says nothing about either.
 
     A running one without a heartbeat ends itself, so a running one is alive.
     """
@@ -291,6 +294,6 @@ def is_left_behind(pod: Pod) -> bool:
         return True
     if pod.phase == "Running" or pod.created is None:
         return False
-    age = (datetime.now(timezone.utc) - pod.created).total_seconds()
+    age = (now - pod.created).total_seconds()
     allowed = owner(pod).get("start_timeout", "")
     return age > (float(allowed) if allowed.isdecimal() else START_TIMEOUT) + SKEW

@@ -7,19 +7,20 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from .client import Client
-from .errors import PodLost
+from .errors import ClusterError, PodLost
+from .objects import Pod
 from .shell import PodShell
 
 _LEAVING_SECONDS = 30.0
 
-# $1 our directory: jobs that still run there are ended, then it is removed.
-_LEAVE = r"""
+# $1 our directory: jobs that still run there are ended, with whatever else has a path below it among its words, then it is removed.
+LEAVE = r"""
 running() {
     for job in "$1"/jobs/*/; do
         if [ -e "$job/rc" ] || [ ! -f "$job/pid" ]; then continue; fi
@@ -31,6 +32,11 @@ running() {
 found=
 running "$1" TERM
 [ -z "$found" ] || { sleep 1; running "$1" KILL; }
+for p in /proc/[0-9]*; do
+    tr '\000' '\n' <"$p/cmdline" 2>/dev/null | grep -qF -- "$1/" || continue
+    kill -s KILL -- "-${p#/proc/}" 2>/dev/null
+    kill -s KILL "${p#/proc/}" 2>/dev/null
+done
 rm -rf -- "$1"
 """
 
@@ -45,10 +51,21 @@ class Guest:
 
 
 @contextmanager
-def guest(client: Client, namespace: str, pod: str, container: str, stop: threading.Event) -> Iterator[Guest]:
-    """Be a guest in a container. What it leaves is removed when the context ends, also when the run was asked to stop."""
-    scratch = f"/tmp/packit-deployment-{uuid.uuid4().hex[:12]}"
-    visit = Guest(PodShell(client, namespace, pod, container, job_directory=f"{scratch}/jobs", stop=stop), scratch)
+def guest(
+    client: Client,
+    pod: Pod,
+    container: str,
+    stop: threading.Event,
+    name: str = "",
+    require: Callable[[Deadline], None] | None = None,
+) -> Iterator[Guest]:
+    """Be a guest in a container. What it leaves is removed when the context ends, also when the run was asked to stop.
+
+    ``name`` tells its directory from others' there, for who has to ``end_visit``. ``require`` as in ``PodShell``.
+    """
+    scratch = _directory(name or uuid.uuid4().hex)
+    shell = PodShell(client, pod.namespace, pod.name, pod.uid, container, job_directory=f"{scratch}/jobs", stop=stop, require=require)
+    visit = Guest(shell, scratch)
     try:
         with visit.shell:
             yield visit
@@ -56,13 +73,28 @@ def guest(client: Client, namespace: str, pod: str, container: str, stop: thread
         visit.left = _leave(visit)
 
 
+def end_visit(shell: PodShell, name: str, deadline: Deadline) -> None:
+    """End all that a run which is no more has left in a container: it would go on writing. The shell need not be open. Raises ClusterError."""
+    _remove(shell, _directory(name), deadline)
+
+
+def _directory(name: str) -> str:
+    return f"/tmp/packit-deployment-{name}"
+
+
+def _remove(shell: PodShell, scratch: str, deadline: Deadline) -> None:
+    """By an exec of its own: the agent's connection has ended, in whatever way."""
+    done = shell.run_apart(("sh", "-c", LEAVE, "packit-leave", scratch), deadline)
+    if done.returncode:
+        raise ClusterError(done.stderr.strip()[-200:] or f"rm ended with code {done.returncode}")
+
+
 def _leave(visit: Guest) -> str:
-    """Remove what is ours, by an exec of its own: the agent's connection has ended, in whatever way. Returns why not, in words."""
-    deadline = Deadline(_LEAVING_SECONDS, f"cleaning up in {visit.shell.where}")
+    """Remove what is ours. Returns why not, in words."""
     try:
-        done = visit.shell.run_apart(("sh", "-c", _LEAVE, "packit-leave", visit.scratch), deadline)
+        _remove(visit.shell, visit.scratch, Deadline(_LEAVING_SECONDS, f"cleaning up in {visit.shell.where}"))
     except PodLost:
         return ""  # with all that was in it
     except DeploymentError as error:
         return f"{visit.scratch} in {visit.shell.where} could not be removed: {error.message}"
-    return f"{visit.scratch} in {visit.shell.where} could not be removed: {done.stderr.strip()[-200:]}" if done.returncode else ""
+    return ""

@@ -162,7 +162,7 @@ class AgentLink(Background):
                 return self._connect(deadline)
             except NotFound as error:
                 raise PodLost(f"The pod is gone (deleted, evicted, or its node drained): {error.message}", "Run again.") from error
-            except (Forbidden, Unauthorized, Redirected):
+            except (Forbidden, Unauthorized, Redirected, PodLost):
                 raise
             except ClusterError as error:
                 pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import InvalidOption
 from . import pid1
+from .agent import POD_UID_VARIABLE, RUN_VARIABLE
 from .objects import Claim, Object, exact_quantity, quantity
 
 LABEL = "packit.dev/repository-cache-filler"
@@ -222,7 +223,12 @@ def manifest(spec: FillerSpec) -> Object:
                     "imagePullPolicy": wishes.pull_policy,
                     "command": pid1.argv(HEARTBEAT, wishes.heartbeat, FIRST_HEARTBEAT),
                     "workingDir": "/",
-                    "env": [{"name": "HOME", "value": HOME}, {"name": "TMPDIR", "value": SCRATCH}],
+                    "env": [
+                        {"name": "HOME", "value": HOME},
+                        {"name": "TMPDIR", "value": SCRATCH},
+                        {"name": RUN_VARIABLE, "value": spec.owner["run"]},
+                        {"name": POD_UID_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
+                    ],
                     "resources": wishes.all_resources,
                     "securityContext": {**_SECURITY, **wishes.security_context},
                     "volumeMounts": [

@@ -16,7 +16,7 @@ from pathlib import Path
 from ..deadline import Deadline
 from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted
 from ..shell import KILLED, STDERR_LIMIT, AnswerTooLarge, Completed, Progress, RsyncPeer, require_there
-from .agent import message, run_message, start_argv
+from .agent import OTHER_POD, OtherPod, message, run_message, served_argv, start_argv
 from .channels import STDERR, STDOUT, NotStarted
 from .client import Client
 from .errors import ClusterError, ConnectionLost, NotFound, PodLost
@@ -30,23 +30,31 @@ _BUFFER = 4 * 1024 * 1024
 
 
 class PodShell:
-    """Runs processes in a container of a running pod. A context manager; processes end with their jobs, not with it."""
+    """Runs processes in a container of a running pod. A context manager; processes end with their jobs, not with it.
+
+    The pod is the one of that ``uid``, or it is lost: another one may have its name at any time. One of ours knows its uid and refuses by
+    itself; ``require`` is called before each connection to another's pod, and raises where we may not work there any more.
+    """
 
     def __init__(
         self,
         client: Client,
         namespace: str,
         pod: str,
+        uid: str,
         container: str,
         *,
         job_directory: str,
         heartbeat: str = "",
         reconnect_seconds: float = 120.0,
         stop: threading.Event | None = None,
+        require: Callable[[Deadline], None] | None = None,
     ) -> None:
         self._client = client
         self._namespace = namespace
         self._pod = pod
+        self._uid = uid
+        self._require = require
         self._container = container
         self._job_directory = job_directory
         self._heartbeat = heartbeat
@@ -116,13 +124,16 @@ class PodShell:
         with serve_rsync(lambda argv: self._open(argv, deadline), deadline) as peer:
             yield peer
 
-    def _connect(self, deadline: Deadline) -> ExecStream:
-        argv = start_argv(self._job_directory, self._heartbeat)
-        return open_exec(self._client, self._namespace, self._pod, self._container, argv, deadline)
+    def _connect(self, deadline: Deadline, argv: Sequence[str] = (), stdin: bool = True) -> ExecStream:
+        """An exec of the agent, or of ``argv``."""
+        if self._require is not None:
+            self._require(deadline)
+        words = served_argv(self._uid, argv) if argv else start_argv(self._job_directory, self._heartbeat, self._uid)
+        return open_exec(self._client, self._namespace, self._pod, self._container, words, deadline, stdin=stdin)
 
     def _open(self, argv: Sequence[str], deadline: Deadline, stdin: bool = True) -> ExecStream:
         try:
-            return open_exec(self._client, self._namespace, self._pod, self._container, argv, deadline, stdin=stdin)
+            return self._connect(deadline, argv, stdin)
         except NotFound as error:
             raise PodLost(f"The pod is gone (deleted, evicted, or its node drained): {error.message}", "Run again.") from error
 
@@ -156,6 +167,8 @@ class PodShell:
             stream.close()
             if file is not None:
                 file.close()
+        if code == OTHER_POD:
+            raise OtherPod()
         if code is None:
             raise ConnectionLost(f"The connection to {self.where} was lost while {argv[0]} was running.", "Run again.")
         if code == KILLED:  # whatever ends a pod ends the processes in it like that, before the pod is gone

@@ -97,7 +97,7 @@ def filler_pod(module: Any) -> None:
             placement=Placement(params["node"], at.tolerations) if params["node"] else at,
             labels=copied_labels(claims[0]),
         )
-        living = present is not None and not is_left_behind(present) and not present.deleting
+        living = present is not None and not is_left_behind(present, client.now()) and not present.deleting
         if module.check_mode:
             module.exit_json(changed=not living, name=name, namespace=params["namespace"], node=present.node if present else "")
         if living and present is not None and owner(present).get("run") != OWNER:
@@ -115,7 +115,7 @@ def filler_pod(module: Any) -> None:
 def _absent(module: Any, client: Client, present: Pod | None, deadline: Deadline) -> None:
     if present is None:
         module.exit_json(changed=False)
-    elif owner(present).get("run") != OWNER and not is_left_behind(present):
+    elif owner(present).get("run") != OWNER and not is_left_behind(present, client.now()):
         raise FillerExists(
             f"Pod {present.namespace}/{present.name} is the filler of {describe_owner(present)}, which is at work.",
             "Wait for that run to end.",

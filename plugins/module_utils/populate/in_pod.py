@@ -76,7 +76,7 @@ def in_pod(client: Client, namespace: str, name: str, container: str, root: str,
     mounts = next((item.get("volumeMounts") or [] for item in pod.spec["containers"] if item["name"] == chosen), [])
     mounted = frozenset(str(mount["mountPath"]).rstrip("/") for mount in mounts)
     if LABEL in pod.labels:
-        with PodShell(client, namespace, name, chosen, job_directory=JOBS, heartbeat=HEARTBEAT, stop=deadline.stop) as shell:
+        with PodShell(client, namespace, name, pod.uid, chosen, job_directory=JOBS, heartbeat=HEARTBEAT, stop=deadline.stop) as shell:
             try:
                 yield InPod(shell, root, f"{SCRATCH}/work", memory, cpus, tag, mounted, guest=False)
             finally:
@@ -86,7 +86,7 @@ def in_pod(client: Client, namespace: str, name: str, container: str, root: str,
     held: InPod | None = None
     visit: Guest | None = None
     try:
-        with guest(client, namespace, name, chosen, deadline.stop) as visit:
+        with guest(client, pod, chosen, deadline.stop) as visit:
             held = InPod(visit.shell, root, f"{visit.scratch}/work", memory, cpus, tag, mounted, guest=True)
             yield held
     finally:

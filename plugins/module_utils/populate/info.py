@@ -86,7 +86,7 @@ def info(module: Any) -> None:
                 partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
                 pods=observed.pods,
             )
-            keeper = ClusterKeeper(client, observed.claims, settings, stop, lambda _progress: None)
+            keeper = ClusterKeeper(client, observed.claims, settings, lambda _progress: None)
             inside = _look(keeper, list(observed.claims), params, stop)
     volumes = [_facts(volume, claim, inside.get(volume)) for volume, claim in sorted(observed.claims.items())]
     answer: dict[str, Any] = {

@@ -8,18 +8,19 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 
 from ..cache.keeper import VolumeSkipped
 from ..cache.model import Role, Volume
-from ..cache.record import ANNOTATION, Record, parse, render
+from ..cache.record import ANNOTATION, Change, Record, parse, render, unchanged
 from ..cache.results import Lock, Progress
+from ..cluster.claim_lock import Busy, ClaimLock, Holder, holder_of
 from ..cluster.client import Client
 from ..cluster.errors import VolumeBusy
 from ..cluster.filler import Filler
-from ..cluster.guest import Guest, guest
-from ..cluster.holders import SELECTED_NODE, Consumers, consumers, identity, image, mounted_at, placement
+from ..cluster.holders import SELECTED_NODE, Consumers, consumers, identity, image, placement
 from ..cluster.lookout import looking_out
 from ..cluster.manifest import (
     DEFAULT_IMAGE,
@@ -34,15 +35,17 @@ from ..cluster.manifest import (
 from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
 from ..cluster.quota import Room
 from ..deadline import Deadline
+from ..errors import DeadlineExceeded, DeploymentError
 from ..shell import Shell
+from .inside import Held, end_work, inside
 from .visitors import Visitors
 
 _LOOK_EVERY = 2.0
 """Seconds between two looks at a volume that is waited for."""
 _BUSY_PAUSE = 5.0
 """Seconds before a volume that was attached elsewhere is tried again."""
-_HOLDER_LIMITS = (256 * 1024 * 1024, 1.0)
-"""Bytes of memory and processors that git may use inside somebody else's container."""
+RECORD_TIMEOUT = 60.0
+"""Seconds for writing down what a hold has seen."""
 
 
 @dataclass(frozen=True)
@@ -64,46 +67,20 @@ class Settings:
     """As they were when the run began: enough to tell as whom the workers run, and to pull images beforehand."""
 
 
-class _Held:
-    """A volume while it is held; see ``cache.keeper.HeldVolume``."""
-
-    def __init__(
-        self, shell: Shell, root: str, scratch: str, memory_bytes: int, cpus: float, shared: bool, tag: str, started: float, guest: bool
-    ) -> None:
-        self.shell = shell
-        self.root = root
-        self.scratch = scratch
-        self.memory_bytes = memory_bytes
-        self.cpus = cpus
-        self.shared = shared
-        self.tag = tag
-        self.guest = guest
-        self.lock = Lock()
-        self.warnings: tuple[str, ...] = ()
-        self.wanted: threading.Event | None = None
-        self._started = started
-
-    @property
-    def held_seconds(self) -> float:
-        return time.monotonic() - self._started
-
-
 class ClusterKeeper:
     """See ``cache.keeper.Keeper``. Safe for threads."""
 
-    def __init__(
-        self, client: Client, claims: Mapping[Volume, Claim], settings: Settings, stop: threading.Event, report: Callable[[Progress], None]
-    ) -> None:
+    def __init__(self, client: Client, claims: Mapping[Volume, Claim], settings: Settings, report: Callable[[Progress], None]) -> None:
         self._client = client
         self._claims = dict(claims)
         self._settings = settings
-        self._stop = stop
         self._report = report
         self._lock = threading.Lock()
         # Apart for workers and sandboxes: a pair waits for its sandbox's place while it has its worker's.
         self._rooms = {(volume.namespace, volume.role): Room(settings.concurrency) for volume in claims}
         self._nodes: dict[str, Room] = {}
         self._records = {volume: recorded(claim) for volume, claim in claims.items()}
+        self._held: dict[Volume, ClaimLock] = {}
         self._visitors = Visitors(client, settings.timeout, self._rooms, self._tell)
 
     def capacity(self, volume: Volume) -> int:
@@ -111,26 +88,28 @@ class ClusterKeeper:
         return self._claims[volume].capacity
 
     def recorded(self, volume: Volume) -> Record | None:
-        """What the claim's annotation says."""
+        """What the claim's annotation says, as it was read last."""
         with self._lock:
             return self._records[volume]
 
-    def empty_record(self, volume: Volume, deadline: Deadline) -> Record:
-        """A record for the claim, which is bound by now, after its first pod."""
-        known = self._claims[volume]
-        if known.volume_name:
-            return Record(known.uid, known.volume_name)
+    def read_again(self, volume: Volume, deadline: Deadline) -> None:
+        """Read the claim. What another run is at work on, or was killed at, is not known: it may be about to change."""
         claim = parse_claim(self._client.get("PersistentVolumeClaim", volume.namespace, volume.claim, deadline))
         with self._lock:
             self._claims[volume] = claim
-        return Record(claim.uid, claim.volume_name)
+            self._records[volume] = recorded(claim) if holder_of(claim) is None else None
 
-    def record(self, volume: Volume, record: Record, deadline: Deadline) -> None:
-        """Write the annotation. The claim must still be the one that was filled."""
-        body = {"metadata": {"uid": record.claim_uid, "annotations": {ANNOTATION: render(record)}}}
-        self._client.patch("PersistentVolumeClaim", volume.namespace, volume.claim, body, deadline)
+    def record(self, volume: Volume, change: Change, deadline: Deadline) -> None:
+        """Write the annotation, in the hold that there is, or where nobody else has one."""
         with self._lock:
-            self._records[volume] = record
+            lock = self._held.get(volume) or ClaimLock(self._client, self._claims[volume])
+        lock.write(lambda claim: _annotation(claim, change), deadline)
+        self._know(volume, lock)
+
+    def _know(self, volume: Volume, lock: ClaimLock) -> None:
+        with self._lock:
+            self._claims[volume] = lock.claim
+            self._records[volume] = recorded(lock.claim)
 
     def prepare(self, volume: Volume, deadline: Deadline) -> None:
         """Have the image of the volume's filler pulled, judging by the pods that there were when the run began."""
@@ -139,8 +118,40 @@ class ClusterKeeper:
             self._pull(volume, used, self._spec(volume, used), deadline)
 
     @contextmanager
-    def hold(self, volume: Volume, deadline: Deadline) -> Iterator[_Held]:
-        """Take a volume by the user's policy. Raises VolumeSkipped and ClusterError."""
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
+        """Take a volume by the user's policy, with the lock on its claim. Raises VolumeSkipped and ClusterError."""
+        with self._lock:
+            lock = ClaimLock(self._client, self._claims[volume])
+        held: Held | None = None
+        try:
+            with self._taken(volume, lock, deadline) as held:
+                with self._lock:
+                    self._held[volume] = lock
+                self._know(volume, lock)
+                yield held
+        finally:
+            with self._lock:
+                self._held.pop(volume, None)
+            if lock.taken:
+                self._let_go(volume, lock, news, held)
+
+    def _let_go(self, volume: Volume, lock: ClaimLock, news: Change, held: Held | None) -> None:
+        """Write down what the hold has seen, and give the lock back. Nobody waits for that: the volume itself is free already.
+
+        The deadline is its own: it is done also when the run was asked to stop.
+        """
+        writing = Deadline(RECORD_TIMEOUT, f"writing the annotation of claim {volume}")
+        try:
+            lock.write(lambda claim: _annotation(claim, news), writing, last=True)
+        except DeploymentError as error:
+            words = f"what it holds could not be written on its claim, so the next run looks inside: {error.message}"
+            if held is not None:
+                held.warnings += (words,)
+            self._tell(volume, words)
+        self._know(volume, lock)
+
+    @contextmanager
+    def _taken(self, volume: Volume, lock: ClaimLock, deadline: Deadline) -> Iterator[Held]:
         while True:
             used = self._consumers(volume, deadline)
             if used.holder is not None and self._settings.in_use == "skip":
@@ -151,45 +162,65 @@ class ClusterKeeper:
                 self._tell(volume, f"waits for pod {used.holder.name}, which uses the volume")
                 deadline.sleep(_LOOK_EVERY)
                 continue
-            if used.holder is not None and self._settings.in_use == "holder":
-                with self._inside(volume, used.holder) as inside:
-                    yield inside
-                return
-            spec = self._spec(volume, used)
-            self._pull(volume, used, spec, deadline)
-            rooms = [self._rooms[volume.namespace, volume.role], *self._node_room(volume, used)]
-            filler = Filler(self._client, spec, deadline, rooms, lambda words: self._tell(volume, words))
-            try:
-                entered = filler.__enter__()
-            except VolumeBusy as error:
-                if self._settings.in_use == "skip":
-                    raise VolumeSkipped(error.message, error.remedy) from error
-                self._tell(volume, error.message)
-                deadline.sleep(_BUSY_PAUSE)
+            within = used.holder if self._settings.in_use == "holder" else None
+            other = lock.other(deadline)
+            if other is not None and (within is not None or other.container):  # of two fillers, the second finds the first by its name
+                self._tell(volume, f"waits for {other}")
+                self._wait(lock, other, deadline)
                 continue
-            held: _Held | None = None
-            try:
-                with entered.shell() as shell, self._looking_out(volume, entered.pod) as wanted:
-                    held = _Held(
-                        shell,
-                        self._settings.path,
-                        f"{SCRATCH}/work",
-                        self._settings.wishes.memory_bytes,
-                        self._settings.wishes.cpus,
-                        used.holder is not None,
-                        "",
-                        time.monotonic() - filler.seconds,
-                        guest=False,
+            with ExitStack() as stack:
+                try:
+                    held = stack.enter_context(
+                        self._by_filler(volume, used, lock, deadline)
+                        if within is None
+                        else inside(self._client, within, lock, self._settings.owner, partial(self._tell, volume), deadline)
                     )
-                    held.wanted = wanted
-                    yield held
-            finally:
-                worked = filler.seconds - filler.attach
-                filler.__exit__()
-                if held is not None:
-                    held.lock = Lock(round(filler.attach, 3), round(worked, 3), round(filler.release, 3))
-                    held.warnings = (filler.stuck,) if filler.stuck else ()
+                except VolumeBusy as error:
+                    if self._settings.in_use == "skip":
+                        raise VolumeSkipped(error.message, error.remedy) from error
+                    self._tell(volume, error.message)
+                    deadline.sleep(_BUSY_PAUSE)
+                    continue
+                except Busy as error:  # another run was a moment faster
+                    self._tell(volume, error.message)
+                    deadline.sleep(_LOOK_EVERY)
+                    continue
+                yield held
             return
+
+    def _wait(self, lock: ClaimLock, other: Holder, deadline: Deadline) -> None:
+        try:
+            deadline.sleep(_LOOK_EVERY)
+        except DeadlineExceeded as error:
+            raise Busy(lock.claim, other) from error
+
+    @contextmanager
+    def _by_filler(self, volume: Volume, used: Consumers, lock: ClaimLock, deadline: Deadline) -> Iterator[Held]:
+        """Hold a volume by a filler pod. Raises VolumeBusy, Busy and the other ClusterErrors."""
+        settings = self._settings
+        spec = self._spec(volume, used)
+        self._pull(volume, used, spec, deadline)
+        rooms = [self._rooms[volume.namespace, volume.role], *self._node_room(volume, used)]
+        filler = Filler(self._client, spec, deadline, rooms, partial(self._tell, volume))
+        entered = filler.__enter__()
+        held: Held | None = None
+        try:
+            pod = entered.pod
+            dead = lock.take(Holder(settings.owner, pod.namespace, pod.name, pod.uid), deadline)
+            if dead is not None:
+                end_work(self._client, dead, deadline)
+            with entered.shell() as shell, self._looking_out(volume, pod) as wanted:
+                limits = (settings.wishes.memory_bytes, settings.wishes.cpus)
+                started = time.monotonic() - filler.seconds
+                held = Held(shell, settings.path, f"{SCRATCH}/work", *limits, used.holder is not None, "", started, guest=False)
+                held.wanted = wanted
+                yield held
+        finally:
+            worked = filler.seconds - filler.attach
+            filler.__exit__()
+            if held is not None:
+                held.lock = Lock(round(filler.attach, 3), round(worked, 3), round(filler.release, 3))
+                held.warnings += (filler.stuck,) if filler.stuck else ()
 
     @contextmanager
     def visit(self, volume: Volume, deadline: Deadline) -> Iterator[Shell]:
@@ -215,22 +246,6 @@ class ClusterKeeper:
         with self._lock:
             # Apart for workers and sandboxes, as the rooms above.
             return (self._nodes.setdefault(f"{volume.role.value} {node}", Room(self._settings.node_concurrency)),)
-
-    @contextmanager
-    def _inside(self, volume: Volume, pod: Pod) -> Iterator[_Held]:
-        """Work inside the pod that holds the volume, as the operators do by hand. Locks nobody out."""
-        container, path = mounted_at(pod, volume.claim)
-        run = self._settings.owner["run"]
-        started = time.monotonic()
-        visit: Guest | None = None
-        held: _Held | None = None
-        try:
-            with guest(self._client, pod.namespace, pod.name, container, self._stop) as visit:
-                held = _Held(visit.shell, path, f"{visit.scratch}/work", *_HOLDER_LIMITS, True, f"@{run}", started, guest=True)
-                yield held
-        finally:
-            if visit is not None and held is not None and visit.left:
-                held.warnings = (visit.left,)
 
     def _consumers(self, volume: Volume, deadline: Deadline) -> Consumers:
         pods = [parse_pod(item) for item in self._client.list("Pod", volume.namespace, deadline)]
@@ -270,6 +285,13 @@ class ClusterKeeper:
 
     def _tell(self, volume: Volume, words: str) -> None:
         self._report(Progress(str(volume), words))
+
+
+def _annotation(claim: Claim, change: Change) -> dict[str, str]:
+    """What to write on a claim: its record as it is now, changed; nothing where that changes nothing."""
+    before = recorded(claim) or Record(claim.uid, claim.volume_name)
+    after = change(before)
+    return {} if after == before else {ANNOTATION: render(after)}
 
 
 def recorded(claim: Claim) -> Record | None:

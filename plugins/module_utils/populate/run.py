@@ -146,12 +146,12 @@ class Populate:
             partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
             pods=observed.pods,
         )
-        return ClusterKeeper(self._client, observed.claims, settings, self._stop, self._report)
+        return ClusterKeeper(self._client, observed.claims, settings, self._report)
 
     def _swept(self, observed: Observed, deadline: Deadline) -> list[str]:
         """What earlier runs left behind is removed first."""
         removed: tuple[str, ...] = ()
-        if left_behind(observed.pods):
+        if left_behind(observed.pods, self._client.now()):
             self._require_rights(observed)
             removed = sweep(self._client, observed.pods, deadline)
         if self._options.seed.network_policy:

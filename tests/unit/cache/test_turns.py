@@ -20,6 +20,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.model impo
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Incoming, Repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult, Progress
 from ansible_collections.packit.deployment.plugins.module_utils.cache.sandbox_turn import SandboxTurn
@@ -103,9 +104,9 @@ class CountingKeeper(LocalKeeper):
             raise self.unprepared
 
     @contextmanager
-    def hold(self, volume: Volume, deadline: Deadline) -> Iterator[Held]:
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
         self.holds.append(volume.role.value)
-        with super().hold(volume, deadline) as held, self._noted(volume):
+        with super().hold(volume, deadline, news) as held, self._noted(volume):
             if volume.role is Role.SANDBOX:
                 held.wanted = threading.Event()  # type: ignore[assignment]
                 if self._interrupted:
@@ -308,8 +309,8 @@ def test_a_worker_whose_filler_is_lost_is_taken_again_but_not_for_ever(
     hold = LocalKeeper.hold
 
     @contextmanager
-    def losing(keeper: LocalKeeper, volume: Volume, deadline: Deadline) -> Iterator[Held]:
-        with hold(keeper, volume, deadline) as held:
+    def losing(keeper: LocalKeeper, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
+        with hold(keeper, volume, deadline, news) as held:
             if volume.role is Role.WORKER and left[0]:
                 left[0] -= 1
                 held.shell = Gone()

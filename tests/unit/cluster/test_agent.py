@@ -14,7 +14,18 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent import Answer, Answers, message, run_message, start_argv
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent import (
+    OTHER_POD,
+    POD_UID_VARIABLE,
+    RUN_VARIABLE,
+    Answer,
+    Answers,
+    OtherPod,
+    message,
+    run_message,
+    served_argv,
+    start_argv,
+)
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pid1 import argv as pid1_argv
 from ansible_collections.packit.deployment.plugins.module_utils.shell import OUTPUT_LIMIT
 from ansible_collections.packit.deployment.tests.bounds import BOUND
@@ -28,7 +39,7 @@ class Agent:
 
     def __init__(self, shell: str, jobs: Path, environment: Mapping[str, str] | None = None) -> None:
         self.jobs = jobs
-        words = start_argv(str(jobs), str(jobs.parent / "heartbeat"))
+        words = start_argv(str(jobs), str(jobs.parent / "heartbeat"), "pod-1")
         self.process = subprocess.Popen(
             [shell, *words[1:]], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0, env=environment
         )
@@ -217,3 +228,30 @@ def test_a_filler_ends_at_once_on_term(shell: str, tmp_path: Path) -> None:
             assert process.wait(BOUND) == 0
         finally:
             os.killpg(process.pid, signal.SIGKILL)
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_agent_in_another_pod_says_whose_it_is_and_touches_nothing(shell: str, tmp_path: Path) -> None:
+    other = Agent(shell, tmp_path / "jobs", {**os.environ, POD_UID_VARIABLE: "pod-2", RUN_VARIABLE: "run-b"})
+    with pytest.raises(
+        OtherPod, match=r"The pod is gone, and another one of run run-b has its name by now: this run was stopped, or cut off"
+    ):
+        other.answer()
+    other.close()
+    assert [*tmp_path.iterdir()] == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_agent_in_the_pod_that_is_meant_says_first_whom_it_serves(shell: str, tmp_path: Path) -> None:
+    agent = Agent(shell, tmp_path / "jobs", {**os.environ, POD_UID_VARIABLE: "pod-1", RUN_VARIABLE: "run-a"})
+    assert agent.process.stdout is not None
+    assert agent.process.stdout.readline() == b"ready run-a\n"
+    agent.close()
+
+
+def test_a_process_of_its_own_does_nothing_in_another_pod(tmp_path: Path) -> None:
+    for uid, code, made in (("pod-2", OTHER_POD, False), ("pod-1", 0, True)):
+        file = tmp_path / uid
+        words = served_argv("pod-1", ("touch", str(file)))
+        assert subprocess.run(words, env={**os.environ, POD_UID_VARIABLE: uid}, timeout=BOUND, check=False).returncode == code
+        assert file.exists() is made

@@ -9,6 +9,8 @@ import json
 import sys
 import threading
 from collections.abc import Iterator
+from datetime import datetime, timezone
+from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import kubernetes
@@ -37,6 +39,7 @@ class Server:
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, object]]] = []
         self.asked: list[tuple[str, str, str, bytes]] = []
+        self.date = "Thu, 01 Jan 2026 00:00:00 GMT"
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -44,6 +47,9 @@ class Server:
 
             def log_message(self, format: str, *args: object) -> None:
                 return
+
+            def date_time_string(self, timestamp: float | None = None) -> str:
+                return outer.date
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
@@ -118,6 +124,24 @@ def test_an_overloaded_server_is_asked_again(server: Server, monkeypatch: pytest
     ours = client_of(server.url)
     assert ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))["metadata"]["name"] == "x"
     assert ours.requests == 3
+
+
+@pytest.mark.parametrize("told", ["Fri, 01 Jan 2100 00:00:00 GMT", "Thu, 01 Jan 1970 00:00:00 GMT"])
+def test_the_time_is_the_api_servers(server: Server, told: str) -> None:
+    server.answers = [(200, {"metadata": {"name": "x"}})]
+    server.date = told
+    ours = client_of(server.url)
+    ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))
+    assert abs((ours.now() - parsedate_to_datetime(told)).total_seconds()) < BOUND
+
+
+@pytest.mark.parametrize("told", ["", "yesterday"])
+def test_a_server_that_does_not_tell_the_time_leaves_us_with_ours(server: Server, told: str) -> None:
+    server.answers = [(200, {"metadata": {"name": "x"}})]
+    server.date = told
+    ours = client_of(server.url)
+    ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))
+    assert abs((ours.now() - datetime.now(timezone.utc)).total_seconds()) < BOUND
 
 
 def test_an_object_is_created_by_one_request_only(server: Server) -> None:

@@ -15,6 +15,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster import g
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent import message, run_message
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.guest import guest
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
@@ -23,6 +24,8 @@ from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.unit.cluster.test_agent import Agent, ended, written
 from ansible_collections.packit.deployment.tests.waiting import until
 
+POD = parse_pod({"metadata": {"name": "worker", "namespace": "ns", "uid": "u"}, "spec": {"containers": []}, "status": {}})
+
 
 class Container:
     """A container that is a directory of this machine, but for the agent."""
@@ -30,7 +33,7 @@ class Container:
     where = "pod ns/worker"
     failure: Exception | None = None
 
-    def __init__(self, *_arguments: object, job_directory: str, stop: threading.Event) -> None:
+    def __init__(self, *_arguments: object, job_directory: str, stop: threading.Event, require: object) -> None:
         self.jobs = Path(job_directory)
         self.stop = stop
 
@@ -64,7 +67,7 @@ def test_no_file_of_ours_stays_whatever_ends_the_work(stopped: bool, error: Base
     places: list[Path] = []
 
     def work() -> None:
-        with guest(None, "ns", "worker", "c", stop) as visit:  # type: ignore[arg-type]
+        with guest(None, POD, "c", stop) as visit:  # type: ignore[arg-type]
             places.append(Path(visit.scratch))
             (places[0] / "work/one").mkdir(parents=True)
             (places[0] / "work/one/gitconfig").write_text("[core]")
@@ -88,7 +91,7 @@ def test_no_process_of_ours_stays(tmp_path: Path, deaf: str) -> None:
     agent.tell(run_message("1", ("sh", "-c", f"{deaf}while :; do sleep 0.1; done"), b""))
     job = until(lambda: written(ours / "jobs/1/pid"), "the job's number")
     agent.tell(message("wait", "1"))  # as after a reconnect: what waits for the job's end must end, too
-    done = LocalShell().run(("sh", "-c", module._LEAVE, "leave", str(ours)), deadline=Deadline(BOUND, "this test"))
+    done = LocalShell().run(("sh", "-c", module.LEAVE, "leave", str(ours)), deadline=Deadline(BOUND, "this test"))
     assert done.returncode == 0, done.stderr
     assert not ours.exists()
     until(lambda: ended(job), "the end of the job")
@@ -108,7 +111,7 @@ def test_what_the_stranger_wrote_in_its_place_harms_nobody(tmp_path: Path) -> No
         (ours / "jobs" / name / "pid").write_text(words)
     (ours / "jobs/4").symlink_to(his)
     (ours / "link").symlink_to(his)
-    done = LocalShell().run(("sh", "-c", module._LEAVE, "leave", str(ours)), deadline=Deadline(BOUND, "this test"))
+    done = LocalShell().run(("sh", "-c", module.LEAVE, "leave", str(ours)), deadline=Deadline(BOUND, "this test"))
     assert done.returncode == 0, done.stderr
     assert not ours.exists() and (his / "file").read_text() == "his"
 
@@ -119,7 +122,7 @@ def test_what_the_stranger_wrote_in_its_place_harms_nobody(tmp_path: Path) -> No
 )
 def test_what_could_not_be_removed_is_told_unless_it_is_gone(container: type[Container], failure: Exception, words: str) -> None:
     container.failure = failure
-    with guest(None, "ns", "worker", "c", threading.Event()) as visit:  # type: ignore[arg-type]
+    with guest(None, POD, "c", threading.Event()) as visit:  # type: ignore[arg-type]
         pass
     assert words in visit.left and bool(visit.left) is bool(words)
     LocalShell().run(("rm", "-rf", "--", visit.scratch), deadline=Deadline(BOUND, "this test"))

@@ -39,7 +39,7 @@ class SilentStream:
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> PodShell:
     monkeypatch.setattr(PodShell, "_connect", lambda _self, _deadline: SilentStream())
-    return PodShell(None, "ns", "pod", "container", job_directory="/jobs")  # type: ignore[arg-type]
+    return PodShell(None, "ns", "pod", "uid", "container", job_directory="/jobs")  # type: ignore[arg-type]
 
 
 def test_who_waits_is_told_at_once_that_the_connection_was_closed(shell: PodShell, monkeypatch: pytest.MonkeyPatch) -> None:

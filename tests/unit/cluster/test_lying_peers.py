@@ -124,7 +124,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, make: Callable[[], Scripted]) -> tup
         return make()
 
     monkeypatch.setattr(PodShell, "_connect", connect)
-    return PodShell(None, "ns", "pod", "container", job_directory="/jobs", reconnect_seconds=0.3), times  # type: ignore[arg-type]
+    return PodShell(None, "ns", "pod", "uid", "container", job_directory="/jobs", reconnect_seconds=0.3), times  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("said", [[], [(STDOUT, b"ready\n")], [(STDERR, b"no room\n")]])

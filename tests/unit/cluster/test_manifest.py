@@ -137,16 +137,17 @@ def test_nobody_holds_it_and_the_consumers_own_placement_counts() -> None:
     assert placement(consumers([pod("pending", "Pending", "")], "c")).node == ""
 
 
-def test_only_what_nobody_is_there_for_is_left_behind() -> None:
-    now = datetime.now(timezone.utc)
+@pytest.mark.parametrize("wrong", [timedelta(0), timedelta(minutes=10), timedelta(hours=-1)])
+def test_only_what_nobody_is_there_for_is_left_behind_whatever_this_machines_clock_says(wrong: timedelta) -> None:
+    now = datetime.now(timezone.utc) + wrong  # the API server's
     young, old = ((now - timedelta(seconds=age)).strftime("%Y-%m-%dT%H:%M:%SZ") for age in (10, 500))
-    assert is_left_behind(pod("a", "Failed", creationTimestamp=young))
-    assert not is_left_behind(pod("a", "Running", creationTimestamp=old))
-    assert not is_left_behind(pod("a", "Pending", creationTimestamp=young))
-    assert is_left_behind(pod("a", "Pending", creationTimestamp=old))
-    assert not is_left_behind(pod("a", "Pending", creationTimestamp=old, deletionTimestamp=old))
+    assert is_left_behind(pod("a", "Failed", creationTimestamp=young), now)
+    assert not is_left_behind(pod("a", "Running", creationTimestamp=old), now)
+    assert not is_left_behind(pod("a", "Pending", creationTimestamp=young), now)
+    assert is_left_behind(pod("a", "Pending", creationTimestamp=old), now)
+    assert not is_left_behind(pod("a", "Pending", creationTimestamp=old, deletionTimestamp=old), now)
     patient = {"packit.dev/owner": '{"run": "r", "start_timeout": "1800"}'}
-    assert not is_left_behind(pod("a", "Pending", creationTimestamp=old, annotations=patient))
+    assert not is_left_behind(pod("a", "Pending", creationTimestamp=old, annotations=patient), now)
 
 
 def test_rights_are_found_in_rules_and_shown_as_rules() -> None:

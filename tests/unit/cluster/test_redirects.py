@@ -109,7 +109,7 @@ def test_where_a_redirect_leads_is_told_whatever_it_is(peers: Callable[..., Peer
 
 def test_a_redirect_in_mid_run_ends_the_wait_at_once(peers: Callable[..., Peer]) -> None:
     first = peers(redirect(302, "http://127.0.0.9/"))
-    with PodShell(client_of(first.url), "ns", "pod", "container", job_directory="/jobs") as shell:
+    with PodShell(client_of(first.url), "ns", "pod", "uid", "container", job_directory="/jobs") as shell:
         with pytest.raises(Redirected):
             shell.run(("true",), deadline=limit())
     assert len(first.asked) == 1

@@ -21,7 +21,7 @@ from ansible_collections.packit.deployment.tests.unit.cluster.test_rsync_peer im
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> PodShell:
     monkeypatch.setattr(module, "open_exec", lambda *words, **_: LocalExec(words[4]))
-    return PodShell(None, "sand", "filler", "c", job_directory="/tmp/jobs")  # type: ignore[arg-type]
+    return PodShell(None, "sand", "filler", "uid", "c", job_directory="/tmp/jobs")  # type: ignore[arg-type]
 
 
 def limit() -> Deadline:

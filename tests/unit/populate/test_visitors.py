@@ -149,7 +149,7 @@ def test_a_volume_is_prepared_where_it_will_be_taken_by_a_pod_of_ours(
     found = [] if node is None else [consumer(node)]
     claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
     settings = Settings("/repository-cache", image, Wishes(), in_use, 60, 1, 1, {"run": "r"}, pods=found)
-    keeper = ClusterKeeper(None, {VOLUME: claim}, settings, threading.Event(), lambda _progress: None)  # type: ignore[arg-type]
+    keeper = ClusterKeeper(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
     keeper.prepare(VOLUME, limit())
     assert [(pod.image, pod.placement.node) for pod in pods.made] == pulled
 
@@ -157,6 +157,6 @@ def test_a_volume_is_prepared_where_it_will_be_taken_by_a_pod_of_ours(
 def test_an_image_that_may_not_be_pulled_is_not(pods: Pods) -> None:
     claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
     settings = Settings("/repository-cache", "", Wishes(pull_policy="Never"), "same_node", 60, 1, 1, {"run": "r"})
-    keeper = ClusterKeeper(None, {VOLUME: claim}, settings, threading.Event(), lambda _progress: None)  # type: ignore[arg-type]
+    keeper = ClusterKeeper(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
     keeper.prepare(VOLUME, limit())
     assert pods.made == []

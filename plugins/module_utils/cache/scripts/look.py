@@ -79,7 +79,7 @@ say room "$(df -B1 --output=size . | tail -n 1 | tr -d ' ')"
 say stamp "$(LC_ALL=C sort -z -u "$4/proved" | LC_ALL=C comm -z -12 - "$4/files" | sha256sum | cut -c1-32)"
 say loose "$(find "$g/objects" -path "$g/objects/[0-9a-f][0-9a-f]/*" -type f ! -name 'tmp_*' | wc -l)"
 say hooks "$(find "$g/hooks" ! -type d ! -name '*.sample' 2>/dev/null | wc -l)"
-say young_locks "$(find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) -mmin "-$3" 2>/dev/null | wc -l)"
+say young_locks "$(find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) -mmin "-$3" ! -newermt "+${3}minutes" 2>/dev/null | wc -l)"
 for d in "$g" "$g/objects" "$g/objects/pack" "$g/refs"; do
     if [ -e "$d" ] && [ ! -w "$d" ]; then say unwritable "$(stat -c '%u %a' "$d")"; break; fi
 done
@@ -199,7 +199,7 @@ clean_entry() {
     [ ! -L "$g" ] && [ ! -L "$g/objects" ] && [ -d "$g/objects" ] && [ ! -L "$g/refs" ] || return 0
     open_up "$g"
     [ "$g" != "$e" ] || clear_second
-    find "$g/objects" \( -name 'tmp_*' -o -name '.tmp-*' \) -type f -mmin "+$3" -print -delete
+    find "$g/objects" \( -name 'tmp_*' -o -name '.tmp-*' \) -type f $old -print -delete
     # A lock of git's is a file; anything else of that name is nobody's, and in the way of all.
     find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) \( ! -type f -o -type f $locks \) -print -prune -exec rm -rf -- {} +
     [ ! -d "$g/refs" ] || find "$g/refs" -name '*.lock' \( ! -type f -o -type f $locks \) -print -prune -exec rm -rf -- {} +
@@ -210,7 +210,9 @@ clean_entry() {
     find "$g/objects" -mindepth 2 -maxdepth 2 \( -path "$g/objects/info/commit-graph*" -o -path "$g/objects/pack/multi-pack-index*" \
         -o -path "$g/objects/pack/*.bitmap" -o -path "$g/objects/pack/*.rev" \) -print -prune -exec rm -rf -- {} +
 }
-locks="-mmin +$3"  # packed-refs.new is what git writes under packed-refs.lock: where it stays, no ref can be packed again
+# Old is also what is dated as far in the future: a clock was wrong, or somebody has set it so, and it would never grow old.
+old="( -mmin +$3 -o -newermt +${3}minutes )"
+locks=$old  # packed-refs.new is what git writes under packed-refs.lock: where it stays, no ref can be packed again
 [ ! -f "./WORK/$4/locks" ] || locks=  # a run of ours was killed while it had them: nobody else can have been at work here since
 clean_entry "$@"  # first: with the slot goes the mark of whose locks they are
 odd=$(find "./WORK/$4" \( ! -type d \( ! -type f -o ! -links 1 \) -o -type d -path "./WORK/$4/objects/*" \
@@ -222,7 +224,7 @@ if [ "$5" = keep ] && [ -z "$odd" ] && [ -d "./WORK/$4/objects/pack" ]; then
 else
     away "./WORK/$4"
 fi
-[ ! -d ./WORK ] || find ./WORK -mindepth 1 -maxdepth 1 ! -name "$4" -mmin "+$3" -exec rm -rf -- {} + 2>/dev/null
+[ ! -d ./WORK ] || find ./WORK -mindepth 1 -maxdepth 1 ! -name "$4" $old -exec rm -rf -- {} + 2>/dev/null
 rmdir ./WORK 2>/dev/null
 exit 0
 """.replace("TIDY", TIDY)

@@ -19,7 +19,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.pair impor
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import State, Step, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import parse_project
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Record
+from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, Record, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.removal import RemovalRun
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Lock, PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
@@ -62,11 +62,14 @@ class LocalKeeper:
         deadline.left()
 
     @contextmanager
-    def hold(self, volume: Volume, deadline: Deadline) -> Iterator[Held]:
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
         deadline.left()
         root = self.directory / volume.role.value
         root.mkdir(exist_ok=True)
-        yield Held(root, self.directory / f"scratch-{volume.role.value}", self.shell)
+        try:
+            yield Held(root, self.directory / f"scratch-{volume.role.value}", self.shell)
+        finally:
+            self.record(volume, news, Deadline(BOUND, "writing a record"))
 
     def capacity(self, volume: Volume) -> int:
         return 0
@@ -74,13 +77,14 @@ class LocalKeeper:
     def recorded(self, volume: Volume) -> Record | None:
         return self.records.get(volume)
 
-    def empty_record(self, volume: Volume, deadline: Deadline) -> Record:
+    def read_again(self, volume: Volume, deadline: Deadline) -> None:
         deadline.left()
-        return Record(volume.claim, "local")
 
-    def record(self, volume: Volume, record: Record, deadline: Deadline) -> None:
+    def record(self, volume: Volume, change: Change, deadline: Deadline) -> None:
         deadline.left()
-        self.records[volume] = record
+        before = self.records.get(volume) or Record(volume.claim, "local")
+        if (after := change(before)) != before:
+            self.records[volume] = after
 
 
 def project_of(url: str, refs: list[str] | None = None) -> Project:

@@ -19,6 +19,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.git import
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import BadPack, parse_checks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -30,6 +31,9 @@ from ansible_collections.packit.deployment.tests.upstream.server import GitServe
 
 from .beginnings import a_dozen, filled
 from .driver import Held, LocalKeeper, fill
+
+OLD, YEAR_2100 = 1_000_000, 4_102_444_800
+"""Times of files, in seconds since 1970."""
 
 
 @pytest.fixture
@@ -70,8 +74,8 @@ def test_upstream_is_waited_for_by_the_worker_and_never_by_a_held_sandbox(
     hold = LocalKeeper.hold
 
     @contextmanager
-    def noted(keeper: LocalKeeper, volume: Volume, limit: Deadline) -> Iterator[Held]:
-        with hold(keeper, volume, limit) as found:
+    def noted(keeper: LocalKeeper, volume: Volume, limit: Deadline, news: Change = unchanged) -> Iterator[Held]:
+        with hold(keeper, volume, limit, news) as found:
             held.append(volume.role)
             try:
                 yield found
@@ -192,11 +196,20 @@ def test_an_old_quarantine_that_is_gone_on_with_outlives_the_next_projects_take(
     assert pack.exists()
 
 
-@pytest.mark.parametrize("left", ["packed-refs.lock", "packed-refs.new", "config.lock"])
+@pytest.mark.parametrize(
+    ("left", "dated"),
+    [
+        ("packed-refs.lock", OLD),
+        ("packed-refs.lock", YEAR_2100),
+        ("packed-refs.new", OLD),
+        ("config.lock", OLD),
+        ("config.lock", YEAR_2100),
+    ],
+)
 def test_the_lock_of_another_git_is_left_alone_until_it_is_old_and_the_error_names_it(
-    tmp_path: Path, upstream: GitServer, left: str
+    tmp_path: Path, upstream: GitServer, left: str, dated: int
 ) -> None:
-    """git makes both while it packs refs, and refuses to work while either is there."""
+    """git makes both while it packs refs, and refuses to work while either is there. A date in the future never grows old."""
     filled(tmp_path)
     make.git(tmp_path / "sandbox/one", "config", "--unset", "gc.auto")  # a setting that is to be made again
     lock = tmp_path / "sandbox/one" / left
@@ -209,7 +222,7 @@ def test_the_lock_of_another_git_is_left_alone_until_it_is_old_and_the_error_nam
         "removes it."
     )
     assert lock.exists()
-    os.utime(lock, (1_000_000, 1_000_000))
+    os.utime(lock, (dated, dated))
     assert not fill(tmp_path, upstream.url("one.git")).sandbox.failed
     assert not lock.exists()
 

@@ -1,0 +1,470 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""One pair of volumes and the runs that meet on it: which of them goes on, and how far, is the caller's to say.
+
+Decisions, locks, fillers and records are the real ones. A volume is a set of objects for each project; what git does there is one step.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache import pair as pair_module
+from ansible_collections.packit.deployment.plugins.module_utils.cache import removal, sandbox_turn, scripts
+from ansible_collections.packit.deployment.plugins.module_utils.cache.fill import NotThere, Received, Work, including
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import (
+    Layout,
+    Method,
+    Pair,
+    Project,
+    Ref,
+    Role,
+    Snapshot,
+    Volume,
+)
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
+from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan, patterns_of
+from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Held, Inventory, Record
+from ansible_collections.packit.deployment.plugins.module_utils.cache.removal import RemovalRun
+from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult, ProjectResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import claim_lock
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import filler as filler_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import guest as guest_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.claim_lock import ClaimLock, holder_of
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import HEARTBEAT_LIMIT, RUN, Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_claim, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.populate import inside
+from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as keeper_module
+from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings, recorded
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
+from ansible_collections.packit.deployment.tests.bounds import BOUND
+
+from .api import MemoryClient, Objects, stamp
+
+PAIR = Pair(Volume("w", "worker", Role.WORKER, "w0"), Volume("s", "sandbox", Role.SANDBOX, "w0"))
+PROJECTS = ("one", "two")
+IN_USE = ("same_node", "holder")
+_STEPS = 4000
+"""A run that has not ended after so many steps never will."""
+_here = threading.local()
+
+
+class Killed(BaseException):
+    """A run that was killed does nothing any more, no cleaning up either."""
+
+
+def point() -> None:
+    """Here another run may go on, and this one be stopped or killed."""
+    actor = getattr(_here, "actor", None)
+    if actor is not None:
+        actor.rest()
+
+
+def _sleep(deadline: Deadline, _seconds: float) -> None:
+    deadline.left()
+    point()
+    deadline.left()
+
+
+@dataclass(frozen=True)
+class Contents:
+    """See ``cache.packs.Contents``."""
+
+    objects: frozenset[tuple[str, int]]
+    doubtful = False
+
+    @property
+    def inventory(self) -> Inventory:
+        return Inventory(len(self.objects), 0, " ".join(f"{name}.{number}" for name, number in sorted(self.objects)))
+
+    def includes(self, other: Contents) -> bool:
+        return self.objects >= other.objects
+
+
+def objects_of(key: str) -> set[str]:
+    """What ``record.key`` says lies there."""
+    return {*key.partition(":")[2].split()}
+
+
+class Place:
+    """A container of a pod in which processes run; see ``cluster.shell.PodShell``."""
+
+    def __init__(
+        self,
+        client: MemoryClient,
+        namespace: str,
+        pod: str,
+        uid: str,
+        _container: str,
+        *,
+        job_directory: str,
+        require: Any = None,
+        **_: Any,
+    ) -> None:
+        self.world: World = _here.actor.world
+        self.key, self.uid = (namespace, pod), uid
+        self.directory = job_directory
+        self._require = require
+        self.cut = False
+
+    where = "a pod"
+
+    def __enter__(self) -> Place:
+        if self._require is not None:
+            self._require(Deadline(BOUND))
+        self.require_there()
+        self.world.places.append(self)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.world.places.remove(self)
+
+    @property
+    def alive(self) -> bool:
+        """Whether processes can run here."""
+        body = self.world.api.find("Pod", *self.key)
+        return not self.cut and body is not None and body["metadata"]["uid"] == self.uid and not parse_pod(body).ended
+
+    @property
+    def volume(self) -> Volume:
+        """The volume on which work is done here."""
+        namespace, pod = self.key
+        claims = parse_pod(self.world.api.objects["Pod", namespace, pod]).uses
+        return next(volume for volume in PAIR.volumes if volume.claim in claims)
+
+    def require_there(self) -> None:
+        """Raises PodLost."""
+        if self.cut and self._require is not None:  # the agent was ended, and is started again
+            self._require(Deadline(BOUND))
+            self.cut = False
+        if not self.alive:
+            raise PodLost(f"pod {self.key[1]} is lost")
+
+    def run(self, argv: Sequence[str], *, deadline: Deadline, **_: Any) -> Completed:
+        point()
+        deadline.left()
+        self.require_there()
+        output = b""
+        if scripts.NAMES in argv:
+            output = b"".join(name.encode() + b"\0" for name in self.world.volumes[self.volume])
+        return Completed(tuple(argv), 0, output, "")
+
+    def run_apart(self, argv: Sequence[str], deadline: Deadline) -> Completed:
+        point()
+        deadline.left()
+        if self._require is not None:
+            self._require(Deadline(BOUND))
+        if not self.alive:
+            raise PodLost(f"pod {self.key[1]} is lost")
+        assert guest_module.LEAVE in argv
+        for place in self.world.places:
+            place.cut = place.cut or (place.key == self.key and place.directory.startswith(f"{argv[-1]}/"))
+        return Completed(tuple(argv), 0, b"", "")
+
+
+@dataclass
+class Entry:
+    """A project of a held volume, as far as removal and cleaning know it."""
+
+    held: Any
+    name: str
+
+    def remove(self, deadline: Deadline) -> bool:
+        self.held.shell.run(("rm",), deadline=deadline)
+        return self.held.shell.world.volumes[self.held.shell.volume].pop(self.name, None) is not None
+
+    def clean(self, deadline: Deadline) -> None:
+        deadline.left()
+
+
+def _receive(held: Any, volume: Volume, work: Work, worker: Received | None, deadline: Deadline) -> Received:
+    held.shell.run(("receive",), deadline=deadline)
+    name = work.project.name
+    there = held.shell.world.volumes[volume].get(name)
+    if there is None and work.snapshot is None and worker is None:
+        raise NotThere("")
+    objects = {*(there or ())}
+    if work.snapshot is not None:
+        objects |= {(name, number) for number in range(int(work.snapshot.refs[0].id, 16) + 1)}
+    if worker is not None:
+        objects |= worker.side.contents.objects
+    contents: Any = Contents(frozenset(objects))
+    entry = SimpleNamespace(usable=there is not None, whole=True, layout=Layout.BARE)
+    side: Any = SimpleNamespace(entry=entry, contents=contents, proof=contents, repository=Entry(held, name))
+    return Received(volume, work, work.snapshot or Snapshot(()), side, held.shared, objects == there, 0, 0.0, ())
+
+
+def _finish(received: Received, worker: Received | None, deadline: Deadline) -> tuple[ProjectResult, Held]:
+    side: Any = received.side
+    side.repository.held.shell.run(("publish",), deadline=deadline)
+    volume, name, work = side.repository.held.shell.world.volumes[received.volume], received.project.name, received.work
+    action = Action.ADD if name not in volume else Action.NOTHING if received.current else Action.UPDATE
+    volume[name] = volume.get(name, set()) | side.contents.objects
+    patterns = " ".join(work.earlier) if work.snapshot is None else patterns_of(work.project)
+    held = Held(work.project.url, received.snapshot.digest, 1, 1, "bare", "rsync", "", side.contents.inventory, patterns)
+    return ProjectResult(received.volume, name, action), held if worker is None else including(held, worker)
+
+
+class Transfer:
+    """Brings nothing by itself: see ``_receive``."""
+
+    method, resumes, seconds = Method.RSYNC, False, 0.0
+
+    def __init__(self, *_: object) -> None:
+        return
+
+    def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
+        return 0
+
+
+@dataclass
+class Actor:
+    """One run, a thread that goes on for a step at a time."""
+
+    world: World
+    name: str
+    state: State
+    wanted: tuple[str, ...]
+    in_use: str
+    skew: float
+    awake: bool = True
+    killed: bool = False
+    done: bool = False
+    result: PairResult | None = None
+    error: BaseException | None = None
+    told: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self._go, self._rests = threading.Semaphore(0), threading.Semaphore(0)
+        self._thread = threading.Thread(target=self._run, daemon=True)
+        self._thread.start()
+        assert self._rests.acquire(timeout=BOUND)
+
+    def step(self) -> None:
+        """Let it go on to its next point."""
+        if not self.done:
+            self._go.release()
+            assert self._rests.acquire(timeout=BOUND), f"run {self.name} hangs"
+
+    def kill(self) -> None:
+        """It does nothing any more."""
+        self.killed = True
+        while not self.done:
+            self.step()
+
+    def rest(self) -> None:
+        """Wait for the next step. Called in its thread."""
+        if not self.killed:
+            self._rests.release()
+            assert self._go.acquire(timeout=BOUND)
+        if self.killed:
+            raise Killed
+
+    def _run(self) -> None:
+        _here.actor = self
+        try:
+            self.rest()
+            self.result = self._work()
+        except BaseException as error:  # noqa: BLE001  (a killed run's, or what the test shows)
+            self.error = error
+        self.done = True
+        self._rests.release()
+
+    def _work(self) -> PairResult:
+        world, stop = self.world, threading.Event()
+        client: Any = MemoryClient(world.api, point, self.skew)
+        projects = tuple(Project(name, f"https://example.org/{name}.git", method=Method.RSYNC) for name in self.wanted)
+        claims = {
+            volume: parse_claim(client.get("PersistentVolumeClaim", volume.namespace, volume.claim, Deadline(BOUND)))
+            for volume in PAIR.volumes
+        }
+        present = self.state is State.PRESENT
+        snapshots = {project.name: world.snapshot(project) for project in projects} if present else {}
+        plan = make_plan(Wanted(self.state, projects, snapshots), (PAIR,), {volume: recorded(claim) for volume, claim in claims.items()})
+        owner = {"run": self.name, "user": "somebody", "host": "here"}
+        settings = Settings("/cache", "image", Wishes(pull_policy="Never"), self.in_use, 600, 4, 4, owner)
+        keeper = ClusterKeeper(client, claims, settings, lambda told: self.told.append(f"{told.subject} {told.phase}"))
+        options = Options(BOUND, BOUND, False, Path("/nowhere"))
+
+        def tell(progress: Any) -> None:
+            self.told.append(f"{progress.subject} {progress.project} {progress.phase} {progress.detail}")
+
+        pair = plan.pairs[0]
+        if pair.idle:  # as `rollout` would find nothing to do
+            return RemovalRun(pair, keeper, options, tell, stop).run() if not present else PairResult(PAIR, *self._untouched())
+        if not present:
+            return RemovalRun(pair, keeper, options, tell, stop).run()
+        book = SnapshotBook(snapshots, world.snapshot)
+        return PairRun(pair, keeper, book, lambda _step: Transfer(), options, tell, stop).run()  # type: ignore[arg-type,return-value]
+
+    def _untouched(self) -> tuple[Any, Any]:
+        return SimpleNamespace(projects=()), SimpleNamespace(projects=())
+
+
+@contextmanager
+def _beaten(lock: ClaimLock, _tell: object) -> Iterator[None]:
+    """Instead of a thread that beats: the world does it, as long as the run is awake."""
+    actor = _here.actor
+    actor.world.beats.append((actor, lock))
+    try:
+        yield
+    finally:
+        actor.world.beats.remove((actor, lock))
+
+
+class World:
+    """Everything that there is."""
+
+    def __init__(self) -> None:
+        self.api = Objects()
+        self.volumes: dict[Volume, dict[str, set[tuple[str, int]]]] = {volume: {} for volume in PAIR.volumes}
+        self.places: list[Place] = []
+        self.beats: list[tuple[Actor, ClaimLock]] = []
+        self.runs: list[Actor] = []
+        self.upstream = dict.fromkeys(PROJECTS, 0)
+        self._idle: dict[str, float] = {}
+        self._read: dict[Volume, tuple[str, Record | None]] = dict.fromkeys(PAIR.volumes, ("", None))
+        for volume in PAIR.volumes:
+            self.api.put(
+                "PersistentVolumeClaim",
+                volume.namespace,
+                volume.claim,
+                {"spec": {"volumeName": f"pv-{volume.claim}"}, "status": {"phase": "Bound", "capacity": {"storage": "1Gi"}}},
+            )
+            mounts = [{"name": "cache", "mountPath": "/cache"}]
+            spec = {
+                "nodeName": "node1",
+                "containers": [{"name": "main", "image": "image", "volumeMounts": mounts}],
+                "volumes": [{"name": "cache", "persistentVolumeClaim": {"claimName": volume.claim}}],
+            }
+            status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
+            self.api.put("Pod", volume.namespace, f"consumer-{volume.claim}", {"spec": spec, "status": status})
+        self._patches = ExitStack()
+        for target, name, by in (
+            (pair_module, "receive", _receive),
+            (pair_module, "finish", _finish),
+            (pair_module, "repository_on", lambda held, name, _age: Entry(held, name)),
+            (sandbox_turn, "FromWorker", Transfer),
+            (sandbox_turn, "receive", _receive),
+            (sandbox_turn, "finish", _finish),
+            (sandbox_turn, "repository_on", lambda held, name, _age: Entry(held, name)),
+            (removal, "repository_on", lambda held, name, _age: Entry(held, name)),
+            (filler_module, "PodShell", Place),
+            (guest_module, "PodShell", Place),
+            (inside, "PodShell", Place),
+            (keeper_module, "looking_out", lambda *_: nullcontext()),
+            (claim_lock.ClaimLock, "beating", _beaten),
+            (Deadline, "sleep", _sleep),
+        ):
+            patch: AbstractContextManager[object] = mock.patch.object(target, name, by)
+            self._patches.enter_context(patch)
+
+    def close(self) -> None:
+        """End all runs, and have the modules as they were."""
+        for run in self.runs:
+            run.kill()
+        self._patches.close()
+
+    def snapshot(self, project: Project) -> Snapshot:
+        """What upstream has."""
+        return Snapshot((Ref("refs/heads/main", f"{self.upstream[project.name]:040x}"),), "refs/heads/main")
+
+    def start(self, state: State, wanted: tuple[str, ...], in_use: str, skew: float = 0.0) -> Actor:
+        """Begin a run."""
+        self.runs.append(Actor(self, f"run{len(self.runs)}", state, wanted, in_use, skew))
+        return self.runs[-1]
+
+    def pass_time(self, seconds: float) -> None:
+        """Fillers that nobody beats end; the beats of those that are awake arrive."""
+        self.api.seconds += seconds
+        awake = {run.name for run in self.runs if run.awake and not run.done}
+        for body in self.api.pods():
+            run = body["metadata"].get("labels", {}).get(RUN)
+            if run is None:
+                continue
+            uid = body["metadata"]["uid"]
+            self._idle[uid] = 0.0 if run in awake else self._idle.get(uid, 0.0) + seconds
+            if self._idle[uid] > HEARTBEAT_LIMIT:
+                self.api.put("Pod", body["metadata"]["namespace"], body["metadata"]["name"], {**body, "status": {"phase": "Failed"}})
+        for run, lock in self.beats:
+            if run.awake and not run.done:
+                self._beat(lock)
+
+    def _beat(self, lock: ClaimLock) -> None:
+        """As ``ClaimLock`` beats; not by it, as its run may be in the middle of a request."""
+        claim = lock.claim
+        body = self.api.find("PersistentVolumeClaim", claim.namespace, claim.name)
+        assert body is not None
+        present = holder_of(parse_claim(body))
+        if present is not None and lock._mine is not None and present.id == lock._mine.id:
+            meta = body["metadata"]
+            text = meta["annotations"][claim_lock.HOLDER].replace(present.beat, stamp(self.api.now))
+            annotations = {**meta["annotations"], claim_lock.HOLDER: text}
+            self.api.put("PersistentVolumeClaim", claim.namespace, claim.name, {**body, "metadata": {**meta, "annotations": annotations}})
+
+    def step_all(self) -> None:
+        """Let every run that is awake go on for a step."""
+        for run in self.runs:
+            if run.awake and not run.done:
+                run.step()
+                self.check()
+
+    def finish(self) -> None:
+        """Wake all that sleep, and let every run come to its end."""
+        for run in self.runs:
+            run.awake = True
+        for number in range(_STEPS):
+            going = [run for run in self.runs if not run.done]
+            if not going:
+                return
+            for run in going:
+                run.step()
+                self.check()
+            if number % 10 == 9:
+                self.pass_time(10)
+        raise AssertionError(f"runs that never end: {[(run.name, run.told[-3:]) for run in self.runs if not run.done]}")
+
+    def record(self, volume: Volume) -> Record:
+        """What the claim says."""
+        found = recorded(parse_claim(self.api.objects["PersistentVolumeClaim", volume.namespace, volume.claim]))
+        assert found is not None
+        return found
+
+    def check(self) -> None:
+        """The three things that hold after every step."""
+        worker, sandbox = self.volumes[PAIR.worker], self.volumes[PAIR.sandbox]
+        for name, objects in worker.items():
+            assert objects <= sandbox.get(name, set()), f"the worker has more of {name} than its sandbox"
+        for volume in PAIR.volumes:
+            writers = [place for place in self.places if place.alive and place.volume == volume]
+            assert len(writers) <= 1, f"{volume} has {len(writers)} writers"
+            self._check_record(volume)
+
+    def _check_record(self, volume: Volume) -> None:
+        body = self.api.find("PersistentVolumeClaim", volume.namespace, volume.claim)
+        assert body is not None
+        version, record = self._read[volume]
+        if body["metadata"]["resourceVersion"] != version:
+            record = recorded(parse_claim(body))
+            self._read[volume] = body["metadata"]["resourceVersion"], record
+        if record is None:
+            return
+        for name, held in record.projects.items():
+            there = {f"{of}.{number}" for of, number in self.volumes[volume].get(name, ())}
+            assert name in self.volumes[volume], f"{volume} claims {name}, which is not there"
+            for claimed in (held.key, held.includes):
+                assert objects_of(claimed) <= there, f"{volume} claims more of {name} than is there"
+        for name in record.absent:
+            assert name not in self.volumes[volume], f"{volume} claims that {name} is not there, and it is"

@@ -1,0 +1,123 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The lock on a claim: one has it, what others write in between is kept, and what is written there by nobody of ours is no lock."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.claim_lock import (
+    HOLDER,
+    Busy,
+    ClaimLock,
+    Holder,
+    HoldLost,
+    holder_of,
+)
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Claim, parse_claim
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.meeting.api import MemoryClient, Objects
+
+NOW = Deadline(BOUND, "this test")
+INSIDE = Holder({"run": "r1", "user": "me", "host": "here"}, "ns", "worker-0", "uid-1", "main")
+
+
+class Place:
+    """A claim, of which somebody else changes a label before so many of our requests."""
+
+    def __init__(self, changes: int = 0) -> None:
+        self.objects = Objects()
+        self.changes = changes
+        self.client: Any = MemoryClient(self.objects, self._before)
+        self.objects.put("PersistentVolumeClaim", "ns", "claim", {})
+
+    @property
+    def claim(self) -> Claim:
+        return parse_claim(self.objects.objects["PersistentVolumeClaim", "ns", "claim"])
+
+    def lock(self) -> ClaimLock:
+        return ClaimLock(self.client, self.claim)
+
+    def _before(self) -> None:
+        if self.changes:
+            self.changes -= 1
+            body = self.objects.objects["PersistentVolumeClaim", "ns", "claim"]
+            meta = {**body["metadata"], "labels": {"changed": str(self.changes)}}
+            self.objects.put("PersistentVolumeClaim", "ns", "claim", {**body, "metadata": meta})
+
+
+def test_one_has_it_and_gives_it_back() -> None:
+    place = Place()
+    first, second = place.lock(), place.lock()
+    assert first.take(INSIDE, NOW) is None
+    with pytest.raises(Busy, match=r"Claim ns/claim is held by me on here \(run r1\), at work in pod worker-0") as raised:
+        second.take(replace(INSIDE, id="other"), NOW)
+    assert raised.value.remedy == "Wait for that run to end."
+    first.write(lambda _claim: {"record": "r"}, NOW, last=True)
+    assert dict(place.claim.annotations) == {"record": "r"}
+    second.take(replace(INSIDE, id="other"), NOW)
+
+
+def test_what_others_change_meanwhile_is_kept_and_a_claim_that_never_rests_is_an_error() -> None:
+    place = Place(changes=7)
+    lock = place.lock()
+    lock.take(INSIDE, NOW)
+    lock.write(lambda claim: {"record": f"r{claim.labels['changed']}"}, NOW)
+    assert (place.claim.annotations["record"], dict(place.claim.labels)) == ("r0", {"changed": "0"})
+    with pytest.raises(ClusterError, match="was changed by somebody else 20 times in a row"):
+        Place(changes=999).lock().take(INSIDE, NOW)
+
+
+def test_who_has_lost_it_learns_of_it_before_anything_is_written() -> None:
+    place = Place()
+    first, second = place.lock(), place.lock()
+    first.take(INSIDE, NOW)
+    place.objects.seconds += 3600
+    other = replace(INSIDE, id="other", by={"run": "r2", "user": "you", "host": "there"})
+    assert second.take(other, NOW) is not None
+    with pytest.raises(HoldLost, match=r"not this run's any more: you on there \(run r2\), at work in pod worker-0 has it now"):
+        first.write(lambda _claim: {"record": "r"}, NOW)
+    with pytest.raises(HoldLost):
+        first.require(NOW)
+    assert "record" not in place.claim.annotations
+
+
+def test_a_lock_by_a_filler_lasts_as_long_as_its_pod() -> None:
+    place = Place()
+    pod = place.objects.put("Pod", "ns", "filler", {"spec": {"containers": []}, "status": {"phase": "Running"}})
+    place.lock().take(Holder({"run": "r1"}, "ns", "filler", pod["metadata"]["uid"]), NOW)
+    place.objects.seconds += 3600
+    with pytest.raises(Busy):
+        place.lock().take(INSIDE, NOW)
+    place.objects.put("Pod", "ns", "filler", {**pod, "metadata": {**pod["metadata"], "uid": "another's"}})
+    assert place.lock().take(INSIDE, NOW) is not None
+
+
+def test_an_answer_that_was_lost_is_no_other_runs_lock() -> None:
+    place = Place()
+    lock = place.lock()
+    patch = place.client.patch
+
+    def lost(*arguments: Any) -> Any:
+        patch(*arguments)
+        place.client.patch = patch
+        return patch(*arguments)  # the client sends it again, and the version has moved
+
+    place.client.patch = lost
+    lock.take(INSIDE, NOW)
+    place.client.patch = lost
+    lock.write(lambda _claim: {"record": "r"}, NOW, last=True)
+    assert dict(place.claim.annotations) == {"record": "r"}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", '"x"', "{}", '{"by": 1}', "[" * 100_000])
+def test_what_is_no_lock_of_ours_stops_nobody(text: str) -> None:
+    place = Place()
+    claim = replace(place.claim, annotations={HOLDER: text})
+    assert holder_of(claim) is None
