@@ -33,7 +33,9 @@ MADE = FinishedPack(NAME, 6, 8, SUMS[f"{NAME}.pack"], SUMS[f"{NAME}.idx"])
 
 
 def summed(directory: Path, path: str) -> Completed:
-    """The script, with these programs to be found."""
+    """The script for a directory below ``directory``, with these programs to be found."""
+    directory /= "pack"
+    directory.mkdir()
     for name, data in CONTENT.items():
         (directory / name).write_bytes(data)
     argv = ("sh", "-c", scripts.SUMS, "test", str(directory), "arrived", *files_of([NAME]))

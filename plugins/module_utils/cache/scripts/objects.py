@@ -30,10 +30,10 @@ if command -v openssl >/dev/null; then sum() { openssl dgst -sha1 -r | cut -c1-4
 body() { dd if="$1" bs=1M iflag=count_bytes count="$2" status=none; }
 sum_body() { body "$1" "$(($(stat -c %s -- "$1") - 20))" | sum; }"""
 
-# stems DIRECTORY: the names, without suffix, of the packs there that git would read, each ended by a NUL. What is too short is none to git.
+# stems DIRECTORY: the names, without suffix, of the packs there that git would read (through links, too), each ended by a NUL. What is too short is none to git.
 # tails BYTES SUFFIX: the ends of the files of such names, in hexadecimal digits, a line of 20 bytes each. No process a pack: they may be many.
 _STEMS = r"""stems() {
-    find "$1" -mindepth 1 -maxdepth 1 -type f \( -name '*.idx' -size +1071c -o -name '*.pack' -size +31c \) -print0 2>/dev/null |
+    find -L "$1" -mindepth 1 -maxdepth 1 -type f \( -name '*.idx' -size +1071c -o -name '*.pack' -size +31c \) -print0 2>/dev/null |
         sed -z 's/\.idx$//;s/\.pack$//' | LC_ALL=C sort -z | uniq -z -d
 }
 tails() { sed -z "s/\$/$2/" | xargs -0 -r tail -q -c "$1" -- | od -An -v -tx1 -w20 | tr -d ' '; }"""
@@ -93,6 +93,7 @@ shift 2
 if [ "$how" = arrived ]; then
     for f in * .[!.]* ..?*; do  # what was not asked for, whoever sent it, and however it is called
         case $f in *[!0-9a-z.-]*) ;; *) case " $* " in *" $f "*) continue ;; esac ;; esac
+        { [ -e "$f" ] || [ -L "$f" ]; } || continue
         rm -rf -- "$f" || exit 6
     done
 fi

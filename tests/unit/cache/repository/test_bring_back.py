@@ -103,7 +103,9 @@ PLANTS: list[tuple[Callable[[Path, Path], None], str]] = [
 def back(tmp_path: Path, upstream: GitServer, value: str) -> PairResult:
     """One run that looks at all, after which the lost blob is on both volumes, and both are whole."""
     result = fill(tmp_path, upstream.url("one.git"), verify=True)
-    assert not result.sandbox.failed and not result.worker.failed, result
+    assert not result.sandbox.failed and not result.worker.failed, [
+        project.error for side in (result.worker, result.sandbox) for project in side.projects
+    ]
     for role in ("worker", "sandbox"):
         assert make.git(tmp_path / role / "one", "cat-file", "blob", value) == "only here" * 500
         make.git(tmp_path / role / "one", "fsck", "--full", "--no-dangling")
