@@ -35,10 +35,12 @@ install() { # says nothing and takes no time where all is there
 build() { # 4 minutes on 2 cores the first time
   mkdir -p "$bin"
   if [ ! -x "$bin/kubectl" ]; then
-    local p=k8s.io/kubernetes/cmd v=k8s.io/component-base/version
-    (cd "$here" && CGO_ENABLED=0 go build -mod=mod -trimpath -o "$bin/" \
-      -ldflags "-s -w -X $v.gitVersion=v1.34.4 -X $v.gitMajor=1 -X $v.gitMinor=34" \
-      $p/kube-apiserver $p/kube-controller-manager $p/kube-scheduler $p/kubelet $p/kubectl)
+    local v=k8s.io/component-base/version program
+    (cd "$here" && CGO_ENABLED=0 go build -mod=mod -trimpath -o "$bin/kubernetes" \
+      -ldflags "-s -w -X $v.gitVersion=v1.34.4 -X $v.gitMajor=1 -X $v.gitMinor=34" .)
+    for program in kube-apiserver kube-controller-manager kube-scheduler kubelet kubectl; do
+      ln -sf kubernetes "$bin/$program"
+    done
   fi
   if [ ! -f "$bin/filler.img" ]; then # what a filler pod needs: sh, coreutils, git, rsync
     mmdebstrap --quiet --variant=minbase --include=git,rsync,ca-certificates bookworm "$bin/filler.tar" \
