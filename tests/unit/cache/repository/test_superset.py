@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Incomplete, Repository
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
@@ -53,6 +54,21 @@ def test_a_workers_pack_of_another_name_counts_as_well(tmp_path: Path, upstream:
     assert value in all_objects(worker)
     result = fill(tmp_path, upstream.url("one.git"))
     assert not result.sandbox.failed, result.sandbox.projects[0].error
+    check_rules(tmp_path, {})
+
+
+@pytest.mark.parametrize("where", ["pack", "loose"])
+def test_what_only_a_worker_has_that_is_to_be_mended_counts_as_well(tmp_path: Path, upstream: GitServer, where: str) -> None:
+    """Its good objects are read through a view of ours, which has links to them."""
+    _sandbox, worker = filled(tmp_path)
+    value, loose = alone(worker, b"only here")
+    if where == "pack":
+        make.git(worker, "pack-objects", str(worker / "objects/pack/pack"), stdin=f"{value}\n".encode())
+        loose.unlink()
+    (worker / "refs/heads/bad").write_text(f"{'1' * 40}\n")
+    result = fill(tmp_path, upstream.url("one.git"))
+    assert result.worker.projects[0].action is Action.REPAIR, result
+    assert value in all_objects(tmp_path / "sandbox/one")
     check_rules(tmp_path, {})
 
 
