@@ -85,13 +85,13 @@ def check_url(url: str) -> str:
         )
     try:
         parts = urlsplit(url)
-        host, port = parts.hostname, parts.port
+        host, _port = parts.hostname, parts.port  # each is judged as it is asked for
     except ValueError as error:
         remedy = CREDENTIALS_REMEDY if shown != url else ""  # its own words may show a part of a password
         raise InvalidOption(f"The URL `{shown}` cannot be parsed: its host or its port is none.", remedy) from error
     # A password may have a `/` in it, which ends what is before the `@` too early.
-    in_path = port is not None and "@" in parts.path
-    if parts.password is not None or (parts.username is not None and scheme in ("https", "http")) or in_path:
+    before, in_path, _after = f"{parts.netloc.rpartition(']')[2]}{parts.path}".rpartition("@")
+    if parts.password is not None or (parts.username is not None and scheme in ("https", "http")) or (in_path and ":" in before):
         raise InvalidOption(f"The URL `{shown}` has a user name or a password in it.", CREDENTIALS_REMEDY)
     if parts.query or parts.fragment:
         raise InvalidOption(f"The URL `{shown}` has a query or a fragment.", CREDENTIALS_REMEDY)

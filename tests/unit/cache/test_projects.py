@@ -62,6 +62,8 @@ def test_a_url_that_git_must_not_be_given_is_refused(url: str, words: str) -> No
         "oauth2:s3cret@example.org:group/x.git",
         "https://me:s3/s3cret@example.org/x",
         "https://me:12/s3cret@example.org/x",
+        "https://me:/s3cret@example.org/x",
+        "https://me/x:s3cret@example.org",
         "https://me:s3cret?s3cret#s3cret@example.org/x",
         "https://me:s3cret@s3cret@example.org/x",
         "https:/me:s3cret@example.org/x",
