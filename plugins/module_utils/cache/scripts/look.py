@@ -99,6 +99,13 @@ if [ -d "$a/refs" ]; then ln -s -- "$a/refs" refs; else mkdir refs; fi || exit 3
 [ -e "$a/packed-refs" ] && [ ! -f "$a/packed-refs" ] || ln -s -- "$a/packed-refs" packed-refs || exit 3
 # A git that was killed, or is not there, says nothing about the entry: what is broken is made anew.
 judged() { case $1 in 126|127|1[3-9]?) exit "$1" ;; *) say broken "$2" ;; esac; }
+# git would read all of what only says that it is large: a file may be a hole of any size.
+size=$(du -scb -- "$a/refs" "$a/packed-refs" 2>/dev/null | tail -n 1 | cut -f1)
+if [ "$size" -gt REFS_FILES ] || [ -n "$(find "$a/refs" -type f -size +REF_FILEk -print -quit 2>/dev/null)" ]; then
+    say refs_many "$size"
+    say kind repository
+    exit
+fi
 # What lies there may be of any size, and what is said of it is not: see REF_BUCKETS for refs.
 code=$({ { { GIT_DIR=$v git for-each-ref --format='%(objectname) %(refname)' 2>&4; echo $? >&3; } | head -c REFS_MOST1 >"$4/refs"; } 4>&1 |
     { head -c WORDS_MOST >"$4/words"; cat >/dev/null; }; } 3>&1)
@@ -151,6 +158,7 @@ fi
 )
 for _word, _number in (("REFS_MOST", REFS_MOST), ("CONFIG_MOST", CONFIG_MOST)):
     INSPECT = INSPECT.replace(f"{_word}1", str(_number + 1)).replace(_word, str(_number))
+INSPECT = INSPECT.replace("REFS_FILES", str(4 * REFS_MOST)).replace("REF_FILE", "64")
 INSPECT = INSPECT.replace("LISTED", str(64 * 1024)).replace("FEW", str(4 * 1024 * 1024))
 
 # $1 our scratch directory, then names of buckets: what is in them, a line a ref and a line of hexadecimal digits a bucket; `many`

@@ -116,6 +116,19 @@ def test_a_list_of_refs_without_end_is_cut_where_it_lies(tmp_path: Path, many: P
     assert MeteredShell.carried < 50_000
 
 
+@pytest.mark.parametrize("name", ["packed-refs", "refs/heads/large", "HEAD", "config"])
+def test_what_only_says_that_it_is_large_is_not_read(tmp_path: Path, name: str) -> None:
+    """A file with a hole takes no room on the volume; git would read all of it, or have no memory for it."""
+    file = make.make(tmp_path / "root/one", commits=1) / name
+    file.touch()
+    os.truncate(file, 2**40)
+    entry = repository(tmp_path, tmp_path / "root", "one").inspect(Deadline(BOUND, "this test"))
+    if "refs" in name:
+        assert entry.use is Use.REPLACE_UNSHARED and entry.reason == "it has more refs than are read"
+    else:
+        assert entry.usable
+
+
 @pytest.mark.parametrize("kind", ["values", "one long name"])
 def test_a_configuration_of_any_size_is_not_sent(tmp_path: Path, kind: str) -> None:
     entry = make.make(tmp_path / "root/one", commits=2)
