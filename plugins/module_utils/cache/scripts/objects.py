@@ -30,7 +30,8 @@ if command -v openssl >/dev/null; then sum() { openssl dgst -sha1 -r | cut -c1-4
 body() { dd if="$1" bs=1M iflag=count_bytes count="$2" status=none; }
 sum_body() { body "$1" "$(($(stat -c %s -- "$1") - 20))" | sum; }"""
 
-# stems DIRECTORY: the names, without suffix, of the packs there that git would read (through links, too), each ended by a NUL. What is too short is none to git.
+# stems DIRECTORY: the names, without suffix, of the packs there that git would read (through links, too), each ended by a NUL. What is too
+# short is none to git.
 # tails BYTES SUFFIX: the ends of the files of such names, in hexadecimal digits, a line of 20 bytes each. No process a pack: they may be many.
 _STEMS = r"""stems() {
     find -L "$1" -mindepth 1 -maxdepth 1 -type f \( -name '*.idx' -size +1071c -o -name '*.pack' -size +31c \) -print0 2>/dev/null |
