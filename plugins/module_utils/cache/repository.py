@@ -274,7 +274,8 @@ class Repository:
         """
         if not entry.usable:
             return Checksums()
-        arguments = (entry.objects, self.scratch, which)
+        lying = f"{entry.git_dir}/objects"  # not the view of what is good: a pack that is not in that one would not be looked at
+        arguments = (lying, self.scratch, which)
         return parse_checksums(self.script(scripts.CHECKSUMS, arguments, deadline, _lines(known)).text())
 
     def list_ids(self, entry: Entry, incoming: Incoming | None, deadline: Deadline, which: str = "all", packs: Iterable[str] = ()) -> None:
