@@ -43,7 +43,6 @@ set -u
 if [ "${UID_NAME-$3}" != "$3" ]; then echo "other ${RUN_NAME-}"; exit; fi
 umask 022
 jobs=$1 heart=$2 last=
-mkdir -p "$jobs" || exit 1
 command -v setsid >/dev/null || setsid() { "$@"; }
 beat() {
     [ -z "$heart" ] && return
@@ -98,6 +97,8 @@ send() { kill -s "$1" -- "-$2" || kill -s "$1" "$2"; } 2>/dev/null
 echo "ready ${RUN_NAME-}"
 beat
 while IFS= read -r line; do
+    # Not before the first line: where the connection ended before we began, whoever cleaned up here may have done so already.
+    [ -d "$jobs" ] || mkdir -p "$jobs" || exit 1
     set -- $line
     case $1 in
     beat)

@@ -161,6 +161,14 @@ def test_a_job_goes_on_when_the_connection_is_cut_and_is_found_again(agent: Agen
     assert (tmp_path / "count").read_text() == "once\n"
 
 
+@pytest.mark.parametrize("shell", SHELLS)
+def test_an_agent_whose_connection_has_ended_before_it_began_leaves_nothing(shell: str, tmp_path: Path) -> None:
+    words = start_argv(str(tmp_path / "ours/jobs"), "", "uid")
+    subprocess.run([shell, *words[1:]], stdin=subprocess.DEVNULL, timeout=BOUND, check=True)
+    assert not (tmp_path / "ours").exists()
+
+
+
 def test_a_job_that_was_cut_off_while_it_was_sent_is_unknown(agent: Agent) -> None:
     whole = run_message("9", ("cat",), b"x" * 100)
     agent.tell(whole[:-50])
