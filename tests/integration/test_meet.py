@@ -6,22 +6,37 @@
 from __future__ import annotations
 
 import json
+import random
+from collections.abc import Sequence
+
+import pytest
 
 from tests.waiting import until
 
-from .harness import SAND, WORK, Scene
+from .harness import SAND, WORK, Scene, objects
+from .runs import Started
 
 SHORT = {"filler": {"heartbeat": 12}}
+SCHEDULES = 20
+PROJECTS = ("one", "two")
+LISTS = (PROJECTS, ("one",), ("two",))
 
 
-def listed(scene: Scene) -> list[set[str]]:
+def claimed(scene: Scene) -> list[set[str]]:
     """What the claims of the first pair say is there."""
     found = []
     for namespace, claim in ((WORK, scene.worker_claim()), (SAND, scene.sandbox_claim())):
-        meta = scene.cluster.core.read_namespaced_persistent_volume_claim(claim, namespace).metadata
-        found.append(set(json.loads(meta.annotations["packit.dev/repository-cache"])["projects"]))
-        assert "packit.dev/holder" not in meta.annotations
+        annotations = scene.cluster.core.read_namespaced_persistent_volume_claim(claim, namespace).metadata.annotations or {}
+        found.append({*json.loads(annotations.get("packit.dev/repository-cache", '{"projects": {}}'))["projects"]})
     return found
+
+
+def listed(scene: Scene) -> list[set[str]]:
+    """The same, where no run is at work any more: nobody has the lock on them."""
+    for namespace, claim in ((WORK, scene.worker_claim()), (SAND, scene.sandbox_claim())):
+        annotations = scene.cluster.core.read_namespaced_persistent_volume_claim(claim, namespace).metadata.annotations
+        assert "packit.dev/holder" not in annotations
+    return claimed(scene)
 
 
 def test_what_another_run_removed_meanwhile_is_brought_again(scene: Scene) -> None:
@@ -106,3 +121,67 @@ def test_a_run_that_wakes_beside_another_runs_filler_does_not_work_in_it(scene: 
     assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[0].story + outcomes[1].story
     assert "another one of run" in outcomes[1].text
     scene.check()
+
+
+@pytest.mark.parametrize("seed", range(SCHEDULES))
+def test_whatever_the_schedule_the_rules_hold_and_the_claims_say_what_is_there(scene: Scene, seed: int) -> None:
+    """Two or three runs, one of which is stopped for a moment, sleeps for longer than its fillers last, or is killed, at a point that the
+    seed chooses. tests/meeting has thousands of these, without a cluster."""
+    chance = random.Random(seed)
+    scene.deploy()
+    for name in PROJECTS:
+        scene.repository(name)
+    if chance.random() < 0.5:
+        scene.succeed(*chance.choice(LISTS), **SHORT)
+    if chance.random() < 0.3:
+        scene.cluster.consumer(SAND, scene.sandbox_claim(), name="sandbox")
+    options = [
+        (chance.choice(LISTS), chance.choice(("present", "present", "absent")), chance.choice(("same_node", "holder")))
+        for _run in range(chance.choice((2, 3)))
+    ]
+    runs = [scene.start(*names, state=state, in_use=in_use, **SHORT) for names, state, in_use in options]
+    chosen, others = runs[0], runs[1:]
+    go_on(chosen, lines=chance.randint(1, 12))
+    fate = chance.choice(("is stopped", "sleeps", "is killed"))
+    if fate == "is killed" and chosen.poll() is None:
+        chosen.kill()
+    elif chosen.poll() is None:
+        with chosen.frozen_when(lambda: True, "any point"):
+            if fate == "sleeps":
+                until(lambda: not any(map(scene.cluster.counted_by_quota, (WORK, SAND))) or ended(others), "the end of its fillers")
+            else:
+                until(lambda: ended(others) or all(len(run.so_far().splitlines()) > 1 for run in others), "others that have begun")
+    require_end([run for run in runs if run is not chosen or fate != "is killed"])
+    require_rules(scene)
+    done = scene.succeed(*PROJECTS, **SHORT)
+    require_rules(scene)
+    assert listed(scene) == [{*PROJECTS}] * 2, done.story
+    scene.check(*PROJECTS)
+
+
+def go_on(run: Started, lines: int) -> None:
+    """Wait until a run has printed so many lines, or has ended."""
+    until(lambda: run.poll() is not None or len(run.so_far().splitlines()) >= lines, f"a run that has printed {lines} lines")
+
+
+def ended(runs: Sequence[Started]) -> bool:
+    """Whether one of them has."""
+    return any(run.poll() is not None for run in runs)
+
+
+def require_end(runs: Sequence[Started]) -> Sequence[Started]:
+    """Wait for the end of all, none of which may have failed."""
+    for run in runs:
+        outcome = run.finish()
+        assert outcome.code == 0, outcome.story
+    return runs
+
+
+def require_rules(scene: Scene) -> None:
+    """What lies on the worker's volume is on its sandbox's, and the claims name nothing that is not there."""
+    worker, sandbox = scene.worker(), scene.sandbox()
+    for name in PROJECTS:
+        if (worker / name).exists():
+            assert objects(worker / name) <= objects(sandbox / name)
+    for volume, names in zip((worker, sandbox), claimed(scene), strict=True):
+        assert names <= {path.name for path in volume.iterdir()}

@@ -168,7 +168,6 @@ def test_an_agent_whose_connection_has_ended_before_it_began_leaves_nothing(shel
     assert not (tmp_path / "ours").exists()
 
 
-
 def test_a_job_that_was_cut_off_while_it_was_sent_is_unknown(agent: Agent) -> None:
     whole = run_message("9", ("cat",), b"x" * 100)
     agent.tell(whole[:-50])
