@@ -1,7 +1,7 @@
 # make demo        shows the whole thing on an embedded cluster, without root
 # make test        everything that needs no root; make lint, sanity, units, molecule or pytest: one part of it
 # make years       300 years of use, each with its own accidents, told by a seed
-# make meetings    5000 schedules of runs that meet, in memory
+# make meetings    5000 schedules of runs that meet, in memory, and 20 on an embedded cluster
 # make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
 # make hostile     200 states in which a stranger may leave a volume, on local directories
 # make benchmark   the figures, on the real cluster
@@ -73,6 +73,7 @@ hostile: prerequisites $(VENV)/dev-installed
 meetings: prerequisites $(VENV)/dev-installed
 	@echo "== 5000 schedules of runs that meet, by the real decisions and records, with volumes and claims in memory"
 	@MEETING_SCHEDULES=5000 $(RUN) $(BIN)/python -m pytest tests/unit/populate/test_meet.py -q $(PYTEST_ARGS)
+	@MEETING_SCHEDULES=20 $(RUN) $(BIN)/python -m pytest tests/integration/test_meet.py -q -n 4 $(PYTEST_ARGS)
 
 benchmark: prerequisites $(VENV)/dev-installed
 	@tests/real_cluster/cluster.sh install

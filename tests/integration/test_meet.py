@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 from collections.abc import Sequence
 
@@ -17,7 +18,8 @@ from .harness import SAND, WORK, Scene, objects
 from .runs import Started
 
 SHORT = {"filler": {"heartbeat": 12}}
-SCHEDULES = 20
+SCHEDULES = int(os.environ.get("MEETING_SCHEDULES", "5"))
+"""How many schedules; here few, as each takes up to minutes of waiting for what sleeps. `make meetings` runs 20."""
 PROJECTS = ("one", "two")
 LISTS = (PROJECTS, ("one",), ("two",))
 
