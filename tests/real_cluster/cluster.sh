@@ -2,7 +2,7 @@
 # A real Kubernetes on one Linux machine, for the project's tests: etcd, API server, controller manager, scheduler, and
 # NODES nodes, each a containerd and a kubelet of its own. Needs root, Go, and the Debian packages that `install` names.
 #
-#   cluster.sh install | build | up | down | kubeconfig
+#   cluster.sh install | build | prepare | up | down | kubeconfig     `prepare` is the first two, which take 5 minutes the first time
 #   cluster.sh mount_volume NAMESPACE CLAIM SIZE     a volume's file system: an ext4 image of that size, so lost+found is there
 #                                                    and ENOSPC is real
 #   cluster.sh unmount NAMESPACE CLAIM               it goes away
@@ -32,7 +32,7 @@ install() { # says nothing and takes no time where all is there
   DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
 }
 
-build() { # 4 minutes on 2 cores the first time
+build() { # minutes the first time
   mkdir -p "$bin"
   if [ ! -x "$bin/kubectl" ]; then
     local v=k8s.io/component-base/version program
@@ -51,6 +51,8 @@ build() { # 4 minutes on 2 cores the first time
     python3 "$here/image.py" "$bin/pause.tar" localhost/pause:1 "$bin/pause.img" /bin/sleep 1000000000
   fi
 }
+
+prepare() { install && build; }
 
 run() { local name=$1; shift; setsid "$@" >"$dir/logs/$name.log" 2>&1 </dev/null & echo $! >"$dir/pids/$name"; }
 until_ok() { local i; for i in $(seq 300); do "$@" >/dev/null 2>&1 && return; sleep 0.2; done; echo "gave up waiting for: $*; logs in $dir/logs" >&2; return 1; }
