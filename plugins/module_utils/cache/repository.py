@@ -17,7 +17,7 @@ from ..errors import DeploymentError
 from ..printable import in_one_line
 from ..shell import KILLED, CommandFailed, Completed, Progress, Shell, checked
 from . import scripts
-from .entry import Entry, Use, left_behind, parse_entry, too_many_refs
+from .entry import Entry, NotUnderstood, Use, left_behind, parse_entry, too_many_refs
 from .fetching import fetch
 from .git import MORE_MEMORY, Limits, configuration, environment
 from .model import Snapshot
@@ -124,16 +124,21 @@ class Repository:
         ``keep_received``: packs that an earlier try brought into the quarantine, whole or in part, stay for this one.
         ``snapshot``: whose refs are probably there, most of them; they are not brought here then.
         """
+        try:
+            entry, removed = self._take(deadline, keep_received)
+        except NotUnderstood:  # something was moved away in the middle of the look
+            entry, removed = self._take(deadline, keep_received)
+        expected = {} if snapshot is None or entry.layout is None else refs_of(snapshot, entry.layout)
+        return self._with_refs_proved(self._with_refs(entry, expected, deadline), deadline), removed
+
+    def _take(self, deadline: Deadline, keep_received: bool) -> tuple[Entry, tuple[str, ...]]:
         how = "keep" if keep_received else "all"
-        completed = self.script(scripts.TAKE, (*self._inspected(), self._slot, how), deadline)
+        rest = self.script(scripts.TAKE, (*self._inspected(), self._slot, how), deadline).stdout
         removed = []
-        rest = completed.stdout
         while rest.startswith(b"removed "):
             line, _newline, rest = rest.partition(b"\n")
             removed.append(line[len(b"removed ") :].decode("utf-8", "replace"))
-        entry = parse_entry(rest, self.root, self.name)
-        expected = {} if snapshot is None or entry.layout is None else refs_of(snapshot, entry.layout)
-        return self._with_refs_proved(self._with_refs(entry, expected, deadline), deadline), tuple(removed)
+        return parse_entry(rest, self.root, self.name), tuple(removed)
 
     def clean(self, deadline: Deadline, keep_received: bool = False) -> None:
         """Remove our work directory; ``keep_received`` as in ``take``."""

@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 
+from ..annotation import parse_object
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError
 from .client import Client
@@ -267,11 +267,7 @@ def remove_pod(client: Client, pod: Pod, deadline: Deadline) -> None:
 
 def owner(pod: Pod) -> dict[str, str]:
     """Who made a filler: run, user, host; empty where it does not say."""
-    try:
-        data = json.loads(pod.annotations.get(OWNER, "{}"))
-    except ValueError:
-        return {}
-    return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
+    return {str(key): str(value) for key, value in parse_object(pod.annotations.get(OWNER)).items()}
 
 
 def describe_owner(pod: Pod) -> str:
