@@ -120,8 +120,8 @@ class PodShell:
         return self._exec(argv, deadline, None, lambda _data: 0)
 
     @contextmanager
-    def rsync_peer(self, deadline: Deadline) -> Iterator[RsyncPeer]:
-        with serve_rsync(lambda argv: self._open(argv, deadline), deadline) as peer:
+    def rsync_peer(self, deadline: Deadline, within: Sequence[str] = ()) -> Iterator[RsyncPeer]:
+        with serve_rsync(lambda argv: self._open((*within, *argv), deadline), deadline) as peer:
             yield peer
 
     def _connect(self, deadline: Deadline, argv: Sequence[str] = (), stdin: bool = True) -> ExecStream:
