@@ -70,8 +70,8 @@ root=$1 scratch=$2
 at "$3/objects/pack"
 exec 8<.
 shift 3
-cd -P -- "$scratch" || exit 3
-[ -L ./incoming/pack ] || { mkdir -p ./incoming/info && ln -s -- /proc/self/fd/8 ./incoming/pack; } || exit 3
+cd -P -- / || exit 3
+[ -L "$scratch/incoming/pack" ] || { mkdir -p -- "$scratch/incoming/info" && ln -s -- /proc/self/fd/8 "$scratch/incoming/pack"; } || exit 3
 exec "$@"
 """.replace("PLACES", PLACES)
 
@@ -101,15 +101,15 @@ SUM
 end() { dd if="$1" bs=64k iflag=skip_bytes,count_bytes,nofollow,nonblock skip="$(($2 < $3 ? 0 : $2 - $3))" count="$3" status=none; }
 set -- "$1" "$2" pack-*.pack
 [ -e "$3" ] || exit 0
-most=$(df -B1 --output=size . | tail -n 1 | tr -d ' ')
-case $most in '' | *[!0-9]*) exit 5 ;; esac
-syncing=
+syncing= most=
+[ "$2" = stored ] || most=$(df -B1 --output=size . | tail -n 1 | tr -d ' ')  # a file may say that it is larger than the volume
+case $most in *[!0-9]*) exit 5 ;; esac
 [ "$2" = stored ] || { sync -- pack-* & syncing=$!; }  # the disk works while the processor does
 for p in pack-*.pack; do
     p=${p%.pack}
     size "./$p.pack"; pack=$size
     size "./$p.idx"; index=$size
-    if [ -L "$p.pack" ] || [ -L "$p.idx" ] || [ "$((pack + index))" -gt "$most" ]; then echo "$p"; continue; fi
+    if [ -L "$p.pack" ] || [ -L "$p.idx" ] || [ "$((pack + index))" -gt "${most:-$((pack + index))}" ]; then echo "$p"; continue; fi
     printf '%s %s %s %s %s %s %s\n' "$p" "$pack" \
         "$(if [ "$2" != trailers ]; then body "$p.pack" $((pack - 20)) | sum; else end "$p.pack" "$pack" 20 | hex; fi)" \
         "$(end "$p.pack" "$pack" 20 | hex)" \
