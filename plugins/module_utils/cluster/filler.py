@@ -108,6 +108,7 @@ class Filler:
             heartbeat=HEARTBEAT,
             reconnect_seconds=float(self._spec.wishes.heartbeat or HEARTBEAT_LIMIT),
             stop=self._deadline.stop,
+            ended=lambda deadline: why_ended(parse_pod(self._client.get("Pod", self._spec.namespace, self._spec.name, deadline))),
         )
 
     def _create(self) -> Pod:
@@ -263,6 +264,14 @@ def remove_pod(client: Client, pod: Pod, deadline: Deadline) -> None:
                     return
     except (NotFound, Conflict):
         return
+
+
+def why_ended(pod: Pod) -> str:
+    """Why nothing can be started in a pod of ours any more; empty where something can. Pure."""
+    for container in pod.containers:
+        if container.terminated:
+            return f"its first process ended with code {container.exit_code} ({container.terminated})"
+    return f"it is {pod.phase}, {pod.reason or 'for no reason that is told'}" if pod.ended else ""
 
 
 def owner(pod: Pod) -> dict[str, str]:
