@@ -125,6 +125,13 @@ class HookedShell(LocalShell):
         return super().upload(("env", f"PATH={self._path}", *self._hooked(argv)), source, deadline=deadline)
 
     def _hooked(self, argv: Sequence[str]) -> Sequence[str]:
-        if tuple(argv[:2]) != ("sh", "-c"):
-            return argv
-        return (*self._shell, "-c", self._within + argv[2], *argv[3:])
+        """The argv with its scripts run by our shell; one may be an argument of another."""
+        words: list[str] = []
+        for at, word in enumerate(argv):
+            if word == "sh" and tuple(argv[at + 1 : at + 2]) == ("-c",):
+                words += self._shell
+            elif tuple(argv[max(0, at - 2) : at]) == ("sh", "-c"):
+                words.append(self._within + word)
+            else:
+                words.append(word)
+        return words

@@ -96,14 +96,16 @@ printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >config
 a=$1/${g#./}
 ln -s -- "$a/objects" objects || exit 3
 if [ -d "$a/refs" ]; then ln -s -- "$a/refs" refs; else mkdir refs; fi || exit 3
-[ ! -f "$a/packed-refs" ] || content "$a/packed-refs" 2>/dev/null | head -c REFS_MOST1 >packed-refs || exit 3
+# With each line of a tag comes one of what it names; more than that is cut, and more than is read.
+[ ! -f "$a/packed-refs" ] || content "$a/packed-refs" 2>/dev/null | head -c PACKED_MOST >packed-refs || exit 3
 # A git that was killed, or is not there, says nothing about the entry: what is broken is made anew.
 judged() { case $1 in 126|127|1[3-9]?) exit "$1" ;; *) say broken "$2" ;; esac; }
 # What lies there may be of any size, and what is said of it is not: see REF_BUCKETS for refs.
 code=$({ { { GIT_DIR=$v git for-each-ref --format='%(objectname) %(refname)' 2>&4; echo $? >&3; } | head -c REFS_MOST1 >"$4/refs"; } 4>&1 |
     { head -c WORDS_MOST >"$4/words"; cat >/dev/null; }; } 3>&1)
 size=$(stat -c %s "$4/refs")
-if [ "$size" -gt REFS_MOST ]; then
+packed=$(stat -c %s packed-refs 2>/dev/null)
+if [ "$size" -gt REFS_MOST ] || [ "${packed:-0}" -ge PACKED_MOST ]; then
     say refs_many "$size"
 else
     if [ "$code" != 0 ]; then
@@ -133,7 +135,7 @@ cd -- "$1" || exit 3
 if [ -f "$g/config" ]; then
     content "$g/config" 2>/dev/null | head -c CONFIG_MOST1 >"$4/config"
     code=$({ { git config --file "$4/config" --no-includes --null --list 2>/dev/null; echo $? >&3; } | head -c CONFIG_MOST1 >"$4/settings"; } 3>&1)
-    if [ "$(stat -c %s "$4/settings")" -gt CONFIG_MOST ]; then
+    if [ "$(stat -c %s "$4/settings")" -gt CONFIG_MOST ] || [ "$(stat -c %s "$4/config")" -gt CONFIG_MOST ]; then
         say config_large CONFIG_MOST
         : >"$4/settings"
     else
@@ -152,7 +154,7 @@ fi
 )
 for _word, _number in (("REFS_MOST", REFS_MOST), ("CONFIG_MOST", CONFIG_MOST)):
     INSPECT = INSPECT.replace(f"{_word}1", str(_number + 1)).replace(_word, str(_number))
-INSPECT = INSPECT.replace("LISTED", str(64 * 1024)).replace("FEW", str(4 * 1024 * 1024))
+INSPECT = INSPECT.replace("PACKED_MOST", str(2 * REFS_MOST)).replace("LISTED", str(64 * 1024)).replace("FEW", str(4 * 1024 * 1024))
 
 # $1 our scratch directory, then names of buckets: what is in them, a line a ref and a line of hexadecimal digits a bucket; `many`
 # and their size where that is more than one answer may have. INSPECT has made them: its sums are those of b0000, b0001, …
