@@ -4,6 +4,7 @@
 # make meetings    5000 schedules of runs that meet, in memory, and 20 on an embedded cluster
 # make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
 # make hostile     200 states in which a stranger may leave a volume, on local directories
+# make racer       2000 tries of a stranger who acts on a volume while it is filled, by each sh
 # make benchmark   the figures, on the real cluster
 PYTHON ?= python3
 PYTEST_ARGS ?=
@@ -19,7 +20,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export PYTHONDONTWRITEBYTECODE := 1
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test years meetings test-real hostile benchmark lint sanity units pytest molecule prerequisites clean
+.PHONY: demo test years meetings test-real hostile racer benchmark lint sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
@@ -69,6 +70,12 @@ test-real: prerequisites $(VENV)/dev-installed
 
 hostile: prerequisites $(VENV)/dev-installed
 	@HOSTILE_STATES=200 $(RUN) $(BIN)/python -m pytest tests/unit/cache/repository/test_hostile.py -q -n 2 $(PYTEST_ARGS)
+
+racer: prerequisites $(VENV)/dev-installed
+	@echo "== 2000 tries of a stranger at work on a volume that is filled, updated, checked or emptied"
+	@$(RUN) $(BIN)/python -m tests.racer --tries 1000 --shell bash
+	@$(RUN) $(BIN)/python -m tests.racer --tries 700 --seed 1000 --shell dash
+	@$(RUN) $(BIN)/python -m tests.racer --tries 300 --seed 1700 --shell busybox
 
 meetings: prerequisites $(VENV)/dev-installed
 	@echo "== 5000 schedules of runs that meet, by the real decisions and records, with volumes and claims in memory"

@@ -64,9 +64,9 @@ class LocalShell:
             return self._streamed(process, argv, deadline)
 
     @contextmanager
-    def rsync_peer(self, deadline: Deadline) -> Iterator[RsyncPeer]:
+    def rsync_peer(self, deadline: Deadline, within: Sequence[str] = ()) -> Iterator[RsyncPeer]:
         deadline.left()
-        yield RsyncPeer((), "", {})
+        yield RsyncPeer((), "", {}, tuple(within))
 
     def _streamed(self, process: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadline) -> Completed:
         err = _Collector(process.stderr, STDERR_LIMIT)

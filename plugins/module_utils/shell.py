@@ -46,11 +46,15 @@ class Completed:
 
 @dataclass(frozen=True)
 class RsyncPeer:
-    """How a local rsync reaches the other side: the remote shell's argv (empty: same machine), the host part, and the environment."""
+    """How a local rsync reaches the other side: the remote shell's argv (empty: same machine), the host part, and the environment.
+
+    ``within``: the beginning of the local rsync's argv, where the other side is this machine.
+    """
 
     rsh: tuple[str, ...]
     prefix: str
     env: Mapping[str, str]
+    within: tuple[str, ...] = ()
 
     @property
     def options(self) -> tuple[str, ...]:
@@ -117,8 +121,8 @@ class Shell(Protocol):
         Raises as ``download`` does.
         """
 
-    def rsync_peer(self, deadline: Deadline) -> AbstractContextManager[RsyncPeer]:
-        """How an rsync of this machine reaches files there, while the context is open."""
+    def rsync_peer(self, deadline: Deadline, within: Sequence[str] = ()) -> AbstractContextManager[RsyncPeer]:
+        """How an rsync of this machine reaches files there, while the context is open; ``within``: the beginning of its argv there."""
 
 
 def checked(shell: Shell, completed: Completed, remedy: str = "") -> Completed:

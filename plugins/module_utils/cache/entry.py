@@ -252,7 +252,7 @@ def speaks_for_objects(path: str) -> bool:
 
     A ``.git`` itself is removed only from a bare entry, in whose place consumers' git would read it.
     """
-    return re.search(r"/objects/(info(/commit-graph.*)?|pack(/multi-pack-index.*|/.*\.(bitmap|rev))?)$|^\./[^/]+/\.git$", path) is not None
+    return re.search(r"/objects/(info(/commit-graph.*)?|pack(/multi-pack-index.*|/.*\.(bitmap|rev))?)$|^\./\.git$", path) is not None
 
 
 def _warnings(facts: dict[str, str], config: dict[str, str], refs: list[Ref], name: str) -> tuple[str, ...]:

@@ -45,13 +45,14 @@ def fetch(
     env: Mapping[str, str],
     settings: Sequence[str] = (),
     progress: Progress | None = None,
+    within: Sequence[str] = (),
 ) -> None:
     """Bring ``ids``, and all that is behind them, to the repository at ``git_dir``, whose refs tell what is there already.
 
-    ``settings``: options of git itself. Raises SnapshotGone, OutOfReach, ShallowUpstream, DeploymentError.
+    ``settings``: options of git itself; ``within``: the beginning of the argv. Raises SnapshotGone, OutOfReach, ShallowUpstream, DeploymentError.
     """
     completed = shell.run(
-        scripts.argv(_SCRIPT, git_dir, *settings, *_FETCH, url),
+        (*within, *scripts.argv(_SCRIPT, git_dir, *settings, *_FETCH, url)),
         deadline=deadline,
         stdin="".join(f"{value}\n" for value in ids).encode(),
         env=env,

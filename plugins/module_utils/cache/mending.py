@@ -64,7 +64,7 @@ def salvage(repository: Repository, entry: Entry, incoming: Incoming, deadline: 
     repository.script('rm -f -- "$1"', (repository.lost_file,), deadline)
     repository.list_ids(entry, incoming, deadline)
     for pack in packs:
-        repository.script(scripts.SALVAGE, (pack, repository.pack_directory, repository.scratch), deadline)
+        repository.script(scripts.SALVAGE, (repository.root, repository.slot, repository.scratch, pack), deadline)
     found = repository.script(
         '[ ! -s "$1" ] || { sort -u "$1" >"$1.sorted" && mv "$1.sorted" "$1" && wc -l <"$1"; }', (repository.lost_file,), deadline
     )

@@ -108,6 +108,13 @@ def send_file(repository: Repository, source: Path, to: str, deadline: Deadline)
     checked(shell, shell.upload(("sh", "-c", 'cat >"$1"', "upload", to), source, deadline=deadline), "Check the volume's free space.")
 
 
+def receive_file(repository: Repository, source: Path, name: str, deadline: Deadline) -> None:
+    """Bring a file from this machine into a repository's quarantine. Raises CommandFailed, PlaceLost."""
+    shell = repository.shell
+    argv = scripts.argv(scripts.RECEIVE, repository.root, repository.slot, name)
+    checked(shell, shell.upload(argv, source, deadline=deadline), "Check the volume's free space.")
+
+
 def _count_missing(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> int:
     """How many of the worker's objects the sandbox is not proved to have; their ids are then in ``missing`` in the sandbox's scratch."""
     ours, theirs = sandbox.repository, worker.repository
@@ -156,5 +163,5 @@ def copy_pack(source: Repository, target: Repository, pack: HeldPack, local: Pat
     for suffix, size in ((".pack", pack.pack_bytes), (".idx", pack.index_bytes))[: 2 if indexed else 1]:
         file = local / f"{pack.name}{suffix}"
         fetch_file(source, f"{pack.path}{suffix}", file, deadline, most=size)
-        send_file(target, file, f"{target.pack_directory}/{file.name}", deadline)
+        receive_file(target, file, file.name, deadline)
         file.unlink()

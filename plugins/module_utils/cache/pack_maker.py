@@ -157,7 +157,7 @@ class PackMaker:
             return ()
         suspect = f"Nothing was sent. Suspect the disk of {self._shell.where}; the repository there is {self._repository}."
         parse_checks(self._script(scripts.CHECK_PACKS, (directory, "stored"), deadline), self._shell.where, remedy=suspect)
-        sums = parse_sums(self._script(scripts.SUMS, (directory, "made", *files_of(sizes)), deadline))
+        sums = parse_sums(self._script(scripts.SUMS, (directory, *files_of(sizes)), deadline))
         return tuple(FinishedPack(name, pack, index, sums[f"{name}.pack"], sums[f"{name}.idx"]) for name, (pack, index) in sizes.items())
 
     def _script(self, text: str, arguments: tuple[str, ...], deadline: Deadline) -> str:

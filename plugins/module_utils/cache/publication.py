@@ -39,7 +39,7 @@ def publish(
         if entry.damaged:
             came = {pack.name for pack in incoming.packs}
             dropped = [name for name in entry.damaged if name not in came]
-            repository.script(scripts.DROP_PACKS, (f"{entry.git_dir}/objects/pack", *dropped), deadline)
+            repository.script(scripts.DROP_PACKS, (repository.root, repository.below(entry), *dropped), deadline)
         repository.clean(deadline)
         published = repository.look(scripts.INSPECT, (), deadline, expected=refs)
     else:
@@ -47,7 +47,7 @@ def publish(
         how = "replace" if entry.occupied else "new"
         lines = f"{_head_line(snapshot)}\n" + "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
         names = [pack.name for pack in incoming.packs]
-        arguments = (repository.work, repository.path, how, _kept_configuration(), repository.scratch, *names)
+        arguments = (repository.slot, how, _kept_configuration(), repository.scratch, *names)
         expected = refs_of(snapshot, Layout.BARE)
         published = repository.look(scripts.PUBLISH_NEW, arguments, deadline, encoded(lines), expected)
     if not published.whole:
@@ -77,7 +77,7 @@ def bridge(repository: Repository, entry: Entry, layout: Layout, deadline: Deadl
     """Give the entry's objects the path of the other layout too, as the worker's checkouts name it. Raises CommandFailed."""
     if entry.layout is layout or entry.bridged or entry.layout is None:
         return entry
-    repository.script(scripts.BRIDGE, (repository.path, entry.layout.value), deadline)
+    repository.script(scripts.BRIDGE, (repository.root, repository.name, entry.layout.value, repository.scratch), deadline)
     return replace(entry, bridged=True)
 
 
@@ -96,7 +96,7 @@ def own_snapshot(entry: Entry, elsewhere: bool = False) -> Snapshot:
 def _publish_objects(repository: Repository, entry: Entry, incoming: Incoming, deadline: Deadline) -> None:
     if incoming.packs:
         names = [pack.name for pack in incoming.packs]
-        arguments = (repository.scratch, repository.pack_directory, f"{entry.git_dir}/objects/pack", *names)
+        arguments = (repository.root, repository.scratch, repository.slot, repository.below(entry), *names)
         repository.script(scripts.MOVE_PACKS, arguments, deadline)
 
 
@@ -104,7 +104,9 @@ def _publish_refs(repository: Repository, entry: Entry, snapshot: Snapshot, patt
     """Returns the refs that the entry should have then, those included that are not ours."""
     if not entry.keeps_all and "config" not in entry.remade:
         settings = [word for pair in KEPT_SETTINGS.items() for word in pair]
-        _locking(repository, scripts.argv(scripts.SETTINGS, entry.git_dir, *settings), deadline)
+        _locking(
+            repository, scripts.argv(scripts.SETTINGS, repository.root, repository.scratch, repository.below(entry), *settings), deadline
+        )
     wanted, present = refs_of(snapshot, entry.layout or Layout.BARE), _present(entry, patterns)
     in_the_way = _in_the_way(entry, wanted)
     if entry.layout is Layout.BARE:
@@ -121,7 +123,8 @@ def _publish_refs(repository: Repository, entry: Entry, snapshot: Snapshot, patt
                 raise
             _remake(repository, entry, snapshot, refs, deadline)
     if entry.layout is Layout.BARE and entry.head != _head_line(snapshot) and "HEAD" not in entry.remade:
-        repository.script(scripts.HEAD, (entry.git_dir, f"{repository.work}/HEAD"), deadline, encoded(f"{_head_line(snapshot)}\n"))
+        arguments = (repository.root, repository.scratch, repository.below(entry))
+        repository.script(scripts.HEAD, arguments, deadline, encoded(f"{_head_line(snapshot)}\n"))
     return refs
 
 
@@ -130,12 +133,10 @@ def _change_refs(repository: Repository, entry: Entry, wanted: Mapping[str, str]
     changed = {name: value for name, value in wanted.items() if present.get(name) != value}
     if not obsolete and not changed:
         return
-    view = repository.view_of_ours(entry, deadline) if entry.layout is Layout.NON_BARE else repository.whole_view
-    if obsolete:  # in a transaction of their own: `dev` must be gone before `dev/x` can be made
-        _update_refs(repository, "".join(f"delete {name}\n" for name in obsolete), view, deadline)
-    if changed:
-        _update_refs(repository, "".join(f"update {name} {value}\n" for name, value in changed.items()), view, deadline)
-    _locking(repository, scripts.argv(scripts.SETTLE_REFS, entry.git_dir, view), deadline)
+    commands = [f"delete {name}\n" for name in obsolete] + [f"update {name} {value}\n" for name, value in changed.items()]
+    loose = OURS.removeprefix("refs/").rstrip("/") if entry.layout is Layout.NON_BARE else ""
+    arguments = (repository.root, repository.scratch, repository.below(entry), repository.slot, loose)
+    _locking(repository, scripts.argv(scripts.CHANGE_REFS, *arguments), deadline, encoded("".join(commands)))
 
 
 def _blocked_by_a_file(completed: Completed) -> bool:
@@ -151,17 +152,13 @@ def _remake(repository: Repository, entry: Entry, snapshot: Snapshot, refs: Mapp
     head = _head_line(snapshot) if "HEAD" in entry.remade else ""
     lines = encoded(f"{head}\n" + "".join(f"{refs[name]} {name}\n" for name in sorted(refs, key=encoded)))
     settings = _kept_configuration(entry.layout) if "config" in entry.remade else ""
-    repository.script(scripts.REPAIR, (entry.git_dir, repository.work, repository.whole_view, settings), deadline, lines)
-
-
-def _update_refs(repository: Repository, commands: str, git_dir: str, deadline: Deadline) -> None:
-    argv = ("env", f"GIT_DIR={git_dir}", "git", "update-ref", "--no-deref", "--stdin")
-    _locking(repository, argv, deadline, encoded(commands))
+    arguments = (repository.root, repository.scratch, repository.below(entry), repository.slot, repository.whole_view, settings)
+    _locking(repository, scripts.argv(scripts.REPAIR, *arguments), deadline, lines)
 
 
 def _locking(repository: Repository, argv: Sequence[str], deadline: Deadline, stdin: bytes = b"") -> None:
     """A process that takes git's locks on the entry."""
-    repository.script(scripts.LOCKING, (repository.work, *argv), deadline, stdin)
+    repository.script(scripts.LOCKING, (repository.root, repository.slot, *argv), deadline, stdin)
 
 
 def _present(entry: Entry, patterns: Patterns) -> dict[str, str]:

@@ -11,13 +11,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+from ..annotation import parse_object
 
 ANNOTATION = "packit.dev/repository-cache"
 LIMIT = 32 * 1024
 """Bytes. All annotations of an object share 256 KiB."""
 
 _VERSION = 2
+_MOST = 2**63
+"""No file is larger, and no number of them."""
 
 
 @dataclass(frozen=True)
@@ -118,13 +123,36 @@ def parse(text: str | None, claim_uid: str, volume_name: str) -> Record | None:
     if not text:
         return None
     try:
-        data = json.loads(text)
+        data = parse_object(text)
         if data["version"] != _VERSION or data["claim_uid"] != claim_uid or data["volume_name"] != volume_name:
             return None
-        projects = {str(name): Held(**{**item, "inventory": Inventory(**item["inventory"])}) for name, item in data["projects"].items()}
-        return Record(claim_uid, volume_name, projects, tuple(data["absent"]), tuple(data.get("damaged", ())))
-    except (ValueError, KeyError, TypeError, AttributeError):
+        projects = {name: _held(item) for name, item in data["projects"].items()}
+        return Record(claim_uid, volume_name, projects, _names(data["absent"]), _names(data.get("damaged", [])))
+    except (KeyError, TypeError, AttributeError):
         return None
+
+
+def _held(item: Mapping[str, Any]) -> Held:
+    """Raises TypeError where it is none, KeyError."""
+    return Held(**{**_typed(item, Held), "inventory": Inventory(**_typed(item["inventory"], Inventory))})
+
+
+def _typed(item: Mapping[str, Any], kind: type[Held | Inventory]) -> dict[str, Any]:
+    """The values of an object for a dataclass of texts and numbers. Raises TypeError where one is of another type, or no size."""
+    types = {field.name: field.type for field in fields(kind)}
+    for name, value in item.items():
+        wanted = types.get(name)
+        right = type(value) is str if wanted == "str" else type(value) is int and 0 <= value < _MOST if wanted == "int" else True
+        if not right:
+            raise TypeError(name)
+    return dict(item)
+
+
+def _names(values: Any) -> tuple[str, ...]:
+    """Raises TypeError where it is no list of texts."""
+    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+        raise TypeError("no names")
+    return tuple(values)
 
 
 def render(record: Record) -> str:

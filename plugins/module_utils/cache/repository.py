@@ -17,7 +17,7 @@ from ..errors import DeploymentError
 from ..printable import in_one_line
 from ..shell import KILLED, CommandFailed, Completed, Progress, Shell, checked
 from . import scripts
-from .entry import Entry, Use, left_behind, parse_entry, too_many_refs
+from .entry import Entry, NotUnderstood, Use, left_behind, parse_entry, too_many_refs
 from .fetching import fetch
 from .git import MORE_MEMORY, Limits, configuration, environment
 from .model import Snapshot
@@ -38,6 +38,7 @@ from .packs import (
 )
 from .refs import Expected, parse_ref, refs_of
 from .space import check_free
+from .steps import run_step
 
 DIED = 128
 """git's exit code where it gives up by itself; with any other (killed, not there) it says nothing about a repository."""
@@ -96,7 +97,8 @@ class Repository:
         self._slot = f"{name}{tag}"
         self._configuration = configuration(limits)
         self.environment = environment(f"{self.scratch}/gitconfig")
-        self._views: set[str] = set()
+        self._empty_view = False
+        self._bytes = 0  # of what is known to be there, or to come
 
     @property
     def path(self) -> str:
@@ -107,6 +109,15 @@ class Repository:
     def work(self) -> str:
         """Our directory for it on the volume, where no consumer looks."""
         return f"{self.root}/{scripts.WORK}/{self._slot}"
+
+    @property
+    def slot(self) -> str:
+        """The same, below the root."""
+        return f"{scripts.WORK}/{self._slot}"
+
+    def below(self, entry: Entry) -> str:
+        """An entry's git directory, below the root."""
+        return entry.git_dir.removeprefix(f"{self.root}/")
 
     @property
     def pack_directory(self) -> str:
@@ -124,16 +135,21 @@ class Repository:
         ``keep_received``: packs that an earlier try brought into the quarantine, whole or in part, stay for this one.
         ``snapshot``: whose refs are probably there, most of them; they are not brought here then.
         """
+        try:
+            entry, removed = self._take(deadline, keep_received)
+        except NotUnderstood:  # something was moved away in the middle of the look
+            entry, removed = self._take(deadline, keep_received)
+        expected = {} if snapshot is None or entry.layout is None else refs_of(snapshot, entry.layout)
+        return self._with_refs_proved(self._with_refs(entry, expected, deadline), deadline), removed
+
+    def _take(self, deadline: Deadline, keep_received: bool) -> tuple[Entry, tuple[str, ...]]:
         how = "keep" if keep_received else "all"
-        completed = self.script(scripts.TAKE, (*self._inspected(), self._slot, how), deadline)
+        rest = self.script(scripts.TAKE, (*self._inspected(), self._slot, how), deadline).stdout
         removed = []
-        rest = completed.stdout
         while rest.startswith(b"removed "):
             line, _newline, rest = rest.partition(b"\n")
             removed.append(line[len(b"removed ") :].decode("utf-8", "replace"))
-        entry = parse_entry(rest, self.root, self.name)
-        expected = {} if snapshot is None or entry.layout is None else refs_of(snapshot, entry.layout)
-        return self._with_refs_proved(self._with_refs(entry, expected, deadline), deadline), tuple(removed)
+        return self._parsed(rest), tuple(removed)
 
     def clean(self, deadline: Deadline, keep_received: bool = False) -> None:
         """Remove our work directory; ``keep_received`` as in ``take``."""
@@ -155,7 +171,12 @@ class Repository:
         Raises CommandFailed.
         """
         completed = self.script(text, (*self._inspected(), *more), deadline, stdin)
-        return self._with_refs(parse_entry(completed.stdout, self.root, self.name), expected or {}, deadline)
+        return self._with_refs(self._parsed(completed.stdout), expected or {}, deadline)
+
+    def _parsed(self, output: bytes) -> Entry:
+        entry = parse_entry(output, self.root, self.name)
+        self._bytes = max(self._bytes, entry.bytes)
+        return entry
 
     def _with_refs(self, entry: Entry, expected: Mapping[str, str], deadline: Deadline) -> Entry:
         """The entry with its refs, of which only those are brought here that are not as expected."""
@@ -231,21 +252,28 @@ class Repository:
 
         Raises NoSpace, with the figures, before anything is written that cannot be finished.
         """
-        free, received = self.script(scripts.QUARANTINE, (self.root, self._slot, *packs), deadline).text().split()
-        check_free(self.name, self.shell.where, needs=max(0, size - int(received)), free=int(free))
+        self._bytes = max(self._bytes, size)
+        answer = self.script(scripts.QUARANTINE, (self.root, self._slot, *packs), deadline)
+        numbers = answer.text().split()
+        if len(numbers) != 2 or not all(number.isascii() and number.isdigit() for number in numbers):
+            raise NotUnderstood(self.name, answer.stdout)
+        check_free(self.name, self.shell.where, needs=max(0, size - int(numbers[1])), free=int(numbers[0]))
 
     def discard(self, pack: str, deadline: Deadline) -> None:
         """Remove a damaged pack from the quarantine."""
-        files = [f"{self.pack_directory}/{pack}{suffix}" for suffix in (".pack", ".idx")]
-        checked(self.shell, self.shell.run(("rm", "-f", "--", *files), deadline=deadline))
+        self.script(scripts.DISCARD, (self.root, self.slot, *files_of((pack,))), deadline)
+
+    def quarantined(self) -> tuple[str, ...]:
+        """The beginning of an argv that writes into the quarantine's pack directory, which it finds at ``scripts.OPEN``."""
+        return scripts.argv(scripts.QUARANTINED, self.root, self.scratch, self.slot)
 
     def fetch(self, url: str, ids: Sequence[str], entry: Entry, deadline: Deadline, progress: Progress | None) -> None:
         """Ask upstream for object ids, into the quarantine. Refs of the entry tell what is there; where it is not whole, all is asked for.
 
         Nothing is missing behind the ids then. Raises SnapshotGone, OutOfReach, ShallowUpstream, DeploymentError.
         """
-        env = {**self.environment, **stores(f"{self.work}/objects", entry)}
-        fetch(self.shell, self.view(entry, deadline), url, ids, deadline, env=env, progress=progress)
+        env = {**self.environment, **stores(f"{self.scratch}/incoming", entry)}
+        fetch(self.shell, self.view(entry, deadline), url, ids, deadline, env=env, progress=progress, within=self.quarantined())
 
     def incoming(self, connected: bool, deadline: Deadline, just_indexed: bool = False, warnings: tuple[str, ...] = ()) -> Incoming:
         """What is in the quarantine, its checksums checked. Raises BadPack.
@@ -259,7 +287,7 @@ class Repository:
     def arrived(self, packs: Sequence[FinishedPack], connected: bool, deadline: Deadline, warnings: tuple[str, ...] = ()) -> Incoming:
         """Finished packs in the quarantine, on disk, and as they were made. Raises BadPack."""
         names = files_of(pack.name for pack in packs)
-        sums = self.script(scripts.SUMS, (self.pack_directory, "arrived", *names), deadline).text() if names else ""
+        sums = self.script(scripts.SUMS, ("arrived", self.root, self.slot, *names), deadline).text() if names else ""
         return Incoming(f"{self.work}/objects", compare_sums(sums, packs, self.shell.where), connected, warnings)
 
     def contents(self, entry: Entry, incoming: Incoming | None, deadline: Deadline) -> Contents:
@@ -306,9 +334,11 @@ class Repository:
     def _walk(self, entry: Entry, incoming: Incoming | None, snapshot: Snapshot, deadline: Deadline) -> Completed:
         """Look for every object between what the entry's refs reach and the snapshot; exit code 0 where none is missing."""
         alternate = {} if incoming is None else stores(incoming.objects, entry)
-        return self.shell.run(
+        return run_step(
+            self.shell,
             ("git", "rev-list", "--objects", "--quiet", "--stdin", "--not", "--all"),
-            deadline=deadline,
+            deadline,
+            self._bytes,
             stdin="".join(f"{value}\n" for value in self.new_ids(entry, snapshot)).encode(),
             env={**self.environment, "GIT_DIR": self.view(entry, deadline), **alternate},
         )
@@ -330,9 +360,11 @@ class Repository:
 
     def walk_all(self, entry: Entry, deadline: Deadline) -> Completed:
         """Look for every object behind the refs that can be believed; exit code 0 where none is missing."""
-        return self.shell.run(
+        return run_step(
+            self.shell,
             ("git", "rev-list", "--objects", "--all", "--quiet"),
-            deadline=deadline,
+            deadline,
+            self._bytes,
             env={**self.environment, "GIT_DIR": self.view(entry, deadline)},
         )
 
@@ -361,13 +393,8 @@ class Repository:
     def pack_loose(self, entry: Entry, deadline: Deadline) -> HeldPack:
         """A pack, made beside the quarantine, of the loose objects whose ids HOLDING has left. Raises CommandFailed."""
         directory = f"{self.work}/loose"
-        arguments = (f"{self.scratch}/loose-ids", directory, self.scratch, entry.objects)
-        completed = self.shell.run(
-            scripts.argv(scripts.PACK_LOOSE, *arguments),
-            deadline=deadline,
-            env={**self.environment, "GIT_OBJECT_DIRECTORY": f"{self.work}/objects"},
-        )
-        name = f"pack-{checked(self.shell, completed).text()}"
+        completed = self.script(scripts.PACK_LOOSE, (self.root, self.slot, self.scratch, entry.objects), deadline)
+        name = f"pack-{completed.text()}"
         files = tuple(f"{directory}/{file}" for file in files_of((name,)))
         sizes = checked(self.shell, self.shell.run(("stat", "-c", "%s", "--", *files), deadline=deadline)).text().split()
         return HeldPack(name, f"{directory}/{name}", int(sizes[0]), int(sizes[1]))
@@ -375,7 +402,7 @@ class Repository:
     def index(self, pack: str, deadline: Deadline) -> bool:
         """Index a pack of the quarantine that came without; whether it is one, and the one that its name says. Else it is gone."""
         try:
-            self.script(scripts.INDEX, (self.pack_directory, pack, self.scratch), deadline)
+            self.script(scripts.INDEX, (self.root, self.slot, pack, self.scratch), deadline)
         except CommandFailed as error:
             if error.completed.returncode not in (DIED, KILLED):
                 raise
@@ -393,9 +420,11 @@ class Repository:
         if not wanted:
             return ()
         alternate = {} if incoming is None else stores(incoming.objects, entry)
-        answer = self.shell.run(
+        answer = run_step(
+            self.shell,
             ("git", "cat-file", "--batch-check=%(objectname)"),
-            deadline=deadline,
+            deadline,
+            self._bytes,
             stdin="".join(f"{value}\n" for value in wanted).encode(),
             env={**self.environment, "GIT_DIR": self.view(entry, deadline), **alternate},
         )
@@ -410,27 +439,20 @@ class Repository:
             return entry.store.rpartition("/")[0]
         if entry.usable:
             return self.whole_view
-        return self._made_view("none", "", deadline)
+        view = f"{self.scratch}/view-none"
+        if not self._empty_view:
+            self.script(scripts.VIEW, (view,), deadline)
+            self._empty_view = True
+        return view
 
     @property
     def whole_view(self) -> str:
         """Our own git directory over all of an entry: its objects and its refs. Made when it was looked at."""
         return f"{self.scratch}/view"
 
-    def view_of_ours(self, entry: Entry, deadline: Deadline) -> str:
-        """Our own git directory over an entry, of whose refs it has only those under refs/packit-cache."""
-        return self._made_view("ours", entry.git_dir, deadline)
-
-    def _made_view(self, name: str, git_dir: str, deadline: Deadline) -> str:
-        view = f"{self.scratch}/view-{name}"
-        if view not in self._views:
-            self.script(scripts.VIEW, (view, git_dir), deadline)
-            self._views.add(view)
-        return view
-
     def script(self, text: str, arguments: Sequence[str], deadline: Deadline, stdin: bytes = b"") -> Completed:
         """Run one of ``scripts`` here. Raises CommandFailed."""
-        completed = self.shell.run(scripts.argv(text, *arguments), deadline=deadline, stdin=stdin, env=self.environment)
+        completed = run_step(self.shell, scripts.argv(text, *arguments), deadline, self._bytes, stdin=stdin, env=self.environment)
         return checked(self.shell, completed, self._remedy(completed))
 
     def _remedy(self, completed: Completed) -> str:
@@ -445,6 +467,8 @@ class Repository:
             return "Grow the volume, or take projects off it (repository_cache_state: absent)."
         if "permission denied" in words or "read-only file system" in words:
             return "Check who owns the files on the volume, and repository_cache_filler.pod_security_context."
+        if completed.returncode == scripts.CHANGED:
+            return "Run again. If it happens again, somebody works against this on that volume: run while no sandbox has it mounted."
         if completed.returncode in (126, 127) or "not found" in words:
             return "Use an image with sh, coreutils, findutils, grep, sed and git (repository_cache_image)."
         return ""

@@ -6,16 +6,18 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
-from ..errors import Cancelled
+from ..background import unexpected
+from ..errors import Cancelled, DeploymentError
 from .keeper import Keeper
+from .model import Volume
 from .pair import PairRun
 from .pair_options import Options
-from .plan import PairPlan, Plan, State, Step
+from .plan import Action, PairPlan, Plan, State, Step
 from .removal import RemovalRun
-from .results import PairResult
+from .results import PairResult, ProjectResult, VolumeResult
 from .side import Report
 from .snapshots import SnapshotBook
 from .transfer import Transfer
@@ -40,9 +42,14 @@ def roll_out(
     """
 
     def run(pair: PairPlan) -> PairResult:
-        if plan.state is State.ABSENT:
-            return RemovalRun(pair, keeper, options, report, stop).run()
-        return PairRun(pair, keeper, book, transfer, options, report, stop).run()
+        try:
+            if plan.state is State.ABSENT:
+                return RemovalRun(pair, keeper, options, report, stop).run()
+            return PairRun(pair, keeper, book, transfer, options, report, stop).run()
+        except Cancelled:
+            raise
+        except Exception as error:  # noqa: BLE001  (the thread's outermost frame: one pair's failure is that pair's)
+            return _failed(pair, unexpected(f"Pair {pair.pair.name}", error))
 
     at_once = max(1, concurrency // VOLUMES_OF_A_PAIR)
     with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="pair") as executor:
@@ -68,3 +75,17 @@ def roll_out(
             else Cancelled("The run was asked to stop; every volume that was held has been released.", "Run again to do the rest.")
         )
     return tuple(future.result() for future in futures)
+
+
+def _failed(plan: PairPlan, error: DeploymentError) -> PairResult:
+    """The result of a pair whose work was ended by a fault of ours."""
+
+    def of(steps: Iterable[Step], volume: Volume) -> VolumeResult:
+        words = [
+            ProjectResult(volume, step.project.name, Action.FAILED, error=error.message, remedy=error.remedy)
+            for step in steps
+            if step.listed
+        ]
+        return VolumeResult(volume, tuple(words))
+
+    return PairResult(plan.pair, of(plan.sandbox, plan.pair.sandbox), of(plan.worker, plan.pair.worker), plan.unlisted)

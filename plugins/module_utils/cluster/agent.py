@@ -65,6 +65,7 @@ answer() {
     fi
 }
 start() {
+    case $2$3 in *[!0-9]*) exit 1 ;; esac
     id=$1 words=$2 length=$3 dir=$jobs/$1
     [ ! -e "$dir" ] || rm -rf "$dir"
     mkdir "$dir" || exit 1

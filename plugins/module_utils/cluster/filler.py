@@ -5,13 +5,13 @@
 
 from __future__ import annotations
 
-import json
 import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 
+from ..annotation import parse_object
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError
 from .client import Client
@@ -108,6 +108,7 @@ class Filler:
             heartbeat=HEARTBEAT,
             reconnect_seconds=float(self._spec.wishes.heartbeat or HEARTBEAT_LIMIT),
             stop=self._deadline.stop,
+            ended=lambda deadline: why_ended(parse_pod(self._client.get("Pod", self._spec.namespace, self._spec.name, deadline))),
         )
 
     def _create(self) -> Pod:
@@ -265,13 +266,17 @@ def remove_pod(client: Client, pod: Pod, deadline: Deadline) -> None:
         return
 
 
+def why_ended(pod: Pod) -> str:
+    """Why nothing can be started in a pod of ours any more; empty where something can. Pure."""
+    for container in pod.containers:
+        if container.terminated:
+            return f"its first process ended with code {container.exit_code} ({container.terminated})"
+    return f"it is {pod.phase}, {pod.reason or 'for no reason that is told'}" if pod.ended else ""
+
+
 def owner(pod: Pod) -> dict[str, str]:
     """Who made a filler: run, user, host; empty where it does not say."""
-    try:
-        data = json.loads(pod.annotations.get(OWNER, "{}"))
-    except ValueError:
-        return {}
-    return {str(key): str(value) for key, value in data.items()} if isinstance(data, dict) else {}
+    return {str(key): str(value) for key, value in parse_object(pod.annotations.get(OWNER)).items()}
 
 
 def describe_owner(pod: Pod) -> str:

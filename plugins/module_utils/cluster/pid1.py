@@ -13,16 +13,23 @@ SCRIPT = r"""
 trap 'exit 0' TERM INT
 heart=$1 limit=$2 first=$3
 now() { read -r up rest </proc/uptime; now=${up%.*}; }
+# The shell runs what it finds in arithmetic: what is not a plain number, or later than now, is no sign of life.
+beat() {
+    [ -f "$heart" ] && [ ! -L "$heart" ] && read -r beat <"$heart" || return
+    beat=${beat%.*}
+    case $beat in '' | 0?* | *[!0-9]* | ????????????*) return ;; esac
+    [ "$beat" -gt "$now" ] || last=$beat
+}
 now
-started=$now
+started=$now last=
 while :; do
     sleep 1 &
     wait $!
     [ "$limit" -gt 0 ] || continue
     now
-    if [ -e "$heart" ]; then
-        read -r beat <"$heart"
-        if [ $((now - ${beat%.*})) -gt "$limit" ]; then
+    beat
+    if [ -n "$last" ]; then
+        if [ $((now - last)) -gt "$limit" ]; then
             echo "no heartbeat for $limit seconds: the controller is gone, so this filler ends and frees the volume"
             exit 3
         fi

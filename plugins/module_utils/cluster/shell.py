@@ -33,7 +33,8 @@ class PodShell:
     """Runs processes in a container of a running pod. A context manager; processes end with their jobs, not with it.
 
     The pod is the one of that ``uid``, or it is lost: another one may have its name at any time. One of ours knows its uid and refuses by
-    itself; ``require`` is called before each connection to another's pod, and raises where we may not work there any more.
+    itself; ``require`` is called before each connection to another's pod, and raises where we may not work there any more. ``ended`` is asked
+    before the agent is started once more: why nothing can be started in the pod any more, in words, or nothing.
     """
 
     def __init__(
@@ -49,12 +50,15 @@ class PodShell:
         reconnect_seconds: float = 120.0,
         stop: threading.Event | None = None,
         require: Callable[[Deadline], None] | None = None,
+        ended: Callable[[Deadline], str] | None = None,
     ) -> None:
         self._client = client
         self._namespace = namespace
         self._pod = pod
         self._uid = uid
         self._require = require
+        self._ended = ended
+        self._connected = False
         self._container = container
         self._job_directory = job_directory
         self._heartbeat = heartbeat
@@ -120,14 +124,17 @@ class PodShell:
         return self._exec(argv, deadline, None, lambda _data: 0)
 
     @contextmanager
-    def rsync_peer(self, deadline: Deadline) -> Iterator[RsyncPeer]:
-        with serve_rsync(lambda argv: self._open(argv, deadline), deadline) as peer:
+    def rsync_peer(self, deadline: Deadline, within: Sequence[str] = ()) -> Iterator[RsyncPeer]:
+        with serve_rsync(lambda argv: self._open((*within, *argv), deadline), deadline) as peer:
             yield peer
 
     def _connect(self, deadline: Deadline, argv: Sequence[str] = (), stdin: bool = True) -> ExecStream:
         """An exec of the agent, or of ``argv``."""
         if self._require is not None:
             self._require(deadline)
+        if self._ended is not None and self._connected and not argv and (why := self._ended(deadline)):
+            raise PodLost(f"Pod {self._namespace}/{self._pod} has ended while work was done in it: {why}.", "Run again.")
+        self._connected = True
         words = served_argv(self._uid, argv) if argv else start_argv(self._job_directory, self._heartbeat, self._uid)
         return open_exec(self._client, self._namespace, self._pod, self._container, words, deadline, stdin=stdin)
 

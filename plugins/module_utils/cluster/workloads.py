@@ -5,12 +5,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
 
+from ..annotation import parse_object
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, InvalidOption
 from .client import Client
@@ -126,11 +126,7 @@ def parse_workload(data: Object) -> Workload:
 
 
 def _last_applied(text: str) -> Mapping[str, Any]:
-    try:
-        data = json.loads(text or "{}")
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
+    return parse_object(text)
 
 
 def list_workloads(client: Client, namespace: str, deadline: Deadline) -> tuple[Workload, ...]:

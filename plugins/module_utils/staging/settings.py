@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from ..annotation import parse_object
 from ..cluster.workloads import Workload
 from ..errors import InvalidOption
 from .sizes import Size, check_resources, same_quantity
@@ -119,11 +120,7 @@ def decide(workload: Workload, wanted: Wanted) -> Change:
 
 def _read_record(workload: Workload) -> dict[str, Any]:
     """What of the template is ours; nothing where the annotation is not there, or somebody spoiled it."""
-    try:
-        data = json.loads(workload.annotations.get(RECORD, "{}"))
-    except ValueError:
-        return {}
-    return data if isinstance(data, dict) else {}
+    return parse_object(workload.annotations.get(RECORD))
 
 
 def _select(

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+import pytest
+
 from ansible_collections.packit.deployment.plugins.module_utils.cache.record import LIMIT, Held, Inventory, Record, parse, render
 
 HELD = Held("https://example.org/x.git", "d" * 64, 3, 1000, "bare", "git", "2026-01-01T00:00:00Z", Inventory(9, 0, "e" * 64))
@@ -25,6 +27,40 @@ def test_what_cannot_be_read_is_unknown() -> None:
     broken["projects"]["x"]["surprise"] = 1
     for text in (None, "", "{", "[]", "{}", '{"version": 2}', json.dumps(broken)):
         assert parse(text, "uid-1", "pv-1") is None
+
+
+@pytest.mark.parametrize(
+    ("where", "value"),
+    [
+        (("projects", "x", "bytes"), "many"),
+        (("projects", "x", "bytes"), float("nan")),
+        (("projects", "x", "bytes"), 10**400),
+        (("projects", "x", "bytes"), -1),
+        (("projects", "x", "refs"), True),
+        (("projects", "x", "patterns"), ["refs/*"]),
+        (("projects", "x", "layout"), None),
+        (("projects", "x", "inventory", "packs"), {}),
+        (("projects", "x", "inventory"), "none"),
+        (("projects", "x"), []),
+        (("projects",), [1]),
+        (("absent",), "one"),
+        (("absent",), [["one"]]),
+        (("damaged",), {"one": 1}),
+        (("version",), "2"),
+    ],
+)
+def test_one_value_of_another_kind_makes_it_unknown(where: tuple[str, ...], value: object) -> None:
+    damaged = json.loads(render(RECORD))
+    item = damaged
+    for key in where[:-1]:
+        item = item[key]
+    item[where[-1]] = value
+    assert parse(json.dumps(damaged), "uid-1", "pv-1") is None
+
+
+@pytest.mark.parametrize("text", ["[" * 100_000, '{"version":' * 100_000, "1" * 5000, "NaN", '"x"', "\x00"])
+def test_what_json_cannot_hold_is_unknown(text: str) -> None:
+    assert parse(text, "uid-1", "pv-1") is None
 
 
 def test_equal_records_are_equal_text() -> None:

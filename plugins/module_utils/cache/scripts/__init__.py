@@ -11,8 +11,23 @@ from __future__ import annotations
 
 from .look import ABSENT_REFS, ANSWER_MOST, CLEAN, CONFIG_MOST, INSPECT, REF_BUCKETS, REFS_MOST, TAKE, VIEW
 from .mend import COMMON, DROP_PACKS, GOOD_OBJECTS, NAMES, SALVAGE
-from .objects import CHECK_PACKS, CHECKSUMS, HOLDING, IDS, INDEX, INVENTORY, MISSING, PACK_LOOSE, QUARANTINE, SUMS
-from .publish import BRIDGE, HEAD, LOCKING, MOVE_PACKS, PUBLISH_NEW, REMOVE, SETTINGS, SETTLE_REFS
+from .objects import (
+    CHECK_PACKS,
+    CHECKSUMS,
+    DISCARD,
+    HOLDING,
+    IDS,
+    INDEX,
+    INVENTORY,
+    MISSING,
+    PACK_LOOSE,
+    QUARANTINE,
+    QUARANTINED,
+    RECEIVE,
+    SUMS,
+)
+from .places import CHANGED, OPEN
+from .publish import BRIDGE, CHANGE_REFS, HEAD, LOCKING, MOVE_PACKS, PUBLISH_NEW, REMOVE, SETTINGS
 from .repair import REPAIR
 from .tidy import LEFT, WORK
 
@@ -20,11 +35,14 @@ __all__ = [
     "ABSENT_REFS",
     "ANSWER_MOST",
     "BRIDGE",
+    "CHANGED",
+    "CHANGE_REFS",
     "CHECKSUMS",
     "CHECK_PACKS",
     "CLEAN",
     "COMMON",
     "CONFIG_MOST",
+    "DISCARD",
     "DROP_PACKS",
     "GOOD_OBJECTS",
     "HEAD",
@@ -38,16 +56,18 @@ __all__ = [
     "MISSING",
     "MOVE_PACKS",
     "NAMES",
+    "OPEN",
     "PACK_LOOSE",
     "PUBLISH_NEW",
     "QUARANTINE",
+    "QUARANTINED",
+    "RECEIVE",
     "REFS_MOST",
     "REF_BUCKETS",
     "REMOVE",
     "REPAIR",
     "SALVAGE",
     "SETTINGS",
-    "SETTLE_REFS",
     "SUMS",
     "TAKE",
     "VIEW",

@@ -58,7 +58,7 @@ done
 say odd "$odd"
 [ "$odd" -eq 0 ] || { say kind symlink; exit; }
 say unreadable "$(find "$g/objects" "$g/refs" "$g/HEAD" ! -readable 2>/dev/null | wc -l)"
-if [ -f "$g/HEAD" ]; then say head "$(head -c 200 "$g/HEAD" | tr -d '\000' | head -n 1)"; else say broken HEAD; fi
+if [ -f "$g/HEAD" ]; then say head "$(content "$g/HEAD" 2>/dev/null | head -c 200 | tr -d '\000' | head -n 1)"; else say broken HEAD; fi
 [ -d "$g/refs" ] || say broken refs
 [ ! -e "$g/config" ] || [ -f "$g/config" ] || say broken config
 [ ! -e "$g/packed-refs" ] || [ -f "$g/packed-refs" ] || say broken packed-refs
@@ -96,11 +96,13 @@ printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >config
 a=$1/${g#./}
 ln -s -- "$a/objects" objects || exit 3
 if [ -d "$a/refs" ]; then ln -s -- "$a/refs" refs; else mkdir refs; fi || exit 3
-[ -e "$a/packed-refs" ] && [ ! -f "$a/packed-refs" ] || ln -s -- "$a/packed-refs" packed-refs || exit 3
+# With each line of a tag comes one of what it names; more than that is cut, and more than is read.
+[ ! -f "$a/packed-refs" ] || content "$a/packed-refs" 2>/dev/null | head -c PACKED_MOST >packed-refs || exit 3
 # A git that was killed, or is not there, says nothing about the entry: what is broken is made anew.
 judged() { case $1 in 126|127|1[3-9]?) exit "$1" ;; *) say broken "$2" ;; esac; }
 # git would read all of what only says that it is large: a file may be a hole of any size.
 size=$(du -scb -- "$a/refs" "$a/packed-refs" 2>/dev/null | tail -n 1 | cut -f1)
+case $size in '' | *[!0-9]*) size=0 ;; esac
 if [ "$size" -gt REFS_FILES ] || [ -n "$(find "$a/refs" -type f -size +REF_FILEk -print -quit 2>/dev/null)" ]; then
     say refs_many "$size"
     say kind repository
@@ -110,7 +112,8 @@ fi
 code=$({ { { GIT_DIR=$v git for-each-ref --format='%(objectname) %(refname)' 2>&4; echo $? >&3; } | head -c REFS_MOST1 >"$4/refs"; } 4>&1 |
     { head -c WORDS_MOST >"$4/words"; cat >/dev/null; }; } 3>&1)
 size=$(stat -c %s "$4/refs")
-if [ "$size" -gt REFS_MOST ]; then
+packed=$(stat -c %s packed-refs 2>/dev/null)
+if [ "$size" -gt REFS_MOST ] || [ "${packed:-0}" -ge PACKED_MOST ]; then
     say refs_many "$size"
 else
     if [ "$code" != 0 ]; then
@@ -138,8 +141,9 @@ else
 fi
 cd -- "$1" || exit 3
 if [ -f "$g/config" ]; then
-    code=$({ { git config --file "$g/config" --no-includes --null --list 2>/dev/null; echo $? >&3; } | head -c CONFIG_MOST1 >"$4/settings"; } 3>&1)
-    if [ "$(stat -c %s "$4/settings")" -gt CONFIG_MOST ]; then
+    content "$g/config" 2>/dev/null | head -c CONFIG_MOST1 >"$4/config"
+    code=$({ { git config --file "$4/config" --no-includes --null --list 2>/dev/null; echo $? >&3; } | head -c CONFIG_MOST1 >"$4/settings"; } 3>&1)
+    if [ "$(stat -c %s "$4/settings")" -gt CONFIG_MOST ] || [ "$(stat -c %s "$4/config")" -gt CONFIG_MOST ]; then
         say config_large CONFIG_MOST
         : >"$4/settings"
     else
@@ -158,7 +162,7 @@ fi
 )
 for _word, _number in (("REFS_MOST", REFS_MOST), ("CONFIG_MOST", CONFIG_MOST)):
     INSPECT = INSPECT.replace(f"{_word}1", str(_number + 1)).replace(_word, str(_number))
-INSPECT = INSPECT.replace("REFS_FILES", str(4 * REFS_MOST)).replace("REF_FILE", "64")
+INSPECT = INSPECT.replace("REFS_FILES", str(4 * REFS_MOST)).replace("REF_FILE", "64").replace("PACKED_MOST", str(2 * REFS_MOST))
 INSPECT = INSPECT.replace("LISTED", str(64 * 1024)).replace("FEW", str(4 * 1024 * 1024))
 
 # $1 our scratch directory, then names of buckets: what is in them, a line a ref and a line of hexadecimal digits a bucket; `many`
@@ -184,17 +188,18 @@ if [ "$(stat -c %s "$1/refs-absent")" -gt MOST ]; then echo many; else cat -- "$
 # project's take would remove it. Prints what was removed of the entry.
 CLEAN = (
     r"""
-cd -- "$1" || exit 3
+root=$1
+cd -P -- "$root" || exit 3
 TIDY
 clear_work
 # A bare entry has no `.git` but that of BRIDGE, which has one link and nothing else: consumers' git would read any other in its place.
 clear_second() {
-    d=$e/.git
+    d=./.git
     there "$d" || return 0
     if [ -d "$d" ] && [ ! -L "$d" ] && [ "$(readlink "$d/objects")" = ../objects ]; then
         [ -n "$(find "$d" -mindepth 1 -maxdepth 1 ! -name objects -print -quit)" ] || return 0
         open_up "$d"
-        find "$d" -mindepth 1 -maxdepth 1 ! -name objects -exec rm -rf -- {} +
+        find "$d" -mindepth 1 -maxdepth 1 ! -name objects -execdir rm -rf -- {} +
     else
         away "$d"
     fi && echo "$d"
@@ -205,34 +210,39 @@ clean_entry() {
     open_up "$e" -maxdepth 1
     GIT_DIRECTORY
     [ ! -L "$g" ] && [ ! -L "$g/objects" ] && [ -d "$g/objects" ] && [ ! -L "$g/refs" ] || return 0
-    open_up "$g"
-    [ "$g" != "$e" ] || clear_second
-    find "$g/objects" \( -name 'tmp_*' -o -name '.tmp-*' \) -type f $old -print -delete
-    # A lock of git's is a file; anything else of that name is nobody's, and in the way of all.
-    find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) \( ! -type f -o -type f $locks \) -print -prune -exec rm -rf -- {} +
-    [ ! -d "$g/refs" ] || find "$g/refs" -name '*.lock' \( ! -type f -o -type f $locks \) -print -prune -exec rm -rf -- {} +
-    # What speaks for objects instead of them. git reads these of a reference too, and what they say may be wrong; none is needed.
-    for d in "$g/objects/info" "$g/objects/pack"; do
-        [ ! -f "$d" ] || { echo "$d" && rm -f -- "$d"; }
-    done
-    find "$g/objects" -mindepth 2 -maxdepth 2 \( -path "$g/objects/info/commit-graph*" -o -path "$g/objects/pack/multi-pack-index*" \
-        -o -path "$g/objects/pack/*.bitmap" -o -path "$g/objects/pack/*.rev" \) -print -prune -exec rm -rf -- {} +
+    (
+        at "${g#./}"
+        open_up .
+        [ "$g" != "$e" ] || clear_second
+        find ./objects \( -name 'tmp_*' -o -name '.tmp-*' \) -type f $old -print -delete
+        # A lock of git's is a file; anything else of that name is nobody's, and in the way of all.
+        find . -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) \( ! -type f -o -type f $locks \) -print -prune -execdir rm -rf -- {} +
+        [ ! -d ./refs ] || find ./refs -name '*.lock' \( ! -type f -o -type f $locks \) -print -prune -execdir rm -rf -- {} +
+        # What speaks for objects instead of them. git reads these of a reference too, and what they say may be wrong; none is needed.
+        find ./objects -mindepth 1 -maxdepth 1 -type f \( -name info -o -name pack \) -print -delete
+        find ./objects -mindepth 2 -maxdepth 2 \( -path './objects/info/commit-graph*' -o -path './objects/pack/multi-pack-index*' \
+            -o -path './objects/pack/*.bitmap' -o -path './objects/pack/*.rev' \) -print -prune -execdir rm -rf -- {} +
+    )
 }
 # Old is also what is dated as far in the future: a clock was wrong, or somebody has set it so, and it would never grow old.
 old="( -mmin +$3 -o -newermt +${3}minutes )"
 locks=$old  # packed-refs.new is what git writes under packed-refs.lock: where it stays, no ref can be packed again
 [ ! -f "./WORK/$4/locks" ] || locks=  # a run of ours was killed while it had them: nobody else can have been at work here since
 clean_entry "$@"  # first: with the slot goes the mark of whose locks they are
-odd=$(find "./WORK/$4" \( ! -type d \( ! -type f -o ! -links 1 \) -o -type d -path "./WORK/$4/objects/*" \
-    ! -path "./WORK/$4/objects/pack" ! -path "./WORK/$4/objects/info" \) -print -quit 2>/dev/null)
-if [ "$5" = keep ] && [ -z "$odd" ] && [ -d "./WORK/$4/objects/pack" ]; then
-    touch -- "./WORK/$4"
-    find "./WORK/$4" -mindepth 1 -maxdepth 1 ! -name objects -exec rm -rf -- {} +
-    find "./WORK/$4/objects" -type f ! -path "*/pack/pack-*.pack" -delete
-else
-    away "./WORK/$4"
-fi
-[ ! -d ./WORK ] || find ./WORK -mindepth 1 -maxdepth 1 ! -name "$4" $old -exec rm -rf -- {} + 2>/dev/null
+[ -d ./WORK ] || exit 0
+(
+    into WORK
+    odd=$(find "./$4" \( ! -type d \( ! -type f -o ! -links 1 \) -o -type d -path "./$4/objects/*" \
+        ! -path "./$4/objects/pack" ! -path "./$4/objects/info" \) -print -quit 2>/dev/null)
+    if [ "$5" = keep ] && [ -z "$odd" ] && [ -d "./$4/objects/pack" ]; then
+        touch -h -- "./$4"
+        find "./$4" -mindepth 1 -maxdepth 1 ! -name objects -execdir rm -rf -- {} +
+        find "./$4" -mindepth 2 -type f ! -path "*/pack/pack-*.pack" -delete
+    else
+        away "./$4"
+    fi
+    find . -mindepth 1 -maxdepth 1 ! -name "$4" $old -exec rm -rf -- {} + 2>/dev/null
+)
 rmdir ./WORK 2>/dev/null
 exit 0
 """.replace("TIDY", TIDY)
@@ -251,15 +261,8 @@ inspect "$1" "$2" "$3" "$4" "$5"
 """
 )
 
-# Our own git directory: $1 the view, $2 the entry's git directory, of whose refs it shows only refs/packit-cache, so that
-# nothing else is touched (empty: there is no entry yet).
+# Our own git directory over nothing, where there is no entry yet: $1 the view.
 VIEW = r"""
-rm -rf -- "$1" && mkdir -p -- "$1" || exit 3
-cd -- "$1" || exit 3
-echo 'ref: refs/heads/packit-cache-view' >HEAD
-printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >config
-if [ -z "$2" ]; then mkdir refs objects; exit; fi
-ln -s -- "$2/objects" objects
-ln -s -- "$2/packed-refs" packed-refs
-mkdir -p -- refs "$2/refs/packit-cache" && ln -s -- "$2/refs/packit-cache" refs/packit-cache
+rm -rf -- "$1" && mkdir -p -- "$1/refs" "$1/objects" && echo 'ref: refs/heads/packit-cache-view' >"$1/HEAD" || exit 3
+printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >"$1/config"
 """

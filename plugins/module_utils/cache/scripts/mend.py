@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from .places import PLACES
+
 _EMPTY = r"""
 empty() {
     rm -rf -- "$1" && mkdir -p -- "$1/objects/pack" "$1/objects/info" "$1/refs" || exit 3
@@ -43,7 +45,7 @@ exit 0
 """
 )
 
-# $1 a damaged pack's path without suffix, $2 a quarantine's pack directory, $3 our scratch, where `ids` has the objects that are
+# $1 root, $2 a slot, below the root, $3 our scratch, $4 a damaged pack's path without suffix. In the scratch `ids` has the objects that are
 # elsewhere. What of its objects is nowhere else comes into the quarantine, as far as it is what its id says; the ids of the rest are
 # added to `lost`. A pack that is right itself gets an index.
 SALVAGE = (
@@ -51,16 +53,19 @@ SALVAGE = (
     + r"""
 LC_ALL=C
 export LC_ALL
-p=$1 q=$2 s=$3/salvage lost=$3/lost known=$3/ids
+PLACES
+root=$1 p=$4 s=$3/salvage lost=$3/lost known=$3/ids
 empty "$s"
-mkdir -p -- "$q" || exit 3
+made "$2/objects/pack"
+exec 8<.
 GIT_DIR=$s
 export GIT_DIR
 if [ -f "$p.pack" ] && [ "$(head -c -20 "$p.pack" | sha1sum | cut -c1-40)" = "$(tail -c 20 "$p.pack" | od -An -v -tx1 | tr -d ' \n')" ]; then
     if sum=$(git index-pack -o "$s/new.idx" "$p.pack"); then
         sum=pack-${sum##*[!0-9a-f]}
-        ln -- "$p.pack" "$q/$sum.pack" 2>/dev/null || cp -- "$p.pack" "$q/$sum.pack" || exit 4
-        cp -- "$s/new.idx" "$q/$sum.idx" || exit 4
+        rm -rf -- "./$sum.pack" "./$sum.idx"
+        ln -- "$p.pack" "./$sum.pack" 2>/dev/null || content "$p.pack" | fresh "$sum.pack" || exit 4
+        fresh "$sum.idx" <"$s/new.idx" || exit 4
         exit 0
     fi
 fi
@@ -74,10 +79,14 @@ if [ -f "$p.pack" ]; then
     git fsck --full --no-dangling --no-reflogs 2>&1 |
         sed -n 's/^error: \(index CRC mismatch for object\|cannot unpack\|packed\) \([0-9a-f]\{40\}\) .*/\2/p' | sort -u >"$s/bad"
     comm -23 "$s/there" "$s/bad" >"$s/good"
-    [ ! -s "$s/good" ] || git pack-objects --window=0 --quiet "$q/pack" <"$s/good" >/dev/null || exit 5
+    [ ! -s "$s/good" ] || {  # git writes a pack where its objects are, and renames it
+        mkdir -- "$s/written" && ln -s -- /proc/self/fd/8 "$s/written/pack" &&
+            GIT_OBJECT_DIRECTORY=$s/written GIT_ALTERNATE_OBJECT_DIRECTORIES=$s/objects \
+                git pack-objects --window=0 --quiet /proc/self/fd/8/pack <"$s/good" >/dev/null
+    } || exit 5
 fi
 comm -23 "$s/wanted" "$s/good" >>"$lost"
-"""
+""".replace("PLACES", PLACES)
 )
 
 # $1 ids, $2 others (both sorted), $3 the output: those that are in both.
@@ -85,12 +94,15 @@ COMMON = r"""
 LC_ALL=C comm -12 "$1" "$2" >"$3"
 """
 
-# $1 a pack directory, then names: packs of which all that was good is elsewhere by now. The index goes first: what has none is no pack.
+# $1 root, $2 an entry's git directory, below the root, then names:
+# packs of which all that was good is elsewhere by now. The index goes first: what has none is no pack.
 DROP_PACKS = r"""
-cd -- "$1" || exit 3
-shift
+PLACES
+root=$1
+at "$2/objects/pack"
+shift 2
 for p; do
-    rm -f -- "$p.idx" && rm -rf -- "$p.pack" "$p.rev" "$p.bitmap" || exit 4
+    rm -f -- "./$p.idx" && rm -rf -- "./$p.pack" "./$p.rev" "./$p.bitmap" || exit 4
 done
 sync -- .
-"""
+""".replace("PLACES", PLACES)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .places import PLACES
 from .tidy import WORK
 
 # The ids of the loose objects in "$d".
@@ -27,8 +28,9 @@ _BROKEN = r"""empty_git "$out.git" || exit 3
 # Standard input in hexadecimal digits, and its SHA-1: openssl uses the processor's own instructions, which not every sha1sum does.
 _SUM = r"""hex() { od -An -v -tx1 | tr -d ' \n'; }
 if command -v openssl >/dev/null; then sum() { openssl dgst -sha1 -r | cut -c1-40; }; else sum() { sha1sum | cut -c1-40; }; fi
-body() { dd if="$1" bs=1M iflag=count_bytes count="$2" status=none; }
-sum_body() { body "$1" "$(($(stat -c %s -- "$1") - 20))" | sum; }"""
+body() { dd if="$1" bs=1M iflag=count_bytes,nonblock count="$2" status=none; }
+size() { size=$(stat -L -c %s -- "$1" 2>/dev/null); case $size in '' | *[!0-9]*) size=20 ;; esac; [ "$size" -ge 20 ] || size=20; }
+sum_body() { size "$1"; body "$1" "$((size - 20))" | sum; }"""
 
 # stems DIRECTORY: the names, without suffix, of the packs there that git would read (through links, too), each ended by a NUL. What is too
 # short is none to git.
@@ -46,21 +48,50 @@ _EMPTY_GIT = r"""empty_git() { mkdir -p -- "$1/refs" "$1/objects" && echo 'ref: 
 # Prints the bytes that are free on the volume, and those that are received already.
 QUARANTINE = r"""
 umask 022
-w=$1/WORK q=$1/WORK/$2/objects
-mkdir -p -- "$w" && chmod 0700 -- "$w" && mkdir -p -- "$q/pack" "$q/info" || exit 3
+PLACES
 root=$1
+made WORK
+chmod 0700 . || exit 3
+made "WORK/$2/objects/info"
+made "WORK/$2/objects/pack"
 shift 2
-for f in "$q"/pack/*; do
-    [ -e "$f" ] || continue
-    b=${f##*/}
-    case " $* " in *" ${b%.*} "*) ;; *) rm -f -- "$f" ;; esac
+for f in *; do
+    case " $* " in *" ${f%.*} "*) ;; *) rm -rf -- "./$f" ;; esac
 done
 n=0
-for f in "$q"/pack/*; do
-    [ ! -f "$f" ] || n=$((n + $(stat -c %s "$f")))
-done
-echo "$(df -B1 --output=avail -- "$root" | tail -n 1) $n"
-""".replace("WORK", WORK)
+for size in $(find . -maxdepth 1 -type f -printf '%s\n'); do n=$((n + size)); done
+echo "$(df -B1 --output=avail -- . | tail -n 1) $n"
+""".replace("PLACES", PLACES).replace("WORK", WORK)
+
+# $1 root, $2 our scratch directory, $3 a slot, below the root, then an argv, which writes packs into the slot's quarantine: as /proc/self/fd/8, and as
+# those of an object directory of ours, $2/incoming, which cannot be led elsewhere.
+QUARANTINED = r"""
+PLACES
+root=$1 scratch=$2
+at "$3/objects/pack"
+exec 8<.
+shift 3
+cd -P -- / || exit 3
+[ -L "$scratch/incoming/pack" ] || { mkdir -p -- "$scratch/incoming/info" && ln -s -- /proc/self/fd/8 "$scratch/incoming/pack"; } || exit 3
+exec "$@"
+""".replace("PLACES", PLACES)
+
+# $1 root, $2 a slot, below the root, $3 a name: what comes by standard input is a file of that name in the slot's quarantine, and new.
+RECEIVE = r"""
+PLACES
+root=$1
+at "$2/objects/pack"
+rm -rf -- "./$3" && fresh "$3"
+""".replace("PLACES", PLACES)
+
+# $1 root, $2 a slot, below the root, then names: no such files are in the slot's quarantine any more.
+DISCARD = r"""
+PLACES
+root=$1
+at "$2/objects/pack"
+shift 2
+for f; do rm -rf -- "./$f" || exit 4; done
+""".replace("PLACES", PLACES)
 
 # $1 a pack directory, $2 `whole`, `trailers` (the packs themselves are not read) or `stored` (whole, and on disk for long).
 # For each pack: name, bytes of the pack, SHA-1 of all but its last 20 bytes, those last 20 bytes, the pack checksum in the
@@ -68,46 +99,56 @@ echo "$(df -B1 --output=avail -- "$root" | tail -n 1) $n"
 CHECK_PACKS = r"""
 cd -- "$1" 2>/dev/null || exit 0
 SUM
+end() { dd if="$1" bs=64k iflag=skip_bytes,count_bytes,nofollow,nonblock skip="$(($2 < $3 ? 0 : $2 - $3))" count="$3" status=none; }
 set -- "$1" "$2" pack-*.pack
 [ -e "$3" ] || exit 0
-syncing=
+syncing= most=
+[ "$2" = stored ] || most=$(df -B1 --output=size . | tail -n 1 | tr -d ' ')  # a file may say that it is larger than the volume
+case $most in *[!0-9]*) exit 5 ;; esac
 [ "$2" = stored ] || { sync -- pack-* & syncing=$!; }  # the disk works while the processor does
 for p in pack-*.pack; do
     p=${p%.pack}
-    sizes=$(stat -c %s "$p.pack" "$p.idx")
-    pack=${sizes%%[!0-9]*} index=${sizes##*[!0-9]}
+    size "./$p.pack"; pack=$size
+    size "./$p.idx"; index=$size
+    if [ -L "$p.pack" ] || [ -L "$p.idx" ] || [ "$((pack + index))" -gt "${most:-$((pack + index))}" ]; then echo "$p"; continue; fi
     printf '%s %s %s %s %s %s %s\n' "$p" "$pack" \
-        "$(if [ "$2" != trailers ]; then body "$p.pack" $((pack - 20)) | sum; else tail -c 20 "$p.pack" | hex; fi)" \
-        "$(tail -c 20 "$p.pack" | hex)" \
-        "$(tail -c 40 "$p.idx" | head -c 20 | hex)" \
-        "$(body "$p.idx" $((index - 20)) | sum)" "$(tail -c 20 "$p.idx" | hex)"
+        "$(if [ "$2" != trailers ]; then body "$p.pack" $((pack - 20)) | sum; else end "$p.pack" "$pack" 20 | hex; fi)" \
+        "$(end "$p.pack" "$pack" 20 | hex)" \
+        "$(end "$p.idx" "$index" 40 | head -c 20 | hex)" \
+        "$(body "$p.idx" $((index - 20)) | sum)" "$(end "$p.idx" "$index" 20 | hex)"
 done
 [ -z "$syncing" ] || wait "$syncing" || exit 4
 """.replace("SUM", _SUM)
 
-# $1 a directory, $2 `arrived` where the files are to be on disk afterwards and to be alone, then names of files: the SHA-1, whole, of
-# those that are there, in lines `sum name`. Two thirds of the time of CHECK_PACKS while the volume is held: one process for all files, and no pipe.
+# $1 a directory, or `arrived` and root and slot where it is that slot's quarantine, whose files are to be on disk afterwards and to be alone; then names of
+# files: the SHA-1, whole,
+# of those that are there, in lines `sum name`. Two thirds of the time of CHECK_PACKS while the volume is held: one process for all files, and no pipe.
 SUMS = r"""
-cd -- "$1" || exit 3
-how=$2 syncing=
-shift 2
+PLACES
+how=$1 syncing=
 if [ "$how" = arrived ]; then
+    root=$2
+    at "$3/objects/pack"
+    shift 3
     for f in * .[!.]* ..?*; do  # what was not asked for, whoever sent it, and however it is called
         case $f in *[!0-9a-z.-]*) ;; *) case " $* " in *" $f "*) continue ;; esac ;; esac
         { [ -e "$f" ] || [ -L "$f" ]; } || continue
-        rm -rf -- "$f" || exit 6
+        rm -rf -- "./$f" || exit 6
     done
+else
+    cd -- "$how" || exit 3
+    shift
 fi
 n=$#
 for f; do
-    [ ! -f "$f" ] || set -- "$@" "$f"
+    if [ -f "$f" ] && [ ! -L "$f" ]; then set -- "$@" "$f"; fi
 done
 shift "$n"
 [ $# -gt 0 ] || exit 0
 [ "$how" != arrived ] || { sync -- "$@" & syncing=$!; }
 { command -v openssl >/dev/null && openssl dgst -sha1 -r -- "$@" 2>/dev/null; } || sha1sum -- "$@" || exit 4
 [ -z "$syncing" ] || wait "$syncing" || exit 5
-"""
+""".replace("PLACES", PLACES)
 
 # $1 scratch, then object directories: what their objects lie in. For each directory `store`; for each pack that git would read (any name will do) `pack`,
 # the checksums that its index has of the pack and of itself, and the checksum at the pack's own end; for each loose object
@@ -264,19 +305,29 @@ sort -u "$scratch/loose" | comm -12 - "$wanted" >"$scratch/loose-ids"
 printf 'loose %s\n' "$(wc -l <"$scratch/loose-ids")"
 """.replace("LOOSE", _LOOSE)
 
-# $1 the directory of a pack, $2 its base name, $3 scratch: its index is made of it. Fails where it is another pack than its name says.
+# $1 root, $2 a slot, below the root, $3 the base name of a pack in its quarantine, $4 scratch: its index is made of it. Fails where it is another pack
+# than its name says.
 INDEX = r"""
+PLACES
 EMPTY_GIT
-empty_git "$3/indexing" || exit 3
-of=$(GIT_DIR=$3/indexing git index-pack "$1/$2.pack") || exit $?
-[ "pack-${of##*[!0-9a-f]}" = "$2" ] || { echo "error: it is pack ${of##*[!0-9a-f]}" >&2; exit 128; }
-""".replace("EMPTY_GIT", _EMPTY_GIT)
+root=$1
+empty_git "$4/indexing" || exit 3
+at "$2/objects/pack"
+of=$(GIT_DIR=$4/indexing git index-pack "./$3.pack") || exit $?
+[ "pack-${of##*[!0-9a-f]}" = "$3" ] || { echo "error: it is pack ${of##*[!0-9a-f]}" >&2; exit 128; }
+""".replace("EMPTY_GIT", _EMPTY_GIT).replace("PLACES", PLACES)
 
-# $1 ids file, $2 directory, $3 scratch, $4 an object directory, of which only the loose objects are read: a pack of those there. Prints its name.
+# $1 root, $2 a slot, below the root, $3 scratch, $4 an object directory, of which only the loose objects are read: a pack of those of $3/loose-ids there,
+# beside the quarantine. Prints its name. git writes a pack where its objects are, and renames it.
 PACK_LOOSE = r"""
+PLACES
 EMPTY_GIT
-rm -rf -- "$3/loose-git" && empty_git "$3/loose-git" || exit 3
-find "$4" -mindepth 1 -maxdepth 1 ! -type f -name '[0-9a-f][0-9a-f]' -exec ln -s -t "$3/loose-git/objects" -- {} + || exit 3
-mkdir -p -- "$2" "$GIT_OBJECT_DIRECTORY/pack" || exit 3
-GIT_DIR=$3/loose-git GIT_ALTERNATE_OBJECT_DIRECTORIES=$3/loose-git/objects git pack-objects --window=0 --quiet "$2/pack" <"$1"
-""".replace("EMPTY_GIT", _EMPTY_GIT)
+root=$1 git=$3/loose-git
+rm -rf -- "$git" && empty_git "$git" && mkdir -p -- "$git/written" || exit 3
+find "$4" -mindepth 1 -maxdepth 1 ! -type f -name '[0-9a-f][0-9a-f]' -exec ln -s -t "$git/objects" -- {} + || exit 3
+made "$2/loose"
+exec 8<.
+ln -s -- /proc/self/fd/8 "$git/written/pack" || exit 3
+GIT_DIR=$git GIT_OBJECT_DIRECTORY=$git/written GIT_ALTERNATE_OBJECT_DIRECTORIES=$git/objects \
+    git pack-objects --window=0 --quiet /proc/self/fd/8/pack <"$3/loose-ids"
+""".replace("EMPTY_GIT", _EMPTY_GIT).replace("PLACES", PLACES)

@@ -5,153 +5,214 @@
 
 from __future__ import annotations
 
-from .look import INSPECT
+from .look import CONFIG_MOST, INSPECT
+from .places import PLACES
+from .repair import LOOSE_AWAY
 from .tidy import LEFT, STAMPED, TIDY, WORK
 
-# $1 our scratch directory, $2 from, $3 to (pack directories), then base names: durable first, the index last. Ours were checked: what is there under a
-# pack's name and differs is not what its name says, or an index that may hide objects. Ours takes its place, by a rename.
+# $1 root, $2 our scratch directory, $3 our slot, $4 the entry's git directory (both below the root), then base names of packs: durable first,
+# the index last. Ours were checked: what is there under a pack's name and differs is not what its name says, or an index that may hide objects.
+# Ours takes its place, by a rename.
 MOVE_PACKS = r"""
 TIDY
-scratch=$1 from=$2 to=$3
-shift 3
+root=$1 scratch=$2 slot=$3 git=$4
+shift 4
 umask 022
-mkdir -p -- "$to" || exit 3
+at "$slot/objects/pack"
+exec 8<.
+from=/proc/self/fd/8
 for p; do
-    chmod 0444 "$from/$p.pack" "$from/$p.idx" && sync -- "$from/$p.pack" "$from/$p.idx" || exit 4
+    sync -- "$from/$p.pack" "$from/$p.idx" || exit 4
 done
+made "$git/objects/pack"
+same() { [ "$(stat -c %s -- "$1")" = "$(stat -c %s -- "$2")" ] && [ "$(content "$1" | sha1sum)" = "$(content "$2" | sha1sum)" ]; }
 for p; do
     for f in "$p.pack" "$p.idx"; do
-        if [ -d "$to/$f" ] && [ ! -L "$to/$f" ]; then
-            away "$to/$f" || exit 5
-        elif [ -f "$to/$f" ] && [ ! -L "$to/$f" ] && [ "$(sha1sum <"$from/$f")" = "$(sha1sum <"$to/$f")" ]; then
+        if [ -d "./$f" ] && [ ! -L "./$f" ]; then
+            away "./$f" || exit 5
+        elif [ -f "./$f" ] && [ ! -L "./$f" ] && same "$from/$f" "./$f"; then
             continue
         fi
-        mv -f -T -- "$from/$f" "$to/$f" && find "$to/$f" STAMPED >>"$scratch/proved" || exit 6
+        mv -f -T -- "$from/$f" "./$f" && find "./$f" STAMPED >>"$scratch/proved" || exit 6
     done
 done
-sync -- "$to"
+sync -- .
 """.replace("TIDY", TIDY).replace("STAMPED", STAMPED)
 
-# $1 an entry's git directory, then key value …: set where they are not set so.
+# $1 root, $2 our scratch directory, $3 an entry's git directory, below the root, then key value …: set where they are not set so. Done in
+# a copy, as git follows links.
 SETTINGS = r"""
-file=$1/config
-shift
+TIDY
+root=$1 ours=$2/config
+at "$3"
+shift 3
+content ./config | head -c MOST >"$ours" || exit 3
+changes=
 while [ $# -gt 1 ]; do
-    [ "$(git config --file "$file" --no-includes --get-all "$1" 2>/dev/null)" = "$2" ] ||
-        git config --file "$file" --replace-all "$1" "$2" || exit $?
+    if [ "$(git config --file "$ours" --no-includes --get-all "$1" 2>/dev/null)" != "$2" ]; then
+        git config --file "$ours" --replace-all "$1" "$2" || exit $?
+        changes=1
+    fi
     shift 2
 done
-sync -- "$file"
-"""
+[ -z "$changes" ] || { put "$ours" config && sync -- .; }
+""".replace("TIDY", TIDY).replace("MOST", str(CONFIG_MOST))
 
-# $1 our slot, then an argv: git that takes locks. The mark tells the next take, if this is killed, whose locks they are; a git
-# that ended by itself has left none, and what stopped it may be the lock of another one that lives.
+# $1 root, $2 our slot, below the root, then an argv that takes git's locks. The mark tells the next take, if this is killed, whose they
+# are; what ended by itself has left none, and what stopped it may be the lock of another one that lives.
 LOCKING = r"""
-mkdir -p -- "$1" && : >"$1/locks" || exit 3
-mark=$1/locks
-shift
+PLACES
+root=$1
+made "$2"
+rm -f -- ./locks && : | fresh locks || exit 3
+exec 8<.
+shift 2
 "$@"
 code=$?
-case $code in 1[3-9]?) ;; *) rm -f -- "$mark" ;; esac  # by a signal; git itself ends with up to 129, and with 255
+case $code in 1[3-9]?) ;; *) rm -f -- /proc/self/fd/8/locks ;; esac  # by a signal; git itself ends with up to 129, and with 255
 exit "$code"
-"""
+""".replace("PLACES", PLACES)
 
-# $1 an entry's git directory, $2 a place for the new file on the same volume. The content of HEAD comes by standard input.
+# $1 root, $2 our scratch directory, $3 an entry's git directory, below the root. The content of HEAD comes by standard input.
 HEAD = r"""
-cat >"$2" && sync -- "$2" && mv -f -T -- "$2" "$1/HEAD" && sync -- "$1"
-"""
+TIDY
+root=$1
+cat >"$2/HEAD" || exit 3
+at "$3"
+put "$2/HEAD" HEAD && sync -- .
+""".replace("TIDY", TIDY)
 
-# $1 the git directory, $2 our view of it: its refs in few files, and on disk.
-SETTLE_REFS = r"""
-GIT_DIR=$2 git pack-refs --all || exit $?
-sync -- "$1" "$1/refs" || exit 1
-[ ! -e "$1/packed-refs" ] || sync -- "$1/packed-refs"
-find "$1/refs" -type f -exec sync -- {} +
-"""
+# $1 root, $2 our scratch directory, $3 an entry's git directory, $4 our slot (both below the root), $5 the directory whose loose refs are ours to
+# change, below the git directory. By standard input come update-ref's commands, deletions first. The list of refs is INSPECT's; git changes it
+# in a directory of ours, where it refuses what is not there and cannot be led out; then it takes packed-refs' place, and the
+# loose ones go.
+CHANGE_REFS = r"""
+TIDY
+LOOSE_AWAY
+umask 022
+root=$1 scratch=$2 git=$3 slot=$4 s=$2/refs-git
+rm -rf -- "$s" && mkdir -p -- "$s/refs" || exit 3
+echo 'ref: refs/heads/packit-cache-view' >"$s/HEAD"
+printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >"$s/config"
+ln -s -- "$1/$3/objects" "$s/objects" && cat >"$s/commands" || exit 3
+{ echo '# pack-refs with: sorted'; cat -- "$2/refs"; } >"$s/packed-refs" || exit 3
+at "$3"
+lock=$(find . -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) -print -quit && find ./refs -name '*.lock' -print -quit)
+[ -z "$lock" ] || { echo "error: Unable to create '${lock%%[!-0-9A-Za-z./_]*}': File exists." >&2; exit 1; }
+for verb in delete update; do  # `dev` must be gone before `dev/x` can be made
+    grep -a "^$verb " "$s/commands" >"$s/some" || continue
+    GIT_DIR=$s git update-ref --no-deref --stdin <"$s/some" || exit $?
+done
+GIT_DIR=$s git pack-refs --all || exit $?
+put "$s/packed-refs" packed-refs || exit 1
+sync -- .
+loose_away "$5"
+""".replace("TIDY", TIDY).replace("LOOSE_AWAY", LOOSE_AWAY)
 
-# $1 our slot (gone afterwards), $2 the final name, $3 `replace` where something unusable is there, $4 its configuration, $5 our scratch
-# directory, then the base names of its packs: those that were checked, and no others. By standard input come the line of HEAD, then refs,
-# `id name` lines in the order of names: they are bytes, which an argument need not carry. Everything is on disk before the one rename, and
+# $1 root, $2 the name, $3 our slot, below the root (gone afterwards), $4 `replace` where something unusable is there, $5 its configuration, $6 our
+# scratch directory, then the base names of its packs: those that were checked, and no others. By standard input come the line of HEAD, then
+# refs, `id name` lines in the order of names: they are bytes, which an argument need not carry. Everything is on disk before the one rename, and
 # what was there before comes back where that fails. Nobody uses the new repository yet, so its refs are written as one file; every id
 # must be there.
 _PUBLISH_NEW = (
     r"""
 TIDY
 umask 022
-n=$1/new q=$1/objects/pack
-rm -rf -- "$n" "$1/old" && mkdir -p -- "$n/objects/pack" "$n/objects/info" "$n/refs/heads" "$n/refs/tags" || exit 3
-printf '%s' "$4" >"$n/config" && cat >"$1/lines" && sed 1q "$1/lines" >"$n/HEAD" || exit 3
-slot=$1 to=$2 how=$3 scratch=$5
-shift 5
+root=$1 to=$2 slot=$3 how=$4 scratch=$6 n=$6/new
+rm -rf -- "$n" && mkdir -p -- "$n/refs" && cat >"$n/lines" || exit 3
+printf '%s' "$5" >"$n/config" && sed 1q "$n/lines" >"$n/HEAD" && sed '1s/.*/# pack-refs with: sorted/' "$n/lines" >"$n/packed-refs" || exit 3
 : >"$scratch/proved" || exit 3
+shift 6
+made "$slot"
+exec 8<.
+rm -rf -- ./new ./old && mkdir -- ./new || exit 3
+into new
+exec 7<.
+mkdir -- ./objects ./refs && (into refs && mkdir -- ./heads ./tags) || exit 3
+for f in HEAD config packed-refs; do
+    fresh "$f" <"$n/$f" || exit 3
+done
+into objects
+exec 6<.
+mkdir -- ./info ./pack && into pack || exit 3
+exec 5<.
+at "$slot/objects/pack"
 for p; do
     for f in "$p.pack" "$p.idx"; do
-        chmod 0444 "$q/$f" && mv -f -T -- "$q/$f" "$n/objects/pack/$f" && find "$n/objects/pack/$f" STAMPED >>"$scratch/proved" || exit 4
+        mv -f -T -- "./$f" "/proc/self/fd/5/$f" && find "/proc/self/fd/5/$f" STAMPED >>"$scratch/proved" || exit 4
     done
 done
-set -- "$slot" "$to" "$how"
-sed '1s/.*/# pack-refs with: sorted/' "$1/lines" >"$n/packed-refs" || exit 3
-sed 1d "$n/packed-refs" | cut -d' ' -f1 >"$1/wanted"
-GIT_DIR=$n git cat-file --batch-check='%(objectname)' <"$1/wanted" >"$1/found" || exit 7
-missing=$(grep -c ' missing$' "$1/found")
+ln -s -- /proc/self/fd/6 "$n/objects" && sed 1d "$n/packed-refs" | cut -d' ' -f1 >"$n/wanted" || exit 3
+mv -- "$n/packed-refs" "$n/lines"
+GIT_DIR=$n git cat-file --batch-check='%(objectname)' <"$n/wanted" >"$n/found" || exit 7
+missing=$(grep -c ' missing$' "$n/found")
 [ "$missing" = 0 ] || { echo "$missing of the refs' objects are not there" >&2; exit 7; }
-find "$n" -exec sync -- {} + || exit 3
-if [ "$3" = replace ]; then mv -T -- "$2" "$1/old" || aside "$2" "${2%/*}/LEFT" || exit 4; fi
-mv -T -- "$n" "$2" || { [ "$3" != replace ] || mv -T -- "$1/old" "$2"; exit 5; }
-sync -- "${2%/*}"
-away "$1"
-rmdir -- "${1%/*}" 2>/dev/null
+cd -P -- /proc/self/fd/7 && find . -exec sync -- {} + || exit 3
+cd -P -- "$root" || exit 3
+new=/proc/self/fd/8/new old=/proc/self/fd/8/old
+if [ "$how" = replace ]; then mv -T -- "./$to" "$old" || aside "./$to" ./LEFT || exit 4; fi
+mv -T -- "$new" "./$to" || { [ "$how" != replace ] || mv -T -- "$old" "./$to"; exit 5; }
+sync -- .
+clear_slot "${slot##*/}"
 exit 0
 """.replace("TIDY", TIDY)
     .replace("LEFT", LEFT)
     .replace("STAMPED", STAMPED)
 )
-# $1 to $5 as INSPECT, then those of the above: published, and looked at in the same process.
+# $1 to $5 as INSPECT, then those of the above from $3 on: published, and looked at in the same process.
 PUBLISH_NEW = (
     f"inspect() ({INSPECT})\npublish() ({_PUBLISH_NEW})\n"
     + r"""
 root=$1 name=$2 age=$3 scratch=$4 config=$5
 shift 5
-publish "$@" >&2 || exit $?
+publish "$root" "$name" "$@" >&2 || exit $?
 inspect "$root" "$name" "$age" "$scratch" "$config"
 """
 )
 
-# $1 the entry, $2 `bare` or `non-bare` (what it is): adds the other layout's path to its objects.
+# $1 root, $2 the entry's name, $3 `bare` or `non-bare` (what it is), $4 our scratch directory: adds the other layout's path to its objects.
 BRIDGE = r"""
 TIDY
-if [ "$2" = bare ]; then
-    [ -d "$1/.git" ] || away "$1/.git" || exit 3
-    mkdir -p -- "$1/.git" && away "$1/.git/objects.new" && { [ -L "$1/.git/objects" ] || away "$1/.git/objects"; } || exit 3
-    ln -s -- ../objects "$1/.git/objects.new" && mv -T -- "$1/.git/objects.new" "$1/.git/objects"
-    sync -- "$1/.git" "$1"
+root=$1
+at "$2"
+if [ "$3" = bare ]; then
+    [ -d ./.git ] && [ ! -L ./.git ] || away ./.git || exit 3
+    [ -d ./.git ] || mkdir -- ./.git || exit 3
+    into .git
+    away ./objects.new && { [ -L ./objects ] || away ./objects; } || exit 3
+    ln -s -- ../objects ./objects.new && mv -T -- ./objects.new ./objects && sync -- .
 else
-    x=$1/.git/info/exclude
-    if [ -L "$x" ] || { [ -e "$x" ] && [ ! -f "$x" ]; }; then away "$x" || exit 3; fi
-    mkdir -p -- "$1/.git/info"
-    grep -qx /objects "$x" 2>/dev/null || echo /objects >>"$x"
-    ln -s -T -- .git/objects "$1/objects" && sync -- "$1"
+    made "$2/.git/info"
+    if [ -L ./exclude ] || { [ -e ./exclude ] && [ ! -f ./exclude ]; }; then away ./exclude || exit 3; fi
+    : >"$4/exclude"
+    [ ! -f ./exclude ] || content ./exclude | head -c MOST >"$4/exclude"
+    grep -qx /objects "$4/exclude" || { echo /objects >>"$4/exclude" && put "$4/exclude" exclude; } || exit 3
+    at "$2"
+    ln -s -T -- .git/objects ./objects && sync -- .
 fi
-""".replace("TIDY", TIDY)
+""".replace("TIDY", TIDY).replace("MOST", str(CONFIG_MOST))
 
 # $1 root, $2 name, $3 slot: out of the consumers' sight by one rename, then deleted. Prints `absent`, `removed` or `kept` with the
 # uid and mode of what cannot be taken away; then `left` lines of what could not be deleted, of this project.
 REMOVE = (
     r"""
-cd -- "$1" || exit 3
+root=$1
+cd -P -- "$root" || exit 3
 TIDY
 clear_work
-away "./WORK/$3"
+clear_slot "$3"
 if there "./$2"; then
     [ -L "./$2" ] || open_up "./$2" -maxdepth 0
-    mkdir -p -- "./WORK/$3" || exit 4
-    if mv -T -- "./$2" "./WORK/$3/old" 2>/dev/null || aside "./$2" ./LEFT; then
+    made "WORK/$3"
+    exec 8<.
+    cd -P -- "$root" || exit 3
+    if mv -T -- "./$2" /proc/self/fd/8/old 2>/dev/null || aside "./$2" ./LEFT; then
         sync -- . || exit 4
         echo removed
     else
         echo "kept $(stat -c '%u %a' -- "./$2")"
     fi
-    away "./WORK/$3"
+    clear_slot "$3"
 else
     echo absent
 fi

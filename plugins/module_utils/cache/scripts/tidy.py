@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from .places import PLACES
+
 WORK = ".packit-deployment#work"
 """Our directory at the root of a volume while we work. `#` starts a URL's fragment, so no project can have this name."""
 LEFT = ".packit-deployment#left"
@@ -13,7 +15,7 @@ LEFT = ".packit-deployment#left"
 STAMPED = r"-printf '%f %i %s %C@\0'"
 """find's words for what tells whether a pack's file is the one that was looked at."""
 
-# All are called in the volume's root.
+# All are given names in the working directory, as ``places`` wants it; the last two are called in the volume's root.
 #
 # open_up PATH [find's words]: make our own files below PATH readable and writable. Root needs no such thing.
 # there PATH: whether something is there, a dangling link too.
@@ -21,13 +23,15 @@ STAMPED = r"-printf '%f %i %s %C@\0'"
 # away PATH: delete; if that fails, rename to `left#…` in the same directory. Fails if it is still there.
 # clear_work: make the work directory ours: rename one of another uid, remove a link, delete what earlier runs left. Follows no link.
 # tell_left NAME: for each leftover of NAME (or `*`) print `left`, uid and mode.
-TIDY = r"""
+TIDY = (
+    PLACES
+    + r"""
 me=$(id -u)
 open_up() {
     [ "$me" != 0 ] || return 0
     at=$1
     shift
-    find "$at" "$@" -user "$me" \( -type d ! -perm -0700 -o -type f ! -perm -0400 \) -exec chmod u+rwX -- {} \; 2>/dev/null
+    find "$at" "$@" -user "$me" \( -type d ! -perm -0700 -o -type f ! -perm -0400 \) -execdir chmod u+rwX -- {} \; 2>/dev/null
     return 0
 }
 there() { [ -e "$1" ] || [ -L "$1" ]; }
@@ -49,10 +53,20 @@ clear_work() {
         open_up "$d"
         rm -rf -- "$d" 2>/dev/null
     done
-    for d in ./WORK/left#*; do
-        there "$d" || continue
-        rm -rf -- "$d" 2>/dev/null
-    done
+    [ ! -d ./WORK ] || (
+        into WORK
+        for d in ./left#*; do
+            there "$d" || continue
+            rm -rf -- "$d" 2>/dev/null
+        done
+    )
+    return 0
+}
+# the slot $1 of the work directory goes, and the work directory with it if nothing else is in it.
+clear_slot() {
+    if [ ! -d ./WORK ] || [ -L ./WORK ]; then return 0; fi
+    (into WORK && away "./$1") || return
+    rmdir ./WORK 2>/dev/null
     return 0
 }
 tell_left() {
@@ -63,3 +77,4 @@ tell_left() {
     done
 }
 """.replace("WORK", WORK).replace("LEFT", LEFT)
+)

@@ -15,7 +15,7 @@ from ...deadline import Deadline
 from ...shell import Progress
 from ..entry import Entry
 from ..model import Method, Snapshot
-from ..objects import Side, fetch_file, send_file
+from ..objects import Side, fetch_file, receive_file
 from ..packs import files_of
 from ..repository import Incoming, Repository
 
@@ -59,6 +59,6 @@ class FromWorker:
         files = files_of(pack.name for pack in packs)
         repository.expect([pack.name for pack in packs], sum((self._scratch / name).stat().st_size for name in files), deadline)
         for name in files:
-            send_file(repository, self._scratch / name, f"{repository.pack_directory}/{name}", deadline)
+            receive_file(repository, self._scratch / name, name, deadline)
         # Into an empty entry git has proved the whole; else the new part is walked where it arrives.
         return repository.incoming(connected=bool(packs) and not self._worker.entry.usable, deadline=deadline)

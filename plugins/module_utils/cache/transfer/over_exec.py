@@ -11,6 +11,7 @@ from ...shell import Completed, Progress, Shell
 from ..pack_maker import FinishedPacks
 from ..packs import files_of
 from ..repository import Repository
+from ..scripts import OPEN
 from .rsync import IDLE_TIMEOUT, RESUMING, connection_lost, explained, persist
 
 _TRIES, _PAUSE = 4, 2.0
@@ -32,10 +33,10 @@ class ExecCourier:
         names = "".join(f"{name}\n" for name in files_of(packs.names)).encode()
 
         def once() -> Completed:
-            with repository.shell.rsync_peer(deadline) as peer:
+            with repository.shell.rsync_peer(deadline, repository.quarantined()) as peer:
                 argv = ["rsync", "-s", "--files-from=-", *RESUMING, f"--timeout={IDLE_TIMEOUT}", "--info=progress2", "--outbuf=L"]
-                argv += [*peer.options, "--", f"{packs.directory}/", f"{peer.prefix}{repository.pack_directory}/"]
-                words = ("sh", "-c", 'exec "$@" >&2', "rsync", *argv)
+                argv += [*peer.options, "--", f"{packs.directory}/", f"{peer.prefix}{OPEN}/"]
+                words = (*peer.within, "sh", "-c", 'exec "$@" >&2', "rsync", *argv)
                 return self._local.run(words, deadline=deadline, stdin=names, env=peer.env, progress=progress)
 
         done = persist(once, connection_lost, repository.shell, _TRIES, _PAUSE, deadline)

@@ -147,13 +147,23 @@ class NetworkCourier:
 
     def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
         """See ``Courier``."""
-        copy_packs(repository.shell, repository.scratch, self._route, self._key, packs, repository.pack_directory, deadline, progress)
+        copy_packs(
+            repository.shell, repository.scratch, self._route, self._key, packs, scripts.OPEN, deadline, progress, repository.quarantined()
+        )
 
 
 def copy_packs(
-    shell: Shell, scratch: str, route: Route, key: Key, packs: FinishedPacks, to: str, deadline: Deadline, progress: Progress | None = None
+    shell: Shell,
+    scratch: str,
+    route: Route,
+    key: Key,
+    packs: FinishedPacks,
+    to: str,
+    deadline: Deadline,
+    progress: Progress | None = None,
+    within: tuple[str, ...] = (),
 ) -> None:
-    """Have a place copy packs that a seed serves into its directory ``to``.
+    """Have a place copy packs that a seed serves into its directory ``to``; ``within``: the beginning of the argv.
 
     Raises SeedLost, PlaceLost where it is the place itself that was lost, DeploymentError.
     """
@@ -165,7 +175,7 @@ def copy_packs(
     )  # fmt: skip
 
     def once() -> Completed:
-        return _rsync(shell, scratch, key, names, argv, deadline, progress)
+        return _rsync(shell, scratch, key, names, argv, deadline, progress, within)
 
     done = persist(once, seed_lost, shell, _TRIES, _PAUSE, deadline)
     if done.returncode:
@@ -194,10 +204,11 @@ def _rsync(
     argv: tuple[str, ...],
     deadline: Deadline,
     progress: Progress | None = None,
+    within: tuple[str, ...] = (),
 ) -> Completed:
     """Have a place copy files of these names, and no others."""
     secret, listed = f"{scratch}/secret", f"{scratch}/names"
     # From the root of what is served: of files below another directory, a daemon of rsync 3.5.0 says that they have vanished.
     words = ("rsync", f"--password-file={secret}", f"--files-from={listed}", "--no-relative", *argv)
     stdin = "".join(f"{line}\n" for line in (key.secret, *names)).encode()
-    return shell.run(scripts.argv(_WITH_SECRET, secret, listed, *words), deadline=deadline, stdin=stdin, progress=progress)
+    return shell.run((*within, *scripts.argv(_WITH_SECRET, secret, listed, *words)), deadline=deadline, stdin=stdin, progress=progress)

@@ -34,7 +34,7 @@ def by_hand(entry: Path) -> Path:
     return entry / ".git"
 
 
-@pytest.mark.parametrize("at", range(1, 5))
+@pytest.mark.parametrize("at", range(1, 4))
 def test_a_kill_as_refs_are_made_anew_loses_no_branch_of_the_entrys_own(
     tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
@@ -45,7 +45,7 @@ def test_a_kill_as_refs_are_made_anew_loses_no_branch_of_the_entrys_own(
     (git_dir / "config").write_text("[[\n")
     (tmp_path / "bin").mkdir()
     script = f"""#!/bin/sh
-case $PWD$* in *repair*) ;; *) exec {shutil.which("mv")} "$@" ;; esac
+case $* in *.lock*|*/fd/6*) ;; *) exec {shutil.which("mv")} "$@" ;; esac
 echo >>{tmp_path}/moves
 [ "$(wc -l <{tmp_path}/moves)" != {at} ] || kill -9 0
 exec {shutil.which("mv")} "$@"

@@ -12,7 +12,7 @@ import shutil
 import signal
 import socket
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -344,7 +344,7 @@ class Killed(LocalShell):
         return "pod sand/filler"
 
     @contextmanager
-    def rsync_peer(self, deadline: Deadline) -> Iterator[RsyncPeer]:
+    def rsync_peer(self, deadline: Deadline, within: Sequence[str] = ()) -> Iterator[RsyncPeer]:
         yield RsyncPeer(("sh", "-c", KILLED, "x"), "pod:", {})
 
     def run(self, argv: tuple[str, ...], **options: Any) -> Completed:  # type: ignore[override]

@@ -1,0 +1,52 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Shell functions by which scripts work on a volume where a stranger is at work, too, under the same uid.
+
+Between any two steps he can put a link in the place of a directory or a file. So a script enters a directory once, is sure where it is, and
+from there names last components only; or it keeps the directory open, as ``/proc/self/fd/8``, which stays that directory whatever is renamed.
+What is ours (lists, answers, new files in the making) lies in our scratch directory, which is not on the volume.
+"""
+
+from __future__ import annotations
+
+OPEN = "/proc/self/fd/8"
+"""Where a process that was started by ``QUARANTINED`` finds the quarantine's pack directory."""
+CHANGED = 77
+"""Exit code of a script that met something else than what was there a moment before."""
+
+# "$root" is the volume's root. Paths are below it, of names that we have checked.
+#
+# into NAME: the working directory becomes NAME in it. No link leads out: the new one's parent must be the old one.
+# at PATH: the same, from the root, for each part of the path. made PATH: each part is made where it is not there.
+# content FILE: what is in it, of a plain file only: a link is refused, and a pipe is empty.
+# fresh NAME: standard input becomes a new file in the working directory, never one that was there.
+# put FILE NAME: the file of ours takes the place of NAME in the working directory, by a rename, as git itself does it, with NAME.lock.
+PLACES = r"""
+changed() { echo "error: somebody changed $1 in the middle of the work" >&2; exit CHANGED; }
+into() {
+    { command exec 9<. && cd -P -- "./$1"; } 2>/dev/null && [ .. -ef /proc/self/fd/9 ] || changed "$1"
+    exec 9<&-
+}
+at() {
+    cd -P -- "$root" || exit 3
+    path=$1/
+    while [ -n "$path" ]; do into "${path%%/*}"; path=${path#*/}; done
+}
+made() {
+    cd -P -- "$root" || exit 3
+    path=$1/
+    while [ -n "$path" ]; do
+        [ -d "./${path%%/*}" ] || mkdir -- "./${path%%/*}" || exit 3
+        into "${path%%/*}"
+        path=${path#*/}
+    done
+}
+content() { dd if="$1" iflag=nofollow,nonblock bs=1M status=none; }
+fresh() { dd of="./$1" conv=excl bs=1M status=none; }
+put() {
+    fresh "$2.lock" <"$1" || return
+    if [ -d "./$2" ] && [ ! -L "./$2" ]; then away "./$2"; fi
+    sync -- "./$2.lock" && mv -f -T -- "./$2.lock" "./$2" || { rm -f -- "./$2.lock"; return 1; }
+}
+""".replace("CHANGED", str(CHANGED))
