@@ -32,7 +32,11 @@ def populate(module: Any) -> None:
         asking = Deadline(_ASKING_SECONDS, "asking the API who we are", stop)
         report_progress(Progress("", f"works on {client.host} as {user(client, asking)}"))
         outcome = Populate(options, client, stop, report_progress).run(module.check_mode)
-    for words in (*outcome.notes, *filter(None, [report.unlisted(outcome.plan, outcome.results)]), *report.warnings(outcome.results)):
+    for words in (
+        *outcome.notes,
+        *filter(None, [report.unlisted(outcome.plan, outcome.results, outcome.unread)]),
+        *report.warnings(outcome.results),
+    ):
         module.warn(words)
     answer = _answer(outcome, client, module.check_mode, options.state)
     failed = report.failures(outcome.results)

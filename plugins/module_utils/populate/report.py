@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from ..cache.model import Volume
@@ -107,11 +107,16 @@ def warnings(results: Iterable[PairResult]) -> list[str]:
     return found
 
 
-def unlisted(plan: Plan, results: Iterable[PairResult]) -> str:
-    """One line on what lies on the volumes though nobody lists it, by the claims and by what was seen; empty where there is nothing."""
+def unlisted(plan: Plan, results: Iterable[PairResult], listed: Collection[str] = ()) -> str:
+    """One line on what lies on the volumes though nobody lists it, by the claims and by what was seen; empty where there is nothing.
+
+    ``listed`` are projects that somebody lists though the plan does not have them.
+    """
     found: dict[str, set[str]] = {}
     for pair, names in [*((one.pair, one.unlisted) for one in plan.pairs), *((one.pair, one.unlisted) for one in results)]:
         for name in names:
+            if name in listed:
+                continue
             found.setdefault(name, set()).add(pair.name)
     if plan.state is not State.PRESENT or not found:
         return ""
