@@ -160,7 +160,7 @@ def _explained(project: Project, where: str, completed: Completed) -> UpstreamEr
         return UpstreamError(f"{other}, as seen from {where}.", remedy)
     if completed.returncode == 127 or ("not found" in lowered and "git:" in lowered):
         remedy = f"Install git in {where}."
-    elif "could not read username" in lowered or "authentication failed" in lowered or "403" in lowered:
+    elif "could not read username" in lowered or "authentication failed" in lowered or "returned error: 403" in lowered:
         remedy = "Upstream wants credentials: configure git's credential helper for the user who runs the playbook."
     elif "permission denied (" in lowered or "host key verification failed" in lowered:
         remedy = SSH_REMEDY

@@ -108,3 +108,10 @@ def test_where_there_is_no_way_a_fetch_is_not_tried_again() -> None:
     """It takes minutes to find out, and the controller may have a way."""
     words = "fatal: unable to access 'https://e.org/x/': Failed to connect to e.org port 443: Connection timed out"
     assert not passes(Completed(("git",), 128, b"", words), way=False)
+
+
+def test_a_number_in_a_url_is_no_status(server: GitServer) -> None:
+    absent = parse_project({"url": server.url("issue-403.git")})
+    with pytest.raises(UpstreamError) as caught:
+        read_snapshot(LocalShell(), absent, Pauses())
+    assert caught.value.remedy == "Check the URL."
