@@ -9,7 +9,13 @@ from ..errors import DeploymentError, PlaceLost
 
 
 class ClusterError(DeploymentError):
-    """The API refused, or could not be asked."""
+    """The API refused, or could not be asked.
+
+    ``passes``: the same request may succeed soon; where ``retry_after`` is more than 0, after so many seconds.
+    """
+
+    passes = False
+    retry_after = 0.0
 
 
 class NotFound(ClusterError):

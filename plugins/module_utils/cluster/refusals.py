@@ -28,8 +28,20 @@ def answer_body(raw: Any) -> Object:
     return data if isinstance(data, dict) else {"message": text[:500]}
 
 
-def refused(status: int, body: Object, what: str, host: str) -> ClusterError:
+_OVERLOADED = (429, 500, 502, 503, 504)
+# What the API server's storage and its quota say where two wrote at once (k8s.io/apiserver/pkg/registry, plugin/resourcequota).
+_RACES = ("Operation cannot be fulfilled", "please apply your changes to the latest version")
+
+
+def refused(status: int, body: Object, what: str, host: str, retry_after: float = 0.0) -> ClusterError:
     """The error for an answer with an error status."""
+    failure = _refused(status, body, what, host)
+    failure.passes = status in _OVERLOADED or (status == 409 and any(words in failure.message for words in _RACES))
+    failure.retry_after = retry_after
+    return failure
+
+
+def _refused(status: int, body: Object, what: str, host: str) -> ClusterError:
     reason, message = str(body.get("reason", "")), str(body.get("message", "")) or f"HTTP status {status}"
     text = f"The API refused to {what}: {message}"
     if status == 401:
