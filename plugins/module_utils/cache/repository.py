@@ -232,7 +232,8 @@ class Repository:
         Raises NoSpace, with the figures, before anything is written that cannot be finished.
         """
         free, received = self.script(scripts.QUARANTINE, (self.root, self._slot, *packs), deadline).text().split()
-        check_free(self.name, self.shell.where, needs=max(0, size - int(received)), free=int(free))
+        if free.isdecimal():  # some file systems do not say, and df prints `-`
+            check_free(self.name, self.shell.where, needs=max(0, size - int(received)), free=int(free))
 
     def discard(self, pack: str, deadline: Deadline) -> None:
         """Remove a damaged pack from the quarantine."""

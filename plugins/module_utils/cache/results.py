@@ -79,12 +79,14 @@ class VolumeResult:
 
 @dataclass(frozen=True)
 class PairResult:
-    """Both volumes of a pair; ``unlisted`` names what lies there and stays, though nobody lists it."""
+    """Both volumes of a pair; ``unlisted`` names what lies there and stays, though nobody lists it. ``fault`` is the traceback of an error
+    that nobody expected, empty where there was none."""
 
     pair: Pair
     sandbox: VolumeResult
     worker: VolumeResult
     unlisted: tuple[str, ...] = ()
+    fault: str = ""
 
 
 @dataclass(frozen=True)

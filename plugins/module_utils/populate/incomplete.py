@@ -1,17 +1,29 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Results of what no plan was made for: projects whose upstream could not be read, and workers without a sandbox's claim. Pure."""
+"""What a run has to tell beside its plan's results: projects that could not be read, workers without a sandbox's claim, what stayed behind."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
+from ..background import unexpected
 from ..cache.model import Pair, Project, Volume
 from ..cache.plan import Action, Plan
 from ..cache.results import PairResult, ProjectResult, VolumeResult
 from ..errors import DeploymentError
+
+
+def tidied(*works: Callable[[], None]) -> tuple[str, ...]:
+    """Do all of ``works``; in words what could not be done, so that the run's results are told all the same."""
+    left = []
+    for work in works:
+        try:
+            work()
+        except Exception as error:  # noqa: BLE001  (whatever it is, the results are worth more)
+            left.append(str(unexpected("Tidying up at the end", error)))
+    return tuple(left)
 
 
 def unread(failed: Mapping[str, DeploymentError], plan: Plan, results: Sequence[PairResult]) -> tuple[PairResult, ...]:

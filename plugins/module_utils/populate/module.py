@@ -21,6 +21,8 @@ from .run import Outcome, Populate
 from .signals import stopping_on_signals
 
 _ASKING_SECONDS = 60.0
+_TRACEBACKS = 3
+"""From -vvv on they are shown."""
 
 
 def populate(module: Any) -> None:
@@ -40,6 +42,9 @@ def populate(module: Any) -> None:
         module.warn(words)
     answer = _answer(outcome, client, module.check_mode, options.state)
     failed = report.failures(outcome.results)
+    faults = [result.fault for result in outcome.results if result.fault]
+    if failed and faults and module._verbosity >= _TRACEBACKS:
+        module.fail_json(msg=failed, exception="\n".join(faults), **answer)
     if failed:
         module.fail_json(msg=failed, **answer)
     module.exit_json(**answer)

@@ -34,7 +34,7 @@ from ..cluster.sweep import left_behind, sweep
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..local_shell import LocalShell
-from .incomplete import lone, unread
+from .incomplete import lone, tidied, unread
 from .keeper import ClusterKeeper, Settings, recorded
 from .observe import Observed, observe, openshift_namespaces
 from .options import PopulateOptions
@@ -171,9 +171,10 @@ class Populate:
         namespaces = sorted({pod.namespace for pod in left})
         try:
             present = [parse_pod(item) for namespace in namespaces for item in self._client.list("Pod", namespace, closing, labels=LABEL)]
+            removed = sweep(self._client, present, closing)
         except DeploymentError:
             return []  # the next run does it; this one has its results to tell
-        return [f"A pod that an earlier run left behind was removed: {name}." for name in sweep(self._client, present, closing)]
+        return [f"A pod that an earlier run left behind was removed: {name}." for name in removed]
 
     def _upstreams(self, observed: Observed, check_mode: bool) -> Upstreams:
         """One snapshot for each project, for the whole run."""
@@ -202,7 +203,7 @@ class Populate:
         pairs = [pair.pair for pair in plan.pairs if not pair.idle]
         known = [record for pair in plan.pairs for volume in pair.pair.volumes if (record := keeper.recorded(volume)) is not None]
         sizes = {name: held.bytes for record in known for name, held in record.projects.items()}
-        with tempfile.TemporaryDirectory(prefix="packit-deployment-") as directory:
+        with tempfile.TemporaryDirectory(prefix="packit-deployment-", ignore_cleanup_errors=True) as directory:
             scratch = Path(directory)
             seeds = Seeds(
                 self._client,
@@ -230,9 +231,8 @@ class Populate:
                     self._stop,
                 )
             finally:
-                seeds.close()
-                transfers.close()
-            return _Done(results, seeds.notes + transfers.notes)
+                left = tidied(seeds.close, transfers.close)
+            return _Done(results, seeds.notes + transfers.notes + left)
 
 
 @dataclass(frozen=True)
