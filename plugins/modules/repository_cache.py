@@ -291,6 +291,14 @@ summary:
   returned: always, unless the options are wrong
   type: list
   elements: str
+failures:
+  description: What failed, a paragraph for each cause, with all projects and volumes where it did, and what to do.
+  returned: where something is not as wanted
+  type: list
+  elements: str
+  sample:
+    - "packit, on packit-prod-sandbox/sandcastle-repository-cache-packit-worker-1, packit-prod/packit-worker-repository-cache-packit-worker-1:
+      packit needs 22 MB more on the volume, which has 9 MB free."
 plan:
   description:
     - What was to be done to each project on each volume, by which C(method) and C(why). C(action) is V(look) where that is

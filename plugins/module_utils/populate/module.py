@@ -15,6 +15,7 @@ from ..cluster.access import user
 from ..cluster.client import Client, connect
 from ..deadline import Deadline
 from . import report
+from .failures import failures, headline
 from .options import ARGUMENT_SPEC, parse_options
 from .progress import writer
 from .run import Outcome, Populate
@@ -41,12 +42,13 @@ def populate(module: Any) -> None:
     ):
         module.warn(words)
     answer = _answer(outcome, client, module.check_mode, options.state)
-    failed = report.failures(outcome.results)
+    causes = failures(outcome.results)
+    failed = headline(outcome.results, causes)
     faults = [result.fault for result in outcome.results if result.fault]
     if failed and faults and module._verbosity >= _TRACEBACKS:
-        module.fail_json(msg=failed, exception="\n".join(faults), **answer)
+        module.fail_json(msg=failed, failures=causes, exception="\n".join(faults), **answer)
     if failed:
-        module.fail_json(msg=failed, **answer)
+        module.fail_json(msg=failed, failures=causes, **answer)
     module.exit_json(**answer)
 
 

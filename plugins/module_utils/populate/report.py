@@ -80,24 +80,6 @@ def summary(results: Iterable[PairResult]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
 
 
-def failures(results: Iterable[PairResult]) -> str:
-    """What failed, volume by volume, with what to do; empty where nothing did. Each reason once a volume."""
-    lines = []
-    for result in _volumes(results):
-        reasons: dict[tuple[str, str], list[str]] = {}
-        for project in result.projects:
-            if project.failed:
-                reasons.setdefault((project.error, project.remedy), []).append(project.project)
-        for (error, remedy), names in reasons.items():
-            lines.append(f"- {result.volume} ({', '.join(names)}): {error} {remedy}".rstrip())
-    if not lines:
-        return ""
-    total = len(list(_volumes(results)))
-    failed = sum(result.failed for result in _volumes(results))
-    others = "the others are, and a second run does only the rest" if failed < total else "what was there before is as it was"
-    return f"{failed} of {total} volumes are not as wanted; {others}.\n" + "\n".join(lines)
-
-
 def warnings(results: Iterable[PairResult]) -> list[str]:
     """Warnings of all volumes and projects."""
     found = []
