@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from tests.repositories import make
 from tests.upstream.server import Page
+from tests.waiting import until
 
-from .harness import Scene
+from .harness import SAND, Scene
 
 
 def test_projects_that_cannot_be_read_cost_nothing_else(scene: Scene) -> None:
@@ -52,4 +53,59 @@ def test_projects_that_cannot_be_read_in_a_pod_cost_nothing_else(scene: Scene) -
     assert done.code != 0
     assert done.actions()[scene.worker_claim()] == {"one": "add", "missing": "failed"}
     assert "could not be read from pod" in done.project(scene.worker_claim(), "missing")["error"]
+    scene.check()
+
+
+def test_what_the_api_refuses_for_a_moment_costs_nothing(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository()
+    conflict = 'Operation cannot be fulfilled on resourcequotas "q": the object has been modified'
+    for verb, code, message in (
+        ("create", 500, "etcdserver: leader changed"),
+        ("create", 409, conflict),
+        ("delete", 403, "an admission plugin says no"),
+        ("delete", 500, "failed calling webhook"),
+    ):
+        scene.cluster.fault("deny", verb=verb, resource="pods", code=code, message=message, times=1)
+    done = scene.succeed()
+    assert scene.cluster.faults_left() == 0
+    assert "was refused, and is asked for again" in done.text
+    scene.check()
+
+
+def test_a_sandboxs_volume_that_stays_held_is_no_success(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository()
+    scene.cluster.fault("deny", verb="delete", resource="pods", namespace=SAND, message="an admission plugin says no")
+    done = scene.run()
+    assert done.code != 0
+    assert done.actions()[scene.sandbox_claim()] == {"one": "add"}
+    left = [name for name in scene.fillers() if "filler" in name]
+    assert len(left) == 1
+    pod = left[0].rpartition("/")[2]
+    said = [words for words in done.result["failures"] if words.startswith(f"{SAND}/{scene.sandbox_claim()}: Pod {SAND}/{pod} ")]
+    assert len(said) == 1 and f"kubectl delete pod --namespace {SAND} {pod}" in said[0]
+    assert "an admission plugin says no" in said[0]
+    images = [name.rpartition("/")[2] for name in scene.fillers() if "image" in name]
+    assert all(f"kubectl delete pod --namespace {SAND} {name}" in done.text for name in images)
+    scene.cluster.clear_faults()
+    scene.sweep()
+    scene.check()
+
+
+def test_a_token_that_expires_in_mid_run_ends_it_in_words(scene: Scene) -> None:
+    scene.deploy(2)
+    scene.repository()
+    scene.server.hold()
+    started = scene.start(filler={"heartbeat": 12})
+    until(lambda: any("filler" in name for name in scene.fillers()), "a filler")
+    scene.cluster.fault("deny", code=401, message="Unauthorized")
+    scene.server.release()
+    done = started.finish()
+    assert done.code != 0
+    assert {row for rows in done.actions().values() for row in rows.values()} <= {"failed", "blocked"}
+    assert "The API at" in done.text and "does not accept the token (expired, or wrong). Log in again" in done.text
+    assert "Traceback" not in done.everything and "not expected" not in done.text
+    scene.cluster.clear_faults()
+    scene.sweep()
     scene.check()

@@ -182,8 +182,8 @@ class Client:
     def create(self, kind: str, namespace: str, body: Object, deadline: Deadline, *, dry_run: bool = False) -> Object:
         """Make an object. Raises AlreadyExists, QuotaExceeded, …
 
-        Sent once only, but for reviews: whether a request whose answer was lost has made the object, only the caller can tell. ``dry_run``:
-        the server admits and answers as if, and keeps nothing.
+        Sent once only, but for reviews and where the server says that it did nothing: whether a request whose answer was lost has made the
+        object, only the caller can tell. ``dry_run``: the server admits and answers as if, and keeps nothing.
         """
         query = [("dryRun", "All")] * dry_run
         tries = 0 if dry_run or kind in _REVIEWS else 1
@@ -294,7 +294,7 @@ class Client:
         while True:
             with self._lock:
                 self.requests += 1
-            left = deadline.left()
+            left, untouched = deadline.left(), False
             try:
                 response = self._dynamic.request(
                     method,
@@ -313,7 +313,9 @@ class Client:
                 if error.status in REDIRECTS:
                     raise redirected(error.status, (error.headers or {}).get("Location", ""), what, self.host) from error
                 failure = refused(error.status or 0, answer_body(error.body), what, self.host, retry_after(error.headers))
-                again = failure.passes and not isinstance(failure, Conflict)  # who has read what changed since reads it again
+                # Who has read what changed since reads it again; a creation has read nothing, and was not done.
+                again = failure.passes and (method == "post" or not isinstance(failure, Conflict))
+                untouched = error.status in (409, 429)
             except NoAnswer as error:
                 failure = Unreachable(f"What {self.host} answered when asked to {what} is no API's answer: {error}.", REACH_REMEDY)
                 again = True
@@ -321,7 +323,7 @@ class Client:
                 failure = Unreachable(
                     f"The API at {self.host} did not answer when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY
                 )
-                again = not is_certificate_error(error)
+                failure.passes = again = not is_certificate_error(error)
             except ConfigException as error:
                 raise ClusterError(f"There are no credentials any more to {what}: {error}", "Log in again.") from error
             except ValueError as error:  # its words may hold the token
@@ -329,7 +331,7 @@ class Client:
                     f"The client library could not ask the API at {self.host} to {what} ({type(error).__name__})."
                 ) from error
             sent += 1
-            if not again or sent == tries:
+            if not again or (tries and sent >= tries and not untouched):
                 raise failure
             pause = max(_PAUSES[min(sent - 1, len(_PAUSES) - 1)], failure.retry_after)
             if sent > len(_PAUSES) + 2 or pause >= deadline.left():

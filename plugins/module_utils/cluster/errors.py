@@ -45,6 +45,8 @@ class Unauthorized(ClusterError):
 class Unreachable(ClusterError):
     """The API did not answer."""
 
+    passes = True
+
 
 class Redirected(ClusterError):
     """The answer sends us elsewhere, where we do not go: the credentials would go with us."""

@@ -46,7 +46,7 @@ def _refused(status: int, body: Object, what: str, host: str) -> ClusterError:
     text = f"The API refused to {what}: {message}"
     if status == 401:
         return Unauthorized(
-            f"The API at {host} does not accept the token (expired, or wrong) when asked to {what}.",
+            f"The API at {host} does not accept the token (expired, or wrong).",
             "Log in again, and give a fresh api_key, kubeconfig or K8S_AUTH_API_KEY.",
         )
     if status == 403 and "exceeded quota" in message:

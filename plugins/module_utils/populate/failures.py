@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from ..cache.model import Volume
+from ..cache.model import Role, Volume
 from ..cache.plan import Action
 from ..cache.results import PairResult, ProjectResult, VolumeResult
 
@@ -26,7 +26,7 @@ class _Cause:
 
 
 def failures(results: Sequence[PairResult]) -> list[str]:
-    """A paragraph for each cause, those with the most places first; nothing where nothing failed."""
+    """A paragraph for each volume that nobody else can have, and for each cause, those with the most places first; nothing where nothing failed."""
     volumes = _volumes(results)
     causes: dict[tuple[str, str], _Cause] = {}
     for volume, row, cause in (found for result in results for found in _failed(result)):
@@ -34,7 +34,8 @@ def failures(results: Sequence[PairResult]) -> list[str]:
         found = causes.setdefault(key, _Cause(f"{cause.error} {cause.remedy}".rstrip()))
         found.places.setdefault(volume, []).append(row.project)
     ordered = sorted(causes.values(), key=lambda cause: -sum(map(len, cause.places.values())))
-    return [f"{_where(cause, len(volumes))}: {cause.words}" for cause in ordered]
+    held = [f"{volume.volume}: {volume.stuck}" for volume in volumes if volume.stuck and volume.volume.role is Role.SANDBOX]
+    return [*held, *(f"{_where(cause, len(volumes))}: {cause.words}" for cause in ordered)]
 
 
 def headline(results: Sequence[PairResult], paragraphs: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..cluster.client import Client, connect
 from ..cluster.errors import FillerExists, NotFound
-from ..cluster.filler import Filler, describe_owner, is_left_behind, owner, remove_pod
+from ..cluster.filler import Filler, describe_owner, is_left_behind, owner
 from ..cluster.given_paths import target
 from ..cluster.holders import consumers, identity, image, placement
 from ..cluster.manifest import (
@@ -24,6 +24,7 @@ from ..cluster.manifest import (
     parse_wishes,
 )
 from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
+from ..cluster.pod_removal import remove_pod
 from ..deadline import Deadline
 from ..errors import InvalidOption
 from .run import run_owner

@@ -26,6 +26,15 @@ def tidied(*works: Callable[[], None]) -> tuple[str, ...]:
     return tuple(left)
 
 
+def still_held(results: Sequence[PairResult], why: Callable[[Volume], str]) -> tuple[PairResult, ...]:
+    """The results, with what is known of volumes that could not be released."""
+
+    def known(side: VolumeResult) -> VolumeResult:
+        return replace(side, stuck=why(side.volume))
+
+    return tuple(replace(result, sandbox=known(result.sandbox), worker=known(result.worker)) for result in results)
+
+
 def unread(failed: Mapping[str, DeploymentError], plan: Plan, results: Sequence[PairResult]) -> tuple[PairResult, ...]:
     """The plan's results with a failed row on each volume for each project that could not be read; ``results`` is empty in check mode."""
     if not failed:

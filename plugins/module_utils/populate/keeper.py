@@ -82,6 +82,19 @@ class ClusterKeeper:
         self._records = {volume: recorded(claim) for volume, claim in claims.items()}
         self._held: dict[Volume, ClaimLock] = {}
         self._visitors = Visitors(client, settings.timeout, self._rooms, self._tell)
+        self._stuck: dict[Volume, str] = {}
+
+    @property
+    def left(self) -> Sequence[str]:
+        """Why pods that held no volume are still there."""
+        return tuple(self._visitors.left)
+
+    def still_held(self, volume: Volume) -> str:
+        """Why a volume's filler is still there, so that the volume is held; empty where it is free."""
+        return self._stuck.get(volume, "")
+
+    def _know_left(self, volume: Volume, words: str) -> None:
+        self._stuck[volume] = words
 
     def capacity(self, volume: Volume) -> int:
         """The claim's capacity in bytes."""
@@ -201,7 +214,8 @@ class ClusterKeeper:
         spec = self._spec(volume, used)
         self._pull(volume, used, spec, deadline)
         rooms = [self._rooms[volume.namespace, volume.role], *self._node_room(volume, used)]
-        filler = Filler(self._client, spec, deadline, rooms, partial(self._tell, volume))
+        self._stuck.pop(volume, None)  # a later turn finds it again, and may well remove it
+        filler = Filler(self._client, spec, deadline, rooms, partial(self._tell, volume), partial(self._know_left, volume))
         entered = filler.__enter__()
         held: Held | None = None
         try:
@@ -220,7 +234,6 @@ class ClusterKeeper:
             filler.__exit__()
             if held is not None:
                 held.lock = Lock(round(filler.attach, 3), round(worked, 3), round(filler.release, 3))
-                held.warnings += (filler.stuck,) if filler.stuck else ()
 
     @contextmanager
     def visit(self, volume: Volume, deadline: Deadline) -> Iterator[Shell]:

@@ -23,7 +23,7 @@ def volume_facts(result: VolumeResult) -> dict[str, object]:
         "failed": result.failed,
         "held_seconds": round(sum(lock.seconds for lock in result.locks), 3),
         "locks": [asdict(lock) for lock in result.locks],
-        "warnings": list(result.warnings),
+        "warnings": [*result.warnings, *filter(None, [result.stuck])],
         "projects": [_project_facts(project) for project in result.projects],
     }
 
@@ -85,6 +85,8 @@ def warnings(results: Iterable[PairResult]) -> list[str]:
     found = []
     for result in _volumes(results):
         found += [f"{result.volume}: {words}" for words in result.warnings]
+        if result.stuck and not result.failed:
+            found.append(f"{result.volume}: {result.stuck}")
         found += [f"{result.volume}: {words}" for project in result.projects for words in project.warnings]
     return found
 

@@ -34,7 +34,7 @@ from ..cluster.sweep import left_behind, sweep
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..local_shell import LocalShell
-from .incomplete import lone, tidied, unread
+from .incomplete import lone, still_held, tidied, unread
 from .keeper import ClusterKeeper, Settings, recorded
 from .observe import Observed, observe, openshift_namespaces
 from .options import PopulateOptions
@@ -77,6 +77,7 @@ class Populate:
         self._report = report
         self._local = LocalShell()
         self._has_rights = False
+        self._left: list[str] = []
         self._on_openshift: frozenset[str] | None = None
 
     def run(self, check_mode: bool) -> Outcome:
@@ -111,7 +112,7 @@ class Populate:
             notes += self._swept_at_the_end(observed)
         results = unread(read.failed, plan, done.results)
         alone = tuple(lone(pair, options.projects) for pair in observed.found.lone_workers)
-        return Outcome(plan, before, snapshots, results + alone, (*notes, *done.notes), frozenset(read.failed))
+        return Outcome(plan, before, snapshots, results + alone, (*notes, *done.notes, *self._left), frozenset(read.failed))
 
     def _rights(self, check_mode: bool) -> Sequence[Right]:
         if check_mode:
@@ -193,7 +194,9 @@ class Populate:
     def _resolver(self, observed: Observed) -> Filler:
         """A pod without volumes in the workers' namespace, in which upstream's refs are read."""
         spec = workers_pod(self._options, observed, self._openshift(observed), run_owner(), "refs")
-        return Filler(self._client, spec, Deadline(self._options.timeout, "reading upstream's refs in a pod", self._stop))
+        return Filler(
+            self._client, spec, Deadline(self._options.timeout, "reading upstream's refs in a pod", self._stop), left=self._left.append
+        )
 
     def _read_again(self, project: Project) -> Snapshot:
         return read_refs(self._local, project, Deadline(_READ_TIMEOUT, f"reading the refs of {project.url}", self._stop))
@@ -232,7 +235,7 @@ class Populate:
                 )
             finally:
                 left = tidied(seeds.close, transfers.close)
-            return _Done(results, seeds.notes + transfers.notes + left)
+            return _Done(still_held(results, keeper.still_held), (*seeds.notes, *transfers.notes, *left, *keeper.left))
 
 
 @dataclass(frozen=True)

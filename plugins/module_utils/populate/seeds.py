@@ -107,6 +107,7 @@ class Seeds:
                 for namespace, why in sorted(self._detours.items())
             )
             + self._left
+            + (*self._pod.left, *self._replicas.left)
         )
 
     def ready(self, project: Project, snapshot: Snapshot, known_size: int, deadline: Deadline) -> PackMaker:

@@ -23,7 +23,7 @@ from ..shell import Shell
 class Visitors:
     """Makes them, and knows which images have been pulled by them. Safe for threads.
 
-    ``timeout``: seconds in which an image must be there; ``rooms``: places for pods, by namespace and role.
+    ``timeout``: seconds in which an image must be there; ``rooms``: places for pods, by namespace and role; ``left``: why pods are still there.
     """
 
     def __init__(self, client: Client, timeout: int, rooms: Mapping[tuple[str, Role], Room], tell: Callable[[Volume, str], None]) -> None:
@@ -34,6 +34,7 @@ class Visitors:
         self._lock = threading.Lock()
         self._pulling: dict[tuple[str, str, str], threading.Lock] = {}
         self._pulled: set[tuple[str, str, str]] = set()
+        self.left: list[str] = []
 
     @contextmanager
     def visit(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> Iterator[Shell]:
@@ -64,9 +65,8 @@ class Visitors:
             wishes=replace(spec.wishes, start_timeout=self._timeout),
             purpose="image",
         )
-        return Filler(
-            self._client, visitor, deadline, [self._rooms[volume.namespace, volume.role]], lambda words: self._tell(volume, words)
-        )
+        rooms = [self._rooms[volume.namespace, volume.role]]
+        return Filler(self._client, visitor, deadline, rooms, lambda words: self._tell(volume, words), self.left.append)
 
 
 def _key(spec: FillerSpec) -> tuple[str, str, str]:

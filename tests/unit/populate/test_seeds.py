@@ -57,6 +57,7 @@ class Pod:
         self.suspected = False
         self.lives = 1
         self.closed = False
+        self.left: list[str] = []
 
     def ready(self, deadline: Deadline) -> tuple[Any, Any]:
         deadline.left()

@@ -42,7 +42,7 @@ class Pods:
     failures: list[DeploymentError] = field(default_factory=list)
 
     @contextmanager
-    def filler(self, _client: object, spec: FillerSpec, deadline: Deadline, rooms: list[Room], _tell: object) -> Iterator[Any]:
+    def filler(self, _client: object, spec: FillerSpec, deadline: Deadline, rooms: list[Room], *_tell: object) -> Iterator[Any]:
         deadline.left()
         assert len(rooms) == 1
         self.made.append(spec)
