@@ -37,7 +37,17 @@ from .errors import ClusterError, Conflict, Gone, NotFound, Unreachable
 from .given_paths import require_paths
 from .names import require_name, require_namespace
 from .objects import Object
-from .refusals import REACH_REMEDY, REDIRECTS, answer_body, innermost_reason, is_certificate_error, redirected, refused
+from .refusals import (
+    REACH_REMEDY,
+    REDIRECTS,
+    answer_body,
+    exec_refused,
+    innermost_reason,
+    is_certificate_error,
+    proxy_refused,
+    redirected,
+    refused,
+)
 from .websocket_options import cut_after, headers, proxy_options, tls_options
 
 MISSING: dict[str, str] = {}
@@ -338,6 +348,10 @@ class Client:
                 raise failure
             deadline.sleep(pause)
 
+    def require_way_for_exec(self) -> None:
+        """Raises InvalidOption where the configured proxy serves every other request, and cannot serve an exec."""
+        proxy_options(self._configuration)
+
     def open_websocket(self, path: str, query: Sequence[tuple[str, str]], deadline: Deadline, what: str) -> socket.socket:
         """Open a websocket with the exec streams' protocol: its socket after the handshake."""
         with self._lock:
@@ -360,7 +374,10 @@ class Client:
             self._check_not_redirected(connection, what)
         except websocket.WebSocketBadStatusException as error:
             raw = getattr(error, "resp_body", b"") or b""
-            raise refused(error.status_code, answer_body(raw), what, self.host) from error
+            told = retry_after(getattr(error, "resp_headers", None))
+            raise exec_refused(error.status_code, answer_body(raw), what, self.host, told) from error
+        except websocket.WebSocketProxyException as error:
+            raise proxy_refused(innermost_reason(error), what) from error
         except (websocket.WebSocketException, OSError) as error:
             self._check_not_redirected(connection, what)
             raise Unreachable(

@@ -56,6 +56,10 @@ class Gone(ClusterError):
     """A watch started too far back in time."""
 
 
+class ExecRefused(ClusterError):
+    """What answers in the API's place, or before it, lets no process be run: that is no lost connection."""
+
+
 class Invalid(ClusterError):
     """The API understood the object and found it wrong."""
 

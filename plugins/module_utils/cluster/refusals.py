@@ -6,11 +6,24 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from ..printable import printable
-from .errors import AlreadyExists, ClusterError, Conflict, Forbidden, Gone, Invalid, NotFound, QuotaExceeded, Redirected, Unauthorized
+from .errors import (
+    AlreadyExists,
+    ClusterError,
+    Conflict,
+    ExecRefused,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    QuotaExceeded,
+    Redirected,
+    Unauthorized,
+)
 from .objects import Object
 
 REACH_REMEDY = "Check the host, the network and whether a proxy is needed (host, kubeconfig or K8S_AUTH_HOST)."
@@ -62,6 +75,30 @@ def _refused(status: int, body: Object, what: str, host: str) -> ClusterError:
     if status in (400, 422):
         return Invalid(text)
     return ClusterError(text)
+
+
+EXEC_REMEDY = "A policy or gateway before the API may not let it through, though all else: try `kubectl exec` by the same way."
+
+
+def exec_refused(status: int, body: Object, what: str, host: str, retry_after: float = 0.0) -> ClusterError:
+    """The error for an answer other than the upgrade to a process's streams."""
+    failure = refused(status, body, what, host, retry_after)
+    if isinstance(failure, (Unauthorized, Forbidden, NotFound)):
+        return failure
+    words = " ".join(str(body.get("message", "")).split()) or "it said nothing"
+    found = ExecRefused(f"The API, or what is before it, refused to {what} (HTTP status {status}): {words}", EXEC_REMEDY)
+    found.passes, found.retry_after = failure.passes, retry_after
+    return found
+
+
+def proxy_refused(words: str, what: str) -> ClusterError:
+    """The error where a proxy did not make the connection; ``words`` are the library's."""
+    status = re.search(r"status: (\d{3})\b", words)
+    found = ExecRefused(
+        f"The proxy refused the way to {what}: {words}.", "Check the proxy's address and credentials (proxy, proxy_headers, HTTPS_PROXY)."
+    )
+    found.passes = status is None or int(status[1]) in _OVERLOADED
+    return found
 
 
 def redirected(status: int, location: str, what: str, host: str) -> ClusterError:

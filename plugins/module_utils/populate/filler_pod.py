@@ -77,6 +77,7 @@ def filler_pod(module: Any) -> None:
         if any(path == other or path in other.parents or other in path.parents for other in paths[:number]):
             raise InvalidOption(f"Two claims would be mounted at {path}, or one inside the other.", "Give each a path of its own.")
     client = connect(module)
+    client.require_way_for_exec()
     with stopping_on_signals() as stop:
         deadline = Deadline(params["timeout"], f"filler pod in {params['namespace']}", stop)
         claims = [_claim(client, params["namespace"], mount["claim"], deadline) for mount in params["claims"]]

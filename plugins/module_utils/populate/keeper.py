@@ -281,10 +281,11 @@ class ClusterKeeper:
         )
 
     def _pull(self, volume: Volume, used: Consumers, spec: FillerSpec, deadline: Deadline) -> None:
-        """Have the filler's image on its node, where that can be known, before the volume is taken."""
-        if spec.wishes.pull_policy == "Never" or (used.holder is not None and image(used.any, volume.claim) == spec.image):
-            return  # it cannot be pulled, or is there
-        self._visitors.pull(volume, spec, deadline)
+        """Have the filler's image on its node, where that can be known, and exec tried, before the volume is taken."""
+        there = used.holder is not None and image(used.any, volume.claim) == spec.image
+        if spec.wishes.pull_policy != "Never" and not there:
+            self._visitors.pull(volume, spec, deadline)
+        self._visitors.require_exec(volume, spec, deadline)
 
     def _identity(self, volume: Volume, used: Consumers) -> Identity:
         openshift = volume.namespace in self._settings.openshift

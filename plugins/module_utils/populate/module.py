@@ -30,6 +30,7 @@ def populate(module: Any) -> None:
     """Run the job with a module's parameters and exit it."""
     options = parse_options(module.params)
     client = connect(module)
+    client.require_way_for_exec()
     report_progress = writer(options.progress_file)
     with stopping_on_signals() as stop:
         asking = Deadline(_ASKING_SECONDS, "asking the API who we are", stop)

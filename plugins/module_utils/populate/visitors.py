@@ -34,6 +34,8 @@ class Visitors:
         self._lock = threading.Lock()
         self._pulling: dict[tuple[str, str, str], threading.Lock] = {}
         self._pulled: set[tuple[str, str, str]] = set()
+        self._trying: dict[str, threading.Lock] = {}
+        self._reached: set[str] = set()
         self.left: list[str] = []
 
     @contextmanager
@@ -53,8 +55,23 @@ class Visitors:
             if key in self._pulled:
                 return
             self._tell(volume, f"has the image {spec.image} pulled")
-            with self._visitor(volume, spec, deadline):
-                self._pulled.add(key)
+            self._run_there(volume, spec, deadline)
+            self._pulled.add(key)
+
+    def require_exec(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> None:
+        """See that processes can be run in pods of the volume's namespace at all, once a run. Raises ExecRefused, ClusterError."""
+        with self._lock:
+            mine = self._trying.setdefault(volume.namespace, threading.Lock())
+        with deadline.holding(mine):
+            if volume.namespace not in self._reached:
+                self._tell(volume, "sees whether processes can be run in pods")
+                self._run_there(volume, spec, deadline)
+
+    def _run_there(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> None:
+        with self._visitor(volume, spec, deadline) as filler, filler.shell() as shell:
+            if volume.namespace not in self._reached:
+                shell.run(("true",), deadline=deadline)
+                self._reached.add(volume.namespace)
 
     def _visitor(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> Filler:
         visitor = replace(

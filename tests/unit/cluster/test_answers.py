@@ -41,6 +41,7 @@ class Peer:
     def __init__(self, *answers: bytes) -> None:
         self.answers = list(answers)
         self.asked = 0
+        self.heads: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
         threading.Thread(target=self._serve, daemon=True).start()
@@ -54,6 +55,7 @@ class Peer:
                     while b"\r\n\r\n" not in data:
                         data += connection.recv(65536)
                     self.asked += 1
+                    self.heads.append(data)
                     connection.sendall(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
 
     def close(self) -> None:
