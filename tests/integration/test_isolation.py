@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.repositories import make
 from tests.upstream.server import Page
 from tests.waiting import until
@@ -56,6 +58,7 @@ def test_projects_that_cannot_be_read_in_a_pod_cost_nothing_else(scene: Scene) -
     scene.check()
 
 
+@pytest.mark.embedded
 def test_what_the_api_refuses_for_a_moment_costs_nothing(scene: Scene) -> None:
     scene.deploy()
     scene.repository()
@@ -73,6 +76,7 @@ def test_what_the_api_refuses_for_a_moment_costs_nothing(scene: Scene) -> None:
     scene.check()
 
 
+@pytest.mark.embedded
 def test_a_sandboxs_volume_that_stays_held_is_no_success(scene: Scene) -> None:
     scene.deploy()
     scene.repository()
@@ -93,6 +97,7 @@ def test_a_sandboxs_volume_that_stays_held_is_no_success(scene: Scene) -> None:
     scene.check()
 
 
+@pytest.mark.embedded
 def test_a_token_that_expires_in_mid_run_ends_it_in_words(scene: Scene) -> None:
     scene.deploy(2)
     scene.repository()

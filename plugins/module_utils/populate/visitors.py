@@ -41,7 +41,7 @@ class Visitors:
     @contextmanager
     def visit(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> Iterator[Shell]:
         """A visitor on any node, with a shell; ``spec`` is the volume's filler."""
-        anywhere = replace(spec, placement=replace(spec.placement, node=""))
+        anywhere = _patient(replace(spec, placement=replace(spec.placement, node="")), self._timeout)
         with self._visitor(volume, anywhere, deadline) as filler, filler.shell() as shell:
             self._pulled.add(_key(anywhere))
             yield shell
@@ -55,7 +55,8 @@ class Visitors:
             if key in self._pulled:
                 return
             self._tell(volume, f"has the image {spec.image} pulled")
-            self._run_there(volume, spec, deadline)
+            # A large image takes its time, and nobody waits for a pod without volumes.
+            self._run_there(volume, _patient(spec, self._timeout), deadline)
             self._pulled.add(key)
 
     def require_exec(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> None:
@@ -78,12 +79,14 @@ class Visitors:
             spec,
             name=f"packit-cache-image-{uuid.uuid4().hex[:12]}",
             mounts=(),
-            # A large image takes its time, and nobody waits for a pod without volumes.
-            wishes=replace(spec.wishes, start_timeout=self._timeout),
             purpose="image",
         )
         rooms = [self._rooms[volume.namespace, volume.role]]
         return Filler(self._client, visitor, deadline, rooms, lambda words: self._tell(volume, words), self.left.append)
+
+
+def _patient(spec: FillerSpec, seconds: int) -> FillerSpec:
+    return replace(spec, wishes=replace(spec.wishes, start_timeout=seconds))
 
 
 def _key(spec: FillerSpec) -> tuple[str, str, str]:
