@@ -108,7 +108,8 @@ options:
       - What is different about the filler pods, merged over the defaults.
       - Known keys are the options of M(packit.deployment.filler_pod) that describe the pod. C(labels), C(annotations), C(resources),
         C(pod_security_context), C(security_context), C(tolerations), C(node_selector), C(pull_policy), C(image_pull_secrets),
-        C(service_account), C(active_deadline), C(heartbeat), C(start_timeout).
+        C(service_account), C(priority_class), C(proxy), C(active_deadline), C(heartbeat), C(start_timeout).
+      - The seed pod has the same, but for C(resources), C(start_timeout) and C(active_deadline).
     type: dict
     default: {}
   seed:

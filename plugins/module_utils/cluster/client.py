@@ -216,11 +216,12 @@ class Client:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         return self._send("delete", _object_path(kind, namespace, name), deadline, f"delete {kind} {namespace}/{name}", body=body)
 
-    def logs(self, namespace: str, pod: str, lines: int, deadline: Deadline) -> str:
-        """The last lines that a pod's container printed."""
+    def logs(self, namespace: str, pod: str, lines: int, deadline: Deadline, container: str = "") -> str:
+        """The last lines that a pod's container printed; its name is needed where there are several."""
         path = f"{_object_path('Pod', namespace, pod)}/log"
         what = f"read the log of {namespace}/{pod}"
-        raw: bytes = self._request("get", path, deadline, [("tailLines", str(lines))], None, None, what, 1, read)
+        query = [("tailLines", str(lines)), *([("container", container)] if container else [])]
+        raw: bytes = self._request("get", path, deadline, query, None, None, what, 1, read)
         return raw.decode("utf-8", "replace")
 
     def watch(self, kind: str, namespace: str, name: str, resource_version: str, deadline: Deadline) -> Iterator[Change | None]:

@@ -211,11 +211,11 @@ class Filler:
                     if change.type == "DELETED":
                         raise PodLost(f"Pod {pod.namespace}/{pod.name} was deleted by somebody else while it was starting.", "Run again.")
                     pod = self._pod = parse_pod(change.object)
-                if pod.ready:
+                if pod.usable:
                     return pod
                 waiting = pod.conditions.get("PodScheduled", ("", "", ""))[0] == "False"
                 unschedulable = (unschedulable or time.monotonic()) if waiting else 0.0
-                failed = pod.ended or any(container.waiting in _FATAL_WAITING for container in pod.containers)
+                failed = pod.ended or any(container.waiting in _FATAL_WAITING for container in pod.needed)
                 if failed or change is None:
                     self._judge(
                         pod, must_fail=failed, grace_over=bool(unschedulable) and time.monotonic() - unschedulable >= UNSCHEDULABLE_GRACE

@@ -54,6 +54,25 @@ def refused(status: int, body: Object, what: str, host: str, retry_after: float 
     return failure
 
 
+_GRANT = "Grant the right (docs/rbac.yml of this collection), or see what the message says of policy."
+# What admission refuses with the status of a missing right (kubernetes plugin/pkg/admission, pod-security-admission; OpenShift's SCCs).
+_FORBIDDEN = (
+    (" usage per ", "A LimitRange of the namespace does not allow it: change resources (repository_cache_filler, repository_cache_seed)."),
+    (
+        "limit to request ratio",
+        "A LimitRange of the namespace does not allow it: bring requests and limits in resources nearer to each other.",
+    ),
+    (
+        "violates PodSecurity",
+        "The namespace's pod security level refuses it: change what it names (repository_cache_filler), or the level.",
+    ),
+    ("security context constraint", "No SCC allows it: leave ids out of repository_cache_filler, or grant the service account an SCC."),
+    ("is being terminated", "The namespace is being deleted."),
+    ("no PriorityClass with name", "Name a priority class that exists (priority_class in repository_cache_filler)."),
+    ("admission webhook", "A policy of the cluster refuses it: see its words, and what repository_cache_filler can change."),
+)
+
+
 def _refused(status: int, body: Object, what: str, host: str) -> ClusterError:
     reason, message = str(body.get("reason", "")), str(body.get("message", "")) or f"HTTP status {status}"
     text = f"The API refused to {what}: {message}"
@@ -65,7 +84,7 @@ def _refused(status: int, body: Object, what: str, host: str) -> ClusterError:
     if status == 403 and "exceeded quota" in message:
         return QuotaExceeded(text, "Wait until other pods have ended, make the filler smaller (resources), or raise the quota.")
     if status == 403:
-        return Forbidden(text, "Grant the right (docs/rbac.yml of this collection), or see what the message says of policy.")
+        return Forbidden(text, next((remedy for part, remedy in _FORBIDDEN if part in message), _GRANT))
     if status == 404:
         return NotFound(text)
     if status == 409:

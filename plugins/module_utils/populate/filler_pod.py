@@ -55,6 +55,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "node_selector": {"type": "dict", "default": {}},
     "node": {"type": "str", "default": ""},
     "service_account": {"type": "str", "default": ""},
+    "priority_class": {"type": "str", "default": ""},
+    "proxy": {"type": "dict", "default": {}},
     "active_deadline": {"type": "int", "default": 3600},
     "heartbeat": {"type": "int", "default": HEARTBEAT_LIMIT},
     "start_timeout": {"type": "int", "default": START_TIMEOUT},
@@ -62,7 +64,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 _WISHES = (
     "labels", "annotations", "resources", "pod_security_context", "security_context", "tolerations", "node_selector",
-    "pull_policy", "image_pull_secrets", "service_account", "active_deadline", "start_timeout", "heartbeat",
+    "pull_policy", "image_pull_secrets", "service_account", "priority_class", "proxy", "active_deadline", "start_timeout",
+    "heartbeat",
 )  # fmt: skip
 
 

@@ -18,9 +18,10 @@ from ..cache.record import ANNOTATION, Change, Record, parse, render, unchanged
 from ..cache.results import Lock, Progress
 from ..cluster.claim_lock import Busy, ClaimLock, Holder, holder_of
 from ..cluster.client import Client
-from ..cluster.errors import VolumeBusy
+from ..cluster.diagnosis import require_file_system
+from ..cluster.errors import ClusterError, VolumeBusy
 from ..cluster.filler import Filler
-from ..cluster.holders import SELECTED_NODE, Consumers, consumers, identity, image, placement
+from ..cluster.holders import SELECTED_NODE, Consumers, consumers, identity, image, placement, sub_path
 from ..cluster.lookout import looking_out
 from ..cluster.manifest import (
     DEFAULT_IMAGE,
@@ -135,6 +136,7 @@ class ClusterKeeper:
         """Take a volume by the user's policy, with the lock on its claim. Raises VolumeSkipped and ClusterError."""
         with self._lock:
             lock = ClaimLock(self._client, self._claims[volume])
+        require_file_system(lock.claim)
         held: Held | None = None
         try:
             with self._taken(volume, lock, deadline) as held:
@@ -269,7 +271,7 @@ class ClusterKeeper:
         return FillerSpec(
             namespace=volume.namespace,
             name=filler_name(claim.uid),
-            mounts=(Mount(claim.name, claim.uid, settings.path),),
+            mounts=(Mount(claim.name, claim.uid, settings.path, _sub_path(volume, used)),),
             image=settings.image or image(used.any, volume.claim) or DEFAULT_IMAGE,
             owner=settings.owner,
             wishes=settings.wishes,
@@ -299,6 +301,17 @@ class ClusterKeeper:
 
     def _tell(self, volume: Volume, words: str) -> None:
         self._report(Progress(str(volume), words))
+
+
+def _sub_path(volume: Volume, used: Consumers) -> str:
+    """What the consumer sees as the volume is what is filled. Raises ClusterError where that differs from pod to pod."""
+    found = sub_path(used.any, volume.claim)
+    if "$(" in found:
+        raise ClusterError(
+            f"Pod {used.any.name if used.any else ''} mounts {volume} by the subPathExpr {found}, which differs from pod to pod.",
+            "Mount the volume by a subPath without variables, or use repository_cache_in_use: holder.",
+        )
+    return found
 
 
 def _annotation(claim: Claim, change: Change) -> dict[str, str]:
