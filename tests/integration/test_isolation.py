@@ -11,7 +11,7 @@ from tests.repositories import make
 from tests.upstream.server import Page
 from tests.waiting import until
 
-from .harness import SAND, Scene
+from .harness import SAND, Scene, objects
 
 
 def test_projects_that_cannot_be_read_cost_nothing_else(scene: Scene) -> None:
@@ -114,3 +114,13 @@ def test_a_token_that_expires_in_mid_run_ends_it_in_words(scene: Scene) -> None:
     scene.cluster.clear_faults()
     scene.sweep()
     scene.check()
+
+
+def test_what_a_consumer_sees_of_its_volume_is_what_is_filled(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository()
+    scene.cluster.consumer(SAND, scene.sandbox_claim(), name="job", sub_path="cache")
+    scene.succeed()
+    root = [path.name for path in scene.sandbox().iterdir() if path.name != "lost+found"]
+    assert root == ["cache"]
+    assert objects(scene.worker() / "one") <= objects(scene.sandbox() / "cache" / "one")
