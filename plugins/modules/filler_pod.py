@@ -98,6 +98,16 @@ options:
     description: A service account, whose token is mounted then. By default there is no token in the pod.
     type: str
     default: ""
+  priority_class:
+    description: The pod's priority class.
+    type: str
+    default: ""
+  proxy:
+    description:
+      - Proxy variables of the pod's environment, where the cluster has no direct way out. C(HTTP_PROXY), C(HTTPS_PROXY), C(ALL_PROXY) and
+        C(NO_PROXY), set in both spellings, without a user or a password.
+    type: dict
+    default: {}
   active_deadline:
     description: Seconds after which the cluster ends the pod, whatever happens.
     type: int

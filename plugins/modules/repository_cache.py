@@ -108,7 +108,8 @@ options:
       - What is different about the filler pods, merged over the defaults.
       - Known keys are the options of M(packit.deployment.filler_pod) that describe the pod. C(labels), C(annotations), C(resources),
         C(pod_security_context), C(security_context), C(tolerations), C(node_selector), C(pull_policy), C(image_pull_secrets),
-        C(service_account), C(active_deadline), C(heartbeat), C(start_timeout).
+        C(service_account), C(priority_class), C(proxy), C(active_deadline), C(heartbeat), C(start_timeout).
+      - The seed pod has the same, but for C(resources), C(start_timeout) and C(active_deadline).
     type: dict
     default: {}
   seed:
@@ -291,6 +292,14 @@ summary:
   returned: always, unless the options are wrong
   type: list
   elements: str
+failures:
+  description: What failed, a paragraph for each cause, with all projects and volumes where it did, and what to do.
+  returned: where something is not as wanted
+  type: list
+  elements: str
+  sample:
+    - "packit, on packit-prod-sandbox/sandcastle-repository-cache-packit-worker-1, packit-prod/packit-worker-repository-cache-packit-worker-1:
+      packit needs 22 MB more on the volume, which has 9 MB free."
 plan:
   description:
     - What was to be done to each project on each volume, by which C(method) and C(why). C(action) is V(look) where that is

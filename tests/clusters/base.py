@@ -215,8 +215,10 @@ class TestCluster(ABC):
             self.claim(namespace, claims[-1], size=size, node=spread[number % len(spread)])
         return claims
 
-    def consumer(self, namespace: str, claim: str, *, name: str, user: int = USER, node: str = "", wait: bool = True) -> None:
-        """A pod that mounts a claim, as a sandbox does; Ready on return."""
+    def consumer(
+        self, namespace: str, claim: str, *, name: str, user: int = USER, node: str = "", wait: bool = True, sub_path: str = ""
+    ) -> None:
+        """A pod that mounts a claim, or a directory of its volume, as a sandbox does; Ready on return."""
         spec: dict[str, Any] = {
             "terminationGracePeriodSeconds": 1,
             "securityContext": {"runAsUser": user, "fsGroup": user},
@@ -227,7 +229,7 @@ class TestCluster(ABC):
                     "imagePullPolicy": "Never",
                     "command": PID1,
                     "securityContext": SECURITY,
-                    "volumeMounts": [{"name": "cache", "mountPath": "/repository-cache"}],
+                    "volumeMounts": [{"name": "cache", "mountPath": "/repository-cache", **({"subPath": sub_path} if sub_path else {})}],
                 }
             ],
             "volumes": [{"name": "cache", "persistentVolumeClaim": {"claimName": claim}}],

@@ -219,7 +219,11 @@ class Kubelet:
             sources[volume["name"]] = path
         for mount in container.get("volumeMounts") or []:
             if mount["name"] in sources:
-                binds[str(sources[mount["name"]])] = mount["mountPath"]
+                source = sources[mount["name"]] / mount.get("subPath", "")
+                if not source.exists():  # the kubelet makes it with the volume's mode
+                    source.mkdir()
+                    source.chmod(source.parent.stat().st_mode)
+                binds[str(source)] = mount["mountPath"]
         environment = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "HOSTNAME": pod["metadata"]["name"]}
         environment.update({item["name"]: _value(item, pod) for item in container.get("env") or []})
         user = int(context.get("runAsUser", pod_context.get("runAsUser", 0)) or 0)

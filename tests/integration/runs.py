@@ -208,6 +208,7 @@ def words_of(answer: dict[str, Any]) -> list[str]:
     if answer.get("diff"):
         told.append(CallbackBase()._get_diff(answer["diff"]))
     told += answer.get("summary", [])
+    told += answer.get("failures", [])
     if answer.get("failed"):
         told.append(f"fatal: {answer.get('msg', '')}")
     return told

@@ -115,7 +115,7 @@ class MemoryClient:
             else:
                 yield None
 
-    def logs(self, namespace: str, pod: str, lines: int, deadline: Deadline) -> str:
+    def logs(self, namespace: str, pod: str, lines: int, deadline: Deadline, container: str = "") -> str:
         self._point()
         return ""
 

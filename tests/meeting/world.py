@@ -48,6 +48,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.deadline import 
 from ansible_collections.packit.deployment.plugins.module_utils.populate import inside
 from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as keeper_module
 from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings, recorded
+from ansible_collections.packit.deployment.plugins.module_utils.populate.visitors import Visitors
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
@@ -366,6 +367,7 @@ class World:
             (inside, "PodShell", Place),
             (keeper_module, "looking_out", lambda *_: nullcontext()),
             (claim_lock.ClaimLock, "beating", _beaten),
+            (Visitors, "require_exec", lambda *_: None),  # pods without volumes meet nobody
             (Deadline, "sleep", _sleep),
         ):
             patch: AbstractContextManager[object] = mock.patch.object(target, name, by)

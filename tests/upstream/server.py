@@ -51,7 +51,8 @@ class GitServer:
     ``sent`` counts the bytes of all answers. ``rate``: bytes a second with which an answer is sent at most, 0 for no limit.
     ``password``: basic authentication is wanted. ``before_fetch``: called before a fetch is answered, as an upstream that moves
     in the middle. ``hold`` keeps the answers to fetches back until ``release``. ``pages``: by the URL's first part, what is
-    answered there instead. ``more_refs``: ids and names that are listed after the repository's own, as they are; they may have
+    answered there instead; ``passing``: what the next GETs there get, one each, before all else. ``more_refs``: ids and names
+    that are listed after the repository's own, as they are; they may have
     no end.
     """
 
@@ -63,6 +64,7 @@ class GitServer:
         self.rate = 0
         self.before_fetch: Callable[[], None] | None = None
         self.pages: dict[str, Page] = {}
+        self.passing: dict[str, list[Page]] = {}
         self.more_refs: Iterable[tuple[str, bytes]] = ()
         self._released = threading.Event()
         self._released.set()
@@ -119,7 +121,9 @@ class _Handler(BaseHTTPRequestHandler):
         return
 
     def do_GET(self) -> None:
-        page = self.git_server.pages.get(self.path.split("/")[1])
+        name = self.path.split("/")[1]
+        passing = self.git_server.passing.get(name)
+        page = passing.pop(0) if passing else self.git_server.pages.get(name)
         if page is None:
             self._answer(b"")
         else:

@@ -229,7 +229,8 @@ def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tup
             f"its packs or refs belong to uid {owner} with mode {mode}, and uid {facts.get('me', '?')} cannot write there",
             by_hand,
         )
-    if int(facts.get("bytes", 0)) > int(facts.get("room", 0)):
+    room = facts.get("room", "0")  # some file systems do not say, and df prints `-`
+    if room.isdecimal() and int(facts.get("bytes", 0)) > int(room):
         return Use.REPLACE_UNSHARED, "its files say that they have more bytes than the volume, so reading them would take for ever", by_hand
     if facts.get("shallow"):
         return Use.MEND, "it is a shallow clone, which git refuses as a reference", by_hand

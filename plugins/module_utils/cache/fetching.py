@@ -12,6 +12,7 @@ from ..errors import DeploymentError
 from ..shell import Progress, Shell
 from . import scripts
 from .fetch_errors import explained_fetch
+from .passing import ask_again
 from .projects import redacted
 
 _FETCH = (
@@ -51,13 +52,9 @@ def fetch(
 
     ``settings``: options of git itself; ``within``: the beginning of the argv. Raises SnapshotGone, OutOfReach, ShallowUpstream, DeploymentError.
     """
-    completed = shell.run(
-        (*within, *scripts.argv(_SCRIPT, git_dir, *settings, *_FETCH, url)),
-        deadline=deadline,
-        stdin="".join(f"{value}\n" for value in ids).encode(),
-        env=env,
-        progress=progress,
-    )
+    argv = (*within, *scripts.argv(_SCRIPT, git_dir, *settings, *_FETCH, url))
+    wanted = "".join(f"{value}\n" for value in ids).encode()
+    completed = ask_again(lambda _trace: shell.run(argv, deadline=deadline, stdin=wanted, env=env, progress=progress), deadline, way=False)
     if completed.returncode:
         raise explained_fetch(url, shell.where, completed)
     if completed.stdout:

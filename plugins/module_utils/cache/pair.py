@@ -76,9 +76,15 @@ class PairRun:
         for side in (self._sandbox, self._worker):
             side.end([project for project in projects if project not in pending], Action.NOTHING)
         failure = self._with_sandbox_prepared(self._ready(pending))
-        if failure is not None:  # what was finished in spite of it has its result already
-            for side in (self._sandbox, self._worker):
-                side.end(projects, Action.FAILED, failure)
+        return self._result() if failure is None else self.failed(failure)
+
+    def failed(self, failure: DeploymentError) -> PairResult:
+        """What has become of the pair where this has ended the work; what was finished before has its result already."""
+        for side in (self._sandbox, self._worker):
+            side.end([step.project for step in side.steps.values() if step.listed], Action.FAILED, failure)
+        return self._result()
+
+    def _result(self) -> PairResult:
         return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result(), tuple(sorted(self._unlisted)))
 
     def _with_sandbox_prepared(self, pending: list[Project]) -> DeploymentError | None:

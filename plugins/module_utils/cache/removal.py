@@ -45,6 +45,12 @@ class RemovalRun:
             self._remove_all(projects)
         return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result())
 
+    def failed(self, failure: DeploymentError) -> PairResult:
+        """What has become of the pair where this has ended the work; what was finished before has its result already."""
+        for side in (self._sandbox, self._worker):
+            side.end([step.project for step in side.steps.values()], Action.FAILED, failure)
+        return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result())
+
     def _remove_all(self, projects: Sequence[Project]) -> None:
         # Its sandbox's turn is inside, so it has the time of both.
         deadline = Deadline(2 * self._options.timeout, f"volume {self._worker.volume}", self._stop)

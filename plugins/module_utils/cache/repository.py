@@ -255,9 +255,11 @@ class Repository:
         self._bytes = max(self._bytes, size)
         answer = self.script(scripts.QUARANTINE, (self.root, self._slot, *packs), deadline)
         numbers = answer.text().split()
-        if len(numbers) != 2 or not all(number.isascii() and number.isdigit() for number in numbers):
+        if len(numbers) != 2 or not all(number == "-" or (number.isascii() and number.isdigit()) for number in numbers):
             raise NotUnderstood(self.name, answer.stdout)
-        check_free(self.name, self.shell.where, needs=max(0, size - int(numbers[1])), free=int(numbers[0]))
+        free, received = numbers
+        if free != "-":  # some file systems do not say
+            check_free(self.name, self.shell.where, needs=max(0, size - int(received)), free=int(free))
 
     def discard(self, pack: str, deadline: Deadline) -> None:
         """Remove a damaged pack from the quarantine."""

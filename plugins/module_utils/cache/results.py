@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .model import Pair, Volume
+from .model import Pair, Role, Volume
 from .plan import Action
 
 
@@ -59,12 +59,13 @@ class ProjectResult:
 
 @dataclass(frozen=True)
 class VolumeResult:
-    """One volume: its projects, and each time it was held."""
+    """One volume: its projects, and each time it was held. ``stuck``: why it is held still, empty where it is free."""
 
     volume: Volume
     projects: tuple[ProjectResult, ...]
     locks: tuple[Lock, ...] = ()
     warnings: tuple[str, ...] = ()
+    stuck: str = ""
 
     @property
     def changed(self) -> bool:
@@ -73,18 +74,20 @@ class VolumeResult:
 
     @property
     def failed(self) -> bool:
-        """Whether something on it is not as wanted."""
-        return any(project.failed for project in self.projects)
+        """Whether something on it is not as wanted, or it is a sandbox's whose pods cannot have it."""
+        return any(project.failed for project in self.projects) or (bool(self.stuck) and self.volume.role is Role.SANDBOX)
 
 
 @dataclass(frozen=True)
 class PairResult:
-    """Both volumes of a pair; ``unlisted`` names what lies there and stays, though nobody lists it."""
+    """Both volumes of a pair; ``unlisted`` names what lies there and stays, though nobody lists it. ``fault`` is the traceback of an error
+    that nobody expected, empty where there was none."""
 
     pair: Pair
     sandbox: VolumeResult
     worker: VolumeResult
     unlisted: tuple[str, ...] = ()
+    fault: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+import traceback
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 
 from ..background import unexpected
 from ..errors import Cancelled, DeploymentError
@@ -38,54 +40,49 @@ def roll_out(
 ) -> tuple[PairResult, ...]:
     """Carry out the plan with at most ``concurrency`` volumes held at once; results in the plan's order.
 
-    Raises Cancelled when ``stop`` is set, after every pair that had begun has released its volumes.
+    Whatever ends the work on a pair, expected or not, or as ``stop`` is set, is in that pair's result; every volume is released by then.
     """
 
-    def run(pair: PairPlan) -> PairResult:
-        try:
-            if plan.state is State.ABSENT:
-                return RemovalRun(pair, keeper, options, report, stop).run()
-            return PairRun(pair, keeper, book, transfer, options, report, stop).run()
-        except Cancelled:
-            raise
-        except Exception as error:  # noqa: BLE001  (the thread's outermost frame: one pair's failure is that pair's)
-            return _failed(pair, unexpected(f"Pair {pair.pair.name}", error))
+    def work_on(pair: PairPlan) -> PairRun | RemovalRun:
+        if plan.state is State.ABSENT:
+            return RemovalRun(pair, keeper, options, report, stop)
+        return PairRun(pair, keeper, book, transfer, options, report, stop)
 
+    def run(pair: PairPlan) -> PairResult:
+        work: PairRun | RemovalRun | None = None
+        try:
+            work = work_on(pair)
+            return work.run()
+        except Cancelled:
+            return _ended(pair, work, stopped)
+        except Exception as error:  # noqa: BLE001  (a thread's outermost frame: it is this pair's result)
+            failure = unexpected(f"The work on the volumes of {pair.pair.name}", error)
+            fault = "" if isinstance(error, DeploymentError) else traceback.format_exc()
+            return replace(_ended(pair, work, failure), fault=fault)
+
+    stopped = Cancelled("The run was asked to stop; every volume that was held has been released.", "Run again to do the rest.")
     at_once = max(1, concurrency // VOLUMES_OF_A_PAIR)
     with ThreadPoolExecutor(max_workers=at_once, thread_name_prefix="pair") as executor:
         futures: list[Future[PairResult]] = [executor.submit(run, pair) for pair in plan.pairs]
         waiting = set(futures)
         while waiting:
             # Short waits, so that the signals' handlers of the main thread run.
-            done, waiting = wait(waiting, timeout=0.5, return_when=FIRST_COMPLETED)
-            if stop.is_set() or any(future.exception() is not None for future in done):
+            _done, waiting = wait(waiting, timeout=0.5)
+            if stop.is_set():
                 for future in waiting:
                     future.cancel()
-                stop.set()
                 break
-    if any(future.cancelled() or isinstance(future.exception(), Cancelled) for future in futures):
-        bugs = [
-            error
-            for future in futures
-            if not future.cancelled() and (error := future.exception()) is not None and not isinstance(error, Cancelled)
-        ]
-        raise (
-            bugs[0]
-            if bugs
-            else Cancelled("The run was asked to stop; every volume that was held has been released.", "Run again to do the rest.")
-        )
-    return tuple(future.result() for future in futures)
+    pairs = zip(plan.pairs, futures, strict=True)
+    return tuple(_ended(pair, None, stopped) if future.cancelled() else future.result() for pair, future in pairs)
 
 
-def _failed(plan: PairPlan, error: DeploymentError) -> PairResult:
-    """The result of a pair whose work was ended by a fault of ours."""
+def _ended(pair: PairPlan, work: PairRun | RemovalRun | None, failure: DeploymentError) -> PairResult:
+    """The result of a pair's work that was ended, or never begun."""
+    if work is not None:
+        return work.failed(failure)
 
-    def of(steps: Iterable[Step], volume: Volume) -> VolumeResult:
-        words = [
-            ProjectResult(volume, step.project.name, Action.FAILED, error=error.message, remedy=error.remedy)
-            for step in steps
-            if step.listed
-        ]
-        return VolumeResult(volume, tuple(words))
+    def untouched(steps: Sequence[Step], volume: Volume) -> VolumeResult:
+        rows = [ProjectResult(volume, step.project.name, Action.FAILED, error=failure.message, remedy=failure.remedy) for step in steps]
+        return VolumeResult(volume, tuple(rows))
 
-    return PairResult(plan.pair, of(plan.sandbox, plan.pair.sandbox), of(plan.worker, plan.pair.worker), plan.unlisted)
+    return PairResult(pair.pair, untouched(pair.sandbox, pair.pair.sandbox), untouched(pair.worker, pair.pair.worker))

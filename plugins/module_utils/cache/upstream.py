@@ -16,6 +16,7 @@ from . import scripts
 from .fetch_errors import SSH_REMEDY, no_repository, telling
 from .git import MEBI, ON_CONTROLLER
 from .model import Project, Snapshot, make_snapshot
+from .passing import ask_again, passes
 from .projects import matches, redacted
 from .ref_names import left_out, refused
 
@@ -58,11 +59,11 @@ class UpstreamError(DeploymentError):
 
 
 def read_snapshot(shell: Shell, project: Project, deadline: Deadline) -> Snapshot:
-    """The refs of ``project`` at upstream that its patterns match, and HEAD. One request to upstream.
+    """The refs of ``project`` at upstream that its patterns match, and HEAD. One request to upstream, and more after errors that may pass.
 
     On the controller the user's own git configuration applies (credential helpers, proxies, ssh). Raises UpstreamError.
     """
-    completed = _listed(shell, project, deadline, {})
+    completed = ask_again(lambda env: _listed(shell, project, deadline, env), deadline)
     url = redacted(project.url)
     if len(completed.stdout) >= MOST_BYTES:
         raise _endless(url, f"more than {MOST_BYTES // MEBI} MiB of them")
@@ -159,12 +160,14 @@ def _explained(project: Project, where: str, completed: Completed) -> UpstreamEr
         return UpstreamError(f"{other}, as seen from {where}.", remedy)
     if completed.returncode == 127 or ("not found" in lowered and "git:" in lowered):
         remedy = f"Install git in {where}."
-    elif "could not read username" in lowered or "authentication failed" in lowered or "403" in lowered:
+    elif "could not read username" in lowered or "authentication failed" in lowered or "returned error: 403" in lowered:
         remedy = "Upstream wants credentials: configure git's credential helper for the user who runs the playbook."
     elif "permission denied (" in lowered or "host key verification failed" in lowered:
         remedy = SSH_REMEDY
     elif "could not resolve host" in lowered:
         remedy = "Check the host name, and whether a proxy is needed."
+    elif passes(completed):
+        remedy = "It was tried several times. Run again later."
     elif "not found" in lowered or "does not appear to be a git repository" in lowered:
         remedy = "Check the URL."
     else:

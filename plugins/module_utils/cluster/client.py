@@ -9,21 +9,21 @@ errors are in ``errors``. Requests are counted, have a timeout, and are sent aga
 
 from __future__ import annotations
 
-import json
+import io
 import os
 import socket
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from functools import partial
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import urlencode
 
 from ..ansible_module import TellingModule
@@ -31,12 +31,23 @@ from ..background import unexpected
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from . import credentials
+from .bodies import MOST_WORDS, NoAnswer, parse, read, retry_after
 from .channels import PROTOCOL
-from .errors import ClusterError, Gone, NotFound, Unreachable
+from .errors import ClusterError, Conflict, Gone, NotFound, Unreachable
 from .given_paths import require_paths
 from .names import require_name, require_namespace
 from .objects import Object
-from .refusals import REACH_REMEDY, REDIRECTS, answer_body, innermost_reason, is_certificate_error, redirected, refused
+from .refusals import (
+    REACH_REMEDY,
+    REDIRECTS,
+    answer_body,
+    exec_refused,
+    innermost_reason,
+    is_certificate_error,
+    proxy_refused,
+    redirected,
+    refused,
+)
 from .websocket_options import cut_after, headers, proxy_options, tls_options
 
 MISSING: dict[str, str] = {}
@@ -86,6 +97,8 @@ except ImportError as error:
         """Only a name for `except`, as the collection is missing."""
 
 
+T = TypeVar("T")
+
 REQUEST_TIMEOUT = 30.0
 """Seconds for one request; a watch has its own."""
 _CONNECT_TIMEOUT = 10.0
@@ -94,6 +107,8 @@ WATCH_SECONDS = 5
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before a request is sent again; the last one repeats."""
 
+_REVIEWS = ("SelfSubjectAccessReview", "SelfSubjectRulesReview", "SelfSubjectReview")
+"""They are questions: nothing is made, so that they may be asked again."""
 _PATHS = {
     "Pod": "/api/v1/namespaces/{namespace}/pods",
     "PersistentVolumeClaim": "/api/v1/namespaces/{namespace}/persistentvolumeclaims",
@@ -137,7 +152,8 @@ class Client:
         self._api_client = api_client
         self._configuration = api_client.configuration
         pools = api_client.rest_client.pool_manager
-        pools.urlopen = partial(pools.urlopen, redirect=False)  # it would follow one with the credentials
+        # It would follow a redirect with the credentials, and would itself pause for as long as any Retry-After says.
+        pools.urlopen = partial(_bounded, pools.urlopen, redirect=False, retries=False)
         self._lock = threading.Lock()
         self._clock = (datetime.now(timezone.utc), time.monotonic())
         self.requests = 0
@@ -176,11 +192,12 @@ class Client:
     def create(self, kind: str, namespace: str, body: Object, deadline: Deadline, *, dry_run: bool = False) -> Object:
         """Make an object. Raises AlreadyExists, QuotaExceeded, …
 
-        Sent once only: whether a request whose answer was lost has made the object, only the caller can tell. ``dry_run``:
-        the server admits and answers as if, and keeps nothing.
+        Sent once only, but for reviews and where the server says that it did nothing: whether a request whose answer was lost has made the
+        object, only the caller can tell. ``dry_run``: the server admits and answers as if, and keeps nothing.
         """
         query = [("dryRun", "All")] * dry_run
-        return self._send("post", _path(kind, namespace), deadline, f"create {kind} in {namespace}", query=query, body=body, tries=1)
+        tries = 0 if dry_run or kind in _REVIEWS else 1
+        return self._send("post", _path(kind, namespace), deadline, f"create {kind} in {namespace}", query=query, body=body, tries=tries)
 
     def patch(self, kind: str, namespace: str, name: str, body: Object, deadline: Deadline, *, dry_run: bool = False) -> Object:
         """Change an object by a JSON merge patch. ``dry_run``: the server checks it and answers as if, and keeps nothing."""
@@ -199,11 +216,13 @@ class Client:
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
         return self._send("delete", _object_path(kind, namespace, name), deadline, f"delete {kind} {namespace}/{name}", body=body)
 
-    def logs(self, namespace: str, pod: str, lines: int, deadline: Deadline) -> str:
-        """The last lines that a pod's container printed."""
+    def logs(self, namespace: str, pod: str, lines: int, deadline: Deadline, container: str = "") -> str:
+        """The last lines that a pod's container printed; its name is needed where there are several."""
         path = f"{_object_path('Pod', namespace, pod)}/log"
-        response = self._request("get", path, deadline, [("tailLines", str(lines))], None, None, f"read the log of {namespace}/{pod}", 1)
-        return str(response.data.decode("utf-8", "replace"))
+        what = f"read the log of {namespace}/{pod}"
+        query = [("tailLines", str(lines)), *([("container", container)] if container else [])]
+        raw: bytes = self._request("get", path, deadline, query, None, None, what, 1, read)
+        return raw.decode("utf-8", "replace")
 
     def watch(self, kind: str, namespace: str, name: str, resource_version: str, deadline: Deadline) -> Iterator[Change | None]:
         """Changes of one object from ``resource_version`` on, until the deadline. Ends never by itself.
@@ -239,14 +258,17 @@ class Client:
             ("resourceVersion", version),
             ("timeoutSeconds", str(seconds)),
         ]
-        response = self._request("get", _path(kind, namespace), deadline, query, None, None, f"watch {kind} {namespace}/{name}", 0)
+        what = f"watch {kind} {namespace}/{name}"
+        response = self._request("get", _path(kind, namespace), deadline, query, None, None, what, 0, lambda opened, _deadline: opened)
         try:
             for line in _lines(response, deadline):
-                message = json.loads(line)
-                if message["type"] == "ERROR":
-                    raise refused(message["object"].get("code", 0), message["object"], f"watch {kind} {namespace}/{name}", self.host)
-                if message["type"] != "BOOKMARK":
-                    yield Change(message["type"], message["object"])
+                change = _change(line)
+                if change is None:
+                    return  # cut, or no API's words: the caller opens the watch again where it was
+                if change.type == "ERROR":
+                    raise refused(change.object.get("code", 0), change.object, what, self.host)
+                if change.type != "BOOKMARK":
+                    yield change
         finally:
             response.close()
 
@@ -262,14 +284,9 @@ class Client:
         content_type: str | None = None,
         tries: int = 0,
     ) -> Object:
-        response = self._request(method, path, deadline, query, body, content_type, what, tries)
-        try:
-            answer: Object = json.loads(response.data)
-        except ValueError as error:
-            raise ClusterError(
-                f"What {self.host} answered when asked to {what} is no API's answer: it is no JSON.", REACH_REMEDY
-            ) from error
-        return answer
+        return self._request(
+            method, path, deadline, query, body, content_type, what, tries, lambda opened, limit: parse(read(opened, limit))
+        )
 
     def _request(
         self,
@@ -281,13 +298,14 @@ class Client:
         content_type: str | None,
         what: str,
         tries: int,
-    ) -> Any:
-        """Send until an answer comes; ``tries`` 0 means as often as the deadline allows."""
+        take: Callable[[Any, Deadline], T],
+    ) -> T:
+        """Send until an answer comes, of which ``take`` makes the result; ``tries`` 0 means as often as the deadline allows."""
         sent = 0
         while True:
             with self._lock:
                 self.requests += 1
-            left = deadline.left()
+            left, untouched = deadline.left(), False
             try:
                 response = self._dynamic.request(
                     method,
@@ -301,17 +319,22 @@ class Client:
                 if not isinstance(response, urllib3.response.BaseHTTPResponse):
                     raise ClusterError(f"The client library answered {type(response).__name__} when asked to {what}.")
                 self._set_clock(response.headers)
-                return response
+                return take(response, deadline)
             except ApiException as error:
                 if error.status in REDIRECTS:
                     raise redirected(error.status, (error.headers or {}).get("Location", ""), what, self.host) from error
-                failure = refused(error.status or 0, answer_body(error.body), what, self.host)
-                again = error.status in (429, 500, 502, 503, 504)
+                failure = refused(error.status or 0, answer_body(error.body), what, self.host, retry_after(error.headers))
+                # Who has read what changed since reads it again; a creation has read nothing, and was not done.
+                again = failure.passes and (method == "post" or not isinstance(failure, Conflict))
+                untouched = error.status in (409, 429)
+            except NoAnswer as error:
+                failure = Unreachable(f"What {self.host} answered when asked to {what} is no API's answer: {error}.", REACH_REMEDY)
+                again = True
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 failure = Unreachable(
                     f"The API at {self.host} did not answer when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY
                 )
-                again = not is_certificate_error(error)
+                failure.passes = again = not is_certificate_error(error)
             except ConfigException as error:
                 raise ClusterError(f"There are no credentials any more to {what}: {error}", "Log in again.") from error
             except ValueError as error:  # its words may hold the token
@@ -319,12 +342,16 @@ class Client:
                     f"The client library could not ask the API at {self.host} to {what} ({type(error).__name__})."
                 ) from error
             sent += 1
-            if not again or sent == tries:
+            if not again or (tries and sent >= tries and not untouched):
                 raise failure
-            pause = _PAUSES[min(sent - 1, len(_PAUSES) - 1)]
+            pause = max(_PAUSES[min(sent - 1, len(_PAUSES) - 1)], failure.retry_after)
             if sent > len(_PAUSES) + 2 or pause >= deadline.left():
                 raise failure
             deadline.sleep(pause)
+
+    def require_way_for_exec(self) -> None:
+        """Raises InvalidOption where the configured proxy serves every other request, and cannot serve an exec."""
+        proxy_options(self._configuration)
 
     def open_websocket(self, path: str, query: Sequence[tuple[str, str]], deadline: Deadline, what: str) -> socket.socket:
         """Open a websocket with the exec streams' protocol: its socket after the handshake."""
@@ -348,7 +375,10 @@ class Client:
             self._check_not_redirected(connection, what)
         except websocket.WebSocketBadStatusException as error:
             raw = getattr(error, "resp_body", b"") or b""
-            raise refused(error.status_code, answer_body(raw), what, self.host) from error
+            told = retry_after(getattr(error, "resp_headers", None))
+            raise exec_refused(error.status_code, answer_body(raw), what, self.host, told) from error
+        except websocket.WebSocketProxyException as error:
+            raise proxy_refused(innermost_reason(error), what) from error
         except (websocket.WebSocketException, OSError) as error:
             self._check_not_redirected(connection, what)
             raise Unreachable(
@@ -379,6 +409,33 @@ def _object_path(kind: str, namespace: str, name: str) -> str:
     """The path of an object. Raises InvalidOption where a name is none."""
     require_name(kind, name)
     return f"{_path(kind, namespace)}/{name}"
+
+
+_OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
+
+
+def _bounded(urlopen: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
+    """urllib3's ``urlopen``, of whose answers those with an error status are short: the library reads them to their end."""
+    response = urlopen(*arguments, **settings)
+    if response.status < 300:
+        return response
+    try:
+        body = response.read(MOST_WORDS)
+    finally:
+        response.close()
+    told = {name: value for name, value in response.headers.items() if name.lower() not in _OF_THE_BODY}
+    return urllib3.HTTPResponse(body=io.BytesIO(body), headers=told, status=response.status, reason=response.reason)
+
+
+def _change(line: bytes) -> Change | None:
+    """The change in a line of a watch, or None where there is none in it."""
+    try:
+        message = parse(line)
+    except NoAnswer:
+        return None
+    kind, changed = message.get("type"), message.get("object")
+    whole = isinstance(kind, str) and isinstance(changed, dict) and (kind == "ERROR" or isinstance(changed.get("metadata"), dict))
+    return Change(str(kind), changed) if whole and changed is not None else None
 
 
 def _lines(response: Any, deadline: Deadline) -> Iterator[bytes]:

@@ -16,13 +16,19 @@ from enum import Enum
 from ..deadline import Deadline
 from .client import Client
 from .errors import ClusterError, NotFound
-from .manifest import LABEL
-from .objects import Event, Pod, parse_event, parse_pod
+from .manifest import CONTAINER, LABEL
+from .objects import Claim, Event, Pod, parse_event, parse_pod
 
 _EVENTS = 3
 """Warnings shown of one object, the newest."""
 _IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
 _CONFIG_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+
+
+# The kubelet's reasons for a pod that has failed (kubernetes pkg/kubelet: nodeshutdown, preemption, eviction, lifecycle/predicate.go).
+_NODE_ENDS = ("Terminated", "NodeShutdown", "Shutdown", "NodeLost")
+_PREEMPTED = ("Preempting", "Preempted", "PreemptionByScheduler")
+_NOT_ADMITTED = ("UnexpectedAdmissionError", "NodeAffinity", "TopologyAffinityError", "PodOSNotSupported")
 
 
 class Whose(Enum):
@@ -83,7 +89,7 @@ def look(client: Client, pod: Pod, deadline: Deadline) -> Observed:
     log = ""
     if pod.ended:
         try:
-            log = client.logs(pod.namespace, pod.name, 5, deadline)
+            log = client.logs(pod.namespace, pod.name, 5, deadline, CONTAINER if LABEL in pod.labels else "")
         except ClusterError as error:
             blind.append(f"its log could not be read ({error.message})")
     return Observed(pod, events, log, blind)
@@ -122,8 +128,31 @@ def _ended(observed: Observed) -> Diagnosis | None:
             f"Run again; raise resources.requests in {option_of(pod)} if it happens again.",
             fatal=True,
         )
-    for container in pod.containers:
-        if container.terminated == "OOMKilled" or container.exit_code == 137:
+    if pod.reason in _NODE_ENDS or "node shutdown" in pod.message:
+        return Diagnosis(
+            f"{where} was ended as its node is shut down: {pod.reason} {pod.message}".rstrip(), "Run again.", fatal=True, busy=True
+        )
+    if pod.reason in _PREEMPTED:
+        return Diagnosis(
+            f"{where} made room for a pod with a higher priority: {pod.reason} {pod.message}".rstrip(),
+            "Run again; set priority_class in repository_cache_filler if it happens again.",
+            fatal=True,
+            busy=True,
+        )
+    if pod.reason.startswith("OutOf") or pod.reason in _NOT_ADMITTED:
+        # The scheduler and the node's kubelet did not agree for a moment: the pod never ran, and held nothing.
+        return Diagnosis(f"The node did not take {where}: {pod.reason} {pod.message}".rstrip(), "Run again.", fatal=True, busy=True)
+    own = [container for container in pod.containers if container.name == CONTAINER] or list(pod.containers)
+    for container in [*pod.init_containers, *own]:
+        if container in pod.init_containers and not container.exit_code:
+            continue
+        if container in pod.init_containers:
+            words = f"{where} did not start, as its init container {container.name} ended with code {container.exit_code}"
+            remedy = (
+                f"See its log: kubectl logs -n {pod.namespace} {pod.name} -c {container.name}. It is not ours: keep whatever adds it away."
+            )
+            return Diagnosis(words, remedy, fatal=True)
+        if container.terminated == "OOMKilled" or (container.exit_code == 137 and not pod.deleting):
             limit = _memory(pod)
             return Diagnosis(
                 f"{where} was killed, probably for want of memory (its limit is {limit})",
@@ -137,8 +166,15 @@ def _ended(observed: Observed) -> Diagnosis | None:
 
 
 def _container(pod: Pod) -> Diagnosis | None:
-    for container in pod.containers:
+    for container in pod.all_containers:
         message = " ".join(container.waiting_message.split())
+        if container.waiting and container.name != CONTAINER and container.waiting not in ("PodInitializing", "ContainerCreating"):
+            kind = "init container" if container in pod.init_containers else "container"
+            return Diagnosis(
+                f"The {kind} {container.name} (image {container.image}), which is not ours, does not start ({container.waiting}): {message}",
+                "Something adds it to every pod of the namespace: keep it away by labels or annotations in repository_cache_filler, or mend it.",
+                fatal=container.waiting in (*_IMAGE_REASONS, *_CONFIG_REASONS),
+            )
         if container.waiting in _IMAGE_REASONS:
             return Diagnosis(
                 f"The image {container.image} cannot be pulled ({container.waiting}): {message}",
@@ -154,6 +190,20 @@ def _container(pod: Pod) -> Diagnosis | None:
         if container.waiting in _CONFIG_REASONS:
             return Diagnosis(f"The container cannot be made ({container.waiting}): {message}", fatal=True)
     return None
+
+
+def require_file_system(claim: Claim) -> None:
+    """Raises ClusterError where it is known from the claim alone that no filler can have its volume."""
+    where = f"The claim {claim.namespace}/{claim.name}"
+    if claim.block:
+        raise ClusterError(
+            f"{where} is a block device (volumeMode: Block), which has no file system.", "Make it with volumeMode: Filesystem."
+        )
+    if claim.phase == "Lost":
+        raise ClusterError(
+            f"{where} is Lost: the volume {claim.volume_name} that it was bound to is gone.",
+            "Delete the claim and its pod, and make it again.",
+        )
 
 
 def _volume(observed: Observed) -> Diagnosis | None:
@@ -185,6 +235,12 @@ class _Unschedulable:
 
 
 _UNSCHEDULABLE = (
+    _Unschedulable(
+        "bound to non-existent persistentvolume",
+        "A claim is Lost: its volume is gone.",
+        "Delete the claim and its pod, and make it again.",
+        "Delete the claim and its pod, and make it again.",
+    ),
     _Unschedulable(
         'persistentvolumeclaim "',
         "A claim is missing.",
@@ -256,7 +312,7 @@ def _scheduling(pod: Pod, whose: Whose) -> Diagnosis | None:
 def _workload_container(pod: Pod) -> Diagnosis | None:
     """A container of a workload's pod that does not start or does not stay. Its log is not shown: it is not ours."""
     where = f"Pod {pod.namespace}/{pod.name}"
-    for container in pod.containers:
+    for container in pod.all_containers:
         message = " ".join(container.waiting_message.split())
         if container.waiting in _IMAGE_REASONS:
             words = f"{where}: the image {container.image} cannot be pulled ({container.waiting}): {message}"

@@ -9,7 +9,13 @@ from ..errors import DeploymentError, PlaceLost
 
 
 class ClusterError(DeploymentError):
-    """The API refused, or could not be asked."""
+    """The API refused, or could not be asked.
+
+    ``passes``: the same request may succeed soon; where ``retry_after`` is more than 0, after so many seconds.
+    """
+
+    passes = False
+    retry_after = 0.0
 
 
 class NotFound(ClusterError):
@@ -39,6 +45,8 @@ class Unauthorized(ClusterError):
 class Unreachable(ClusterError):
     """The API did not answer."""
 
+    passes = True
+
 
 class Redirected(ClusterError):
     """The answer sends us elsewhere, where we do not go: the credentials would go with us."""
@@ -46,6 +54,10 @@ class Redirected(ClusterError):
 
 class Gone(ClusterError):
     """A watch started too far back in time."""
+
+
+class ExecRefused(ClusterError):
+    """What answers in the API's place, or before it, lets no process be run: that is no lost connection."""
 
 
 class Invalid(ClusterError):

@@ -16,9 +16,10 @@ from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError
 from .client import Client
 from .diagnosis import Diagnosis, explain
-from .errors import AlreadyExists, ClusterError, Conflict, FillerExists, NotFound, PodLost, QuotaExceeded, Unreachable, VolumeBusy
+from .errors import AlreadyExists, ClusterError, FillerExists, NotFound, PodLost, QuotaExceeded, VolumeBusy
 from .manifest import CONTAINER, HEARTBEAT, HEARTBEAT_LIMIT, JOBS, OWNER, START_TIMEOUT, FillerSpec, manifest
 from .objects import Pod, parse_pod
+from .pod_removal import removal_command, remove_pod
 from .quota import Room, never_fits
 from .shell import PodShell
 
@@ -29,6 +30,7 @@ RELEASE_TIMEOUT = 90.0
 SKEW = 30.0
 """Seconds by which the clocks of several API servers may differ."""
 _QUOTA_PAUSES = (1.0, 2.0, 4.0, 8.0)
+_REFUSAL_PAUSES = (1.0, 2.0, 4.0, 8.0)
 _FATAL_WAITING = (
     "ImagePullBackOff",
     "InvalidImageName",
@@ -42,21 +44,32 @@ Tell = Callable[[str], None]
 """Called with what is being waited for, in a few words."""
 
 
+def _nothing(_words: str) -> None:
+    """Nobody is told."""
+
+
 class Filler:
     """One filler pod. A context manager: Ready inside, gone after.
 
     ``attach`` and ``release`` are the seconds from its creation until it could work, and from its deletion until it was
-    gone. ``stuck`` is a sentence where it could not be removed.
+    gone. ``stuck`` is a sentence where it could not be removed; ``left`` is called with it.
     """
 
     def __init__(
-        self, client: Client, spec: FillerSpec, deadline: Deadline, rooms: Sequence[Room] = (), tell: Tell = lambda _words: None
+        self,
+        client: Client,
+        spec: FillerSpec,
+        deadline: Deadline,
+        rooms: Sequence[Room] = (),
+        tell: Tell = _nothing,
+        left: Tell = _nothing,
     ) -> None:
         self._client = client
         self._spec = spec
         self._deadline = deadline
         self._rooms = rooms
         self._tell = tell
+        self._left = left
         self._stack = ExitStack()
         self._pod: Pod | None = None
         self._created = 0.0
@@ -113,6 +126,7 @@ class Filler:
 
     def _create(self) -> Pod:
         attempt = 0
+        refused_since = 0.0
         while True:
             self._created = time.monotonic()
             try:
@@ -130,11 +144,17 @@ class Filler:
                 mine = self._other_filler()
                 if mine is not None:
                     return mine
-            except Unreachable:
-                # The answer was lost, so the pod may be there. If it is, the next round finds it, and that it is ours.
-                self._deadline.sleep(1.0)
-                if attempt > 3:
+            except ClusterError as error:
+                # The name is fixed: where the pod was made all the same, the next round finds it, and that it is ours.
+                if not error.passes:
                     raise
+                refused_since = refused_since or self._created
+                pause = max(_REFUSAL_PAUSES[min(attempt, len(_REFUSAL_PAUSES) - 1)], error.retry_after)
+                longest = min(refused_since + self._spec.wishes.start_timeout - time.monotonic(), self._deadline.left())
+                if pause >= longest:
+                    raise
+                self._tell(f"was refused, and is asked for again: {error.message}")
+                self._deadline.sleep(pause)
             attempt += 1
 
     def _refuse_what_never_fits(self, error: QuotaExceeded) -> None:
@@ -192,11 +212,11 @@ class Filler:
                     if change.type == "DELETED":
                         raise PodLost(f"Pod {pod.namespace}/{pod.name} was deleted by somebody else while it was starting.", "Run again.")
                     pod = self._pod = parse_pod(change.object)
-                if pod.ready:
+                if pod.usable:
                     return pod
                 waiting = pod.conditions.get("PodScheduled", ("", "", ""))[0] == "False"
                 unschedulable = (unschedulable or time.monotonic()) if waiting else 0.0
-                failed = pod.ended or any(container.waiting in _FATAL_WAITING for container in pod.containers)
+                failed = pod.ended or any(container.waiting in _FATAL_WAITING for container in pod.needed)
                 if failed or change is None:
                     self._judge(
                         pod, must_fail=failed, grace_over=bool(unschedulable) and time.monotonic() - unschedulable >= UNSCHEDULABLE_GRACE
@@ -225,11 +245,16 @@ class Filler:
         except DeploymentError as error:
             node = f" on node {self._pod.node}" if self._pod is not None and self._pod.node else ""
             volumes = ", ".join(mount.claim for mount in self._spec.mounts)
+            ends = self._spec.wishes.heartbeat
+            itself = (
+                f"It ends itself {ends} seconds after its last heartbeat. " if ends else "It does not end by itself before its deadline. "
+            )
             self.stuck = (
-                f"The filler pod {self._spec.namespace}/{self._spec.name}{node} could not be removed within {RELEASE_TIMEOUT:.0f} seconds, "
-                f"so {volumes or 'nothing'} stays held: {error} It ends itself {self._spec.wishes.heartbeat} seconds after its last heartbeat."
+                f"Pod {self._spec.namespace}/{self._spec.name}{node} could not be removed, so {volumes or 'no volume'} stays held: {error} "
+                f"{itself}To remove it: {removal_command(self._spec.namespace, self._spec.name)}"
             )
             self._tell(self.stuck)
+            self._left(self.stuck)
 
     def _mine(self, deadline: Deadline) -> Pod | None:
         """The pod, where the answer to its creation was lost."""
@@ -245,33 +270,14 @@ class Filler:
         return Deadline(RELEASE_TIMEOUT, f"the removal of pod {self._spec.namespace}/{self._spec.name}", threading.Event())
 
 
-def remove_pod(client: Client, pod: Pod, deadline: Deadline) -> None:
-    """Delete a pod and wait until it is really gone. Never by force: on a lost node its volume may still be written to.
-
-    Raises DeadlineExceeded, Cancelled and ClusterError.
-    """
-    try:
-        answer = client.delete("Pod", pod.namespace, pod.name, pod.uid, deadline)
-        version = answer.get("metadata", {}).get("resourceVersion", pod.resource_version)
-        if answer.get("kind") == "Status":
-            return
-        for change in client.watch("Pod", pod.namespace, pod.name, version, deadline):
-            if change is not None and (change.type == "DELETED" or change.object["metadata"].get("uid") != pod.uid):
-                return
-            if change is None:
-                present = client.get("Pod", pod.namespace, pod.name, deadline)
-                if present["metadata"]["uid"] != pod.uid:
-                    return
-    except (NotFound, Conflict):
-        return
-
-
 def why_ended(pod: Pod) -> str:
     """Why nothing can be started in a pod of ours any more; empty where something can. Pure."""
-    for container in pod.containers:
-        if container.terminated:
-            return f"its first process ended with code {container.exit_code} ({container.terminated})"
-    return f"it is {pod.phase}, {pod.reason or 'for no reason that is told'}" if pod.ended else ""
+    if not pod.ended:
+        return ""
+    own = next((container for container in pod.containers if container.name == CONTAINER and container.terminated), None)
+    if own is not None:
+        return f"its first process ended with code {own.exit_code} ({own.terminated})"
+    return f"it is {pod.phase}, {pod.reason or 'for no reason that is told'}"
 
 
 def owner(pod: Pod) -> dict[str, str]:

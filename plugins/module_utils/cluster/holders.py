@@ -90,6 +90,15 @@ def mounted_at(pod: Pod, claim: str) -> tuple[str, str]:
     return "", ""
 
 
+def sub_path(pod: Pod | None, claim: str) -> str:
+    """The directory of the claim's volume that its consumer sees as the volume; empty for its root, and where nobody tells."""
+    if pod is None:
+        return ""
+    volumes = {volume for volume, name in pod.claims.items() if name == claim}
+    found = (container.sub_paths.get(volume, "") for container in pod.containers for volume in container.mounts if volume in volumes)
+    return next(found, "")
+
+
 def _container_security(pod: Pod, claim: str) -> Any:
     name, _path = mounted_at(pod, claim)
     return next((container.security_context for container in pod.containers if container.name == name), {})

@@ -17,7 +17,7 @@ from ..errors import Cancelled, DeadlineExceeded, DeploymentError
 from ..shell import Progress
 from .agent import BEAT, Answer, Answers, message
 from .channels import STDERR, NotStarted
-from .errors import ClusterError, ConnectionLost, Forbidden, NotFound, PodLost, Redirected, Unauthorized
+from .errors import ClusterError, ConnectionLost, ExecRefused, Forbidden, NotFound, PodLost, Redirected, Unauthorized
 from .exec import Descriptor, ExecStream
 
 BEAT_EVERY = 10.0
@@ -25,6 +25,8 @@ BEAT_EVERY = 10.0
 PROGRESS_EVERY = 2.0
 """Seconds between heartbeats while somebody watches a job's progress."""
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+_FIRST_TRIES = 5
+"""A first connection that is refused for a moment is tried so often: whether it will ever be one, nobody knows."""
 _SETTLED_SECONDS = BEAT_EVERY
 """A connection that lasted so long, or brought an answer, was a good one: reconnecting begins anew after it."""
 _FLUSH_SECONDS = 5.0
@@ -51,7 +53,7 @@ class AgentLink(Background):
         self._answer: Answer | None = None
         self._ended_by: DeploymentError | None = None
         self._closing = False
-        self._heard = self._answered = self._sent_again = False
+        self._heard = self._answered = self._sent_again = self._opened = False
         self._words = ""
         self._wake: tuple[int, int] | None = os.pipe()
         os.set_blocking(self._wake[1], False)
@@ -159,14 +161,18 @@ class AgentLink(Background):
         attempt = 0
         while True:
             try:
-                return self._connect(deadline)
+                stream = self._connect(deadline)
+                self._opened = True
+                return stream
             except NotFound as error:
                 raise PodLost(f"The pod is gone (deleted, evicted, or its node drained): {error.message}", "Run again.") from error
             except (Forbidden, Unauthorized, Redirected, PodLost):
                 raise
             except ClusterError as error:
-                pause = _PAUSES[min(attempt, len(_PAUSES) - 1)]
                 attempt += 1
+                if isinstance(error, ExecRefused) and not self._opened and (not error.passes or attempt > _FIRST_TRIES):
+                    raise
+                pause = max(_PAUSES[min(attempt - 1, len(_PAUSES) - 1)], error.retry_after)
                 if self._closing or pause >= deadline.left():
                     raise ConnectionLost(
                         f"The connection to a pod was lost, and could not be made again within {self._reconnect_seconds:.0f} seconds: {error}"

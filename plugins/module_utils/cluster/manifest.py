@@ -14,15 +14,16 @@ from ..errors import InvalidOption
 from . import pid1
 from .agent import POD_UID_VARIABLE, RUN_VARIABLE
 from .objects import Claim, Object, exact_quantity, quantity
+from .ours import OUR_CONTAINER, OUR_LABEL
 
-LABEL = "packit.dev/repository-cache-filler"
+LABEL = OUR_LABEL
 """On every pod of ours, so that a later run finds what was left behind. Its value is the pod's purpose."""
 RUN = "packit.dev/run"
 """Label: the run's id, by which a network policy knows the run's own pods."""
 OWNER = "packit.dev/owner"
 """Annotation: run id, user and host of the run that made the pod, and the seconds that it may take to start, as JSON."""
 DEFAULT_IMAGE = "quay.io/packit/sandcastle"
-CONTAINER = "filler"
+CONTAINER = OUR_CONTAINER
 SCRATCH = "/packit-scratch"
 """Where an emptyDir is: HOME, the agent's jobs, the heartbeat. Never on the volume."""
 HEARTBEAT = f"{SCRATCH}/heartbeat"
@@ -40,6 +41,17 @@ LEAST_HEARTBEAT = 12
 START_TIMEOUT = 180
 """Seconds from a filler's creation until it must be Ready: scheduling, attaching, starting (its image is pulled before)."""
 
+# A mesh's container in the pod would outlive ours, and a pod with it never ends. The user's own wishes are merged over these.
+_NO_MESH_LABELS = {"sidecar.istio.io/inject": "false"}
+_NO_MESH = {
+    "sidecar.istio.io/inject": "false",
+    "linkerd.io/inject": "disabled",
+    "kuma.io/sidecar-injection": "disabled",
+    "consul.hashicorp.com/connect-inject": "false",
+    "openservicemesh.io/sidecar-injection": "disabled",
+}
+_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
+
 _RESOURCES = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "256Mi"}}
 _SECURITY = {
     "allowPrivilegeEscalation": False,
@@ -56,11 +68,12 @@ _IDENTITY_KEYS = ("runAsUser", "runAsGroup", "fsGroup", "supplementalGroups", "s
 
 @dataclass(frozen=True)
 class Mount:
-    """A claim and where it is mounted."""
+    """A claim and where it is mounted; ``sub_path`` is the directory of the volume that its consumers see as its root."""
 
     claim: str
     uid: str
     path: str
+    sub_path: str = ""
 
 
 @dataclass(frozen=True)
@@ -95,6 +108,9 @@ class Wishes:
     pull_policy: str = "IfNotPresent"
     image_pull_secrets: Sequence[str] = ()
     service_account: str = ""
+    priority_class: str = ""
+    proxy: Mapping[str, str] = field(default_factory=dict)
+    """Proxy variables of the pods' environment."""
     active_deadline: int = 0
     start_timeout: int = START_TIMEOUT
     heartbeat: int = HEARTBEAT_LIMIT
@@ -122,6 +138,7 @@ class Wishes:
 _KINDS: Mapping[str, type] = {
     "labels": dict, "annotations": dict, "resources": dict, "pod_security_context": dict, "security_context": dict,
     "tolerations": list, "node_selector": dict, "pull_policy": str, "image_pull_secrets": list, "service_account": str,
+    "priority_class": str, "proxy": dict,
     "active_deadline": int, "start_timeout": int,
     "heartbeat": int,
 }  # fmt: skip
@@ -149,6 +166,7 @@ def parse_wishes(raw: Mapping[str, Any]) -> Wishes:
         raise InvalidOption("`start_timeout` and `active_deadline` in the filler's options are seconds, and cannot be negative.")
     if wishes.pull_policy not in ("Always", "IfNotPresent", "Never"):
         raise InvalidOption(f"`pull_policy` of the filler is `{wishes.pull_policy}`.", "Use Always, IfNotPresent or Never.")
+    _check_proxy(wishes.proxy)
     unknown = sorted(set(wishes.resources) - {"requests", "limits"})
     if unknown:
         raise InvalidOption(f"Unknown key `{unknown[0]}` in the filler's resources.", "Known keys: requests, limits.")
@@ -160,6 +178,19 @@ def parse_wishes(raw: Mapping[str, Any]) -> Wishes:
     except ValueError as error:
         raise InvalidOption(f"In the filler's resources, {error}.", "For example 500m, 256Mi or 1Gi.") from error
     return wishes
+
+
+def _check_proxy(proxy: Mapping[str, Any]) -> None:
+    for name, value in proxy.items():
+        if str(name).upper() not in _PROXY_VARIABLES or not isinstance(value, str):
+            raise InvalidOption(
+                f"`proxy` of the filler has `{name}`, which is no proxy variable with a text.", f"Known are {', '.join(_PROXY_VARIABLES)}."
+            )
+        if "@" in value:
+            raise InvalidOption(
+                f"`proxy` of the filler has a user name or a password in {name}, and whoever may read pods can read it there.",
+                "Use a proxy that knows the pods by their addresses.",
+            )
 
 
 @dataclass(frozen=True)
@@ -194,7 +225,7 @@ def manifest(spec: FillerSpec) -> Object:
     """The pod. Passes PodSecurity ``restricted`` unless the user's wishes say otherwise."""
     wishes = spec.wishes
     by = {**spec.owner, "start_timeout": str(wishes.start_timeout)}
-    annotations = {**wishes.annotations, OWNER: json.dumps(by, sort_keys=True)}
+    annotations = {**_NO_MESH, **wishes.annotations, OWNER: json.dumps(by, sort_keys=True)}
     if spec.identity.openshift:
         annotations["openshift.io/required-scc"] = "restricted-v2"
     return {
@@ -203,7 +234,7 @@ def manifest(spec: FillerSpec) -> Object:
         "metadata": {
             "name": spec.name,
             "namespace": spec.namespace,
-            "labels": {**spec.labels, **wishes.labels, LABEL: spec.purpose, RUN: spec.owner["run"]},
+            "labels": {**_NO_MESH_LABELS, **spec.labels, **wishes.labels, LABEL: spec.purpose, RUN: spec.owner["run"]},
             "annotations": annotations,
         },
         "spec": {
@@ -212,6 +243,7 @@ def manifest(spec: FillerSpec) -> Object:
             "activeDeadlineSeconds": wishes.active_deadline or spec.deadline,
             "automountServiceAccountToken": bool(wishes.service_account),
             **({"serviceAccountName": wishes.service_account} if wishes.service_account else {}),
+            **({"priorityClassName": wishes.priority_class} if wishes.priority_class else {}),
             "enableServiceLinks": False,
             "securityContext": _pod_security(spec),
             **({"imagePullSecrets": [{"name": name} for name in wishes.image_pull_secrets]} if wishes.image_pull_secrets else {}),
@@ -227,13 +259,17 @@ def manifest(spec: FillerSpec) -> Object:
                         {"name": "HOME", "value": HOME},
                         {"name": "TMPDIR", "value": SCRATCH},
                         {"name": RUN_VARIABLE, "value": spec.owner["run"]},
+                        *({"name": name, "value": value} for name, value in _proxy(wishes).items()),
                         {"name": POD_UID_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
                     ],
                     "resources": wishes.all_resources,
                     "securityContext": {**_SECURITY, **wishes.security_context},
                     "volumeMounts": [
                         {"name": "scratch", "mountPath": SCRATCH},
-                        *({"name": f"cache-{number}", "mountPath": mount.path} for number, mount in enumerate(spec.mounts)),
+                        *(
+                            {"name": f"cache-{number}", "mountPath": mount.path, **({"subPath": mount.sub_path} if mount.sub_path else {})}
+                            for number, mount in enumerate(spec.mounts)
+                        ),
                     ],
                 }
             ],
@@ -246,6 +282,11 @@ def manifest(spec: FillerSpec) -> Object:
             ],
         },
     }
+
+
+def _proxy(wishes: Wishes) -> Mapping[str, str]:
+    """In both spellings: git's curl reads http_proxy in small letters only, others only in capitals."""
+    return {spelt: value for name, value in sorted(wishes.proxy.items()) for spelt in (name.upper(), name.lower())}
 
 
 def _pod_security(spec: FillerSpec) -> dict[str, Any]:

@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
+
+from .ours import OUR_CONTAINER, OUR_LABEL
 
 Object = Mapping[str, Any]
 """An object as the API returns it, parsed from JSON."""
@@ -17,7 +19,8 @@ Object = Mapping[str, Any]
 
 @dataclass(frozen=True)
 class Container:
-    """A container of a pod, with its state. ``waiting`` and ``terminated`` are the API's reasons, empty where it is not so."""
+    """A container of a pod, with its state. ``waiting`` and ``terminated`` are the API's reasons, empty where it is not so. ``sub_paths``:
+    volume name → the directory of it that is mounted."""
 
     name: str
     image: str
@@ -28,11 +31,13 @@ class Container:
     waiting_message: str = ""
     terminated: str = ""
     exit_code: int | None = None
+    running: bool = False
+    sub_paths: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Pod:
-    """A pod. ``claims`` maps its volumes' names to the claims behind them."""
+    """A pod. ``claims`` maps its volumes' names to the claims behind them; ``init_containers`` are those before its own."""
 
     namespace: str
     name: str
@@ -53,11 +58,31 @@ class Pod:
     claims: Mapping[str, str]
     containers: tuple[Container, ...]
     spec: Mapping[str, Any] = field(repr=False)
+    init_containers: tuple[Container, ...] = ()
 
     @property
     def ended(self) -> bool:
-        """Whether its containers have ended for good."""
-        return self.phase in ("Succeeded", "Failed")
+        """Whether its containers have ended for good. Of a pod of ours only our own counts: one that was put beside it may run for ever."""
+        return self.phase in ("Succeeded", "Failed") or any(container.exit_code is not None for container in self._own)
+
+    @property
+    def usable(self) -> bool:
+        """Whether processes can be run in it: it is Ready, or our own container in it runs."""
+        return self.ready or any(container.running for container in self._own)
+
+    @property
+    def all_containers(self) -> tuple[Container, ...]:
+        """Its containers in the order in which they start."""
+        return self.init_containers + self.containers
+
+    @property
+    def needed(self) -> tuple[Container, ...]:
+        """Those without which processes cannot be run in it: of a pod of ours, our own and what comes before it."""
+        return (*self.init_containers, *(self._own or self.containers))
+
+    @property
+    def _own(self) -> list[Container]:
+        return [container for container in self.containers if OUR_LABEL in self.labels and container.name == OUR_CONTAINER]
 
     @property
     def uses(self) -> frozenset[str]:
@@ -82,6 +107,8 @@ class Claim:
     capacity: int
     storage: str
     storage_class: str
+    block: bool = False
+    """Whether it is a block device, without a file system."""
 
 
 @dataclass(frozen=True)
@@ -122,15 +149,16 @@ def parse_pod(data: Object) -> Pod:
             for volume in spec.get("volumes") or []
             if "persistentVolumeClaim" in volume
         },
-        containers=_containers(spec, status),
+        containers=_containers(spec.get("containers"), status.get("containerStatuses")),
         spec=spec,
+        init_containers=_containers(spec.get("initContainers"), status.get("initContainerStatuses")),
     )
 
 
-def _containers(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Container, ...]:
-    states = {item["name"]: item.get("state") or {} for item in status.get("containerStatuses") or []}
+def _containers(described: Sequence[Object] | None, statuses: Sequence[Object] | None) -> tuple[Container, ...]:
+    states = {item["name"]: item.get("state") or {} for item in statuses or []}
     parsed = []
-    for item in spec.get("containers") or []:
+    for item in described or []:
         state = states.get(item["name"], {})
         waiting, terminated = state.get("waiting") or {}, state.get("terminated") or {}
         parsed.append(
@@ -143,6 +171,12 @@ def _containers(spec: Mapping[str, Any], status: Mapping[str, Any]) -> tuple[Con
                 waiting_message=waiting.get("message", ""),
                 terminated=terminated.get("reason", ""),
                 exit_code=terminated.get("exitCode"),
+                running="running" in state,
+                sub_paths={
+                    mount["name"]: mount.get("subPath") or mount["subPathExpr"]
+                    for mount in item.get("volumeMounts") or []
+                    if mount.get("subPath") or mount.get("subPathExpr")
+                },
             )
         )
     return tuple(parsed)
@@ -164,6 +198,7 @@ def parse_claim(data: Object) -> Claim:
         capacity=quantity((status.get("capacity") or {}).get("storage", "0")),
         storage=((spec.get("resources") or {}).get("requests") or {}).get("storage", "0"),
         storage_class=spec.get("storageClassName") or "",
+        block=spec.get("volumeMode") == "Block",
     )
 
 

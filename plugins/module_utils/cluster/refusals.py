@@ -6,11 +6,24 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from ..printable import printable
-from .errors import AlreadyExists, ClusterError, Conflict, Forbidden, Gone, Invalid, NotFound, QuotaExceeded, Redirected, Unauthorized
+from .errors import (
+    AlreadyExists,
+    ClusterError,
+    Conflict,
+    ExecRefused,
+    Forbidden,
+    Gone,
+    Invalid,
+    NotFound,
+    QuotaExceeded,
+    Redirected,
+    Unauthorized,
+)
 from .objects import Object
 
 REACH_REMEDY = "Check the host, the network and whether a proxy is needed (host, kubeconfig or K8S_AUTH_HOST)."
@@ -28,19 +41,50 @@ def answer_body(raw: Any) -> Object:
     return data if isinstance(data, dict) else {"message": text[:500]}
 
 
-def refused(status: int, body: Object, what: str, host: str) -> ClusterError:
+_OVERLOADED = (429, 500, 502, 503, 504)
+# What the API server's storage and its quota say where two wrote at once (k8s.io/apiserver/pkg/registry, plugin/resourcequota).
+_RACES = ("Operation cannot be fulfilled", "please apply your changes to the latest version")
+
+
+def refused(status: int, body: Object, what: str, host: str, retry_after: float = 0.0) -> ClusterError:
     """The error for an answer with an error status."""
+    failure = _refused(status, body, what, host)
+    failure.passes = status in _OVERLOADED or (status == 409 and any(words in failure.message for words in _RACES))
+    failure.retry_after = retry_after
+    return failure
+
+
+_GRANT = "Grant the right (docs/rbac.yml of this collection), or see what the message says of policy."
+# What admission refuses with the status of a missing right (kubernetes plugin/pkg/admission, pod-security-admission; OpenShift's SCCs).
+_FORBIDDEN = (
+    (" usage per ", "A LimitRange of the namespace does not allow it: change resources (repository_cache_filler, repository_cache_seed)."),
+    (
+        "limit to request ratio",
+        "A LimitRange of the namespace does not allow it: bring requests and limits in resources nearer to each other.",
+    ),
+    (
+        "violates PodSecurity",
+        "The namespace's pod security level refuses it: change what it names (repository_cache_filler), or the level.",
+    ),
+    ("security context constraint", "No SCC allows it: leave ids out of repository_cache_filler, or grant the service account an SCC."),
+    ("is being terminated", "The namespace is being deleted."),
+    ("no PriorityClass with name", "Name a priority class that exists (priority_class in repository_cache_filler)."),
+    ("admission webhook", "A policy of the cluster refuses it: see its words, and what repository_cache_filler can change."),
+)
+
+
+def _refused(status: int, body: Object, what: str, host: str) -> ClusterError:
     reason, message = str(body.get("reason", "")), str(body.get("message", "")) or f"HTTP status {status}"
     text = f"The API refused to {what}: {message}"
     if status == 401:
         return Unauthorized(
-            f"The API at {host} does not accept the token (expired, or wrong) when asked to {what}.",
+            f"The API at {host} does not accept the token (expired, or wrong).",
             "Log in again, and give a fresh api_key, kubeconfig or K8S_AUTH_API_KEY.",
         )
     if status == 403 and "exceeded quota" in message:
         return QuotaExceeded(text, "Wait until other pods have ended, make the filler smaller (resources), or raise the quota.")
     if status == 403:
-        return Forbidden(text, "Grant the right (docs/rbac.yml of this collection), or see what the message says of policy.")
+        return Forbidden(text, next((remedy for part, remedy in _FORBIDDEN if part in message), _GRANT))
     if status == 404:
         return NotFound(text)
     if status == 409:
@@ -50,6 +94,30 @@ def refused(status: int, body: Object, what: str, host: str) -> ClusterError:
     if status in (400, 422):
         return Invalid(text)
     return ClusterError(text)
+
+
+EXEC_REMEDY = "A policy or gateway before the API may not let it through, though all else: try `kubectl exec` by the same way."
+
+
+def exec_refused(status: int, body: Object, what: str, host: str, retry_after: float = 0.0) -> ClusterError:
+    """The error for an answer other than the upgrade to a process's streams."""
+    failure = refused(status, body, what, host, retry_after)
+    if isinstance(failure, (Unauthorized, Forbidden, NotFound)):
+        return failure
+    words = " ".join(str(body.get("message", "")).split()) or "it said nothing"
+    found = ExecRefused(f"The API, or what is before it, refused to {what} (HTTP status {status}): {words}", EXEC_REMEDY)
+    found.passes, found.retry_after = failure.passes, retry_after
+    return found
+
+
+def proxy_refused(words: str, what: str) -> ClusterError:
+    """The error where a proxy did not make the connection; ``words`` are the library's."""
+    status = re.search(r"status: (\d{3})\b", words)
+    found = ExecRefused(
+        f"The proxy refused the way to {what}: {words}.", "Check the proxy's address and credentials (proxy, proxy_headers, HTTPS_PROXY)."
+    )
+    found.passes = status is None or int(status[1]) in _OVERLOADED
+    return found
 
 
 def redirected(status: int, location: str, what: str, host: str) -> ClusterError:

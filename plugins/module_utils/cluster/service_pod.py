@@ -25,7 +25,7 @@ _LIVES = 3
 
 
 class ServicePod:
-    """The pod and its shell. Safe for threads; close it at the end of the run."""
+    """The pod and its shell. Safe for threads; close it at the end of the run. ``left``: why pods that it made are still there."""
 
     def __init__(self, client: Client, spec: FillerSpec, stop: threading.Event, tell: Callable[[str], None]) -> None:
         self._client = client
@@ -39,6 +39,7 @@ class ServicePod:
         self._suspect = False
         self._why = ""
         self.lives = 0
+        self.left: list[str] = []
 
     @property
     def suspected(self) -> bool:
@@ -64,7 +65,7 @@ class ServicePod:
         self.lives += 1
         spec = self._spec if self.lives == 1 else replace(self._spec, name=f"{self._spec.name}-{self.lives}"[:253])
         starting = deadline.within(spec.wishes.start_timeout, f"the start of pod {spec.namespace}/{spec.name}")
-        filler = Filler(self._client, spec, starting, (), self._tell)
+        filler = Filler(self._client, spec, starting, (), self._tell, self.left.append)
         try:
             filler.__enter__()
         except DeploymentError as error:

@@ -11,9 +11,10 @@ from datetime import datetime
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError
 from .client import Client
-from .filler import is_left_behind, remove_pod
+from .filler import is_left_behind
 from .manifest import LABEL
 from .objects import Pod
+from .pod_removal import remove_pod
 
 _REMOVAL_SECONDS = 30.0
 """For one pod: many may have been left on a node that was lost."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from ..cluster.client import Client, connect
 from ..cluster.errors import FillerExists, NotFound
-from ..cluster.filler import Filler, describe_owner, is_left_behind, owner, remove_pod
+from ..cluster.filler import Filler, describe_owner, is_left_behind, owner
 from ..cluster.given_paths import target
 from ..cluster.holders import consumers, identity, image, placement
 from ..cluster.manifest import (
@@ -24,6 +24,7 @@ from ..cluster.manifest import (
     parse_wishes,
 )
 from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
+from ..cluster.pod_removal import remove_pod
 from ..deadline import Deadline
 from ..errors import InvalidOption
 from .run import run_owner
@@ -54,6 +55,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "node_selector": {"type": "dict", "default": {}},
     "node": {"type": "str", "default": ""},
     "service_account": {"type": "str", "default": ""},
+    "priority_class": {"type": "str", "default": ""},
+    "proxy": {"type": "dict", "default": {}},
     "active_deadline": {"type": "int", "default": 3600},
     "heartbeat": {"type": "int", "default": HEARTBEAT_LIMIT},
     "start_timeout": {"type": "int", "default": START_TIMEOUT},
@@ -61,7 +64,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 _WISHES = (
     "labels", "annotations", "resources", "pod_security_context", "security_context", "tolerations", "node_selector",
-    "pull_policy", "image_pull_secrets", "service_account", "active_deadline", "start_timeout", "heartbeat",
+    "pull_policy", "image_pull_secrets", "service_account", "priority_class", "proxy", "active_deadline", "start_timeout",
+    "heartbeat",
 )  # fmt: skip
 
 
@@ -76,6 +80,7 @@ def filler_pod(module: Any) -> None:
         if any(path == other or path in other.parents or other in path.parents for other in paths[:number]):
             raise InvalidOption(f"Two claims would be mounted at {path}, or one inside the other.", "Give each a path of its own.")
     client = connect(module)
+    client.require_way_for_exec()
     with stopping_on_signals() as stop:
         deadline = Deadline(params["timeout"], f"filler pod in {params['namespace']}", stop)
         claims = [_claim(client, params["namespace"], mount["claim"], deadline) for mount in params["claims"]]

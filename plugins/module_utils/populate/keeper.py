@@ -18,9 +18,10 @@ from ..cache.record import ANNOTATION, Change, Record, parse, render, unchanged
 from ..cache.results import Lock, Progress
 from ..cluster.claim_lock import Busy, ClaimLock, Holder, holder_of
 from ..cluster.client import Client
-from ..cluster.errors import VolumeBusy
+from ..cluster.diagnosis import require_file_system
+from ..cluster.errors import ClusterError, VolumeBusy
 from ..cluster.filler import Filler
-from ..cluster.holders import SELECTED_NODE, Consumers, consumers, identity, image, placement
+from ..cluster.holders import SELECTED_NODE, Consumers, consumers, identity, image, placement, sub_path
 from ..cluster.lookout import looking_out
 from ..cluster.manifest import (
     DEFAULT_IMAGE,
@@ -82,6 +83,19 @@ class ClusterKeeper:
         self._records = {volume: recorded(claim) for volume, claim in claims.items()}
         self._held: dict[Volume, ClaimLock] = {}
         self._visitors = Visitors(client, settings.timeout, self._rooms, self._tell)
+        self._stuck: dict[Volume, str] = {}
+
+    @property
+    def left(self) -> Sequence[str]:
+        """Why pods that held no volume are still there."""
+        return tuple(self._visitors.left)
+
+    def still_held(self, volume: Volume) -> str:
+        """Why a volume's filler is still there, so that the volume is held; empty where it is free."""
+        return self._stuck.get(volume, "")
+
+    def _know_left(self, volume: Volume, words: str) -> None:
+        self._stuck[volume] = words
 
     def capacity(self, volume: Volume) -> int:
         """The claim's capacity in bytes."""
@@ -122,6 +136,7 @@ class ClusterKeeper:
         """Take a volume by the user's policy, with the lock on its claim. Raises VolumeSkipped and ClusterError."""
         with self._lock:
             lock = ClaimLock(self._client, self._claims[volume])
+        require_file_system(lock.claim)
         held: Held | None = None
         try:
             with self._taken(volume, lock, deadline) as held:
@@ -201,7 +216,8 @@ class ClusterKeeper:
         spec = self._spec(volume, used)
         self._pull(volume, used, spec, deadline)
         rooms = [self._rooms[volume.namespace, volume.role], *self._node_room(volume, used)]
-        filler = Filler(self._client, spec, deadline, rooms, partial(self._tell, volume))
+        self._stuck.pop(volume, None)  # a later turn finds it again, and may well remove it
+        filler = Filler(self._client, spec, deadline, rooms, partial(self._tell, volume), partial(self._know_left, volume))
         entered = filler.__enter__()
         held: Held | None = None
         try:
@@ -220,7 +236,6 @@ class ClusterKeeper:
             filler.__exit__()
             if held is not None:
                 held.lock = Lock(round(filler.attach, 3), round(worked, 3), round(filler.release, 3))
-                held.warnings += (filler.stuck,) if filler.stuck else ()
 
     @contextmanager
     def visit(self, volume: Volume, deadline: Deadline) -> Iterator[Shell]:
@@ -256,7 +271,7 @@ class ClusterKeeper:
         return FillerSpec(
             namespace=volume.namespace,
             name=filler_name(claim.uid),
-            mounts=(Mount(claim.name, claim.uid, settings.path),),
+            mounts=(Mount(claim.name, claim.uid, settings.path, _sub_path(volume, used)),),
             image=settings.image or image(used.any, volume.claim) or DEFAULT_IMAGE,
             owner=settings.owner,
             wishes=settings.wishes,
@@ -268,10 +283,11 @@ class ClusterKeeper:
         )
 
     def _pull(self, volume: Volume, used: Consumers, spec: FillerSpec, deadline: Deadline) -> None:
-        """Have the filler's image on its node, where that can be known, before the volume is taken."""
-        if spec.wishes.pull_policy == "Never" or (used.holder is not None and image(used.any, volume.claim) == spec.image):
-            return  # it cannot be pulled, or is there
-        self._visitors.pull(volume, spec, deadline)
+        """Have the filler's image on its node, where that can be known, and exec tried, before the volume is taken."""
+        there = used.holder is not None and image(used.any, volume.claim) == spec.image
+        if spec.wishes.pull_policy != "Never" and not there:
+            self._visitors.pull(volume, spec, deadline)
+        self._visitors.require_exec(volume, spec, deadline)
 
     def _identity(self, volume: Volume, used: Consumers) -> Identity:
         openshift = volume.namespace in self._settings.openshift
@@ -285,6 +301,17 @@ class ClusterKeeper:
 
     def _tell(self, volume: Volume, words: str) -> None:
         self._report(Progress(str(volume), words))
+
+
+def _sub_path(volume: Volume, used: Consumers) -> str:
+    """What the consumer sees as the volume is what is filled. Raises ClusterError where that differs from pod to pod."""
+    found = sub_path(used.any, volume.claim)
+    if "$(" in found:
+        raise ClusterError(
+            f"Pod {used.any.name if used.any else ''} mounts {volume} by the subPathExpr {found}, which differs from pod to pod.",
+            "Mount the volume by a subPath without variables, or use repository_cache_in_use: holder.",
+        )
+    return found
 
 
 def _annotation(claim: Claim, change: Change) -> dict[str, str]:

@@ -15,29 +15,41 @@ from ..cluster.access import user
 from ..cluster.client import Client, connect
 from ..deadline import Deadline
 from . import report
+from .failures import failures, headline
 from .options import ARGUMENT_SPEC, parse_options
 from .progress import writer
 from .run import Outcome, Populate
 from .signals import stopping_on_signals
 
 _ASKING_SECONDS = 60.0
+_TRACEBACKS = 3
+"""From -vvv on they are shown."""
 
 
 def populate(module: Any) -> None:
     """Run the job with a module's parameters and exit it."""
     options = parse_options(module.params)
     client = connect(module)
+    client.require_way_for_exec()
     report_progress = writer(options.progress_file)
     with stopping_on_signals() as stop:
         asking = Deadline(_ASKING_SECONDS, "asking the API who we are", stop)
         report_progress(Progress("", f"works on {client.host} as {user(client, asking)}"))
         outcome = Populate(options, client, stop, report_progress).run(module.check_mode)
-    for words in (*outcome.notes, *filter(None, [report.unlisted(outcome.plan, outcome.results)]), *report.warnings(outcome.results)):
+    for words in (
+        *outcome.notes,
+        *filter(None, [report.unlisted(outcome.plan, outcome.results, outcome.unread)]),
+        *report.warnings(outcome.results),
+    ):
         module.warn(words)
     answer = _answer(outcome, client, module.check_mode, options.state)
-    failed = report.failures(outcome.results)
+    causes = failures(outcome.results)
+    failed = headline(outcome.results, causes)
+    faults = [result.fault for result in outcome.results if result.fault]
+    if failed and faults and module._verbosity >= _TRACEBACKS:
+        module.fail_json(msg=failed, failures=causes, exception="\n".join(faults), **answer)
     if failed:
-        module.fail_json(msg=failed, **answer)
+        module.fail_json(msg=failed, failures=causes, **answer)
     module.exit_json(**answer)
 
 

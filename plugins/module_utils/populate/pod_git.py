@@ -51,6 +51,7 @@ def pod_git(module: Any) -> None:
             f"The URL {project.url} cannot be fetched in a pod: there is no ssh key there.", "Use an https URL, or pod_rsync."
         )
     client = connect(module)
+    client.require_way_for_exec()
     with stopping_on_signals() as stop:
         deadline = Deadline(params["timeout"], f"bringing {project.url} to pod {params['namespace']}/{params['pod']}", stop)
         snapshot = read_snapshot(LocalShell(), project, deadline)

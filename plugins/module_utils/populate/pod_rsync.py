@@ -41,6 +41,7 @@ def pod_rsync(module: Any) -> None:
     if not source.is_dir():
         raise InvalidOption(f"`src` is no directory on the controller: {source}.")
     client = connect(module)
+    client.require_way_for_exec()
     started = time.monotonic()
     with stopping_on_signals() as stop:
         deadline = Deadline(params["timeout"], f"copying {source} to pod {params['namespace']}/{params['pod']}", stop)

@@ -11,6 +11,7 @@ import select
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 
@@ -27,14 +28,18 @@ _PATIENCE_MS = 200
 
 
 def writer(path: str) -> Callable[[Progress], None]:
-    """Appends each thing that happens to a file, as a JSON object in a line; to nothing where there is no path. For threads."""
+    """Appends each thing that happens to a file, as a JSON object in a line; to nothing where there is no path. For threads.
+
+    A file that cannot be written is nobody's failure: what is watched there is not what is done.
+    """
     lock = threading.Lock()
 
     def write(progress: Progress) -> None:
         if not path:
             return
-        with lock, Path(path).open("a", encoding="utf-8") as file:
-            file.write(json.dumps(SECRETS.data(asdict(progress))) + "\n")
+        line = json.dumps(SECRETS.data(asdict(progress))) + "\n"
+        with suppress(OSError), lock, Path(path).open("a", encoding="utf-8") as file:
+            file.write(line)
 
     return write
 

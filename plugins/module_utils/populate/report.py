@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from ..cache.model import Volume
@@ -23,7 +23,7 @@ def volume_facts(result: VolumeResult) -> dict[str, object]:
         "failed": result.failed,
         "held_seconds": round(sum(lock.seconds for lock in result.locks), 3),
         "locks": [asdict(lock) for lock in result.locks],
-        "warnings": list(result.warnings),
+        "warnings": [*result.warnings, *filter(None, [result.stuck])],
         "projects": [_project_facts(project) for project in result.projects],
     }
 
@@ -80,38 +80,27 @@ def summary(results: Iterable[PairResult]) -> list[str]:
     return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
 
 
-def failures(results: Iterable[PairResult]) -> str:
-    """What failed, volume by volume, with what to do; empty where nothing did. Each reason once a volume."""
-    lines = []
-    for result in _volumes(results):
-        reasons: dict[tuple[str, str], list[str]] = {}
-        for project in result.projects:
-            if project.failed:
-                reasons.setdefault((project.error, project.remedy), []).append(project.project)
-        for (error, remedy), names in reasons.items():
-            lines.append(f"- {result.volume} ({', '.join(names)}): {error} {remedy}".rstrip())
-    if not lines:
-        return ""
-    total = len(list(_volumes(results)))
-    failed = sum(result.failed for result in _volumes(results))
-    others = "the others are, and a second run does only the rest" if failed < total else "what was there before is as it was"
-    return f"{failed} of {total} volumes are not as wanted; {others}.\n" + "\n".join(lines)
-
-
 def warnings(results: Iterable[PairResult]) -> list[str]:
     """Warnings of all volumes and projects."""
     found = []
     for result in _volumes(results):
         found += [f"{result.volume}: {words}" for words in result.warnings]
+        if result.stuck and not result.failed:
+            found.append(f"{result.volume}: {result.stuck}")
         found += [f"{result.volume}: {words}" for project in result.projects for words in project.warnings]
     return found
 
 
-def unlisted(plan: Plan, results: Iterable[PairResult]) -> str:
-    """One line on what lies on the volumes though nobody lists it, by the claims and by what was seen; empty where there is nothing."""
+def unlisted(plan: Plan, results: Iterable[PairResult], listed: Collection[str] = ()) -> str:
+    """One line on what lies on the volumes though nobody lists it, by the claims and by what was seen; empty where there is nothing.
+
+    ``listed`` are projects that somebody lists though the plan does not have them.
+    """
     found: dict[str, set[str]] = {}
     for pair, names in [*((one.pair, one.unlisted) for one in plan.pairs), *((one.pair, one.unlisted) for one in results)]:
         for name in names:
+            if name in listed:
+                continue
             found.setdefault(name, set()).add(pair.name)
     if plan.state is not State.PRESENT or not found:
         return ""

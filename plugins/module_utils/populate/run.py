@@ -10,55 +10,55 @@ import socket
 import tempfile
 import threading
 import uuid
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cache.local_clone import LocalClone, open_clone, read_clone_snapshot
-from ..cache.model import Method, Pair, Project, Snapshot, Volume
+from ..cache.model import Method, Project, Snapshot, Volume
 from ..cache.pair_options import Options
 from ..cache.plan import Action, PairPlan, Plan, State, Step, Wanted, make_plan
-from ..cache.projects import is_ssh
 from ..cache.record import Record
 from ..cache.ref_names import left_out
 from ..cache.results import PairResult, Progress, ProjectResult, VolumeResult
 from ..cache.rollout import roll_out
 from ..cache.snapshots import SnapshotBook
-from ..cache.upstream import read_snapshot
 from ..cluster.access import CHANGE_RIGHTS, POLICY_RIGHTS, READ_RIGHTS, Right, require
 from ..cluster.client import Client
 from ..cluster.filler import Filler
 from ..cluster.manifest import LABEL, FillerSpec
 from ..cluster.network_policy import sweep_policies
 from ..cluster.objects import parse_pod
+from ..cluster.shell import PodShell
 from ..cluster.sweep import left_behind, sweep
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..local_shell import LocalShell
-from ..shell import Shell
+from .incomplete import lone, still_held, tidied, unread
 from .keeper import ClusterKeeper, Settings, recorded
 from .observe import Observed, observe, openshift_namespaces
 from .options import PopulateOptions
 from .seed_replicas import replicas_for
 from .seeds import Seeds
 from .transfers import Transfers
+from .upstreams import UpstreamReader, Upstreams, read_refs
 from .workers_pods import seed_pod, workers_pod
 
 _READ_TIMEOUT = 120.0
-"""Seconds for reading the cluster's state, and for reading one upstream's refs."""
-_UPSTREAMS_AT_ONCE = 8
+"""Seconds for reading the cluster's state."""
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """A plan, what came of it (nothing in check mode), and what the user should know."""
+    """A plan, what came of it (nothing in check mode), and what the user should know. ``unread``: projects that are not in the plan, as upstream
+    could not be read."""
 
     plan: Plan
     before: Mapping[Volume, Record | None]
     snapshots: Mapping[str, Snapshot]
     results: tuple[PairResult, ...]
     notes: tuple[str, ...]
+    unread: frozenset[str] = frozenset()
 
 
 class Populate:
@@ -76,8 +76,8 @@ class Populate:
         self._stop = stop
         self._report = report
         self._local = LocalShell()
-        self._clones: dict[str, LocalClone] = {}
         self._has_rights = False
+        self._left: list[str] = []
         self._on_openshift: frozenset[str] | None = None
 
     def run(self, check_mode: bool) -> Outcome:
@@ -90,10 +90,13 @@ class Populate:
             notes.append("Check mode makes no pod, so upstream's refs were read on the controller.")
         if not check_mode:
             notes += self._swept(observed, looking)
-        snapshots = {} if options.state is State.ABSENT else self._snapshots(observed, check_mode)
+        read = Upstreams({}, {}, {}) if options.state is State.ABSENT else self._upstreams(observed, check_mode)
+        snapshots = read.snapshots
         notes += [left_out(name, snapshot.left_out) for name, snapshot in snapshots.items() if snapshot.left_out]
         before = {volume: recorded(claim) for volume, claim in observed.claims.items()}
-        wanted = Wanted(options.state, options.projects, snapshots, options.verify)
+        # What could not be read is as if nobody listed it: what is there of it stays, and its worker's is in its sandbox's too.
+        projects = tuple(project for project in options.projects if project.name not in read.failed)
+        wanted = Wanted(options.state, projects, snapshots, options.verify)
         plan = make_plan(wanted, observed.found.pairs, before, bool(options.seed.claim))
         owner = run_owner()
         seed = self._seed(observed, owner) if plan.changes else None
@@ -105,10 +108,11 @@ class Populate:
                 done = _Done(tuple(_untouched(pair) for pair in plan.pairs))
             else:
                 self._require_rights(observed)
-                done = self._carry_out(plan, self._keeper(observed, owner), seed, snapshots)
+                done = self._carry_out(plan, self._keeper(observed, owner), seed, read)
             notes += self._swept_at_the_end(observed)
-        lone = tuple(_lone(pair, options.projects) for pair in observed.found.lone_workers)
-        return Outcome(plan, before, snapshots, done.results + lone, (*notes, *done.notes))
+        results = unread(read.failed, plan, done.results)
+        alone = tuple(lone(pair, options.projects) for pair in observed.found.lone_workers)
+        return Outcome(plan, before, snapshots, results + alone, (*notes, *done.notes, *self._left), frozenset(read.failed))
 
     def _rights(self, check_mode: bool) -> Sequence[Right]:
         if check_mode:
@@ -168,53 +172,41 @@ class Populate:
         namespaces = sorted({pod.namespace for pod in left})
         try:
             present = [parse_pod(item) for namespace in namespaces for item in self._client.list("Pod", namespace, closing, labels=LABEL)]
+            removed = sweep(self._client, present, closing)
         except DeploymentError:
             return []  # the next run does it; this one has its results to tell
-        return [f"A pod that an earlier run left behind was removed: {name}." for name in sweep(self._client, present, closing)]
+        return [f"A pod that an earlier run left behind was removed: {name}." for name in removed]
 
-    def _snapshots(self, observed: Observed, check_mode: bool) -> dict[str, Snapshot]:
+    def _upstreams(self, observed: Observed, check_mode: bool) -> Upstreams:
         """One snapshot for each project, for the whole run."""
-        projects = self._options.projects
-        for project in projects:
-            if project.path:
-                self._clones[project.name] = open_clone(
-                    self._local, project, Deadline(_READ_TIMEOUT, f"reading {project.path}", self._stop)
-                )
-        remote = [project for project in projects if project.name not in self._clones]
-        # What only the controller can reach is read there in any case.
-        in_pod = (
-            [project for project in remote if not is_ssh(project.url)] if self._options.resolve_from == "pod" and not check_mode else []
-        )
-        read: dict[str, Snapshot] = {}
+        in_pod = self._options.resolve_from == "pod" and not check_mode
         if in_pod:
             self._require_rights(observed)
-            with self._resolver(observed) as filler, filler.shell() as shell:
-                read = {project.name: self._read(shell, project) for project in in_pod}
-        with ThreadPoolExecutor(_UPSTREAMS_AT_ONCE, "upstream") as executor:
-            here = [project for project in remote if project.name not in read]
-            futures = {project.name: executor.submit(self._read, self._local, project) for project in here}
-            read.update({name: future.result() for name, future in futures.items()})
-        for project in projects:
-            if project.name in self._clones:
-                read[project.name] = read_clone_snapshot(
-                    self._local, self._clones[project.name], project, Deadline(_READ_TIMEOUT, f"reading {project.path}", self._stop)
-                )
-        return read
 
-    def _read(self, shell: Shell, project: Project) -> Snapshot:
-        return read_snapshot(shell, project, Deadline(_READ_TIMEOUT, f"reading the refs of {project.url}", self._stop))
+        @contextmanager
+        def pod() -> Iterator[Callable[[], PodShell]]:
+            with self._resolver(observed) as filler:
+                yield filler.shell
+
+        reading = Deadline(self._options.timeout, "reading upstream's refs", self._stop)
+        return UpstreamReader(self._local, reading).read(self._options.projects, pod if in_pod else None)
 
     def _resolver(self, observed: Observed) -> Filler:
         """A pod without volumes in the workers' namespace, in which upstream's refs are read."""
         spec = workers_pod(self._options, observed, self._openshift(observed), run_owner(), "refs")
-        return Filler(self._client, spec, Deadline(self._options.timeout, "reading upstream's refs in a pod", self._stop))
+        return Filler(
+            self._client, spec, Deadline(self._options.timeout, "reading upstream's refs in a pod", self._stop), left=self._left.append
+        )
 
-    def _carry_out(self, plan: Plan, keeper: ClusterKeeper, seed: FillerSpec, snapshots: Mapping[str, Snapshot]) -> _Done:
+    def _read_again(self, project: Project) -> Snapshot:
+        return read_refs(self._local, project, Deadline(_READ_TIMEOUT, f"reading the refs of {project.url}", self._stop))
+
+    def _carry_out(self, plan: Plan, keeper: ClusterKeeper, seed: FillerSpec, read: Upstreams) -> _Done:
         options = self._options
         pairs = [pair.pair for pair in plan.pairs if not pair.idle]
         known = [record for pair in plan.pairs for volume in pair.pair.volumes if (record := keeper.recorded(volume)) is not None]
         sizes = {name: held.bytes for record in known for name, held in record.projects.items()}
-        with tempfile.TemporaryDirectory(prefix="packit-deployment-") as directory:
+        with tempfile.TemporaryDirectory(prefix="packit-deployment-", ignore_cleanup_errors=True) as directory:
             scratch = Path(directory)
             seeds = Seeds(
                 self._client,
@@ -228,13 +220,13 @@ class Populate:
                 lambda phase, line: self._report(Progress(f"seed pod {seed.namespace}/{seed.name}", phase, "", line)),
             )
             transfers = Transfers(
-                self._clones, Path(options.clones), seeds, sizes, scratch, lambda phase, line: self._report(Progress("", phase, "", line))
+                read.clones, Path(options.clones), seeds, sizes, scratch, lambda phase, line: self._report(Progress("", phase, "", line))
             )
             try:
                 results = roll_out(
                     plan,
                     keeper,
-                    SnapshotBook(snapshots, lambda project: self._read(self._local, project)),
+                    SnapshotBook(read.snapshots, self._read_again),
                     transfers.of,
                     Options(options.timeout, options.max_hold, options.verify, scratch, max(3600.0, 3.0 * options.timeout)),
                     options.concurrency,
@@ -242,9 +234,8 @@ class Populate:
                     self._stop,
                 )
             finally:
-                seeds.close()
-                transfers.close()
-            return _Done(results, seeds.notes + transfers.notes)
+                left = tidied(seeds.close, transfers.close)
+            return _Done(still_held(results, keeper.still_held), (*seeds.notes, *transfers.notes, *left, *keeper.left))
 
 
 @dataclass(frozen=True)
@@ -268,26 +259,6 @@ def _seeded_in_full(plan: Plan) -> int:
     """Volumes to which a seed may have to bring all of a project."""
     full = (Action.ADD, Action.LOOK)
     return len({step.volume for pair in plan.pairs for step in pair.steps if step.method is Method.SEED and step.action in full})
-
-
-def _lone(pair: Pair, projects: tuple[Project, ...]) -> PairResult:
-    """A worker's claim without its sandbox's: that pair fails, the rest goes on."""
-    error = f"The claim {pair.sandbox} for the sandboxes of {pair.name} does not exist."
-    remedy = "Create it, or leave this pair out (repository_cache_select)."
-    return PairResult(
-        pair,
-        VolumeResult(
-            pair.sandbox,
-            tuple(ProjectResult(pair.sandbox, project.name, Action.FAILED, error=error, remedy=remedy) for project in projects),
-        ),
-        VolumeResult(
-            pair.worker,
-            tuple(
-                ProjectResult(pair.worker, project.name, Action.BLOCKED, error="Its sandbox has no volume.", remedy=remedy)
-                for project in projects
-            ),
-        ),
-    )
 
 
 def run_owner() -> dict[str, str]:

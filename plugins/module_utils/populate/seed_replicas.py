@@ -98,6 +98,11 @@ class Replicas:
                 self._sources[index].has.clear()
         return bool(gone)
 
+    @property
+    def left(self) -> tuple[str, ...]:
+        """Why pods are still there after the end."""
+        return tuple(words for pod in self._pods for words in pod.left)
+
     def close(self) -> None:
         """Remove the pods."""
         for pod in self._pods:

@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..background import unexpected
 from ..cache.fill import Tell
 from ..cache.git import Limits
 from ..cache.mirror import Mirror
@@ -33,6 +34,7 @@ from ..errors import Cancelled, DeploymentError, PlaceLost
 from ..local_shell import LocalShell
 from ..shell import Progress, Shell, checked
 from .copy_failures import CopyFailures
+from .once_failed import OnceFailed
 from .seed_options import SeedOptions
 from .seed_replicas import Replicas
 
@@ -88,6 +90,7 @@ class Seeds:
         self._keys = {volume: new_key(f"filler-{number}") for number, volume in enumerate(volumes)}
         self._replicas = Replicas(client, spec, replicas, tuple(self._keys.values()), stop, tell)
         self._slow = threading.Lock()
+        self._failed = OnceFailed()
         self._stack = ExitStack()
         self._life: _Life | None = None
         self._detours: dict[str, str] = {}
@@ -104,6 +107,7 @@ class Seeds:
                 for namespace, why in sorted(self._detours.items())
             )
             + self._left
+            + (*self._pod.left, *self._replicas.left)
         )
 
     def ready(self, project: Project, snapshot: Snapshot, known_size: int, deadline: Deadline) -> PackMaker:
@@ -117,7 +121,8 @@ class Seeds:
                 try:
                     life = self._living(deadline)
                     if key not in life.makers:
-                        life.makers[key] = self._fetched(life, project, snapshot, known_size, deadline)
+                        with self._failed.tried(key, deadline):
+                            life.makers[key] = self._fetched(life, project, snapshot, known_size, deadline)
                     for probed in self._probes:
                         probed.result()
                     return life.makers[key]
@@ -185,7 +190,8 @@ class Seeds:
 
     def _living(self, deadline: Deadline) -> _Life:
         suspected = self._pod.suspected
-        pod, shell = self._pod.ready(deadline)
+        with self._failed.tried(self._spec.name, deadline):
+            pod, shell = self._pod.ready(deadline)
         if self._life is not None and self._life.pod.uid == pod.uid:
             if suspected:
                 self._forget_dead(self._life, deadline)
@@ -242,8 +248,8 @@ class Seeds:
                     refused = self._with_policy(volume, shell, route, deadline)
         except Cancelled:
             raise
-        except DeploymentError as error:
-            refused = f"it could not be tried: {error.message}"
+        except Exception as error:  # noqa: BLE001  (a thread's outermost frame, and no volume's failure)
+            refused = f"it could not be tried: {unexpected('Trying the way to the seed', error).message}"
         if refused:
             self._tell(f"cannot be reached from {volume.namespace}, so packs go through the API server", refused)
             self._detours[volume.namespace] = f"its pods cannot reach the seed pod: {refused}"

@@ -23,7 +23,7 @@ from ..shell import Shell
 class Visitors:
     """Makes them, and knows which images have been pulled by them. Safe for threads.
 
-    ``timeout``: seconds in which an image must be there; ``rooms``: places for pods, by namespace and role.
+    ``timeout``: seconds in which an image must be there; ``rooms``: places for pods, by namespace and role; ``left``: why pods are still there.
     """
 
     def __init__(self, client: Client, timeout: int, rooms: Mapping[tuple[str, Role], Room], tell: Callable[[Volume, str], None]) -> None:
@@ -34,11 +34,14 @@ class Visitors:
         self._lock = threading.Lock()
         self._pulling: dict[tuple[str, str, str], threading.Lock] = {}
         self._pulled: set[tuple[str, str, str]] = set()
+        self._trying: dict[str, threading.Lock] = {}
+        self._reached: set[str] = set()
+        self.left: list[str] = []
 
     @contextmanager
     def visit(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> Iterator[Shell]:
         """A visitor on any node, with a shell; ``spec`` is the volume's filler."""
-        anywhere = replace(spec, placement=replace(spec.placement, node=""))
+        anywhere = _patient(replace(spec, placement=replace(spec.placement, node="")), self._timeout)
         with self._visitor(volume, anywhere, deadline) as filler, filler.shell() as shell:
             self._pulled.add(_key(anywhere))
             yield shell
@@ -52,21 +55,38 @@ class Visitors:
             if key in self._pulled:
                 return
             self._tell(volume, f"has the image {spec.image} pulled")
-            with self._visitor(volume, spec, deadline):
-                self._pulled.add(key)
+            # A large image takes its time, and nobody waits for a pod without volumes.
+            self._run_there(volume, _patient(spec, self._timeout), deadline)
+            self._pulled.add(key)
+
+    def require_exec(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> None:
+        """See that processes can be run in pods of the volume's namespace at all, once a run. Raises ExecRefused, ClusterError."""
+        with self._lock:
+            mine = self._trying.setdefault(volume.namespace, threading.Lock())
+        with deadline.holding(mine):
+            if volume.namespace not in self._reached:
+                self._tell(volume, "sees whether processes can be run in pods")
+                self._run_there(volume, spec, deadline)
+
+    def _run_there(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> None:
+        with self._visitor(volume, spec, deadline) as filler, filler.shell() as shell:
+            if volume.namespace not in self._reached:
+                shell.run(("true",), deadline=deadline)
+                self._reached.add(volume.namespace)
 
     def _visitor(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> Filler:
         visitor = replace(
             spec,
             name=f"packit-cache-image-{uuid.uuid4().hex[:12]}",
             mounts=(),
-            # A large image takes its time, and nobody waits for a pod without volumes.
-            wishes=replace(spec.wishes, start_timeout=self._timeout),
             purpose="image",
         )
-        return Filler(
-            self._client, visitor, deadline, [self._rooms[volume.namespace, volume.role]], lambda words: self._tell(volume, words)
-        )
+        rooms = [self._rooms[volume.namespace, volume.role]]
+        return Filler(self._client, visitor, deadline, rooms, lambda words: self._tell(volume, words), self.left.append)
+
+
+def _patient(spec: FillerSpec, seconds: int) -> FillerSpec:
+    return replace(spec, wishes=replace(spec.wishes, start_timeout=seconds))
 
 
 def _key(spec: FillerSpec) -> tuple[str, str, str]:

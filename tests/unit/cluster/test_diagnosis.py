@@ -5,12 +5,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.diagnosis import Observed, judge
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Event, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.diagnosis import Observed, judge, require_file_system
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import is_left_behind
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Event, parse_claim, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.refusals import refused
 
 
 def pending(message: str) -> Any:
@@ -29,6 +33,11 @@ def container(state: dict[str, Any], phase: str = "Pending", **status: Any) -> A
 @pytest.mark.parametrize(
     ("message", "words", "remedy"),
     [
+        (
+            '0/2 nodes are available: persistentvolumeclaim "x" bound to non-existent persistentvolume "y".',
+            "A claim is Lost: its volume is gone.",
+            "make it again",
+        ),
         ('0/2 nodes are available: persistentvolumeclaim "x" not found.', "A claim is missing.", "Create the claim"),
         ("0/2 nodes are available: 2 Insufficient memory.", "not enough room", "resources.requests in repository_cache_filler smaller"),
         ("0/2 nodes are available: 1 node(s) had untolerated taint {a: b}.", "A taint of the node", "tolerations"),
@@ -94,3 +103,77 @@ def test_at_most_three_events_are_shown() -> None:
     events = [Event("Warning", "Failed", f"message {number}", 1, str(number)) for number in range(5)]
     sentence = judge(Observed(container({}), events)).sentence
     assert "message 4" in sentence and "message 2" in sentence and "message 1" not in sentence
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "words"),
+    [
+        ("Terminated", "Pod was terminated in response to imminent node shutdown.", "as its node is shut down"),
+        ("OutOfcpu", "Node didn't have enough resource: cpu, requested: 100", "The node did not take Pod ns/p: OutOfcpu"),
+        ("UnexpectedAdmissionError", "Allocate failed", "The node did not take Pod ns/p"),
+        ("Preempting", "Preempted in order to admit critical pod", "made room for a pod with a higher priority"),
+    ],
+)
+def test_what_a_node_ends_is_no_want_of_memory_and_passes(reason: str, message: str, words: str) -> None:
+    killed = {"terminated": {"reason": "Error", "exitCode": 137}}
+    found = judge(Observed(container(killed, "Failed", reason=reason, message=message)))
+    assert words in found.sentence and "memory" not in found.sentence
+    assert found.busy  # it goes away, and comes again
+
+
+def beside(name: str, state: dict[str, Any], init: bool = False, own: dict[str, Any] | None = None) -> Any:
+    """A pod of ours with a container that somebody else put into it."""
+    status = {"phase": "Pending", "containerStatuses": [{"name": "filler", "state": own or {"waiting": {"reason": "PodInitializing"}}}]}
+    spec: dict[str, Any] = {"containers": [{"name": "filler", "image": "img:1"}]}
+    spec["initContainers" if init else "containers"] = [
+        *spec.get("initContainers" if init else "containers", []),
+        {"name": name, "image": "mesh:1"},
+    ]
+    kind = "initContainerStatuses" if init else "containerStatuses"
+    status[kind] = [*status.get(kind, []), {"name": name, "state": state}]  # type: ignore[misc]
+    labels = {"packit.dev/repository-cache-filler": "filler"}
+    return parse_pod({"metadata": {"name": "p", "namespace": "ns", "labels": labels}, "spec": spec, "status": status})
+
+
+def test_an_init_container_of_others_that_cannot_be_pulled_is_named() -> None:
+    pod = beside("istio-init", {"waiting": {"reason": "ImagePullBackOff", "message": "Back-off"}}, init=True)
+    found = judge(Observed(pod))
+    assert found.sentence == (
+        "The init container istio-init (image mesh:1), which is not ours, does not start (ImagePullBackOff): Back-off."
+    )
+    assert found.fatal and any(item.waiting == "ImagePullBackOff" for item in pod.needed)
+
+
+def test_a_container_beside_ours_decides_nothing() -> None:
+    waiting = {"waiting": {"reason": "ImagePullBackOff"}}
+    assert beside("proxy", waiting, own={"running": {}}).usable
+    assert not any(item.waiting == "ImagePullBackOff" for item in beside("proxy", waiting).needed)
+    ended = beside("proxy", {"running": {}}, own={"terminated": {"reason": "Completed", "exitCode": 0}})
+    assert ended.ended and not ended.usable and is_left_behind(ended, datetime(2026, 1, 1, tzinfo=timezone.utc))
+    assert not beside("proxy", {"terminated": {"exitCode": 1}}, own={"running": {}}).ended
+
+
+@pytest.mark.parametrize(
+    ("spec", "status", "words"),
+    [
+        ({"volumeMode": "Block"}, {"phase": "Bound"}, "is a block device"),
+        ({"volumeName": "pv-1"}, {"phase": "Lost"}, "is Lost: the volume pv-1 that it was bound to is gone"),
+    ],
+)
+def test_a_claim_that_no_filler_can_have_is_refused_by_itself(spec: dict[str, str], status: dict[str, str], words: str) -> None:
+    claim = parse_claim({"metadata": {"name": "c", "namespace": "ns"}, "spec": spec, "status": status})
+    with pytest.raises(ClusterError, match=words):
+        require_file_system(claim)
+
+
+@pytest.mark.parametrize(
+    ("message", "remedy"),
+    [
+        ('pods "x" is forbidden: maximum memory usage per Container is 128Mi, but limit is 256Mi', "A LimitRange of the namespace"),
+        ('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot', "pod security level"),
+        ('admission webhook "p" denied the request: no', "A policy of the cluster"),
+        ('pods "x" is forbidden: User "y" cannot create resource "pods"', "Grant the right"),
+    ],
+)
+def test_what_admission_refuses_is_no_missing_right(message: str, remedy: str) -> None:
+    assert remedy in refused(403, {"reason": "Forbidden", "message": message}, "create a pod", "host").remedy

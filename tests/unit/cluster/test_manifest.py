@@ -12,7 +12,7 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.access import Right, granted, role_rules
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import is_left_behind
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.holders import consumers, identity, image, placement
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.holders import consumers, identity, image, placement, sub_path
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import (
     LABEL,
     FillerSpec,
@@ -157,3 +157,46 @@ def test_rights_are_found_in_rules_and_shown_as_rules() -> None:
     assert not granted(right, [{"apiGroups": [""], "resources": ["pods"], "verbs": ["create"]}])
     assert not granted(right, [{"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create"], "resourceNames": ["x"]}])
     assert role_rules([right, Right("pods/exec", "get")]) == '- apiGroups: [""]\n  resources: ["pods/exec"]\n  verbs: ["create", "get"]'
+
+
+def test_known_meshes_are_kept_out_unless_the_user_wants_them() -> None:
+    meta = manifest(spec())["metadata"]
+    assert meta["annotations"]["sidecar.istio.io/inject"] == meta["labels"]["sidecar.istio.io/inject"] == "false"
+    assert meta["annotations"]["linkerd.io/inject"] == "disabled"
+    wanted = manifest(spec(wishes=Wishes(annotations={"linkerd.io/inject": "enabled"}, labels={"sidecar.istio.io/inject": "true"})))[
+        "metadata"
+    ]
+    assert (wanted["annotations"]["linkerd.io/inject"], wanted["labels"]["sidecar.istio.io/inject"]) == ("enabled", "true")
+
+
+def test_a_priority_and_a_proxy_are_the_users() -> None:
+    wishes = parse_wishes({"priority_class": "low", "proxy": {"HTTPS_PROXY": "http://proxy.x:3128", "no_proxy": ".svc"}})
+    pod = manifest(spec(wishes=wishes))["spec"]
+    variables = {item["name"]: item.get("value") for item in pod["containers"][0]["env"]}
+    assert pod["priorityClassName"] == "low"
+    assert variables["HTTPS_PROXY"] == variables["https_proxy"] == "http://proxy.x:3128"
+    assert variables["NO_PROXY"] == variables["no_proxy"] == ".svc"
+    assert "priorityClassName" not in manifest(spec())["spec"]
+
+
+@pytest.mark.parametrize(
+    ("proxy", "words"),
+    [
+        ({"LD_PRELOAD": "/x.so"}, "which is no proxy variable"),
+        ({"HTTPS_PROXY": 3128}, "which is no proxy variable with a text"),
+        ({"HTTPS_PROXY": "http://me:s3cret@proxy.x"}, "has a user name or a password in HTTPS_PROXY"),
+    ],
+)
+def test_a_proxy_that_is_none_or_has_a_password_is_refused(proxy: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidOption, match=words) as caught:
+        parse_wishes({"proxy": proxy})
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_consumer_that_sees_a_part_of_its_volume_has_that_part_filled() -> None:
+    mounts = [{"name": "v", "mountPath": "/repository-cache", "subPath": "cache"}, {"name": "other", "mountPath": "/o"}]
+    volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "claim"}}]
+    pod = parse_pod({"metadata": {"name": "w"}, "spec": {"containers": [{"name": "c", "volumeMounts": mounts}], "volumes": volumes}})
+    assert (sub_path(pod, "claim"), sub_path(pod, "another"), sub_path(None, "claim")) == ("cache", "", "")
+    made = manifest(FillerSpec("ns", "filler", (Mount("claim", "uid", "/repository-cache", "cache"),), "image:1", {"run": "r"}))
+    assert {"name": "cache-0", "mountPath": "/repository-cache", "subPath": "cache"} in made["spec"]["containers"][0]["volumeMounts"]

@@ -10,7 +10,9 @@ import ssl
 import pytest
 from kubernetes.client import Configuration
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import websocket_options
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.websocket_options import headers, proxy_options, tls_options
+from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 
 
 def configuration(**settings: object) -> Configuration:
@@ -57,3 +59,27 @@ def test_a_proxy_is_used_with_its_user_and_its_exceptions() -> None:
         "http_proxy_auth": ("me", "pw"),
         "http_no_proxy": ["a.x", "b.x"],
     }
+
+
+def test_the_proxys_password_may_be_in_its_headers_as_for_every_other_request() -> None:
+    found = proxy_options(configuration(proxy="http://proxy.x:3128", proxy_headers={"proxy-authorization": "Basic bWU6cHc="}))
+    assert found["http_proxy_auth"] == ("me", "pw")
+    with pytest.raises(InvalidOption, match="none of a user and a password") as caught:
+        proxy_options(configuration(proxy="http://proxy.x:3128", proxy_headers={"Proxy-Authorization": "Bearer t0p"}))
+    assert "t0p" not in str(caught.value)
+
+
+@pytest.mark.parametrize("proxy", ["https://me:s3cret@proxy.x:3128", "ftp://proxy.x", "proxy.x:3128"])
+def test_a_proxy_that_cannot_serve_an_exec_is_refused_in_words(proxy: str) -> None:
+    with pytest.raises(InvalidOption, match="reached through http and SOCKS proxies only") as caught:
+        proxy_options(configuration(proxy=proxy))
+    assert "s3cret" not in str(caught.value)
+
+
+def test_a_socks_proxy_is_used_as_such_or_its_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(websocket_options, "find_spec", lambda _name: None)
+    with pytest.raises(InvalidOption, match="-m pip install python-socks"):
+        proxy_options(configuration(proxy="socks5h://proxy.x"))
+    monkeypatch.setattr(websocket_options, "find_spec", lambda _name: object())
+    found = proxy_options(configuration(proxy="socks5h://proxy.x"))
+    assert (found["proxy_type"], found["http_proxy_port"]) == ("socks5h", 1080)

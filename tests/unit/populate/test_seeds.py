@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import OutOfReach, SnapshotGone
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import FinishedPack
@@ -23,7 +24,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.network_policy import policies
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.service_pod import ServicePod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
+from ansible_collections.packit.deployment.plugins.module_utils.errors import Cancelled, DeadlineExceeded, DeploymentError
 from ansible_collections.packit.deployment.plugins.module_utils.populate import seeds as module
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_options import SeedOptions
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_replicas import Replicas
@@ -56,6 +57,7 @@ class Pod:
         self.suspected = False
         self.lives = 1
         self.closed = False
+        self.left: list[str] = []
 
     def ready(self, deadline: Deadline) -> tuple[Any, Any]:
         deadline.left()
@@ -139,6 +141,80 @@ def test_a_network_that_drops_packets_in_spite_of_the_policy_is_no_failure(make:
     assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 1"  # type: ignore[comparison-overlap]
     seeds.close()
     assert seeds.notes
+
+
+def test_a_seed_that_cannot_be_had_costs_its_time_once(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It took all of a project's time for each project of each pair, one after the other."""
+    seeds, pod = make()
+    asked: list[str] = []
+
+    def ready(_deadline: Deadline) -> Any:
+        asked.append("once")
+        raise ClusterError("The seed pod cannot be placed.", "Make it smaller.")
+
+    monkeypatch.setattr(pod, "ready", ready)
+    for name in ("one", "two", "one"):
+        with pytest.raises(ClusterError, match="cannot be placed"):
+            seeds.ready(Project(name, f"https://host/{name}"), SNAPSHOT, 0, limit())
+    assert asked == ["once"]
+    seeds.close()
+
+
+def test_a_seed_that_is_refused_for_a_moment_is_tried_again(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds, pod = make()
+    ready, busy = pod.ready, ClusterError("etcdserver: leader changed")
+    busy.passes = True
+    answers: list[Any] = [busy]
+
+    def refused_once(deadline: Deadline) -> Any:
+        if answers:
+            raise answers.pop()
+        return ready(deadline)
+
+    monkeypatch.setattr(pod, "ready", refused_once)
+    with pytest.raises(ClusterError, match="leader"):
+        seeds.ready(PROJECT, SNAPSHOT, 0, limit())
+    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 1"  # type: ignore[comparison-overlap]
+    seeds.close()
+
+
+@pytest.mark.parametrize(
+    ("error", "tries"),
+    [(OutOfReach("no way"), 1), (DeadlineExceeded("too slow"), 1), (SnapshotGone("moved"), 2), (Cancelled("stop"), 2)],
+)
+def test_what_a_project_failed_by_is_tried_once_a_run_and_no_other_projects(
+    make: Made, monkeypatch: pytest.MonkeyPatch, error: DeploymentError, tries: int
+) -> None:
+    tried: list[str] = []
+
+    def fetched(_self: Seeds, _life: Any, project: Project, *_: object) -> str:
+        tried.append(project.name)
+        if project is PROJECT:
+            raise error
+        return "maker"
+
+    monkeypatch.setattr(Seeds, "_fetched", fetched)
+    seeds, _pod = make()
+    for _pair in range(2):
+        with pytest.raises(type(error)):
+            seeds.ready(PROJECT, SNAPSHOT, 0, limit())
+    assert tried.count("one") == tries
+    assert seeds.ready(Project("two", "https://host/two"), SNAPSHOT, 0, limit()) == "maker"  # type: ignore[comparison-overlap]
+    seeds.close()
+
+
+def test_what_had_too_little_time_is_tried_again(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Others had used it up, and whoever comes later has more."""
+    now = [0.0]
+    late = Deadline(BOUND, "this test", clock=lambda: now[0])
+    now[0] = BOUND * 0.6
+    monkeypatch.setattr(Seeds, "_fetched", lambda *_: (_ for _ in ()).throw(DeadlineExceeded("too slow")))
+    seeds, _pod = make()
+    with pytest.raises(DeadlineExceeded):
+        seeds.ready(PROJECT, SNAPSHOT, 0, late)
+    monkeypatch.setattr(Seeds, "_fetched", lambda *_: "maker")
+    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker"  # type: ignore[comparison-overlap]
+    seeds.close()
 
 
 def test_a_pod_that_is_lost_before_it_serves_is_made_again(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, ExecRefused
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec, Placement, Wishes
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.quota import Room
@@ -42,7 +42,7 @@ class Pods:
     failures: list[DeploymentError] = field(default_factory=list)
 
     @contextmanager
-    def filler(self, _client: object, spec: FillerSpec, deadline: Deadline, rooms: list[Room], _tell: object) -> Iterator[Any]:
+    def filler(self, _client: object, spec: FillerSpec, deadline: Deadline, rooms: list[Room], *_tell: object) -> Iterator[Any]:
         deadline.left()
         assert len(rooms) == 1
         self.made.append(spec)
@@ -51,9 +51,20 @@ class Pods:
         yield type("Filler", (), {"shell": lambda _self: _a_shell()})()
 
 
+class Shell:
+    """A place in which processes can be run, or an exec is refused."""
+
+    refuses: ExecRefused | None = None
+
+    def run(self, argv: tuple[str, ...], *, deadline: Deadline) -> None:
+        deadline.left()
+        if self.refuses is not None:
+            raise self.refuses
+
+
 @contextmanager
-def _a_shell() -> Iterator[str]:
-    yield "a shell"
+def _a_shell() -> Iterator[Shell]:
+    yield Shell()
 
 
 @pytest.fixture
@@ -94,7 +105,7 @@ def test_a_pull_that_failed_is_tried_again(pods: Pods, visitors: Visitors) -> No
 
 def test_what_a_visit_anywhere_has_pulled_is_not_pulled_again_where_no_node_is_known(pods: Pods, visitors: Visitors) -> None:
     with visitors.visit(VOLUME, spec(), limit()) as shell:
-        assert shell == "a shell"
+        assert isinstance(shell, Shell)
     visitors.pull(VOLUME, spec(""), limit())
     assert [pod.placement.node for pod in pods.made] == [""]
 
@@ -135,7 +146,7 @@ def consumer(node: str) -> Any:
     [
         ("same_node", None, "", [("quay.io/packit/sandcastle", "")]),  # nobody uses it
         ("same_node", "", "", [(CONSUMERS_IMAGE, "")]),  # somebody waits
-        ("same_node", "n1", "", []),  # somebody runs, and the image is there
+        ("same_node", "n1", "", [(CONSUMERS_IMAGE, "n1")]),  # somebody runs, and the image is there: exec alone is tried
         ("same_node", "n1", "other:1", [("other:1", "n1")]),
         ("wait", "n1", "other:1", []),  # it is not taken for now, and who knows where then
         ("skip", "n1", "other:1", []),
@@ -154,9 +165,22 @@ def test_a_volume_is_prepared_where_it_will_be_taken_by_a_pod_of_ours(
     assert [(pod.image, pod.placement.node) for pod in pods.made] == pulled
 
 
-def test_an_image_that_may_not_be_pulled_is_not(pods: Pods) -> None:
+@pytest.fixture
+def keeper() -> ClusterKeeper:
+    """Of a volume that is used on a node, by a pod with the filler's image, so that nothing is to be pulled."""
     claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
-    settings = Settings("/repository-cache", "", Wishes(pull_policy="Never"), "same_node", 60, 1, 1, {"run": "r"})
-    keeper = ClusterKeeper(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
+    settings = Settings("/repository-cache", "", Wishes(pull_policy="Never"), "same_node", 60, 1, 1, {"run": "r"}, pods=[consumer("n1")])
+    return ClusterKeeper(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
+
+
+def test_whether_exec_works_is_tried_once_a_run_in_a_pod_without_volumes(pods: Pods, keeper: ClusterKeeper) -> None:
     keeper.prepare(VOLUME, limit())
-    assert pods.made == []
+    keeper.prepare(VOLUME, limit())
+    assert [(pod.mounts, pod.placement.node) for pod in pods.made] == [((), "n1")]
+
+
+def test_a_refused_exec_is_found_before_a_volume_is_taken(pods: Pods, keeper: ClusterKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Shell, "refuses", ExecRefused("The gateway says no."))
+    with pytest.raises(ExecRefused, match="The gateway says no"):
+        keeper.prepare(VOLUME, limit())
+    assert [pod.mounts for pod in pods.made] == [()]

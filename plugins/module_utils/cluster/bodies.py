@@ -1,0 +1,67 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The bodies of the API's answers: read within a bound and a deadline, and parsed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from ..deadline import Deadline
+from .errors import ClusterError
+from .objects import Object
+
+MOST_BYTES = 256 * 1024 * 1024
+"""Of an answer. A namespace's pods, some thousands of them, have about a tenth of it."""
+MOST_WORDS = 1024 * 1024
+"""Bytes of an answer with an error status."""
+_CHUNK = 256 * 1024
+
+
+class TooLarge(ClusterError):
+    """An answer that is no API's, or of more objects than this machine should hold."""
+
+
+class NoAnswer(Exception):
+    """What came is no API's answer; the text says what it is instead."""
+
+
+def read(response: Any, deadline: Deadline) -> bytes:
+    """Read a urllib3 response's body to its end. Raises TooLarge, and urllib3's errors."""
+    parts, size = [], 0
+    try:
+        while part := response.read(_CHUNK):
+            deadline.left()
+            size += len(part)
+            if size > MOST_BYTES:
+                raise TooLarge(
+                    f"An answer of the API has more than {MOST_BYTES >> 20} MiB, and was not read further.",
+                    "Check the host. A namespace with so many objects should be tidied up.",
+                )
+            parts.append(part)
+        return b"".join(parts)
+    finally:
+        if size > MOST_BYTES:
+            response.close()  # the rest is never read
+        response.release_conn()
+
+
+def parse(raw: bytes) -> Object:
+    """Return the object in a body. Raises NoAnswer."""
+    try:
+        answer = json.loads(raw)
+    except (ValueError, RecursionError) as error:
+        start = raw.lstrip()[:15].lower()
+        what = "a web page" if start.startswith((b"<!doctype", b"<html")) else "nothing at all" if not start else "no JSON"
+        raise NoAnswer(f"it is {what}") from error
+    if not isinstance(answer, dict):
+        raise NoAnswer("it is no object")
+    return answer
+
+
+def retry_after(headers: Mapping[str, str] | None) -> float:
+    """Return the seconds after which an answer's sender wants to be asked again; 0 where it does not say. A date counts as that."""
+    told = str((headers or {}).get("Retry-After") or "").strip()
+    return float(told) if told.isdecimal() and len(told) < 7 else 0.0

@@ -1,0 +1,85 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What failed, a paragraph for each cause with all places where it did. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+
+from ..cache.model import Role, Volume
+from ..cache.plan import Action
+from ..cache.results import PairResult, ProjectResult, VolumeResult
+
+_OUR_PODS = re.compile(r"packit-cache-[a-z]+-[0-9a-f-]+")
+"""A pod's own name makes no cause of its own."""
+
+
+@dataclass
+class _Cause:
+    """What was said at the first place, and the projects by place."""
+
+    words: str
+    places: dict[Volume, list[str]] = field(default_factory=dict)
+
+
+def failures(results: Sequence[PairResult]) -> list[str]:
+    """A paragraph for each volume that nobody else can have, and for each cause, those with the most places first; nothing where nothing failed."""
+    volumes = _volumes(results)
+    causes: dict[tuple[str, str], _Cause] = {}
+    for volume, row, cause in (found for result in results for found in _failed(result)):
+        key = (_general(cause.error, cause.volume), _general(cause.remedy, cause.volume))
+        found = causes.setdefault(key, _Cause(f"{cause.error} {cause.remedy}".rstrip()))
+        found.places.setdefault(volume, []).append(row.project)
+    ordered = sorted(causes.values(), key=lambda cause: -sum(map(len, cause.places.values())))
+    held = [f"{volume.volume}: {volume.stuck}" for volume in volumes if volume.stuck and volume.volume.role is Role.SANDBOX]
+    return [*held, *(f"{_where(cause, len(volumes))}: {cause.words}" for cause in ordered)]
+
+
+def headline(results: Sequence[PairResult], paragraphs: Sequence[str]) -> str:
+    """What failed in one line, whose causes are in ``paragraphs``; empty where nothing did."""
+    if not paragraphs:
+        return ""
+    volumes = _volumes(results)
+    failed = sum(volume.failed for volume in volumes)
+    if failed < len(volumes):
+        others = "the others are, and a second run does only the rest"
+    elif any(not row.failed for volume in volumes for row in volume.projects):
+        others = "what has not failed is done, and a second run does only the rest"
+    else:
+        others = "what was there before is as it was"
+    count = f"{failed} of {len(volumes)} volumes are not as wanted; {others}."
+    return f"{count} {paragraphs[0]}" if len(paragraphs) == 1 else f"{count} There are {len(paragraphs)} causes, see `failures`."
+
+
+def _failed(result: PairResult) -> Iterator[tuple[Volume, ProjectResult, ProjectResult]]:
+    """Each row that is not as wanted, with the one that is its cause: its partner's, where it is only blocked by that."""
+    sides = (result.sandbox, result.worker)
+    for side, partner in (sides, sides[::-1]):
+        causes = {row.project: row for row in partner.projects if row.action is Action.FAILED}
+        for row in side.projects:
+            if row.failed:
+                yield side.volume, row, (causes.get(row.project, row) if row.action is Action.BLOCKED else row)
+
+
+def _general(words: str, volume: Volume) -> str:
+    """The words without what is of their place alone."""
+    words = _OUR_PODS.sub("", words)
+    for own in filter(None, (volume.claim, volume.serves)):
+        words = words.replace(own, "")
+    return words
+
+
+def _where(cause: _Cause, volumes: int) -> str:
+    if len({tuple(names) for names in cause.places.values()}) == 1:
+        names = ", ".join(next(iter(cause.places.values())))
+        if len(cause.places) == volumes > 1:
+            return f"{names}, on all {volumes} volumes"
+        return f"{names}, on {', '.join(map(str, cause.places))}"
+    return "; ".join(f"{', '.join(names)} on {volume}" for volume, names in cause.places.items())
+
+
+def _volumes(results: Iterable[PairResult]) -> list[VolumeResult]:
+    return [volume for result in results for volume in (result.sandbox, result.worker)]

@@ -1,0 +1,160 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Answers of an API server, or of what is before it, that are cut, late, too large, or no API's."""
+
+from __future__ import annotations
+
+import json
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import bodies
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import client as client_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.bodies import TooLarge
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Unreachable
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.unit.cluster.test_client import client_of
+
+
+def http(status: int, body: bytes, *headers: str, length: int | None = None) -> bytes:
+    """An answer; ``length`` is what it says of its body's, where that is not so."""
+    head = "".join(f"{line}\r\n" for line in (f"HTTP/1.1 {status} X", *headers, "Connection: close"))
+    return f"{head}Content-Length: {len(body) if length is None else length}\r\n\r\n".encode() + body
+
+
+POD = json.dumps({"kind": "Pod", "metadata": {"name": "x", "uid": "1"}, "items": []}).encode()
+WHOLE = http(200, POD)
+CUT = http(200, POD[:20], length=len(POD))
+PAGE = http(200, b"<!DOCTYPE html><html>Please log in</html>", "Content-Type: text/html")
+
+
+class Peer:
+    """Answers one connection after the other with the next of its answers, the last one for ever."""
+
+    def __init__(self, *answers: bytes) -> None:
+        self.answers = list(answers)
+        self.asked = 0
+        self.heads: list[bytes] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._serve, daemon=True).start()
+
+    def _serve(self) -> None:
+        with suppress(OSError):
+            while True:
+                connection, _address = self._listener.accept()
+                with connection, suppress(OSError):
+                    data = b""
+                    while b"\r\n\r\n" not in data:
+                        data += connection.recv(65536)
+                    self.asked += 1
+                    self.heads.append(data)
+                    connection.sendall(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
+
+    def close(self) -> None:
+        self._listener.close()
+
+
+@pytest.fixture
+def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Peer]]:
+    monkeypatch.setattr(client_module, "_PAUSES", (0.01,) * 6)
+    made: list[Peer] = []
+
+    def make(*answers: bytes) -> Peer:
+        made.append(Peer(*answers))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.close()
+
+
+def limit() -> Deadline:
+    return Deadline(BOUND, "this test")
+
+
+IDEMPOTENT: dict[str, Callable[[Client], object]] = {
+    "get": lambda client: client.get("Pod", "ns", "x", limit()),
+    "list": lambda client: client.list("Pod", "ns", limit()),
+    "patch": lambda client: client.patch("Pod", "ns", "x", {}, limit()),
+    "delete": lambda client: client.delete("Pod", "ns", "x", "1", limit()),
+    "review": lambda client: client.create("SelfSubjectRulesReview", "ns", {}, limit()),
+    "dry run": lambda client: client.create("Pod", "ns", {}, limit(), dry_run=True),
+}
+
+
+@pytest.mark.parametrize("broken", [CUT, PAGE, http(200, b""), http(200, b"[]"), http(503, b"<html>", length=9)])
+@pytest.mark.parametrize("request_", IDEMPOTENT.values(), ids=IDEMPOTENT)
+def test_an_answer_that_is_none_is_asked_for_again(peer: Callable[..., Peer], broken: bytes, request_: Callable[[Client], object]) -> None:
+    served = peer(broken, broken, WHOLE)
+    request_(client_of(served.url))
+    assert served.asked == 3
+
+
+@pytest.mark.parametrize(("broken", "words"), [(CUT, "did not answer"), (PAGE, "is no API's answer: it is a web page")])
+def test_where_it_stays_so_it_is_told_in_words(peer: Callable[..., Peer], broken: bytes, words: str) -> None:
+    with pytest.raises(Unreachable, match=words):
+        client_of(peer(broken).url).list("Pod", "ns", limit())
+
+
+@pytest.mark.parametrize("broken", [CUT, PAGE])
+def test_whether_an_object_was_made_is_the_callers_to_find_out(peer: Callable[..., Peer], broken: bytes) -> None:
+    served = peer(broken, WHOLE)
+    with pytest.raises(Unreachable):
+        client_of(served.url).create("Pod", "ns", {}, limit())
+    assert served.asked == 1
+
+
+def test_an_answer_has_a_bound(peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "MOST_BYTES", 1 << 20)
+    served = peer(http(200, b" " * (3 << 20)))
+    with pytest.raises(TooLarge, match="more than 1 MiB"):
+        client_of(served.url).list("Pod", "ns", limit())
+    assert served.asked == 1
+
+
+def test_the_words_of_a_refusal_have_a_bound(peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "MOST_WORDS", 1000)
+    endless = http(400, b"x" * 100_000, length=1 << 40)
+    with pytest.raises(ClusterError, match=r"^The API refused to get Pod ns/x: x{500}$"):
+        client_of(peer(endless).url).get("Pod", "ns", "x", limit())
+
+
+class Pauses(Deadline):
+    """Knows for how long it was asked to pause, and does not."""
+
+    def __init__(self) -> None:
+        super().__init__(BOUND, "this test")
+        self.asked: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.asked.append(seconds)
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_the_server_says_when_to_come_again(peer: Callable[..., Peer], status: int) -> None:
+    deadline = Pauses()
+    client_of(peer(http(status, b"{}", "Retry-After: 7"), WHOLE).url).get("Pod", "ns", "x", deadline)
+    assert deadline.asked == [7.0]
+
+
+def test_who_is_to_come_again_after_the_deadline_is_told_at_once(peer: Callable[..., Peer]) -> None:
+    served = peer(http(429, b'{"message": "too many"}', "Retry-After: 86400"), WHOLE)
+    with pytest.raises(ClusterError, match="too many") as caught:
+        client_of(served.url).get("Pod", "ns", "x", limit())
+    assert (served.asked, caught.value.passes, caught.value.retry_after) == (1, True, 86400.0)
+
+
+def test_a_line_of_a_watch_that_is_none_opens_it_again(peer: Callable[..., Peer]) -> None:
+    change = json.dumps({"type": "MODIFIED", "object": {"metadata": {"name": "x", "resourceVersion": "5"}}}).encode()
+    for broken in (b'{"type": "MODI\n', b"<html>\n", b'{"type": "MODIFIED", "object": {}}\n', b"[]\n"):
+        served = peer(http(200, broken), http(200, change + b"\n"))
+        changes = client_of(served.url).watch("Pod", "ns", "x", "1", limit())
+        assert next(item for item in changes if item is not None).object["metadata"]["resourceVersion"] == "5"

@@ -1,0 +1,168 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Pods whose creation or deletion the API refuses for a moment, and for good."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Change
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Conflict, Forbidden, NotFound
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import Filler
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec, Mount, Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pod_removal import remove_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.refusals import refused
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.tests.bounds import BOUND
+
+SPEC = FillerSpec("ns", "filler", (Mount("claim", "u", "/cache"),), "image", {"run": "r"}, Wishes(start_timeout=60))
+POD = {
+    "kind": "Pod",
+    "metadata": {
+        "name": "filler",
+        "namespace": "ns",
+        "uid": "1",
+        "resourceVersion": "1",
+        "annotations": {"packit.dev/owner": '{"run": "r"}'},
+    },
+    "status": {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]},
+}
+
+
+def refusal(code: int, reason: str, message: str, retry_after: float = 0.0) -> ClusterError:
+    return refused(code, {"reason": reason, "message": message}, "do it", "host", retry_after)
+
+
+class Pauses(Deadline):
+    """Pauses for no time, and knows for how long it was asked to."""
+
+    def __init__(self) -> None:
+        super().__init__(BOUND, "this test")
+        self.asked: list[float] = []
+
+    def sleep(self, seconds: float) -> None:
+        self.asked.append(seconds)
+
+
+class Api:
+    """One pod, and what is refused: each error is raised once, before or after the thing is done."""
+
+    def __init__(self, *refusals: Exception, done_all_the_same: bool = False) -> None:
+        self.refusals = list(refusals)
+        self.there = False
+        self.uid = "1"
+        self.done_all_the_same = done_all_the_same
+        self.asked: list[str] = []
+
+    def create(self, _kind: str, _namespace: str, _body: Any, _deadline: Deadline) -> Any:
+        self.asked.append("create")
+        if self.there:
+            raise refusal(409, "AlreadyExists", "it already exists")
+        if self.refusals:
+            self.there = self.done_all_the_same
+            raise self.refusals.pop(0)
+        self.there = True
+        return POD
+
+    def get(self, *_: object) -> Any:
+        self.asked.append("get")
+        if not self.there:
+            raise NotFound("gone")
+        return {**POD, "metadata": {**POD["metadata"], "uid": self.uid}}  # type: ignore[dict-item]
+
+    def delete(self, *_: object) -> Any:
+        self.asked.append("delete")
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.there = False
+        return {"kind": "Status"}
+
+    def watch(self, *_: object) -> Any:
+        yield Change("MODIFIED", POD)
+
+    def list(self, *_: object, **__: object) -> Any:
+        return []
+
+
+PASSING: dict[str, Callable[[], ClusterError]] = {
+    "quota": lambda: refusal(409, "Conflict", 'Operation cannot be fulfilled on resourcequotas "q": the object has been modified'),
+    "busy": lambda: refusal(429, "TooManyRequests", "too many requests, please try again later"),
+    "etcd": lambda: refusal(500, "InternalError", "etcdserver: leader changed"),
+    "webhook": lambda: refusal(500, "InternalError", 'failed calling webhook "w": context deadline exceeded'),
+}
+
+
+@pytest.mark.parametrize("made", [False, True])
+@pytest.mark.parametrize("error", PASSING.values(), ids=PASSING)
+def test_a_creation_that_is_refused_for_a_moment_is_tried_again(error: Callable[[], ClusterError], made: bool) -> None:
+    api, deadline = Api(error(), done_all_the_same=made), Pauses()
+    with Filler(api, SPEC, deadline) as filler:  # type: ignore[arg-type]
+        assert filler.pod.uid == "1"
+        assert api.asked[:2] == ["create", "create"]
+    assert deadline.asked and not api.there
+
+
+def test_a_creation_is_tried_again_when_the_server_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    api, deadline = Api(refusal(429, "TooManyRequests", "later", retry_after=17.0)), Pauses()
+    with Filler(api, SPEC, deadline):  # type: ignore[arg-type]
+        assert deadline.asked == [17.0]
+
+
+def test_a_creation_that_is_refused_for_good_is_not() -> None:
+    api = Api(refusal(403, "Forbidden", "pods is forbidden: violates PodSecurity"))
+    with pytest.raises(Forbidden, match="PodSecurity"), Filler(api, SPEC, Pauses()):  # type: ignore[arg-type]
+        pass
+    assert api.asked.count("create") == 1
+
+
+def test_a_refusal_that_does_not_pass_in_the_time_to_start_is_told() -> None:
+    api = Api(refusal(429, "TooManyRequests", "come back tomorrow", retry_after=86400.0))
+    with pytest.raises(ClusterError, match="come back tomorrow"), Filler(api, SPEC, Pauses()):  # type: ignore[arg-type]
+        pass
+
+
+def removed(api: Api) -> Pauses:
+    api.there, deadline = True, Pauses()
+    remove_pod(api, parse_pod(POD), deadline)  # type: ignore[arg-type]
+    return deadline
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal(401, "Unauthorized", "x"),
+        refusal(403, "Forbidden", "x"),
+        refusal(409, "Conflict", "Operation cannot be fulfilled"),
+        refusal(500, "InternalError", "x"),
+        refusal(404, "NotFound", "no such page"),
+    ],
+)
+def test_a_deletion_that_is_refused_is_tried_again(error: ClusterError) -> None:
+    api = Api(error, error)
+    assert len(removed(api).asked) == 2
+    assert not api.there
+
+
+@pytest.mark.parametrize("error", [NotFound("gone"), Conflict("another uid")])
+def test_what_is_gone_is_looked_at_first(error: ClusterError) -> None:
+    api = Api(error)
+    api.uid = "2" if isinstance(error, Conflict) else "1"
+    api.get = (lambda *_: (_ for _ in ()).throw(NotFound("gone"))) if isinstance(error, NotFound) else api.get  # type: ignore[method-assign]
+    assert removed(api).asked == []
+
+
+def test_a_deletion_that_stays_refused_is_told_with_the_command_to_remove_the_pod() -> None:
+    told: list[str] = []
+    api = Api()
+    with Filler(api, SPEC, Pauses(), left=told.append) as filler:  # type: ignore[arg-type]
+        filler._closing_deadline = Pauses  # type: ignore[method-assign]
+        api.refusals = [refusal(403, "Forbidden", "an admission plugin says no")] * 9
+    assert told == [filler.stuck]
+    assert "Pod ns/filler could not be removed, so claim stays held: The API refused to do it: an admission plugin says no" in told[0]
+    assert told[0].endswith("To remove it: kubectl delete pod --namespace ns filler")
+    assert "It ends itself 120 seconds after its last heartbeat." in told[0]
