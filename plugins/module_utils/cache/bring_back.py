@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Objects that a worker's damaged packs have lost, brought back from its sandbox. Nothing that lies there is believed."""
+"""Objects that are damaged on a worker's volume, in packs or loose, brought back from its sandbox. Nothing that lies there is believed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from .space import NoSpace
 
 
 def bring_back(sandbox: Side, worker: Side, scratch: Path, deadline: Deadline) -> tuple[Side, int]:
-    """Copy into the worker's quarantine the sandbox's packs that hold objects which damaged packs of the worker have lost.
+    """Copy into the worker's quarantine the sandbox's packs that hold objects which are damaged on the worker's volume.
 
     Returns the worker as it is then, with warnings, and how many objects are nowhere any more. An entry of the sandbox that is to be replaced
     may have them too. What a sandbox's index says is not believed: the packs are indexed anew, and what is none is left out.
@@ -69,7 +69,7 @@ def _copy(sandbox: Side, worker: Side, local: Path, deadline: Deadline) -> tuple
         else:
             false += 1
     words = {
-        f"{len(came) - before} packs with objects that damaged packs had lost were copied from the sandbox's volume": len(came) - before,
+        f"{len(came) - before} packs with objects that were damaged were copied from the sandbox's volume": len(came) - before,
         f"{false} packs of the sandbox's volume that say they have such objects are no packs, or others, and were left out": false,
         f"{large} packs of the sandbox's volume that say they have such objects are larger than the room that is left, and were left out": large,
     }

@@ -46,8 +46,9 @@ class Entry:
     what is not to be built on as it is. ``bytes`` is the size of its objects. ``ref_sums`` has the sums of its refs' buckets, where they
     are too many to be listed at once (see ``refs``); ``refs`` is empty then. ``stamp`` is equal where no pack's file was changed.
 
-    Of what is to be mended: ``damaged`` are names of packs that are not what their checksums say, ``broken_refs`` name objects that
-    are not there, ``store`` is where its good objects are read. ``remade``: those of HEAD and config that are made anew.
+    Of what is to be mended: ``damaged`` are names of packs that are not what their checksums say, ``false_loose`` is the number of loose
+    objects that are not what their names say, ``broken_refs`` name objects that are not there, ``store`` is where its good objects are read.
+    ``remade``: those of HEAD and config that are made anew.
     """
 
     use: Use
@@ -68,6 +69,7 @@ class Entry:
     ref_sums: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
+    false_loose: int = 0
     broken_refs: tuple[str, ...] = ()
     remade: tuple[str, ...] = ()
     store: str = ""

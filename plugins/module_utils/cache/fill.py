@@ -61,7 +61,7 @@ class Work:
 
 @dataclass(frozen=True)
 class Received:
-    """A project received into a volume's quarantine. ``seconds`` is what that took; ``lost`` objects of damaged packs are nowhere here."""
+    """A project received into a volume's quarantine. ``seconds`` is what that took; ``lost`` objects are damaged, and nowhere else here."""
 
     volume: Volume
     work: Work
@@ -213,7 +213,7 @@ def finish(received: Received, worker: Received | None, deadline: Deadline) -> t
     action = _action(received, bridged != after)
     layout = (bridged.layout or Layout.BARE).value
     method = work.transfer.method.value
-    lost = (f"{received.lost} objects of damaged packs could not be brought back; no ref needs them",) if received.lost else ()
+    lost = (f"{received.lost} damaged objects could not be brought back; no ref needs them",) if received.lost else ()
     result = ProjectResult(
         volume=received.volume,
         project=work.project.name,
@@ -258,7 +258,8 @@ def _require_no_gap(repository: Repository, entry: Entry, deadline: Deadline) ->
 
 def repository_on(held: HeldVolume, name: str, leftovers_age: float) -> Repository:
     """A project's repository on a held volume."""
-    return Repository(held.shell, held.root, name, held.scratch, Limits(held.memory_bytes, held.cpus), leftovers_age, held.tag, held.guest)
+    limits = Limits(held.memory_bytes, held.cpus)
+    return Repository(held.shell, held.root, name, held.scratch, limits, leftovers_age, held.tag, held.guest, held.shared)
 
 
 def wanted_by(work: Work) -> Callable[[str], bool]:

@@ -14,15 +14,15 @@ from . import scripts
 from .entry import Entry, Use
 from .git import MORE_MEMORY
 from .history import missing_behind_refs
-from .packs import Checksums
+from .packs import Checksums, loose_words
 from .repository import DIED, Incoming, Repository
 
 
 def doubted(repository: Repository, entry: Entry, deadline: Deadline, walk: bool = False, found: Checksums | None = None) -> Entry:
-    """The entry with its packs' checksums looked at, and nothing believed of what its refs have behind them.
+    """The entry with its packs' checksums and its loose objects looked at, and nothing believed of what its refs have behind them.
 
     With ``walk`` that is looked at as well, as ``verify_whole`` does, and where all is well the entry is as it was. ``found``: what
-    reading the packs has shown already.
+    reading them has shown already.
     """
     if not entry.usable:
         return entry
@@ -31,9 +31,10 @@ def doubted(repository: Repository, entry: Entry, deadline: Deadline, walk: bool
     damaged = found.damaged
     if any(pack.name == "-" for pack in damaged):  # no name that a script of ours could be given
         return replace(entry, use=Use.REPLACE, reason=f"it is damaged: {damaged[0].words}")
-    if damaged:
-        reason = entry.reason or f"it is damaged: {damaged[0].words}"
-        entry = replace(entry, use=Use.MEND, reason=reason, damaged=tuple(pack.name for pack in damaged))
+    if damaged or found.false_loose:
+        reason = entry.reason or f"it is damaged: {damaged[0].words if damaged else loose_words(found.false_loose)}"
+        names = tuple(pack.name for pack in damaged)
+        entry = replace(entry, use=Use.MEND, reason=reason, damaged=names, false_loose=found.false_loose)
     elif entry.whole and walk:
         walked = repository.walk_all(entry, deadline)
         if walked.returncode == 0:
@@ -55,20 +56,25 @@ def with_history_walked(repository: Repository, entry: Entry, deadline: Deadline
 
 
 def salvage(repository: Repository, entry: Entry, incoming: Incoming, deadline: Deadline) -> tuple[Incoming, int]:
-    """Bring what is good in damaged packs, and nowhere else, into the quarantine; how many objects are lost, whose ids are in
-    ``lost_file`` then."""
+    """Bring what is good in damaged packs, and nowhere else, into the quarantine; how many objects are lost, false loose ones included,
+    whose ids are in ``lost_file`` then."""
     came = {pack.name for pack in incoming.packs}
     packs = [f"{entry.git_dir}/objects/pack/{name}" for name in entry.damaged if name not in came]
-    if not packs:
+    if not packs and not entry.false_loose:
         return incoming, 0
     repository.script('rm -f -- "$1"', (repository.lost_file,), deadline)
     repository.list_ids(entry, incoming, deadline)
     for pack in packs:
         repository.script(scripts.SALVAGE, (repository.root, repository.slot, repository.scratch, pack), deadline)
+    if packs:
+        incoming = repository.incoming(incoming.connected, deadline, warnings=incoming.warnings)
+    if entry.false_loose:
+        repository.list_ids(entry, incoming, deadline)
+        repository.script(scripts.LOST, (repository.false_loose_file, repository.ids_file, repository.lost_file), deadline)
     found = repository.script(
         '[ ! -s "$1" ] || { sort -u "$1" >"$1.sorted" && mv "$1.sorted" "$1" && wc -l <"$1"; }', (repository.lost_file,), deadline
     )
-    return repository.incoming(incoming.connected, deadline, warnings=incoming.warnings), int(found.text() or 0)
+    return incoming, int(found.text() or 0)
 
 
 def _missing(words: str) -> str:

@@ -87,12 +87,12 @@ def _counted(worker: Contents, sandbox: Side, recorded: Inventory | None, deadli
     here = contents.packs - contents.received
     if here <= sandbox.counted:
         return contents.packs
-    if recorded is not None and recorded.stamp:
-        if recorded.stamp == sandbox.entry.stamp:
+    # What is listed is what the record has, and the files are those that it was proved of: both, as what was listed may be gone again.
+    if recorded is not None and recorded.stamp and replace(contents, packs=here).inventory.sha256 == recorded.sha256:
+        if recorded.stamp == contents.stamp:
             return contents.packs
-        unchanged = replace(contents, packs=here).inventory.sha256 == recorded.sha256
-        if unchanged:  # the checksums on record, but files were written or moved since: read them
-            return contents.received | sandbox.repository.checksums(sandbox.entry, here, deadline).holds
+        # The checksums on record, but files were written or moved since: read them.
+        return contents.received | sandbox.repository.checksums(sandbox.entry, here, deadline).holds
     return contents.received | sandbox.repository.checksums(sandbox.entry, here & worker.packs, deadline).holds
 
 

@@ -119,13 +119,15 @@ class Contents:
 
     Equal checksums mean the same objects, where they are the files' own: this is what the files say, and anybody may have written
     that. ``doubtful``: there are packs of which that cannot be told (cut short, or with an index of another pack). ``received``: those of
-    the packs that are in the quarantine, whose checksums were computed when they had come.
+    the packs that are in the quarantine, whose checksums were computed when they had come. ``stamp`` is of the files of the entry's packs, as
+    ``Entry.stamp``, when they had been listed.
     """
 
     packs: frozenset[str]
     loose: frozenset[str]
     doubtful: bool = False
     received: frozenset[str] = frozenset()
+    stamp: str = ""
 
     def includes(self, other: Contents) -> bool:
         """Whether all of the other's objects are here, as far as names can tell; False where only the ids can."""
@@ -145,19 +147,22 @@ def parse_contents(output: str, received: Iterable[Pack] = ()) -> Contents:
     """
     stores: list[set[str]] = []
     loose, doubtful = set(), False
+    stamps: list[str] = []
     for line in output.splitlines():
         words = line.split()
         if words == ["store"]:
             stores.append(set())
         elif words[:1] == ["loose"] and len(words) == 2:
             loose.add(words[1])
+        elif words[:1] == ["stamp"] and len(words) == 2:
+            stamps.append(words[1])
         elif len(words) == 4 and words[1] == words[3] and stores:
             stores[-1].add(f"{words[1]} {words[2]}")
         else:
             doubtful = True
     names = {pack.name for pack in received}
     checked = (sums for sums in (stores[-1] if stores else ()) if f"pack-{sums.split()[0]}" in names)
-    return Contents(frozenset[str]().union(*stores), frozenset(loose), doubtful, frozenset(checked))
+    return Contents(frozenset[str]().union(*stores), frozenset(loose), doubtful, frozenset(checked), stamps[0] if stamps else "")
 
 
 @dataclass(frozen=True)
@@ -174,29 +179,41 @@ class DamagedPack:
         return f"pack {printable(pack)[:40]} or its index does not match its own checksum"
 
 
+def loose_words(number: int) -> str:
+    """What is wrong with so many loose objects."""
+    return f"{number} of its loose objects are not what their names say"
+
+
 @dataclass(frozen=True)
 class Checksums:
     """What reading the packs has shown.
 
     ``holds``: packs that match their checksums. ``damaged``: packs that do not. ``false``: checksums of packs whose index does not
-    belong to their content. ``loose``: how many loose objects are not what their names say.
+    belong to their content. ``loose``: how many loose objects are not what their names say. ``empty``: how many are
+    empty files.
     """
 
     holds: frozenset[str] = frozenset()
     damaged: tuple[DamagedPack, ...] = ()
     false: tuple[str, ...] = ()
     loose: int = 0
+    empty: int = 0
+
+    @property
+    def false_loose(self) -> int:
+        """How many loose objects are none, or others."""
+        return self.loose + self.empty
 
 
 def parse_checksums(output: str) -> Checksums:
     """What ``scripts.CHECKSUMS`` printed. Raises BadPack."""
-    found: dict[str, list[str]] = {"holds": [], "damaged": [], "false": [], "loose": []}
+    found: dict[str, list[str]] = {"holds": [], "damaged": [], "false": [], "loose": [], "empty": []}
     for line in output.splitlines():
         word, _space, value = line.partition(" ")
         if (
             word not in found
-            or len(value.split()) != (1 if word in ("false", "loose") else 2)
-            or (word == "loose" and not value.isdecimal())
+            or len(value.split()) != (1 if word in ("false", "loose", "empty") else 2)
+            or (word in ("loose", "empty") and not value.isdecimal())
         ):
             raise BadPack("", f"What was read of the packs cannot be understood: {line!r}.", RECEIVE_AGAIN)
         found[word].append(value)
@@ -205,4 +222,5 @@ def parse_checksums(output: str) -> Checksums:
         tuple(DamagedPack(*value.split()) for value in sorted(found["damaged"])),
         tuple(sorted(found["false"])),
         sum(int(value) for value in found["loose"]),
+        sum(int(value) for value in found["empty"]),
     )

@@ -14,6 +14,7 @@ from ..shell import CommandFailed, Completed
 from . import scripts
 from .entry import Entry, Use
 from .git import KEPT_SETTINGS
+from .locks import stopped_by_a_lock
 from .model import Layout, Ref, Snapshot, encoded
 from .refs import OURS, refs_of
 from .repository import Incoming, Incomplete, Repository
@@ -40,6 +41,9 @@ def publish(
             came = {pack.name for pack in incoming.packs}
             dropped = [name for name in entry.damaged if name not in came]
             repository.script(scripts.DROP_PACKS, (repository.root, repository.below(entry), *dropped), deadline)
+        if entry.false_loose:
+            drop = (repository.root, repository.below(entry), repository.false_loose_file)
+            repository.script(scripts.DROP_LOOSE, drop, deadline)
         repository.clean(deadline)
         published = repository.look(scripts.INSPECT, (), deadline, expected=refs)
     else:
@@ -142,9 +146,8 @@ def _change_refs(repository: Repository, entry: Entry, wanted: Mapping[str, str]
 def _blocked_by_a_file(completed: Completed) -> bool:
     """Whether git gave up because of what lies in a ref's place: not for want of room, nor by another git's lock, nor killed."""
     words = completed.stderr.lower()
-    another = "file exists" in words and ("lock" in words or "packed-refs.new" in words)
     full = "no space left" in words or "quota exceeded" in words
-    return completed.returncode in (1, 128) and not another and not full
+    return completed.returncode in (1, 128) and not stopped_by_a_lock(completed) and not full
 
 
 def _remake(repository: Repository, entry: Entry, snapshot: Snapshot, refs: Mapping[str, str], deadline: Deadline) -> None:

@@ -20,6 +20,7 @@ from . import scripts
 from .entry import Entry, NotUnderstood, Use, left_behind, parse_entry, too_many_refs
 from .fetching import fetch
 from .git import MORE_MEMORY, Limits, configuration, environment
+from .locks import AGAIN, stopped_by_a_lock, wait_for_locks
 from .model import Snapshot
 from .packs import (
     RECEIVE_AGAIN,
@@ -32,6 +33,7 @@ from .packs import (
     Pack,
     compare_sums,
     files_of,
+    loose_words,
     parse_checks,
     parse_checksums,
     parse_contents,
@@ -74,7 +76,7 @@ class Repository:
     """A project's directory on a volume.
 
     ``scratch`` is a directory on the same side, for our own files; not on the volume. ``tag`` keeps runs apart where no
-    filler pod is the lock between them. ``leftovers_age`` is in seconds. ``guest`` as in ``HeldVolume``.
+    filler pod is the lock between them. ``leftovers_age`` is in seconds. ``guest`` and ``shared`` as in ``HeldVolume``.
     """
 
     def __init__(
@@ -87,11 +89,13 @@ class Repository:
         leftovers_age: float = 3600.0,
         tag: str = "",
         guest: bool = False,
+        shared: bool = True,
     ) -> None:
         self.shell = shell
         self.root = root
         self.name = name
         self.guest = guest
+        self._shared = shared
         self.scratch = f"{scratch}/{name}"
         self.minutes = str(max(1, int(leftovers_age // 60)))
         self._slot = f"{name}{tag}"
@@ -144,7 +148,7 @@ class Repository:
 
     def _take(self, deadline: Deadline, keep_received: bool) -> tuple[Entry, tuple[str, ...]]:
         how = "keep" if keep_received else "all"
-        rest = self.script(scripts.TAKE, (*self._inspected(), self._slot, how), deadline).stdout
+        rest = self.script(scripts.TAKE, (*self._inspected(), self._slot, how, self._whose), deadline).stdout
         removed = []
         while rest.startswith(b"removed "):
             line, _newline, rest = rest.partition(b"\n")
@@ -153,7 +157,8 @@ class Repository:
 
     def clean(self, deadline: Deadline, keep_received: bool = False) -> None:
         """Remove our work directory; ``keep_received`` as in ``take``."""
-        self.script(scripts.CLEAN, (self.root, self.name, self.minutes, self._slot, "keep" if keep_received else "all"), deadline)
+        how = "keep" if keep_received else "all"
+        self.script(scripts.CLEAN, (self.root, self.name, self.minutes, self._slot, how, self._whose), deadline)
 
     def inspect(self, deadline: Deadline) -> Entry:
         """What is there, with its refs' objects looked for: a ref to an absent one breaks every clone."""
@@ -194,6 +199,10 @@ class Repository:
         received = (parse_ref(line) for line in lines if b" " in line)
         return replace(entry, refs=(*known.others(differing), *received), ref_sums=())
 
+    @property
+    def _whose(self) -> str:
+        return "shared" if self._shared else "ours"
+
     def _inspected(self) -> tuple[str, ...]:
         return (self.root, self.name, self.minutes, self.scratch, self._configuration)
 
@@ -220,9 +229,10 @@ class Repository:
         return entry
 
     def good_objects(self, entry: Entry, deadline: Deadline) -> Entry:
-        """The same, with ``store`` where git reads its objects without its damaged packs."""
+        """The same, with ``store`` where git reads its objects without its damaged packs and false loose objects."""
         view = f"{self.scratch}/view-good"
-        self.script(scripts.GOOD_OBJECTS, (view, f"{entry.git_dir}/objects", *entry.damaged), deadline)
+        false_loose = self.false_loose_file if entry.false_loose else ""
+        self.script(scripts.GOOD_OBJECTS, (view, f"{entry.git_dir}/objects", false_loose, *entry.damaged), deadline)
         return replace(entry, store=f"{view}/objects")
 
     def held_ids(self, entry: Entry) -> tuple[str, ...]:
@@ -300,7 +310,7 @@ class Repository:
     def checksums(self, entry: Entry, known: Iterable[str], deadline: Deadline, which: str = "known") -> Checksums:
         """Read packs of the entry and compute their checksums: the ``known`` ones; with `all` the others too, in full, and loose objects.
 
-        With `stored` each pack counts as known.
+        With `stored` each pack counts as known. The ids of loose objects that are not what their names say are in ``false_loose_file`` then.
         """
         if not entry.usable:
             return Checksums()
@@ -346,13 +356,15 @@ class Repository:
         )
 
     def verify_whole(self, entry: Entry, deadline: Deadline, packs: bool = True) -> None:
-        """Check everything: all packs' checksums (unless not ``packs``), and the whole history of all refs. Raises BadPack and Incomplete.
+        """Check everything: all packs' checksums and loose objects (unless not ``packs``), and the whole history of all refs. Raises BadPack and Incomplete.
 
         Takes about 4 seconds and 400 MB of memory for a repository of 470 MB.
         """
-        damaged = self.checksums(entry, (), deadline, "stored").damaged if packs else ()
-        if damaged:
-            raise BadPack(damaged[0].name, f"In {self.shell.where} {damaged[0].words}.", RECEIVE_AGAIN)
+        found = self.checksums(entry, (), deadline, "stored") if packs else Checksums()
+        if found.damaged:
+            raise BadPack(found.damaged[0].name, f"In {self.shell.where} {found.damaged[0].words}.", RECEIVE_AGAIN)
+        if found.false_loose:
+            raise Damaged(f"In {self.path} in {self.shell.where} {loose_words(found.false_loose)}.", RECEIVE_AGAIN)
         walked = self.walk_all(entry, deadline)
         if walked.returncode:
             raise Incomplete(
@@ -369,6 +381,11 @@ class Repository:
             self._bytes,
             env={**self.environment, "GIT_DIR": self.view(entry, deadline)},
         )
+
+    @property
+    def false_loose_file(self) -> str:
+        """Where ``checksums`` leaves the ids of loose objects that are not what their names say."""
+        return f"{self.scratch}/false-loose"
 
     @property
     def lost_file(self) -> str:
@@ -455,16 +472,13 @@ class Repository:
     def script(self, text: str, arguments: Sequence[str], deadline: Deadline, stdin: bytes = b"") -> Completed:
         """Run one of ``scripts`` here. Raises CommandFailed."""
         completed = run_step(self.shell, scripts.argv(text, *arguments), deadline, self._bytes, stdin=stdin, env=self.environment)
-        return checked(self.shell, completed, self._remedy(completed))
+        return checked(self.shell, completed, self._remedy(completed, deadline) if completed.returncode else "")
 
-    def _remedy(self, completed: Completed) -> str:
+    def _remedy(self, completed: Completed, deadline: Deadline) -> str:
         """What to do about a process that failed on the volume, where its words tell."""
         words = completed.stderr.lower()
-        if "file exists" in words and ("lock" in words or "packed-refs.new" in words):
-            return (
-                "Another git works there: wait for it, and run again. If it has ended without removing that file, a run that finds it "
-                f"{self.minutes} minutes old removes it."
-            )
+        if stopped_by_a_lock(completed):
+            return wait_for_locks(self.shell, self.path, completed, int(self.minutes), deadline) if self._shared else AGAIN
         if "no space left" in words or "disk quota exceeded" in words:
             return "Grow the volume, or take projects off it (repository_cache_state: absent)."
         if "permission denied" in words or "read-only file system" in words:

@@ -13,7 +13,7 @@ from dataclasses import replace
 from ..printable import printable
 from .entry import Entry, Use
 from .model import Layout
-from .packs import Checksums
+from .packs import Checksums, loose_words
 
 PACKS_MOST = 2000
 """How many packs more than its worker's an entry may have: each is looked at while the volume is held."""
@@ -39,7 +39,7 @@ def tampered(entry: Entry, found: Checksums) -> Entry:
     if found.false:
         words.append(f"it was tampered with: the index of {_packs(found.false)} says other things than the pack")
     if found.loose:
-        words.append(f"it was tampered with or is damaged: {found.loose} of its loose objects are not what their names say")
+        words.append(f"it was tampered with or is damaged: {loose_words(found.loose)}")
     if not words:
         return entry
     words += [f"it is damaged: {pack.words}" for pack in found.damaged[:1]]

@@ -9,8 +9,8 @@ decided in Python.
 
 from __future__ import annotations
 
-from .look import ABSENT_REFS, ANSWER_MOST, CLEAN, CONFIG_MOST, INSPECT, REF_BUCKETS, REFS_MOST, TAKE, VIEW
-from .mend import COMMON, DROP_PACKS, GOOD_OBJECTS, NAMES, SALVAGE
+from .look import ABSENT_REFS, ANSWER_MOST, CLEAN, CONFIG_MOST, INSPECT, LOCKS, REF_BUCKETS, REFS_MOST, TAKE, VIEW
+from .mend import COMMON, DROP_LOOSE, DROP_PACKS, GOOD_OBJECTS, LOST, NAMES, SALVAGE
 from .objects import (
     CHECK_PACKS,
     CHECKSUMS,
@@ -43,6 +43,7 @@ __all__ = [
     "COMMON",
     "CONFIG_MOST",
     "DISCARD",
+    "DROP_LOOSE",
     "DROP_PACKS",
     "GOOD_OBJECTS",
     "HEAD",
@@ -53,6 +54,8 @@ __all__ = [
     "INVENTORY",
     "LEFT",
     "LOCKING",
+    "LOCKS",
+    "LOST",
     "MISSING",
     "MOVE_PACKS",
     "NAMES",

@@ -185,7 +185,8 @@ if [ "$(stat -c %s "$1/refs-absent")" -gt MOST ]; then echo many; else cat -- "$
 # $1 root, $2 name, $3 age in minutes, $4 our slot in the work directory, $5 `keep` where packs that an earlier try received,
 # whole or in part, are of use: their checksums tell what they are. Indexes have none that we know before, so they come anew.
 # Kept only where there is nothing else but plain files with one name each, and marked as young: when it is old, the next
-# project's take would remove it. Prints what was removed of the entry.
+# project's take would remove it. $6 `shared` where another pod has the volume mounted too: else a lock is nobody's, of whatever age.
+# Prints what was removed of the entry.
 CLEAN = (
     r"""
 root=$1
@@ -227,6 +228,7 @@ clean_entry() {
 # Old is also what is dated as far in the future: a clock was wrong, or somebody has set it so, and it would never grow old.
 old="( -mmin +$3 -o -newermt +${3}minutes )"
 locks=$old  # packed-refs.new is what git writes under packed-refs.lock: where it stays, no ref can be packed again
+[ "$6" = shared ] || locks=
 [ ! -f "./WORK/$4/locks" ] || locks=  # a run of ours was killed while it had them: nobody else can have been at work here since
 clean_entry "$@"  # first: with the slot goes the mark of whose locks they are
 [ -d ./WORK ] || exit 0
@@ -250,16 +252,29 @@ exit 0
     .replace("WORK", WORK)
 )
 
-# $1 to $5 as INSPECT, $6 slot, $7 how to clean. What was removed, a line each, an empty line, then the facts: one process
+# $1 to $5 as INSPECT, $6 slot, $7 how to clean, $8 whether it is shared. What was removed, a line each, an empty line, then the facts: one process
 # instead of two, as each costs a filler's small share of a processor while the volume is held.
 TAKE = (
     f"clean() ({CLEAN})\ninspect() ({INSPECT})\n"
     + r"""
-clean "$1" "$2" "$3" "$6" "$7" | { head -n 1000 | sed 's/^/removed /'; cat >/dev/null; }
+clean "$1" "$2" "$3" "$6" "$7" "$8" | { head -n 1000 | sed 's/^/removed /'; cat >/dev/null; }
 rm -f -- "$4/proved"
 inspect "$1" "$2" "$3" "$4" "$5"
 """
 )
+
+# $1 an entry: the time, then for each of git's locks its time and its name, all ended by a NUL; of a hundred at the most.
+LOCKS = r"""
+cd -- "$1" || exit 3
+{
+    printf '%s\0' "$(date +%s)"
+    for g in . .git; do
+        if [ -L "$g" ] || [ ! -d "$g/refs" ] || [ -L "$g/refs" ]; then continue; fi
+        find "$g" -maxdepth 1 -type f \( -name '*.lock' -o -name packed-refs.new \) -printf '%Ts %P\0'
+        find "$g/refs" -type f -name '*.lock' -printf '%Ts refs/%P\0'
+    done
+} | head -z -n 101
+"""
 
 # Our own git directory over nothing, where there is no entry yet: $1 the view.
 VIEW = r"""

@@ -24,16 +24,23 @@ done
 exit 0
 """
 
-# $1 our view, $2 an object directory, then names of its packs that are damaged: the view has all of its objects but those, and no ref.
+# $1 our view, $2 an object directory, $3 a file of ids of loose objects there that are not what their names say (empty: there are none), then
+# names of its packs that are damaged: the view has all of its objects but those, and no ref.
 GOOD_OBJECTS = (
     _EMPTY
     + r"""
-v=$1 o=$2
-shift 2
+v=$1 o=$2 false=$3
+shift 3
 empty "$v"
 cd -- "$o" || exit 3
 for d in [0-9a-f][0-9a-f]; do
-    if [ -d "$d" ] && [ ! -L "$d" ]; then ln -s -- "$o/$d" "$v/objects/$d" || exit 3; fi
+    if [ ! -d "$d" ] || [ -L "$d" ]; then continue; fi
+    if [ -z "$false" ] || ! grep -q "^$d" "$false"; then
+        ln -s -- "$o/$d" "$v/objects/$d" || exit 3
+        continue
+    fi
+    mkdir -- "$v/objects/$d" && find "$o/$d" -mindepth 1 -maxdepth 1 -type f -exec ln -s -t "$v/objects/$d" -- {} + || exit 3
+    (cd -- "$v/objects/$d" && sed -n "s/^$d//p" "$false" | xargs -r rm -f --) || exit 3
 done
 for i in pack/*.idx pack/.idx pack/.*.idx; do
     b=${i%.idx}
@@ -93,6 +100,23 @@ comm -23 "$s/wanted" "$s/good" >>"$lost"
 COMMON = r"""
 LC_ALL=C comm -12 "$1" "$2" >"$3"
 """
+
+# $1 ids of objects that are to be elsewhere too, $2 ids of what is there (both sorted), $3 where the ids of the rest are added.
+LOST = r"""
+LC_ALL=C comm -23 "$1" "$2" >>"$3"
+"""
+
+# $1 root, $2 an entry's git directory, below the root, $3 ids of loose objects in it, all of which were false, and are elsewhere by now as
+# far as they are anywhere.
+DROP_LOOSE = r"""
+PLACES
+root=$1
+at "$2/objects"
+for d in [0-9a-f][0-9a-f]; do
+    if [ ! -d "$d" ] || [ -L "$d" ] || ! grep -q "^$d" "$3"; then continue; fi
+    (into "$d" && sed -n "s/^$d//p" "$3" | xargs -r rm -f -- && sync -- .) || exit 4
+done
+""".replace("PLACES", PLACES)
 
 # $1 root, $2 an entry's git directory, below the root, then names:
 # packs of which all that was good is elsewhere by now. The index goes first: what has none is no pack.

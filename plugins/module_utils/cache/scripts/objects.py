@@ -6,13 +6,16 @@
 from __future__ import annotations
 
 from .places import PLACES
-from .tidy import WORK
+from .tidy import STAMPED, WORK
 
-# The ids of the loose objects in "$d".
+# The ids of the loose objects in "$d"; through links, as a view of good objects is made of some. An empty file is none.
 _LOOSE = (
-    r"""find "$d"/[0-9a-f][0-9a-f]/ -maxdepth 1 -type f ! -empty 2>/dev/null """
+    r"""find -L "$d"/[0-9a-f][0-9a-f]/ -maxdepth 1 -type f ! -empty 2>/dev/null """
     r"""| sed -n 's#.*/\([0-9a-f]\{2\}\)/\([0-9a-f]\{38\}\)$#\1\2#p'"""
 )
+
+# Theirs, and those that empty files would have.
+_NAMED = _LOOSE.replace(" ! -empty", "")
 
 # The checksums that the index "$i" has of its pack and of itself, in "$pair".
 _PAIR = r"""pair=$(tail -c 40 -- "$i" | od -An -v -tx1 -w20 | tr -d ' ' | paste -d' ' - -)"""
@@ -24,6 +27,32 @@ _BROKEN = r"""empty_git "$out.git" || exit 3
     code=$?
     sed -n 's#^error: .*\(mismatch, found at\|corrupt or missing\|of unknown type .*\): .*/\([0-9a-f]\{2\}\)/\([0-9a-f]\{38\}\)$#\2\3#p' "$out.words" |
         sort -u >"$out.broken" || exit 5"""
+
+# The same where git gives up on them together: by directories, and in those on which it gives up again, one by one:
+# a thousand of them, as a process for each takes its time. Beyond that none there is what its name says.
+_BROKEN_APART = r"""    all=$d d=$out.part n=0
+    : >"$out.apart"
+    for x in "$all"/[0-9a-f][0-9a-f]; do
+        [ -d "$x" ] || continue
+        rm -rf -- "$d" && mkdir -- "$d" && ln -s -- "$x" "$d/" || exit 3
+        broken
+        if [ "$code" = 128 ]; then
+            : >"$out.broken"
+            for f in "$x"/*; do
+                rm -rf -- "$d" && mkdir -p -- "$d/${x##*/}" && ln -s -- "$f" "$d/${x##*/}/" || exit 3
+                n=$((n + 1)) code=128
+                [ "$n" -gt 1000 ] || broken
+                [ "$code" != 128 ] || echo "${x##*/}${f##*/}" >>"$out.broken"
+                [ "$code" -lt 126 ] || [ "$code" = 128 ] || exit 4
+                cat -- "$out.broken" >>"$out.apart"
+            done
+        else
+            [ "$code" -lt 126 ] || exit 4
+            cat -- "$out.broken" >>"$out.apart"
+        fi
+    done
+    sort -u "$out.apart" >"$out.broken" || exit 5
+    d=$all code=0"""
 
 # Standard input in hexadecimal digits, and its SHA-1: openssl uses the processor's own instructions, which not every sha1sum does.
 _SUM = r"""hex() { od -An -v -tx1 | tr -d ' \n'; }
@@ -153,8 +182,9 @@ shift "$n"
 # $1 scratch, then object directories: what their objects lie in. For each directory `store`; for each pack that git would read (any name will do) `pack`,
 # the checksums that its index has of the pack and of itself, and the checksum at the pack's own end; for each loose object
 # `loose` and its id; of more than 10,000 the others in one sum. Names of files are never printed: they are anybody's. An empty
-# file is no object.
-INVENTORY = r"""
+# file is no object. Last `stamp`, as INSPECT has it, of the files that are there when all of this was read.
+INVENTORY = (
+    r"""
 scratch=$1
 STEMS
 shift
@@ -167,9 +197,13 @@ for d; do
     LOOSE | sort >"$scratch/loose" || exit 4
     head -n 10000 "$scratch/loose" | sed 's/^/loose /'
     [ "$(wc -l <"$scratch/loose")" -le 10000 ] || printf 'loose all-%s\n' "$(sha256sum <"$scratch/loose" | cut -c1-64)"
+    printf 'stamp %s\n' "$( (cd -- "$d/pack" 2>/dev/null && find -L . -maxdepth 1 -type f STAMPED | LC_ALL=C sort -z) | sha256sum | cut -c1-32)"
 done
 exit 0
-""".replace("LOOSE", _LOOSE).replace("STEMS", _STEMS)
+""".replace("LOOSE", _LOOSE)
+    .replace("STEMS", _STEMS)
+    .replace("STAMPED", STAMPED)
+)
 
 # $1 the output, $2 `all`, or, of the packs whose checksums come by standard input in lines as INVENTORY has them, `these` or `others` (with the
 # loose objects), then object directories: every object id in them, sorted, once.
@@ -220,8 +254,9 @@ rm -rf -- "$out".?*
 # of the known ones, in lines as INVENTORY has them. Of the packs that git would read, those: `holds` and the checksums, where both
 # files are what their checksums say. With `all` the others too, where reading the pack in full gives the very index that is there.
 # Else `damaged`, the pack's checksum (`-` where its index is empty) and its name (`-` where it has odd characters), where one of the two
-# has not even its own checksum, or no index is there; or `false` and the checksum. With `all` then `loose` and the number of loose
-# objects that git cannot read or that are others than their names say.
+# has not even its own checksum, or no index is there; or `false` and the checksum. With `all` and `stored` then `loose` and the number of loose
+# objects that git cannot read or that are others than their names say, and `empty` and the number of those that are empty; the ids of both are
+# left in $2/false-loose. Where one of them ends git itself, none is what its name says with `all`; with `stored` each is looked at.
 CHECKSUMS = (
     r"""
 LC_ALL=C
@@ -258,15 +293,29 @@ for p in "$d"/pack/pack-*.pack; do
     case $b in *[!0-9A-Za-z._-]*) continue ;; esac
     [ ! -f "$p" ] || [ -e "$d/pack/$b.idx" ] || echo "damaged - $b"
 done
-[ "$which" = all ] || exit 0
+broken() {
+    BROKEN
+}
+broken_apart() {
+BROKEN_APART
+}
 LOOSE | sort >"$out.loose"
-BROKEN
-case $code in
-    126 | 127 | 1[3-9]?) exit 4 ;;
-    128) cp -- "$out.loose" "$out.broken" ;;
-esac
-printf 'loose %s\n' "$(comm -12 "$out.loose" "$out.broken" | wc -l)"
+NAMED | sort >"$out.named"
+: >"$out.broken"
+if [ -s "$out.loose" ]; then
+    broken
+    case $code in
+        126 | 127 | 1[3-9]?) exit 4 ;;
+        128) if [ "$which" = stored ]; then broken_apart; else cp -- "$out.loose" "$out.broken"; fi ;;
+    esac
+fi
+comm -12 "$out.loose" "$out.broken" >"$out.false"
+comm -13 "$out.loose" "$out.named" >"$out.empty"
+sort "$out.false" "$out.empty" >"$2/false-loose" || exit 5
+printf 'loose %s\nempty %s\n' "$(wc -l <"$out.false")" "$(wc -l <"$out.empty")"
 """.replace("LOOSE", _LOOSE)
+    .replace("NAMED", _NAMED)
+    .replace("BROKEN_APART", _BROKEN_APART)
     .replace("BROKEN", _BROKEN)
     .replace("PAIR", _PAIR)
     .replace("SUM", _SUM)

@@ -193,6 +193,42 @@ def test_what_came_after_the_proof_is_not_on_record_as_proved(tmp_path: Path, up
         assert entry.stamp == recorded.stamp and not (sandbox / f"objects/pack/pack-{'1' * 40}.pack").exists()
 
 
+@pytest.mark.parametrize("gone_again", [False, True])
+def test_a_pack_planted_while_the_volume_is_held_is_not_the_workers_because_it_says_so(
+    tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch, gone_again: bool
+) -> None:
+    """A stranger plants it when the files were found to be those on record, and perhaps takes it away again when it was listed."""
+    keeper, url = LocalKeeper(tmp_path), upstream.url("one.git")
+    fill(tmp_path, url, verify=True, keeper=keeper)
+    sandbox, worker = tmp_path / "sandbox/one", tmp_path / "worker/one"
+    only = make.git(worker, "hash-object", "-w", "--stdin", stdin=b"only here")
+    name = make.git(worker, "pack-objects", "--quiet", str(worker / "objects/pack/pack"), stdin=f"{only}\n".encode())
+    (worker / "objects" / only[:2] / only[2:]).unlink()
+    good, false = (side / f"objects/pack/pack-{name}.pack" for side in (worker, sandbox))
+    acted = []
+
+    def plant() -> None:
+        if not acted:
+            content = good.read_bytes()
+            false.write_bytes(content[:12] + bytes(len(content) - 32) + content[-20:])
+            shutil.copy(good.with_suffix(".idx"), false.with_suffix(".idx"))
+        acted.append(name)
+
+    if gone_again:
+        stranger = tmp_path / "bin/find"
+        stranger.parent.mkdir()
+        stranger.write_text(
+            f'#!/bin/sh\n[ "$1 $2" != "-L ." ] || rm -f {false} {false.with_suffix(".idx")}\nexec {shutil.which("find")} "$@"\n'
+        )
+        stranger.chmod(0o755)
+        monkeypatch.setenv("PATH", f"{stranger.parent}:{os.environ['PATH']}")
+    keeper.shell = Stranger(plant, scripts.INVENTORY)
+    make.commit(upstream.root / "one.git", "main", 1)
+    result = fill(tmp_path, url, keeper=keeper)
+    assert acted and not result.sandbox.failed and not result.worker.failed, result
+    assert make.git(sandbox, "cat-file", "blob", only) == "only here"
+
+
 @pytest.mark.parametrize("side", ["sandbox", "worker"])
 def test_files_that_speak_for_objects_are_removed_at_every_take(tmp_path: Path, upstream: GitServer, side: str) -> None:
     entry = tmp_path / side / "one"

@@ -7,13 +7,17 @@ from __future__ import annotations
 
 import itertools
 import os
+import re
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
 from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Use
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
@@ -24,7 +28,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed
+from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed, Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -207,24 +211,61 @@ def test_an_old_quarantine_that_is_gone_on_with_outlives_the_next_projects_take(
     ],
 )
 def test_the_lock_of_another_git_is_left_alone_until_it_is_old_and_the_error_names_it(
-    tmp_path: Path, upstream: GitServer, left: str, dated: int
+    tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch, left: str, dated: int
 ) -> None:
     """git makes both while it packs refs, and refuses to work while either is there. A date in the future never grows old."""
+    monkeypatch.setattr(Held, "shared", True)
     filled(tmp_path)
     make.git(tmp_path / "sandbox/one", "config", "--unset", "gc.auto")  # a setting that is to be made again
     lock = tmp_path / "sandbox/one" / left
     lock.write_text("")
+    half_an_hour_ago = time.time() - 30 * 60
+    os.utime(lock, (half_an_hour_ago, half_an_hour_ago))
+    (tmp_path / "sandbox/one/other.lock").write_text("")  # is in nobody's way
     make.delete_branch(upstream.root / "one.git", "feature")
     (project,) = fill(tmp_path, upstream.url("one.git")).sandbox.projects
     assert left.removesuffix(".lock") in project.error and "File exists" in project.error
-    assert project.remedy == (
-        "Another git works there: wait for it, and run again. If it has ended without removing that file, a run that finds it 60 minutes old "
-        "removes it."
-    )
+    age = re.search(rf"again\. {re.escape(left)} is (\d+) minutes old, and is removed by a run in (\d+) minutes\. A run", project.remedy)
+    assert age is not None and int(age[1]) >= 30 and int(age[1]) + int(age[2]) == 60, project.remedy
+    assert project.remedy.startswith("Another git may work there: wait for it, and run again. ")
+    assert project.remedy.endswith(" A run while no other pod has the volume mounted removes any lock at once.")
     assert lock.exists()
     os.utime(lock, (dated, dated))
     assert not fill(tmp_path, upstream.url("one.git")).sandbox.failed
     assert not lock.exists()
+
+
+@pytest.mark.parametrize("left", ["packed-refs.lock", "packed-refs.new", "config.lock", "HEAD.lock", "refs/heads/main.lock"])
+def test_a_young_lock_on_a_volume_that_nobody_else_has_stops_nobody(tmp_path: Path, upstream: GitServer, left: str) -> None:
+    """Each job in a sandbox could plant one; when the job has ended it is nobody's."""
+    filled(tmp_path)
+    make.git(tmp_path / "sandbox/one", "config", "--unset", "gc.auto")
+    (tmp_path / "sandbox/one" / left).write_text("")
+    make.commit(upstream.root / "one.git", "main", 1)
+    make.delete_branch(upstream.root / "one.git", "feature")
+    result = fill(tmp_path, upstream.url("one.git"))
+    assert [volume.projects[0].action for volume in (result.sandbox, result.worker)] == [Action.UPDATE, Action.UPDATE], result
+    assert not (tmp_path / "sandbox/one" / left).exists()
+
+
+def test_a_lock_that_was_made_since_the_take_is_told(tmp_path: Path, upstream: GitServer) -> None:
+    filled(tmp_path)
+    lock = tmp_path / "sandbox/one/packed-refs.lock"
+    make.delete_branch(upstream.root / "one.git", "feature")
+
+    class Planting(LocalShell):
+        def run(self, argv: Sequence[str], **more: Any) -> Completed:  # type: ignore[override]
+            if argv[2:3] == (scripts.LOCKING,) and any("sandbox" in word for word in argv):
+                lock.touch()
+            return super().run(argv, **more)
+
+    keeper = LocalKeeper(tmp_path, Planting())
+    (project,) = fill(tmp_path, upstream.url("one.git"), keeper=keeper).sandbox.projects
+    assert "packed-refs.lock" in project.error and project.remedy == (
+        "Run again: what has made that file since the volume was taken is nobody's, as no other pod has it mounted, and is removed then."
+    )
+    keeper.shell = LocalShell()
+    assert not fill(tmp_path, upstream.url("one.git"), keeper=keeper).sandbox.failed
 
 
 @pytest.mark.parametrize("left", ["packed-refs.lock", "packed-refs.new", "config.lock", "refs/heads/main.lock"])

@@ -1,0 +1,36 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""git's lock files that stop a git of ours: which, how old, and when they go."""
+
+from __future__ import annotations
+
+from ..deadline import Deadline
+from ..printable import printable
+from ..shell import Completed, Shell
+from . import scripts
+
+_NAMED = 3
+"""How many locks are named."""
+AGAIN = "Run again: what has made that file since the volume was taken is nobody's, as no other pod has it mounted, and is removed then."
+"""What to do about a lock on a volume that only we have."""
+
+
+def stopped_by_a_lock(completed: Completed) -> bool:
+    """Whether git gave up because a lock file was there."""
+    words = completed.stderr.lower()
+    return "file exists" in words and ("lock" in words or "packed-refs.new" in words)
+
+
+def wait_for_locks(shell: Shell, path: str, completed: Completed, minutes: int, deadline: Deadline) -> str:
+    """Return what to do about the locks in the entry at ``path`` that stopped git. They count as left behind when they are ``minutes`` old."""
+    listed = shell.run(scripts.argv(scripts.LOCKS, path), deadline=deadline)
+    now, *lines = listed.stdout.decode("utf-8", "surrogateescape").split("\0")
+    words = []
+    for line in lines:
+        made, _space, name = line.partition(" ")
+        if f"/{name.removesuffix('.lock')}" in completed.stderr and made.isdecimal() and now.isdecimal():
+            age = (int(now) - int(made)) // 60
+            words.append(f"{printable(name[:80])} is {max(0, age)} minutes old, and is removed by a run in {max(0, minutes - age)} minutes")
+    named = "; ".join(words[:_NAMED]) or f"A lock is removed by a run that finds it {minutes} minutes old"
+    return f"Another git may work there: wait for it, and run again. {named}. A run while no other pod has the volume mounted removes any lock at once."
