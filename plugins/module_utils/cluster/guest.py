@@ -21,17 +21,15 @@ _LEAVING_SECONDS = 30.0
 
 # $1 our directory: jobs that still run there are ended, with whatever else has a path below it among its words, then it is removed.
 LEAVE = r"""
-running() {
-    for job in "$1"/jobs/*/; do
-        if [ -e "$job/rc" ] || [ ! -f "$job/pid" ]; then continue; fi
-        read -r pid <"$job/pid"
-        case $pid in '' | *[!0-9]*) continue ;; esac
-        kill -s "$2" -- "-$pid" 2>/dev/null && found=1
-    done
-}
-found=
-running "$1" TERM
-[ -z "$found" ] || { sleep 1; running "$1" KILL; }
+groups=
+for job in "$1"/jobs/*/; do
+    if [ -e "$job/rc" ] || [ ! -f "$job/pid" ]; then continue; fi
+    read -r pid <"$job/pid"
+    case $pid in '' | *[!0-9]*) continue ;; esac
+    kill -s TERM -- "-$pid" 2>/dev/null && groups="$groups $pid"
+done
+[ -z "$groups" ] || sleep 1
+for pid in $groups; do kill -s KILL -- "-$pid" 2>/dev/null; done  # the first of a group may have ended, and not the others
 for p in /proc/[0-9]*; do
     tr '\000' '\n' <"$p/cmdline" 2>/dev/null | grep -qF -- "$1/" || continue
     kill -s KILL -- "-${p#/proc/}" 2>/dev/null

@@ -33,12 +33,12 @@ MADE = FinishedPack(NAME, 6, 8, SUMS[f"{NAME}.pack"], SUMS[f"{NAME}.idx"])
 
 
 def summed(directory: Path, path: str) -> Completed:
-    """The script for a directory below ``directory``, with these programs to be found."""
-    directory /= "pack"
-    directory.mkdir()
+    """The script for a quarantine below ``directory``, with these programs to be found."""
+    packs = directory / "slot/objects/pack"
+    packs.mkdir(parents=True)
     for name, data in CONTENT.items():
-        (directory / name).write_bytes(data)
-    argv = ("sh", "-c", scripts.SUMS, "test", str(directory), "arrived", *files_of([NAME]))
+        (packs / name).write_bytes(data)
+    argv = ("sh", "-c", scripts.SUMS, "test", "arrived", str(directory), "slot", *files_of([NAME]))
     return LocalShell().run(argv, deadline=Deadline(BOUND), env={"PATH": path})
 
 

@@ -10,6 +10,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import shell as module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ConnectionLost, PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import why_ended
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import CONTAINER, LABEL
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Object, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -17,12 +18,17 @@ from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 STATUS: Object = {
     "phase": "Running",
-    "containerStatuses": [{"name": "filler", "state": {"terminated": {"reason": "Error", "exitCode": 2}}}],
+    "containerStatuses": [{"name": CONTAINER, "state": {"terminated": {"reason": "Error", "exitCode": 2}}}],
 }
 
 
 def pod(status: Object) -> Object:
-    return {"metadata": {"name": "filler", "namespace": "sand", "uid": "u"}, "spec": {"containers": [{"name": "filler"}]}, "status": status}
+    labels = {LABEL: "filler"}
+    return {
+        "metadata": {"name": "filler", "namespace": "sand", "uid": "u", "labels": labels},
+        "spec": {"containers": [{"name": CONTAINER}]},
+        "status": status,
+    }
 
 
 class CutStream:

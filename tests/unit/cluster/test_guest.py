@@ -88,13 +88,14 @@ def test_no_file_of_ours_stays_whatever_ends_the_work(stopped: bool, error: Base
 def test_no_process_of_ours_stays(tmp_path: Path, deaf: str) -> None:
     ours = tmp_path / "ours"
     agent = Agent("sh", ours / "jobs")
-    agent.tell(run_message("1", ("sh", "-c", f"{deaf}while :; do sleep 0.1; done"), b""))
+    agent.tell(run_message("1", ("sh", "-c", f"{deaf}echo $$ >{tmp_path}/child; while :; do sleep 0.1; done"), b""))
     job = until(lambda: written(ours / "jobs/1/pid"), "the job's number")
+    child = until(lambda: written(tmp_path / "child"), "the job's child")
     agent.tell(message("wait", "1"))  # as after a reconnect: what waits for the job's end must end, too
     done = LocalShell().run(("sh", "-c", module.LEAVE, "leave", str(ours)), deadline=Deadline(BOUND, "this test"))
     assert done.returncode == 0, done.stderr
     assert not ours.exists()
-    until(lambda: ended(job), "the end of the job")
+    until(lambda: ended(job) and ended(child), "the end of the job and its child")
     assert agent.process.stdin is not None and agent.process.stdout is not None
     agent.process.stdin.close()
     while agent.process.stdout.read(1000):  # open as long as one of them lives
