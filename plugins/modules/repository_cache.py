@@ -300,6 +300,11 @@ failures:
   sample:
     - "packit, on packit-prod-sandbox/sandcastle-repository-cache-packit-worker-1, packit-prod/packit-worker-repository-cache-packit-worker-1:
       packit needs 22 MB more on the volume, which has 9 MB free."
+unread:
+  description: Names of the projects whose upstream could not be read. They are among those that failed.
+  returned: always, unless the options are wrong
+  type: list
+  elements: str
 plan:
   description:
     - What was to be done to each project on each volume, by which C(method) and C(why). C(action) is V(look) where that is

@@ -21,7 +21,7 @@ from .git import Limits
 from .history import missing_behind_refs
 from .keeper import HeldVolume
 from .mending import doubted, salvage, with_history_walked
-from .model import Layout, Project, Snapshot, Volume
+from .model import Layout, Project, Role, Snapshot, Volume
 from .objects import Side, bring_missing
 from .packs import Damaged
 from .plan import Action, patterns_of
@@ -108,6 +108,11 @@ def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | Non
     if worker is not None:
         entry = fit_for(entry, worker.layout, worker.side.entry.packs)
     check_usable(repository, entry, held.shared)
+    if volume.role is Role.SANDBOX and worker is None and entry.occupied and not entry.usable:
+        raise Unusable(
+            f"{work.project.name} would have to be replaced ({entry.reason}), and what its worker's volume has of it is not known in this run",
+            "Run again when the worker's volume can be taken; until then the worker's checkouts may need what is there.",
+        )
     counted: frozenset[str] = frozenset()
     if work.verify:
         work.tell("checks all that is there", "")

@@ -45,6 +45,9 @@ from .steps import run_step
 DIED = 128
 """git's exit code where it gives up by itself; with any other (killed, not there) it says nothing about a repository."""
 
+NO_GIT_DIR = "/dev/null"
+"""What git takes for no repository, without looking for another one."""
+
 
 class Incomplete(Damaged):
     """Objects of the snapshot are not there."""
@@ -471,7 +474,9 @@ class Repository:
 
     def script(self, text: str, arguments: Sequence[str], deadline: Deadline, stdin: bytes = b"") -> Completed:
         """Run one of ``scripts`` here. Raises CommandFailed."""
-        completed = run_step(self.shell, scripts.argv(text, *arguments), deadline, self._bytes, stdin=stdin, env=self.environment)
+        # git looks for a repository where it is run, which may be one that a stranger has made. A script says which it means.
+        settings = {**self.environment, "GIT_DIR": NO_GIT_DIR}
+        completed = run_step(self.shell, scripts.argv(text, *arguments), deadline, self._bytes, stdin=stdin, env=settings)
         return checked(self.shell, completed, self._remedy(completed, deadline) if completed.returncode else "")
 
     def _remedy(self, completed: Completed, deadline: Deadline) -> str:

@@ -10,6 +10,7 @@ writes on the claim later is refused where somebody else has the lock by now: a 
 from __future__ import annotations
 
 import json
+import re
 import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
@@ -17,6 +18,7 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
+from ..annotation import parse_object
 from ..background import Background
 from ..deadline import Deadline
 from ..errors import DeploymentError
@@ -25,10 +27,12 @@ from .errors import ClusterError, Conflict, NotFound, PodLost
 from .filler import SKEW
 from .link import BEAT_EVERY
 from .manifest import HEARTBEAT_LIMIT
+from .names import is_name
 from .objects import Claim, parse_claim, parse_pod, parse_time
 
 HOLDER = "packit.dev/holder"
 """The claim's annotation: JSON of a ``Holder``."""
+_ID = re.compile("[0-9a-z-]{1,64}")
 _CONFLICTS = 20
 """So often in a row somebody else may have changed the claim just before us."""
 
@@ -70,21 +74,27 @@ class HoldLost(PodLost):
 
 def holder_of(claim: Claim) -> Holder | None:
     """Who has the lock; None where nobody has, or what is written there cannot be understood. Pure."""
+    data = parse_object(claim.annotations.get(HOLDER))
     try:
-        data = json.loads(claim.annotations.get(HOLDER) or "null")
         words = {name: str(data[name]) for name in ("namespace", "pod", "uid", "container", "beat", "id")}
-        return Holder({str(key): str(value) for key, value in data["by"].items()}, **words)
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError):
+        by = {str(key): str(value) for key, value in data["by"].items()}
+    except (LookupError, AttributeError):
         return None
+    # Anybody may have written it, and these become parts of requests, and of a path.
+    names = words["namespace"] == claim.namespace and is_name(words["pod"]) and (not words["container"] or is_name(words["container"]))
+    return Holder(by, **words) if names and _ID.fullmatch(words["id"]) else None
 
 
 def beats(holder: Holder, now: datetime) -> bool:
-    """Whether the run inside another's pod is alive, at ``now`` by the API server's clock. Pure."""
+    """Whether the run inside another's pod is alive, at ``now`` by the API server's clock. Pure.
+
+    A beat in the future was told by a clock that was wrong, and would stay young for as long.
+    """
     try:
         beat = parse_time(holder.beat)
     except ValueError:
         return False
-    return beat is not None and (now - beat).total_seconds() <= HEARTBEAT_LIMIT + SKEW
+    return beat is not None and -SKEW <= (now - beat).total_seconds() <= HEARTBEAT_LIMIT + SKEW
 
 
 class ClaimLock:

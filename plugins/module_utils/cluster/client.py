@@ -152,8 +152,9 @@ class Client:
         self._api_client = api_client
         self._configuration = api_client.configuration
         pools = api_client.rest_client.pool_manager
-        # It would follow a redirect with the credentials, and would itself pause for as long as any Retry-After says.
-        pools.urlopen = partial(_bounded, pools.urlopen, redirect=False, retries=False)
+        if not isinstance(pools.urlopen, partial):  # else it is another client's, too, and bounded already
+            # It would follow a redirect with the credentials, and would itself pause for as long as any Retry-After says.
+            pools.urlopen = partial(_bounded, pools.urlopen, redirect=False, retries=False)
         self._lock = threading.Lock()
         self._clock = (datetime.now(timezone.utc), time.monotonic())
         self.requests = 0

@@ -24,9 +24,14 @@ def require_namespace(name: str) -> None:
         )
 
 
+def is_name(name: str) -> bool:
+    """Whether ``name`` can be an object's."""
+    return len(name) <= _LIMIT and _NAME.fullmatch(name) is not None
+
+
 def require_name(kind: str, name: str) -> None:
     """Raises InvalidOption where ``name`` cannot be that of an object of this kind."""
-    if len(name) > _LIMIT or not _NAME.fullmatch(name):
+    if not is_name(name):
         raise InvalidOption(
             f"{name!r} is no name of a {kind}.",
             f"Those have up to {_LIMIT} small letters, digits, `-` and `.`, and start and end with a letter or digit.",

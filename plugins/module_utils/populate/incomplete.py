@@ -66,21 +66,14 @@ def _failed(volume: Volume, name: str, error: DeploymentError) -> ProjectResult:
     return ProjectResult(volume, name, Action.FAILED, error=error.message, remedy=error.remedy)
 
 
-def lone(pair: Pair, projects: tuple[Project, ...]) -> PairResult:
-    """A worker's claim without its sandbox's: that pair fails, the rest goes on."""
+def lone(pair: Pair, projects: tuple[Project, ...], unread: Mapping[str, DeploymentError]) -> PairResult:
+    """A worker's claim without its sandbox's: that pair fails, the rest goes on. ``unread``: what could not be read, which says why itself."""
     error = f"The claim {pair.sandbox} for the sandboxes of {pair.name} does not exist."
     remedy = "Create it, or leave this pair out (repository_cache_select)."
-    return PairResult(
-        pair,
-        VolumeResult(
-            pair.sandbox,
-            tuple(ProjectResult(pair.sandbox, project.name, Action.FAILED, error=error, remedy=remedy) for project in projects),
-        ),
-        VolumeResult(
-            pair.worker,
-            tuple(
-                ProjectResult(pair.worker, project.name, Action.BLOCKED, error="Its sandbox has no volume.", remedy=remedy)
-                for project in projects
-            ),
-        ),
-    )
+
+    def row(volume: Volume, name: str, action: Action, words: str) -> ProjectResult:
+        return _failed(volume, name, unread[name]) if name in unread else ProjectResult(volume, name, action, error=words, remedy=remedy)
+
+    sandbox = tuple(row(pair.sandbox, project.name, Action.FAILED, error) for project in projects)
+    worker = tuple(row(pair.worker, project.name, Action.BLOCKED, "Its sandbox has no volume.") for project in projects)
+    return PairResult(pair, VolumeResult(pair.sandbox, sandbox), VolumeResult(pair.worker, worker))

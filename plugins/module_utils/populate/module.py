@@ -60,6 +60,7 @@ def _answer(outcome: Outcome, client: Client, check_mode: bool, state: State) ->
         "volumes": [report.volume_facts(volume) for volume in volumes],
         "summary": report.planned_summary(outcome.plan) if check_mode else report.summary(outcome.results),
         "plan": report.plan_facts(outcome.plan),
+        "unread": sorted(outcome.unread),
         "requests": client.requests,
         "diff": report.diff(outcome.before, _after(outcome, check_mode, state)),
     }

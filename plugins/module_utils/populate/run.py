@@ -111,7 +111,7 @@ class Populate:
                 done = self._carry_out(plan, self._keeper(observed, owner), seed, read)
             notes += self._swept_at_the_end(observed)
         results = unread(read.failed, plan, done.results)
-        alone = tuple(lone(pair, options.projects) for pair in observed.found.lone_workers)
+        alone = tuple(lone(pair, options.projects, read.failed) for pair in observed.found.lone_workers)
         return Outcome(plan, before, snapshots, results + alone, (*notes, *done.notes, *self._left), frozenset(read.failed))
 
     def _rights(self, check_mode: bool) -> Sequence[Right]:

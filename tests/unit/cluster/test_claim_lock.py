@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
@@ -16,6 +18,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.claim_lo
     ClaimLock,
     Holder,
     HoldLost,
+    beats,
     holder_of,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
@@ -121,3 +124,19 @@ def test_what_is_no_lock_of_ours_stops_nobody(text: str) -> None:
     place = Place()
     claim = replace(place.claim, annotations={HOLDER: text})
     assert holder_of(claim) is None
+
+
+@pytest.mark.parametrize("wrong", [{"namespace": "kube-system"}, {"pod": "../x"}, {"container": "a b"}, {"id": "../../etc"}, {"id": ""}])
+def test_a_lock_that_somebody_else_wrote_leads_nowhere(wrong: dict[str, str]) -> None:
+    """Its words become parts of requests, and of a path that is removed."""
+    place = Place()
+    place.lock().take(INSIDE, NOW)
+    body = json.loads(place.claim.annotations[HOLDER])
+    assert holder_of(place.claim) is not None
+    assert holder_of(replace(place.claim, annotations={HOLDER: json.dumps({**body, **wrong})})) is None
+
+
+def test_a_beat_that_a_wrong_clock_told_does_not_stay_young() -> None:
+    now = datetime(2030, 1, 1, tzinfo=timezone.utc)
+    assert beats(replace(INSIDE, beat="2030-01-01T00:00:10Z"), now)
+    assert not beats(replace(INSIDE, beat="2100-01-01T00:00:00Z"), now)

@@ -84,7 +84,7 @@ chmod 0700 . || exit 3
 made "WORK/$2/objects/info"
 made "WORK/$2/objects/pack"
 shift 2
-for f in *; do
+for f in * .[!.]* ..?*; do
     case " $* " in *" ${f%.*} "*) ;; *) rm -rf -- "./$f" ;; esac
 done
 n=0
@@ -133,7 +133,7 @@ set -- "$1" "$2" pack-*.pack
 [ -e "$3" ] || exit 0
 syncing= most=
 [ "$2" = stored ] || most=$(df -B1 --output=size . | tail -n 1 | tr -d ' ')  # a file may say that it is larger than the volume
-case $most in *[!0-9]*) exit 5 ;; esac
+case $most in *[!0-9]*) most= ;; esac  # some file systems do not say
 [ "$2" = stored ] || { sync -- pack-* & syncing=$!; }  # the disk works while the processor does
 for p in pack-*.pack; do
     p=${p%.pack}

@@ -17,7 +17,7 @@ CHANGED = 77
 
 # "$root" is the volume's root. Paths are below it, of names that we have checked.
 #
-# into NAME: the working directory becomes NAME in it. No link leads out: the new one's parent must be the old one.
+# into NAME: the working directory becomes NAME in it. No link leads out: the new one's parent must be the old one, and its name NAME.
 # at PATH: the same, from the root, for each part of the path. made PATH: each part is made where it is not there.
 # content FILE: what is in it, of a plain file only: a link is refused, and a pipe is empty.
 # fresh NAME: standard input becomes a new file in the working directory, never one that was there.
@@ -27,6 +27,7 @@ changed() { echo "error: somebody changed $1 in the middle of the work" >&2; exi
 into() {
     { command exec 9<. && cd -P -- "./$1"; } 2>/dev/null && [ .. -ef /proc/self/fd/9 ] || changed "$1"
     exec 9<&-
+    case $PWD in */"$1") ;; *) changed "$1" ;; esac
 }
 at() {
     cd -P -- "$root" || exit 3
