@@ -41,13 +41,18 @@ def listed(scene: Scene) -> list[set[str]]:
     return claimed(scene)
 
 
+def holds(scene: Scene, namespace: str) -> bool:
+    """Whether a volume's filler is there: other pods of ours are, before one is."""
+    return any(name.startswith("packit-cache-filler-") for name in scene.cluster.fillers(namespace))
+
+
 def test_what_another_run_removed_meanwhile_is_brought_again(scene: Scene) -> None:
     scene.deploy()
     for name in ("one", "two"):
         scene.repository(name)
     scene.succeed("one")
     removes = scene.start("one", state="absent")
-    with removes.frozen_when(lambda: scene.cluster.fillers(WORK), "the removal's filler"):
+    with removes.frozen_when(lambda: holds(scene, WORK), "the removal's filler"):
         fills = scene.start("one", "two")
         fills.until_it_says("waits for the filler of")
     assert removes.finish().code == 0
@@ -155,6 +160,7 @@ def test_whatever_the_schedule_the_rules_hold_and_the_claims_say_what_is_there(s
                 until(lambda: ended(others) or all(len(run.so_far().splitlines()) > 1 for run in others), "others that have begun")
     require_end([run for run in runs if run is not chosen or fate != "is killed"])
     require_rules(scene)
+    until(lambda: not any(map(scene.cluster.counted_by_quota, (WORK, SAND))), "the end of what a killed run has left")
     done = scene.succeed(*PROJECTS, **SHORT)
     require_rules(scene)
     assert listed(scene) == [{*PROJECTS}] * 2, done.story

@@ -44,7 +44,8 @@ class Peer:
         self.heads: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     def _serve(self) -> None:
         with suppress(OSError):
@@ -53,12 +54,18 @@ class Peer:
                 with connection, suppress(OSError):
                     data = b""
                     while b"\r\n\r\n" not in data:
-                        data += connection.recv(65536)
+                        part = connection.recv(65536)
+                        if not part:
+                            raise ConnectionResetError
+                        data += part
                     self.asked += 1
                     self.heads.append(data)
                     connection.sendall(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
 
     def close(self) -> None:
+        """End the thread first: it would go on to accept at that descriptor, which is another server's by then."""
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._thread.join(BOUND)
         self._listener.close()
 
 

@@ -30,7 +30,8 @@ class Peer:
         self.asked: list[bytes] = []
         self.ended = threading.Event()
         self._listener = socket.create_server(("127.0.0.1", 0))
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
 
     @property
     def url(self) -> str:
@@ -51,6 +52,10 @@ class Peer:
 
     def close(self) -> None:
         self.ended.set()
+        self._listener.shutdown(
+            socket.SHUT_RDWR
+        )  # ends the thread, which would go on to accept at what is another server's descriptor by then
+        self._thread.join(BOUND)
         self._listener.close()
 
 
