@@ -142,8 +142,8 @@ def _typed(item: Mapping[str, Any], kind: type[Held | Inventory]) -> dict[str, A
     types = {field.name: field.type for field in fields(kind)}
     for name, value in item.items():
         wanted = types.get(name)
-        right = type(value) is str if wanted == "str" else type(value) is int and 0 <= value < _MOST if wanted == "int" else True
-        if not right:
+        number = isinstance(value, int) and not isinstance(value, bool) and 0 <= value < _MOST
+        if (wanted == "str" and not isinstance(value, str)) or (wanted == "int" and not number):
             raise TypeError(name)
     return dict(item)
 

@@ -139,7 +139,8 @@ class ClusterKeeper:
         require_file_system(lock.claim)
         held: Held | None = None
         try:
-            with self._taken(volume, lock, deadline) as held:
+            # pylint sees no cleanup where a generator is left in the middle; `_taken` has its own.
+            with self._taken(volume, lock, deadline) as held:  # pylint: disable=contextmanager-generator-missing-cleanup
                 with self._lock:
                     self._held[volume] = lock
                 self._know(volume, lock)

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import shell as module
@@ -54,9 +56,17 @@ def test_work_in_a_pod_that_has_ended_ends_in_words(monkeypatch: pytest.MonkeyPa
         return CutStream()
 
     monkeypatch.setattr(module, "open_exec", open_exec)
+    client: Any = None
     shell = PodShell(
-        None, "sand", "filler", "u", "filler", job_directory="/jobs", reconnect_seconds=BOUND, ended=lambda _deadline: why_ended(parse_pod(pod(STATUS)))  # type: ignore[arg-type]
-    )  # fmt: skip
+        client,
+        "sand",
+        "filler",
+        "u",
+        "filler",
+        job_directory="/jobs",
+        reconnect_seconds=BOUND,
+        ended=lambda _deadline: why_ended(parse_pod(pod(STATUS))),
+    )
     with (
         shell,
         pytest.raises(

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -152,7 +153,8 @@ def test_a_deletion_that_is_refused_is_tried_again(error: ClusterError) -> None:
 def test_what_is_gone_is_looked_at_first(error: ClusterError) -> None:
     api = Api(error)
     api.uid = "2" if isinstance(error, Conflict) else "1"
-    api.get = (lambda *_: (_ for _ in ()).throw(NotFound("gone"))) if isinstance(error, NotFound) else api.get  # type: ignore[method-assign]
+    if isinstance(error, NotFound):
+        api.get = mock.Mock(side_effect=NotFound("gone"))  # type: ignore[method-assign]
     assert removed(api).asked == []
 
 

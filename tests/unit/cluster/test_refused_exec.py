@@ -16,8 +16,11 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors i
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
-from ansible_collections.packit.deployment.tests.unit.cluster.test_answers import Peer, http, peer  # noqa: F401  (a fixture)
+from ansible_collections.packit.deployment.tests.unit.cluster import test_answers
+from ansible_collections.packit.deployment.tests.unit.cluster.test_answers import Peer, http
 from ansible_collections.packit.deployment.tests.unit.cluster.test_client import client_of
+
+peer = test_answers.peer
 
 
 def run_in(client: Client) -> None:
@@ -34,7 +37,7 @@ def run_in(client: Client) -> None:
         (501, b'{"message": "no SPDY"}', "(HTTP status 501): no SPDY"),
     ],
 )
-def test_a_first_connection_that_is_refused_is_final(peer: Callable[..., Peer], status: int, body: bytes, words: str) -> None:  # noqa: F811
+def test_a_first_connection_that_is_refused_is_final(peer: Callable[..., Peer], status: int, body: bytes, words: str) -> None:
     served = peer(http(status, body))
     with pytest.raises(ExecRefused) as caught:
         run_in(client_of(served.url))
@@ -43,12 +46,12 @@ def test_a_first_connection_that_is_refused_is_final(peer: Callable[..., Peer], 
     assert served.asked == 1
 
 
-def test_a_right_that_is_missing_stays_one(peer: Callable[..., Peer]) -> None:  # noqa: F811
+def test_a_right_that_is_missing_stays_one(peer: Callable[..., Peer]) -> None:
     with pytest.raises(Forbidden, match="pods/exec is forbidden"):
         run_in(client_of(peer(http(403, b'{"message": "pods/exec is forbidden"}')).url))
 
 
-def test_one_that_is_refused_for_a_moment_is_tried_a_few_times(peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch) -> None:  # noqa: F811
+def test_one_that_is_refused_for_a_moment_is_tried_a_few_times(peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(link, "_PAUSES", (0.01,))
     served = peer(http(502, b"Bad Gateway"))
     with pytest.raises(ExecRefused, match=r"\(HTTP status 502\): Bad Gateway"):
@@ -64,7 +67,7 @@ def proxied(url: str, **headers: str) -> Client:
     return Client(kubernetes.client.ApiClient(configuration))
 
 
-def test_a_proxy_that_wants_a_password_is_told_at_once(peer: Callable[..., Peer]) -> None:  # noqa: F811
+def test_a_proxy_that_wants_a_password_is_told_at_once(peer: Callable[..., Peer]) -> None:
     served = peer(http(407, b"", "Proxy-Authenticate: Basic realm=x"))
     with pytest.raises(
         ClusterError, match="The proxy refused the way to run a process in pod ns/pod: failed CONNECT via proxy status: 407"
@@ -74,7 +77,7 @@ def test_a_proxy_that_wants_a_password_is_told_at_once(peer: Callable[..., Peer]
     assert served.asked == 1
 
 
-def test_the_password_in_the_proxys_headers_is_sent_with_an_exec_too(peer: Callable[..., Peer]) -> None:  # noqa: F811
+def test_the_password_in_the_proxys_headers_is_sent_with_an_exec_too(peer: Callable[..., Peer]) -> None:
     served = peer(http(407, b""))
     with pytest.raises(ClusterError):
         run_in(proxied(served.url, **{"proxy-authorization": "Basic bWU6cHc="}))

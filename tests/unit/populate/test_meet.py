@@ -180,7 +180,7 @@ def test_what_another_run_took_away_meanwhile_is_brought_again(world: World) -> 
 
 
 def test_what_another_run_did_meanwhile_is_not_done_again(world: World) -> None:
-    first, second = (world.start(State.PRESENT, ("one",), "same_node") for _ in range(2))
+    first, second = (world.start(State.PRESENT, ("one",), "same_node") for _number in range(2))
     go_on_until(second, "w/worker  is taken")
     to_its_end(first)
     to_its_end(second)

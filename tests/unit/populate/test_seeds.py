@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -208,7 +209,7 @@ def test_what_had_too_little_time_is_tried_again(make: Made, monkeypatch: pytest
     now = [0.0]
     late = Deadline(BOUND, "this test", clock=lambda: now[0])
     now[0] = BOUND * 0.6
-    monkeypatch.setattr(Seeds, "_fetched", lambda *_: (_ for _ in ()).throw(DeadlineExceeded("too slow")))
+    monkeypatch.setattr(Seeds, "_fetched", mock.Mock(side_effect=DeadlineExceeded("too slow")))
     seeds, _pod = make()
     with pytest.raises(DeadlineExceeded):
         seeds.ready(PROJECT, SNAPSHOT, 0, late)

@@ -22,9 +22,10 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream i
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Progress
 from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.unit.cache.transfer import test_packs
 from ansible_collections.packit.deployment.tests.unit.cache.transfer.test_packs import KEY, OTHER, Place, finished
-from ansible_collections.packit.deployment.tests.unit.cache.transfer.test_packs import place as place  # noqa: PLC0414  (a fixture)
 
+place = test_packs.place
 COURIERS: list[Callable[[Place], Courier]] = [lambda place: NetworkCourier(place.route, KEY), lambda place: ExecCourier(place.shell)]
 
 
