@@ -83,10 +83,6 @@ class PairPlan:
         """All steps of the pair, in the order of the rule: sandbox, worker."""
         return self.sandbox + self.worker
 
-    def of(self, volume: Volume) -> tuple[Step, ...]:
-        """The steps of one of the two volumes."""
-        return self.sandbox if volume == self.pair.sandbox else self.worker
-
     @property
     def idle(self) -> bool:
         """Whether nothing is to be done, so that no volume is taken."""
@@ -116,8 +112,8 @@ class Outlook:
     kept: bool = False
 
 
-PAIR = 2
-"""Volumes of one."""
+VOLUMES_OF_A_PAIR = 2
+"""A pair holds both of its volumes while its sandbox is filled."""
 SMALL = 16_000_000
 """Bytes up to which a seed pod costs one pair more time than it saves."""
 
@@ -134,9 +130,9 @@ def choose_method(project: Project, held: Held | None, outlook: Outlook) -> tupl
         return Method.GIT, "git, as only the difference is fetched"
     if held is not None:
         return Method.SEED, "seed, which kept the earlier snapshot"
-    if outlook.volumes <= PAIR and 0 < outlook.size <= SMALL:
+    if outlook.volumes <= VOLUMES_OF_A_PAIR and 0 < outlook.size <= SMALL:
         return Method.GIT, "git, as it is small"
-    if outlook.volumes <= PAIR:
+    if outlook.volumes <= VOLUMES_OF_A_PAIR:
         return Method.SEED, "seed, so that nothing is indexed while a volume is held"
     return Method.SEED, f"seed, so that upstream is read once for {outlook.volumes} volumes"
 

@@ -158,10 +158,9 @@ class Repository:
             removed.append(line[len(b"removed ") :].decode("utf-8", "replace"))
         return self._parsed(rest), tuple(removed)
 
-    def clean(self, deadline: Deadline, keep_received: bool = False) -> None:
-        """Remove our work directory; ``keep_received`` as in ``take``."""
-        how = "keep" if keep_received else "all"
-        self.script(scripts.CLEAN, (self.root, self.name, self.minutes, self._slot, how, self._whose), deadline)
+    def clean(self, deadline: Deadline) -> None:
+        """Remove our work directory."""
+        self.script(scripts.CLEAN, (self.root, self.name, self.minutes, self._slot, "all", self._whose), deadline)
 
     def inspect(self, deadline: Deadline) -> Entry:
         """What is there, with its refs' objects looked for: a ref to an absent one breaks every clone."""

@@ -17,15 +17,12 @@ from .keeper import Keeper
 from .model import Volume
 from .pair import PairRun
 from .pair_options import Options
-from .plan import Action, PairPlan, Plan, State, Step
+from .plan import VOLUMES_OF_A_PAIR, Action, PairPlan, Plan, State, Step
 from .removal import RemovalRun
 from .results import PairResult, ProjectResult, VolumeResult
 from .side import Report
 from .snapshots import SnapshotBook
 from .transfer import Transfer
-
-VOLUMES_OF_A_PAIR = 2
-"""A pair holds both of its volumes while its sandbox is filled."""
 
 
 def roll_out(

@@ -151,7 +151,7 @@ class VolumeSide:
 
     def forget(self, project: Project) -> None:
         """Write down that nothing is known of a project, before something is done that could leave it absent. Raises PlaceLost."""
-        self._keeper.record(self.volume, lambda record: record.forget_project(project.name), _writing(self.volume))
+        self._keeper.record(self.volume, lambda record: record.forget_project(project.name), writing(self.volume))
 
     def confirm(self, project: Project, there: Held, held: Held) -> None:
         """Without the volume being held: what the claim says of a project, ``there``, is known to be ``held``, as long as it says so."""
@@ -160,7 +160,7 @@ class VolumeSide:
             return record.with_project(project.name, held) if record.projects.get(project.name) == there else record
 
         try:
-            self._keeper.record(self.volume, confirmed, _writing(self.volume))
+            self._keeper.record(self.volume, confirmed, writing(self.volume))
         except DeploymentError as error:
             self.tell(project.name, "could not be written on the claim, so the next run looks inside", error.message)
 
@@ -197,6 +197,6 @@ class VolumeSide:
         self.settle(project, result)
 
 
-def _writing(volume: Volume) -> Deadline:
+def writing(volume: Volume) -> Deadline:
     """A deadline of its own: records are written after the work, also when the run was asked to stop."""
     return Deadline(RECORD_TIMEOUT, f"writing the annotation of claim {volume}")

@@ -16,6 +16,7 @@ from ..cache.keeper import VolumeSkipped
 from ..cache.model import Role, Volume
 from ..cache.record import ANNOTATION, Change, Record, parse, render, unchanged
 from ..cache.results import Lock, Progress
+from ..cache.side import writing
 from ..cluster.claim_lock import Busy, ClaimLock, Holder, holder_of
 from ..cluster.client import Client
 from ..cluster.diagnosis import require_file_system
@@ -45,8 +46,6 @@ _LOOK_EVERY = 2.0
 """Seconds between two looks at a volume that is waited for."""
 _BUSY_PAUSE = 5.0
 """Seconds before a volume that was attached elsewhere is tried again."""
-RECORD_TIMEOUT = 60.0
-"""Seconds for writing down what a hold has seen."""
 
 
 @dataclass(frozen=True)
@@ -156,9 +155,8 @@ class ClusterKeeper:
 
         The deadline is its own: it is done also when the run was asked to stop.
         """
-        writing = Deadline(RECORD_TIMEOUT, f"writing the annotation of claim {volume}")
         try:
-            lock.write(lambda claim: _annotation(claim, news), writing, last=True)
+            lock.write(lambda claim: _annotation(claim, news), writing(volume), last=True)
         except DeploymentError as error:
             words = f"what it holds could not be written on its claim, so the next run looks inside: {error.message}"
             if held is not None:

@@ -19,7 +19,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pod_removal import remove_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.refusals import refused
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from ansible_collections.packit.deployment.tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.unit.cluster.test_answers import Pauses
 
 SPEC = FillerSpec("ns", "filler", (Mount("claim", "u", "/cache"),), "image", {"run": "r"}, Wishes(start_timeout=60))
 POD = {
@@ -37,17 +37,6 @@ POD = {
 
 def refusal(code: int, reason: str, message: str, retry_after: float = 0.0) -> ClusterError:
     return refused(code, {"reason": reason, "message": message}, "do it", "host", retry_after)
-
-
-class Pauses(Deadline):
-    """Pauses for no time, and knows for how long it was asked to."""
-
-    def __init__(self) -> None:
-        super().__init__(BOUND, "this test")
-        self.asked: list[float] = []
-
-    def sleep(self, seconds: float) -> None:
-        self.asked.append(seconds)
 
 
 class Api:
