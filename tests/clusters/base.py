@@ -198,6 +198,21 @@ class TestCluster(ABC):
             until(lambda: all(self.is_ready(namespace, pod) for pod in pods), f"workers of {namespace}")
         return pods
 
+    def change_workers(self, namespace: str, change: Callable[[Any], None]) -> None:
+        """Have ``change`` edit the spec of the workers' StatefulSet, whatever its controller writes to it meanwhile."""
+        workers = self.apps.read_namespaced_stateful_set("packit-worker", namespace)
+        change(workers.spec)
+        workers.metadata.resource_version = None
+        self.apps.replace_namespaced_stateful_set("packit-worker", namespace, workers)
+
+    def give_missing_image(self, namespace: str) -> None:
+        """Give the workers an image that cannot be pulled."""
+
+        def change(spec: Any) -> None:
+            spec.template.spec.containers[0].image = "missing.test/nothing:1"
+
+        self.change_workers(namespace, change)
+
     def deployment(self, namespace: str, name: str, *, replicas: int = 1, **meta: Any) -> None:
         """A Deployment of pods that do nothing; ``meta`` is more of its metadata."""
         container = {"name": name, "image": self.image, "imagePullPolicy": "Never", "command": PID1, "securityContext": SECURITY}

@@ -65,13 +65,14 @@ def prepare(scene: Scene, roles: tuple[str, ...] = ROLES, drop: tuple[str, str] 
     scene.pods = [f"packit-worker-{number}" for number in range(2)]
     cluster.workers(WORK, replicas=2, running=False)
     cluster.sandboxes(SAND, scene.pods)
-    workers = cluster.apps.read_namespaced_stateful_set("packit-worker", WORK)
-    pod = workers.spec.template.spec
-    pod.containers[0].command = ["sh", "-c", command + PID1[2]]
-    pod.volumes = [{"name": "packit-config", "secret": {"secretName": "packit-config"}}]
-    workers.spec.replicas = 2
-    workers.metadata.resource_version = None  # whatever its controller writes meanwhile
-    cluster.apps.replace_namespaced_stateful_set("packit-worker", WORK, workers)
+
+    def read_the_secret(workers: Any) -> None:
+        pod = workers.template.spec
+        pod.containers[0].command = ["sh", "-c", command + PID1[2]]
+        pod.volumes = [{"name": "packit-config", "secret": {"secretName": "packit-config"}}]
+        workers.replicas = 2
+
+    cluster.change_workers(WORK, read_the_secret)
     cluster.deployment(WORK, "dashboard", replicas=1)
     write(cluster, CONFIG)
     scene.kubeconfig = cluster.deployer([WORK, SAND], scene.directory, drop, roles)
@@ -285,10 +286,7 @@ def test_those_that_read_it_are_restarted_when_asked_and_no_others(scene: Scene)
 
 def test_a_restart_that_hangs_is_explained_and_says_that_the_configuration_was_changed(scene: Scene) -> None:
     prepare(scene, roles=(*ROLES, "service-config-restart"))
-    workers = scene.cluster.apps.read_namespaced_stateful_set("packit-worker", WORK)
-    workers.spec.template.spec.containers[0].image = "missing.test/nothing:1"
-    workers.metadata.resource_version = None  # whatever its controller writes meanwhile
-    scene.cluster.apps.replace_namespaced_stateful_set("packit-worker", WORK, workers)
+    scene.cluster.give_missing_image(WORK)
     done = config(scene, restart=True, timeout=600)
     assert done["changed"] is True and done["restarted"] == [], done
     words = f"Secret {WORK}/packit-config, key {KEY} was changed, but not all that read it could be restarted. The roll-out of StatefulSet"

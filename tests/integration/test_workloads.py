@@ -62,9 +62,7 @@ def test_a_stateful_set_rolls_downwards_and_waits_for_each_pod(cluster: TestClus
     cluster.workers(WORK, replicas=2)
     ours, deadline = Client(cluster.api), Deadline(BOUND, "this test")
     before = ages(cluster, "packit-worker")
-    broken = cluster.apps.read_namespaced_stateful_set("packit-worker", WORK)
-    broken.spec.template.spec.containers[0].image = "missing.test/nothing:1"
-    cluster.apps.replace_namespaced_stateful_set("packit-worker", WORK, broken)
+    cluster.give_missing_image(WORK)
     with pytest.raises(RolloutStuck) as caught:
         wait_for_rollout(ours, find_workload(ours, WORK, "packit-worker", deadline), deadline, print)
     assert caught.value.message.startswith(f"The roll-out of StatefulSet {WORK}/packit-worker hangs: 1 of 2 pods are new, 1 are ready. ")
