@@ -3,22 +3,29 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What a volume holds, as it is written on its claim: the state that needs no lock to read.
 
-The annotation is JSON of at most ``LIMIT`` bytes. It names the claim's uid and volume, so that a restored or copied
-claim is *unknown*, not believed. There are no lists of refs in it: digests only.
+The annotation is JSON, and a long one is compressed: zlib in base64. It names the claim's uid and volume, so that a restored or
+copied claim is *unknown*, not believed. There are no lists of refs in it: digests only.
 """
 
 from __future__ import annotations
 
+import base64
 import json
+import zlib
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ..annotation import parse_object
 
 ANNOTATION = "packit.dev/repository-cache"
-LIMIT = 32 * 1024
-"""Bytes. All annotations of an object share 256 KiB."""
+LIMIT = 160 * 1024
+"""Bytes of the annotation's text: some 600 projects. All annotations of an object share 256 KiB."""
+_READABLE = 8 * 1024
+"""Bytes of JSON that stay as they are, for people who read the claim."""
+_MOST_JSON = 4 * 1024 * 1024
+"""Bytes of JSON that are taken out of a compressed annotation, which anybody may have written."""
 
 _VERSION = 2
 _MOST = 2**63
@@ -123,7 +130,7 @@ def parse(text: str | None, claim_uid: str, volume_name: str) -> Record | None:
     if not text:
         return None
     try:
-        data = parse_object(text)
+        data = parse_object(text if text.startswith("{") else _decompressed(text))
         if data["version"] != _VERSION or data["claim_uid"] != claim_uid or data["volume_name"] != volume_name:
             return None
         projects = {name: _held(item) for name, item in data["projects"].items()}
@@ -156,18 +163,50 @@ def _names(values: Any) -> tuple[str, ...]:
 
 
 def render(record: Record) -> str:
-    """The annotation's text, equal for equal records. Projects that do not fit are left out: they are looked at again."""
-    kept = dict(sorted(record.projects.items()))
-    while True:
-        data = {
-            "version": _VERSION,
-            "claim_uid": record.claim_uid,
-            "volume_name": record.volume_name,
-            "projects": {name: asdict(held) for name, held in kept.items()},
-            "absent": list(record.absent),
-            "damaged": list(record.damaged),
-        }
-        text = json.dumps(data, sort_keys=True, separators=(",", ":"))
-        if len(text.encode()) <= LIMIT or not kept:
-            return text
-        kept.popitem()
+    """The annotation's text, equal for equal records."""
+    data = {
+        "version": _VERSION,
+        "claim_uid": record.claim_uid,
+        "volume_name": record.volume_name,
+        "projects": {name: {**vars(held), "inventory": vars(held.inventory)} for name, held in record.projects.items()},
+        "absent": list(record.absent),
+        "damaged": list(record.damaged),
+    }
+    text = json.dumps(data, sort_keys=True, separators=(",", ":"))
+    return text if len(text) <= _READABLE else base64.b64encode(zlib.compress(text.encode())).decode()
+
+
+def _decompressed(text: str) -> str:
+    """The JSON in a compressed annotation; an empty text where there is none, or more than this would ever write."""
+    try:
+        inflater = zlib.decompressobj()
+        raw = inflater.decompress(base64.b64decode(text, validate=True), _MOST_JSON)
+        return raw.decode() if inflater.eof else ""
+    except (ValueError, zlib.error):
+        return ""
+
+
+def fit(record: Record) -> Record:
+    """As much of a record as one annotation may have: of too many projects, the first by name. The others are looked at again."""
+    names = sorted(record.projects)
+    if len(render(record)) <= LIMIT:
+        return record
+
+    def first(number: int) -> Record:
+        return replace(record, projects={name: record.projects[name] for name in names[:number]})
+
+    fitting = bisect_left(range(1, len(names) + 1), True, key=lambda number: len(render(first(number))) > LIMIT)
+    return first(fitting)
+
+
+def left_out(written: Record | None, news: Change) -> str:
+    """Which projects of the news did not ``fit`` into the record that was written, in words; empty where all did."""
+    if written is None:
+        return ""
+    missing = sorted(set(news(written).projects) - set(written.projects))
+    if not missing:
+        return ""
+    return (
+        f"what it holds of {len(missing)} projects, from {missing[0]} to {missing[-1]}, does not fit on its claim beside "
+        f"{len(written.projects)} others: every run looks at them again"
+    )

@@ -14,7 +14,7 @@ from functools import partial
 
 from ..cache.keeper import VolumeSkipped
 from ..cache.model import Role, Volume
-from ..cache.record import ANNOTATION, Change, Record, parse, render, unchanged
+from ..cache.record import ANNOTATION, Change, Record, fit, left_out, parse, render, unchanged
 from ..cache.results import Lock, Progress
 from ..cache.side import writing
 from ..cluster.claim_lock import Busy, ClaimLock, Holder, holder_of
@@ -156,9 +156,11 @@ class ClusterKeeper:
         The deadline is its own: it is done also when the run was asked to stop.
         """
         try:
-            lock.write(lambda claim: _annotation(claim, news), writing(volume), last=True)
+            written = recorded(lock.write(lambda claim: _annotation(claim, news), writing(volume), last=True))
+            words = left_out(written, news)
         except DeploymentError as error:
             words = f"what it holds could not be written on its claim, so the next run looks inside: {error.message}"
+        if words:
             if held is not None:
                 held.warnings += (words,)
             self._tell(volume, words)
@@ -316,7 +318,7 @@ def _sub_path(volume: Volume, used: Consumers) -> str:
 def _annotation(claim: Claim, change: Change) -> dict[str, str]:
     """What to write on a claim: its record as it is now, changed; nothing where that changes nothing."""
     before = recorded(claim) or Record(claim.uid, claim.volume_name)
-    after = change(before)
+    after = fit(change(before))
     return {} if after == before else {ANNOTATION: render(after)}
 
 

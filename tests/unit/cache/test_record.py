@@ -2,12 +2,25 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import random
+import uuid
+import zlib
 from dataclasses import replace
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import LIMIT, Held, Inventory, Record, parse, render
+from ansible_collections.packit.deployment.plugins.module_utils.cache.record import (
+    LIMIT,
+    Held,
+    Inventory,
+    Record,
+    fit,
+    left_out,
+    parse,
+    render,
+)
 
 HELD = Held("https://example.org/x.git", "d" * 64, 3, 1000, "bare", "git", "2026-01-01T00:00:00Z", Inventory(9, 0, "e" * 64))
 RECORD = Record("uid-1", "pv-1").with_project("x", HELD)
@@ -69,13 +82,77 @@ def test_equal_records_are_equal_text() -> None:
     assert render(one) == render(other)
 
 
-def test_the_annotation_never_grows_over_its_limit() -> None:
-    record = Record("u", "v")
-    for number in range(150):
-        record = record.with_project(f"project-{number:03}", HELD)
+def many(number: int) -> Record:
+    """A record of so many projects with URLs as they are usual, in which nothing repeats that does not in life."""
+    chance = random.Random(number)
+
+    def sum_of_bytes() -> str:
+        return chance.randbytes(32).hex()
+
+    record = Record(str(uuid.UUID(int=1)), f"pvc-{uuid.UUID(int=2)}")
+    for count in range(number):
+        name = f"{chance.choice(WORDS)}-{chance.choice(WORDS)}-{count}"
+        inventory = Inventory(chance.randrange(9), 0, sum_of_bytes(), sum_of_bytes())
+        url = f"https://github.com/{chance.choice(WORDS)}/{name}.git"
+        time = f"2026-11-{chance.randrange(10, 30)}T12:{chance.randrange(10, 60)}:00Z"
+        held = Held(
+            url, sum_of_bytes(), chance.randrange(9999), chance.randrange(10**9), "bare", "seed", time, inventory, "", f"bare:{sum_of_bytes()}"
+        )
+        record = record.with_project(name, held)
+    return record
+
+
+WORDS = ["packit", "ogr", "specfile", "dist-git", "rpm", "koji", "copr", "fedora", "centos", "anaconda", "systemd", "podman", "cockpit"]
+
+
+def test_five_hundred_projects_are_recorded_on_a_claim() -> None:
+    record = many(500)
+    assert fit(record) == record
     text = render(record)
-    assert LIMIT - 1000 < len(text.encode()) <= LIMIT
-    assert parse(text, "u", "v") is not None
+    assert len(text) <= LIMIT
+    assert parse(text, record.claim_uid, record.volume_name) == record
+
+
+def test_of_more_than_fit_the_first_by_name_stay_and_the_text_is_within_the_limit() -> None:
+    record = many(900)
+    kept = fit(record)
+    assert 500 < len(kept.projects) < 900
+    assert list(kept.projects) == sorted(record.projects)[: len(kept.projects)]
+    assert LIMIT - 1000 < len(render(kept)) <= LIMIT
+    assert fit(kept) == kept
+    assert parse(render(kept), record.claim_uid, record.volume_name) == kept
+
+
+def test_what_does_not_fit_is_told() -> None:
+    record = many(700)
+    kept = fit(record)
+    names = sorted(record.projects)[len(kept.projects) :]
+    assert left_out(kept, lambda _before: record) == (
+        f"what it holds of {len(names)} projects, from {names[0]} to {names[-1]}, does not fit on its claim beside {len(kept.projects)} others: "
+        "every run looks at them again"
+    )
+    assert left_out(record, lambda before: before.with_project(names[0], HELD)) == ""
+    assert left_out(None, lambda before: before) == ""
+
+
+def test_a_short_record_can_be_read_by_people() -> None:
+    assert json.loads(render(RECORD))["projects"]["x"]["url"] == HELD.url
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b"",
+        b"{",
+        zlib.compress(b"x" * 100_000)[:-5],
+        zlib.compress(b" " * 50_000_000),  # 50 kB that become 50 MB
+        zlib.compress(b"\xff" * 9000),
+        zlib.compress(b"[" * 100_000),
+    ],
+)
+def test_what_was_not_compressed_by_us_is_unknown(raw: bytes) -> None:
+    assert parse(base64.b64encode(raw).decode(), "uid-1", "pv-1") is None
+    assert parse(raw.decode("latin-1"), "uid-1", "pv-1") is None
 
 
 def test_absent_is_something_else_than_not_known() -> None:
