@@ -34,12 +34,14 @@ rm -f -- "$1"/objects/pack/tmp_* "$1"/objects/pack/.tmp-* "$1"/*.lock "$1"/packe
 find "$1/refs" -name '*.lock' -type f -exec rm -f -- {} +
 """
 
-# $1 the repository: its refs become those that come by standard input, as `create NAME ID` lines. $2 goes into `made-for` where it has
-# had none before: what a kept one has of other refs, listed before, is not to be handed out with these.
+# $1 the repository: its refs become those that come by standard input, as packed-refs has them. $2 goes into `made-for` where it has
+# had none before: what a kept one has of other refs, listed before, is not to be handed out with these. git writes a file a ref, each
+# flushed to disk: 20,000 took 36 seconds.
 _REFS = r"""
 export GIT_DIR="$1"
 [ -n "$(git for-each-ref --count=1)" ] || printf '%s' "$2" >"$1/made-for" || exit 3
-git for-each-ref --format='delete %(refname)' | git update-ref --no-deref --stdin && git update-ref --no-deref --stdin
+cd -- "$1" && { echo '# pack-refs with: sorted'; cat; } >packed-refs.new && sync packed-refs.new && mv -f packed-refs.new packed-refs &&
+    find refs -mindepth 1 -delete && mkdir refs/heads refs/tags
 """
 
 
@@ -91,13 +93,13 @@ class Mirror:
             settings=() if limits is not None else _WRITING,
             progress=progress,
         )
-        refs = "".join(f"create {ref.name} {ref.id}\n" for ref in snapshot.refs)
+        refs = "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
         self._script(_REFS, (self._path, made_for(snapshot)), deadline, encoded(refs))
 
     def size(self, deadline: Deadline) -> int:
-        """The repository's size in bytes; finished packs that are links to its own cost nothing more."""
+        """The bytes of disk that the repository takes; finished packs that are links to its own cost nothing more."""
         with deadline.holding(self._shells):
-            measured = self._shell.run(("du", "-sb", "--", self._path), deadline=deadline)
+            measured = self._shell.run(("du", "-sB1", "--", self._path), deadline=deadline)
             return int(checked(self._shell, measured).text().split()[0])
 
     def alive(self, deadline: Deadline) -> bool:

@@ -197,6 +197,23 @@ def test_a_kept_clone_of_the_wrong_kind_is_made_anew(server: GitServer, tmp_path
     assert make.git(tmp_path / "kept.git", "rev-parse", "--show-object-format") == "sha1"
 
 
+def test_a_clones_refs_become_the_snapshots_whatever_files_were_there(server: GitServer, tmp_path: Path) -> None:
+    make.git(server.root / "one.git", "branch", "topic/a", "main")
+    wanted, kept = project(server.url("one.git")), tmp_path / "kept.git"
+    mirror = Mirror(LocalShell(), str(kept), str(tmp_path / "packs"), "", None)
+    mirror.fetch(wanted, read_snapshot(LocalShell(), wanted, deadline()), deadline())
+    make.git(kept, "update-ref", "refs/heads/old/one", "main")  # a file of its own, as git writes it
+    make.git(kept, "update-ref", "refs/heads/topic/a", "main~1")
+    make.git(server.root / "one.git", "branch", "-D", "topic/a")
+    make.git(server.root / "one.git", "branch", "topic", "main")  # where a directory was
+    make.git(server.root / "one.git", "branch", "old", "main")
+    snapshot = read_snapshot(LocalShell(), wanted, deadline())
+    mirror.fetch(wanted, snapshot, deadline())
+    assert make.refs(kept) == {ref.name: ref.id for ref in snapshot.refs}
+    assert [path.name for path in sorted((kept / "refs").rglob("*"))] == ["heads", "tags"]
+    assert make.git(kept, "pack-refs", "--all") == ""  # git itself can go on from there
+
+
 def ssh(tmp_path: Path, script: str) -> Path:
     """A program in ssh's place."""
     program = tmp_path / "bin" / "my-ssh"
