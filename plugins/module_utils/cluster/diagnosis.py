@@ -9,6 +9,7 @@ as nothing there.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
@@ -18,17 +19,39 @@ from .client import Client
 from .errors import ClusterError, NotFound
 from .manifest import CONTAINER, LABEL
 from .objects import Claim, Event, Pod, parse_event, parse_pod
+from .unschedulable import UNSCHEDULABLE
 
 _EVENTS = 3
 """Warnings shown of one object, the newest."""
-_IMAGE_REASONS = ("ErrImagePull", "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull")
-_CONFIG_REASONS = ("CreateContainerConfigError", "CreateContainerError", "RunContainerError")
+# The kubelet's reasons why a container does not start (kubernetes pkg/kubelet: images, kuberuntime; cri-api errors).
+_IMAGE_PASSES = ("ErrImagePull", "RegistryUnavailable")  # it tries again, and says ImagePullBackOff when that fails, too
+_IMAGE_REASONS = (
+    "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "SignatureValidationFailed", *_IMAGE_PASSES,
+)  # fmt: skip
+_CONFIG_REASONS = (
+    "CreateContainerConfigError", "CreateContainerError", "RunContainerError",
+    "PreCreateHookError", "PreStartHookError", "PostStartHookError", "RROUnsupported",
+)  # fmt: skip
+_NOT_STARTED = ("StartError", "ContainerCannotRun")
+"""Why a container has ended that never began, by the container runtime."""
+FATAL_WAITING = tuple(reason for reason in (*_IMAGE_REASONS, *_CONFIG_REASONS) if reason not in _IMAGE_PASSES)
+"""Why a container waits where waiting longer will not help."""
 
-
-# The kubelet's reasons for a pod that has failed (kubernetes pkg/kubelet: nodeshutdown, preemption, eviction, lifecycle/predicate.go).
+# The kubelet's reasons for a pod that has failed (kubernetes pkg/kubelet: nodeshutdown, preemption, eviction, lifecycle, topologymanager).
 _NODE_ENDS = ("Terminated", "NodeShutdown", "Shutdown", "NodeLost")
 _PREEMPTED = ("Preempting", "Preempted", "PreemptionByScheduler")
-_NOT_ADMITTED = ("UnexpectedAdmissionError", "NodeAffinity", "TopologyAffinityError", "PodOSNotSupported")
+_NOT_ADMITTED = (
+    "UnexpectedAdmissionError", "UnexpectedPredicateFailureType", "UnknownReason", "InvalidNodeInfo", "NodeAffinity", "NodeName",
+    "NodePorts", "TaintToleration", "TopologyAffinityError",
+)  # fmt: skip
+_NEVER_ADMITTED = (
+    "PodOSNotSupported", "PodOSSelectorNodeLabelDoesNotMatch", "AppArmor", "PodLevelResourcesNotSupported",
+    "SupplementalGroupsPolicyNotSupported", "InitContainerRestartPolicyForbidden",
+)  # fmt: skip
+# What attaching says where another node has the volume: Kubernetes' own words, and those of storage drivers.
+_ELSEWHERE = re.compile(
+    r"multi-attach|already (exclusively )?(attached|published)|attached to (a different|another)|in use|being used", re.I
+)
 
 
 class Whose(Enum):
@@ -40,7 +63,7 @@ class Whose(Enum):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong, and what to do. ``fatal``: waiting will not help. ``busy``: the volume is attached elsewhere."""
+    """What is wrong, and what to do. ``fatal``: this pod will not start. ``busy``: another one, a while later, may well do."""
 
     sentence: str
     remedy: str = ""
@@ -142,6 +165,8 @@ def _ended(observed: Observed) -> Diagnosis | None:
     if pod.reason.startswith("OutOf") or pod.reason in _NOT_ADMITTED:
         # The scheduler and the node's kubelet did not agree for a moment: the pod never ran, and held nothing.
         return Diagnosis(f"The node did not take {where}: {pod.reason} {pod.message}".rstrip(), "Run again.", fatal=True, busy=True)
+    if pod.reason in _NEVER_ADMITTED:
+        return Diagnosis(f"The node cannot run {where}: {pod.reason} {pod.message}".rstrip(), "Choose another node.", fatal=True)
     own = [container for container in pod.containers if container.name == CONTAINER] or list(pod.containers)
     for container in [*pod.init_containers, *own]:
         if container in pod.init_containers and not container.exit_code:
@@ -152,6 +177,13 @@ def _ended(observed: Observed) -> Diagnosis | None:
                 f"See its log: kubectl logs -n {pod.namespace} {pod.name} -c {container.name}. It is not ours: keep whatever adds it away."
             )
             return Diagnosis(words, remedy, fatal=True)
+        if container.terminated in _NOT_STARTED:
+            return Diagnosis(
+                f"The container {container.name} of {where[0].lower()}{where[1:]} could not be started ({container.terminated}): "
+                f"{container.terminated_message}",
+                "Check the image (repository_cache_image): fillers need sh in it, and the node its kind of processor.",
+                fatal=True,
+            )
         if container.terminated == "OOMKilled" or (container.exit_code == 137 and not pod.deleting):
             limit = _memory(pod)
             return Diagnosis(
@@ -173,7 +205,7 @@ def _container(pod: Pod) -> Diagnosis | None:
             return Diagnosis(
                 f"The {kind} {container.name} (image {container.image}), which is not ours, does not start ({container.waiting}): {message}",
                 "Something adds it to every pod of the namespace: keep it away by labels or annotations in repository_cache_filler, or mend it.",
-                fatal=container.waiting in (*_IMAGE_REASONS, *_CONFIG_REASONS),
+                fatal=container.waiting in FATAL_WAITING,
             )
         if container.waiting in _IMAGE_REASONS:
             return Diagnosis(
@@ -208,104 +240,46 @@ def require_file_system(claim: Claim) -> None:
 
 def _volume(observed: Observed) -> Diagnosis | None:
     for event in reversed(observed.events):
-        if event.reason == "FailedAttachVolume" or "Multi-Attach" in event.message:
+        if event.reason == "FailedAttachVolume" and _ELSEWHERE.search(event.message):
             return Diagnosis(
                 f"The volume is attached to another node: {event.message}",
                 "The filler went away at once. It comes back on the node of the pod that holds the volume, or at the next run.",
                 fatal=True,
                 busy=True,
             )
-        if event.reason == "FailedMount":
-            return Diagnosis(f"The volume cannot be mounted: {event.message}", "See what the storage says of this volume.")
+        found = _WARNINGS.get(event.reason)
+        if found is not None:
+            return Diagnosis(f"{found[0]}: {event.message}", found[1])
     return None
 
 
-@dataclass(frozen=True)
-class _Unschedulable:
-    """A part of the scheduler's messages (kubernetes pkg/scheduler/framework/plugins), what it means, and what to do.
-
-    ``fatal`` is for a filler, which is not worth waiting for; a workload's pod may well get its node later.
-    """
-
-    part: str
-    meaning: str
-    remedy: str
-    workload_remedy: str
-    fatal: bool = True
-
-
-_UNSCHEDULABLE = (
-    _Unschedulable(
-        "bound to non-existent persistentvolume",
-        "A claim is Lost: its volume is gone.",
-        "Delete the claim and its pod, and make it again.",
-        "Delete the claim and its pod, and make it again.",
+_SEE_STORAGE = "See what the storage says of this volume."
+_WARNINGS = {
+    "FailedAttachVolume": ("The volume cannot be attached", _SEE_STORAGE),
+    "FailedMount": ("The volume cannot be mounted", _SEE_STORAGE),
+    "FailedMountOnFilesystemMismatch": ("The volume has another file system than it is said to have", _SEE_STORAGE),
+    "VolumePermissionChangeInProgress": (
+        "The kubelet changes the group of all files on the volume, which takes its time",
+        "Raise start_timeout in repository_cache_filler. Pods with fsGroupChangePolicy: OnRootMismatch, as fillers are, do it once.",
     ),
-    _Unschedulable(
-        'persistentvolumeclaim "',
-        "A claim is missing.",
-        "Create the claim, or leave this pair out (repository_cache_select).",
-        "Create the claim.",
-    ),
-    _Unschedulable(
-        "unbound immediate PersistentVolumeClaims",
-        "A claim is not bound to a volume.",
-        "See the claim's events: the storage class may not provision.",
-        "See the claim's events: the storage class may not provision.",
-        fatal=False,
-    ),
-    _Unschedulable(
-        "being deleted",
-        "The claim is being deleted.",
-        "Wait until it is gone, or leave this pair out.",
-        "Wait until it is gone, and delete the pod.",
-    ),
-    _Unschedulable(
-        "ReadWriteOncePod",
-        "The claim allows only one pod, and another one has it.",
-        "Use repository_cache_in_use: holder, or wait.",
-        "Remove the other pod.",
-    ),
-    _Unschedulable("Too many pods", "The node has no place for another pod.", "Use repository_cache_in_use: holder.", "Free a node."),
-    _Unschedulable(
-        "Insufficient",
-        "The node has not enough room for {whose}'s requests.",
-        "Make resources.requests in {option} smaller, or use repository_cache_in_use: holder.",
-        "Make its requests or the number of replicas smaller.",
-    ),
-    _Unschedulable(
-        "untolerated taint",
-        "A taint of the node keeps {whose} away.",
-        "Add a toleration to repository_cache_filler.tolerations.",
-        "Tolerate it (staging_tolerations), or choose other nodes.",
-    ),
-    _Unschedulable("unschedulable", "The node is cordoned.", "Uncordon it, or use repository_cache_in_use: holder.", "Uncordon it."),
-    _Unschedulable(
-        "volume node affinity conflict",
-        "The volume is in another zone or on another node than {whose} may use.",
-        "Check node_selector in repository_cache_filler.",
-        "Its volume stays where it is: take the node selector away, or start with a new claim.",
-    ),
-    _Unschedulable(
-        "node affinity/selector",
-        "No node matches {whose}'s node selector.",
-        "Check node_selector in repository_cache_filler.",
-        "Check its node selector (staging_node_selector).",
-    ),
-)
+    "FailedCreatePodSandBox": ("The node cannot make the pod's network or sandbox", "See the node's network plugin."),
+    "NetworkNotReady": ("The node's network is not ready", "See the node's network plugin."),
+}
+"""Reason of an event of the kubelet (kubernetes pkg/kubelet/events) → what it means, and what to do. It tries again in each case."""
 
 
 def _scheduling(pod: Pod, whose: Whose) -> Diagnosis | None:
     status, reason, message = pod.conditions.get("PodScheduled", ("", "", ""))
-    if status != "False" or reason not in ("Unschedulable", "SchedulerError"):
+    if status != "False" or reason not in ("Unschedulable", "SchedulerError", "SchedulingGated"):
         return None
     filler = whose is Whose.FILLER
     subject = f"The {purpose_of(pod)}" if filler else f"Pod {pod.namespace}/{pod.name}"
-    for cause in _UNSCHEDULABLE:
-        if cause.part in message:
+    for cause in UNSCHEDULABLE:
+        if any(part in message for part in cause.parts):
             meaning = cause.meaning.format(whose=whose.value)
             remedy = cause.remedy.replace("{option}", option_of(pod)) if filler else cause.workload_remedy
-            return Diagnosis(f"{subject} cannot be placed. {meaning} The scheduler says: {message}", remedy, cause.fatal and filler)
+            words = f"{subject} cannot be placed. {meaning} The scheduler says: {message}"
+            return Diagnosis(words, remedy, cause.fatal and filler, cause.passes and filler)
     return Diagnosis(f"{subject} cannot be placed. The scheduler says: {message}", "See the nodes.", False)
 
 

@@ -15,7 +15,7 @@ from ..annotation import parse_object
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError
 from .client import Client
-from .diagnosis import Diagnosis, explain
+from .diagnosis import FATAL_WAITING, Diagnosis, explain
 from .errors import AlreadyExists, ClusterError, FillerExists, NotFound, PodLost, QuotaExceeded, VolumeBusy
 from .manifest import CONTAINER, HEARTBEAT, HEARTBEAT_LIMIT, JOBS, OWNER, START_TIMEOUT, FillerSpec, manifest
 from .objects import Pod, parse_pod
@@ -31,15 +31,6 @@ SKEW = 30.0
 """Seconds by which the clocks of several API servers may differ."""
 _QUOTA_PAUSES = (1.0, 2.0, 4.0, 8.0)
 _REFUSAL_PAUSES = (1.0, 2.0, 4.0, 8.0)
-_FATAL_WAITING = (
-    "ImagePullBackOff",
-    "InvalidImageName",
-    "ErrImageNeverPull",
-    "CreateContainerConfigError",
-    "CreateContainerError",
-    "RunContainerError",
-)
-
 Tell = Callable[[str], None]
 """Called with what is being waited for, in a few words."""
 
@@ -216,7 +207,7 @@ class Filler:
                     return pod
                 waiting = pod.conditions.get("PodScheduled", ("", "", ""))[0] == "False"
                 unschedulable = (unschedulable or time.monotonic()) if waiting else 0.0
-                failed = pod.ended or any(container.waiting in _FATAL_WAITING for container in pod.needed)
+                failed = pod.ended or any(container.waiting in FATAL_WAITING for container in pod.needed)
                 if failed or change is None:
                     self._judge(
                         pod, must_fail=failed, grace_over=bool(unschedulable) and time.monotonic() - unschedulable >= UNSCHEDULABLE_GRACE

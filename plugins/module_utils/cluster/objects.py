@@ -30,6 +30,7 @@ class Container:
     waiting: str = ""
     waiting_message: str = ""
     terminated: str = ""
+    terminated_message: str = ""
     exit_code: int | None = None
     running: bool = False
     sub_paths: Mapping[str, str] = field(default_factory=dict)
@@ -170,6 +171,7 @@ def _containers(described: Sequence[Object] | None, statuses: Sequence[Object] |
                 waiting=waiting.get("reason", ""),
                 waiting_message=waiting.get("message", ""),
                 terminated=terminated.get("reason", ""),
+                terminated_message=" ".join(str(terminated.get("message", "")).split()),
                 exit_code=terminated.get("exitCode"),
                 running="running" in state,
                 sub_paths={

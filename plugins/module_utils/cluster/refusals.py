@@ -55,12 +55,18 @@ def refused(status: int, body: Object, what: str, host: str, retry_after: float 
 
 
 _GRANT = "Grant the right (docs/rbac.yml of this collection), or see what the message says of policy."
-# What admission refuses with the status of a missing right (kubernetes plugin/pkg/admission, pod-security-admission; OpenShift's SCCs).
-_FORBIDDEN = (
+_POLICY = "A policy of the cluster refuses it: see its words, and what repository_cache_filler can change."
+# What admission refuses, with the status of a missing right or of a wrong object (kubernetes plugin/pkg/admission, apiserver's
+# pkg/admission/plugin, pod-security-admission; OpenShift's SCCs).
+_ADMISSION = (
     (" usage per ", "A LimitRange of the namespace does not allow it: change resources (repository_cache_filler, repository_cache_seed)."),
     (
         "limit to request ratio",
         "A LimitRange of the namespace does not allow it: bring requests and limits in resources nearer to each other.",
+    ),
+    (
+        "failed quota",
+        "A quota of the namespace wants them given: set them by resources in repository_cache_filler and repository_cache_seed.",
     ),
     (
         "violates PodSecurity",
@@ -69,7 +75,14 @@ _FORBIDDEN = (
     ("security context constraint", "No SCC allows it: leave ids out of repository_cache_filler, or grant the service account an SCC."),
     ("is being terminated", "The namespace is being deleted."),
     ("no PriorityClass with name", "Name a priority class that exists (priority_class in repository_cache_filler)."),
-    ("admission webhook", "A policy of the cluster refuses it: see its words, and what repository_cache_filler can change."),
+    ("error looking up service account", "The namespace has no such service account: wait until the namespace is ready, or make it."),
+    ("namespace node label selector", "The namespace prescribes nodes: take node_selector out of repository_cache_filler, or change it."),
+    (
+        "namespace whitelist",
+        "The namespace allows other tolerations and nodes only: change tolerations or node_selector in repository_cache_filler.",
+    ),
+    ("admission webhook", _POLICY),
+    ("ValidatingAdmissionPolicy", _POLICY),
 )
 
 
@@ -83,8 +96,9 @@ def _refused(status: int, body: Object, what: str, host: str) -> ClusterError:
         )
     if status == 403 and "exceeded quota" in message:
         return QuotaExceeded(text, "Wait until other pods have ended, make the filler smaller (resources), or raise the quota.")
+    admission = next((remedy for part, remedy in _ADMISSION if part in message), "")
     if status == 403:
-        return Forbidden(text, next((remedy for part, remedy in _FORBIDDEN if part in message), _GRANT))
+        return Forbidden(text, admission or _GRANT)
     if status == 404:
         return NotFound(text)
     if status == 409:
@@ -92,8 +106,8 @@ def _refused(status: int, body: Object, what: str, host: str) -> ClusterError:
     if status == 410 or reason in ("Expired", "Gone"):
         return Gone(text)
     if status in (400, 422):
-        return Invalid(text)
-    return ClusterError(text)
+        return Invalid(text, admission)
+    return ClusterError(text, admission)
 
 
 EXEC_REMEDY = "A policy or gateway before the API may not let it through, though all else: try `kubectl exec` by the same way."

@@ -38,6 +38,18 @@ def container(state: dict[str, Any], phase: str = "Pending", **status: Any) -> A
             "A claim is Lost: its volume is gone.",
             "make it again",
         ),
+        ('0/2 nodes are available: persistentvolumeclaim "x" is being deleted.', "The claim is being deleted.", "Wait until it is gone"),
+        ("0/2 nodes are available: 2 node(s) didn't find available persistent volumes to bind.", "No volume fits", "persistent volume that fits"),
+        ("0/2 nodes are available: 2 node(s) did not have enough free storage.", "The storage has no room", "Ask for less"),
+        ("0/2 nodes are available: 1 node(s) exceed max volume count.", "as many volumes as it can have", "in_use: holder"),
+        ("0/2 nodes are available: 2 node(s) didn't match pod topology spread constraints.", "A rule of where pods may run", "not ours"),
+        ("0/2 nodes are available: 1 node(s) had no available volume zone.", "another zone", "node_selector"),
+        ("0/2 nodes are available: 2 node(s) had untolerated taint(s).", "A taint of the node", "tolerations"),
+        (
+            "0/2 nodes are available: 1 node(s) had untolerated taint {node.kubernetes.io/unreachable: }, 1 node(s) had volume node affinity conflict.",
+            "The node is not well",
+            "kubectl describe node",
+        ),
         ('0/2 nodes are available: persistentvolumeclaim "x" not found.', "A claim is missing.", "Create the claim"),
         ("0/2 nodes are available: 2 Insufficient memory.", "not enough room", "resources.requests in repository_cache_filler smaller"),
         ("0/2 nodes are available: 1 node(s) had untolerated taint {a: b}.", "A taint of the node", "tolerations"),
@@ -92,6 +104,53 @@ def test_a_volume_that_is_attached_elsewhere_is_busy() -> None:
     event = Event("Warning", "FailedAttachVolume", 'Multi-Attach error for volume "pv" Volume is already used by pod(s) x', 1, "")
     found = judge(Observed(container({}), [event]))
     assert found.busy and found.fatal
+
+
+@pytest.mark.parametrize(
+    ("reason", "message", "words"),
+    [
+        ("FailedAttachVolume", "AttachVolume.Attach failed for volume pv: rpc error: code = NotFound", "The volume cannot be attached"),
+        ("FailedMount", "MountVolume.SetUp failed: wrong fs type", "The volume cannot be mounted"),
+        ("VolumePermissionChangeInProgress", "is taking longer than expected", "The kubelet changes the group of all files"),
+        ("FailedCreatePodSandBox", "failed to set up sandbox container: plugin type=cni failed", "The node cannot make the pod's network"),
+    ],
+)
+def test_what_the_kubelet_tries_again_is_said_and_waited_for(reason: str, message: str, words: str) -> None:
+    found = judge(Observed(container({}), [Event("Warning", reason, message, 1, "")]))
+    assert found.sentence == f"{words}: {message}." or found.sentence.startswith(f"{words} ")
+    assert message in found.sentence and not found.busy and not found.fatal and found.remedy
+
+
+@pytest.mark.parametrize("words", ["Volume is already exclusively attached to one node", "disk is in use by node b", "already attached to i-1"])
+def test_a_storage_drivers_own_words_for_a_volume_that_another_node_has(words: str) -> None:
+    found = judge(Observed(container({}), [Event("Warning", "FailedAttachVolume", words, 1, "")]))
+    assert found.busy and found.sentence == f"The volume is attached to another node: {words}."
+
+
+@pytest.mark.parametrize(
+    ("message", "passes"),
+    [
+        ("1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }", True),
+        ("1 node(s) exceed max volume count", True),
+        ("1 node(s) had untolerated taint {gpu: }", False),
+        ("1 node(s) had volume node affinity conflict", False),
+    ],
+)
+def test_a_sick_or_full_node_is_tried_again(message: str, passes: bool) -> None:
+    found = judge(Observed(pending(f"0/1 nodes are available: {message}.")))
+    assert found.fatal and found.busy == passes
+
+
+def test_a_container_that_could_not_be_started_is_explained_by_the_runtimes_words() -> None:
+    state = {"terminated": {"reason": "StartError", "exitCode": 128, "message": 'exec: "sh": executable file not found in $PATH'}}
+    found = judge(Observed(container(state, "Failed")))
+    assert found.sentence == 'The container filler of pod ns/p could not be started (StartError): exec: "sh": executable file not found in $PATH.'
+    assert "repository_cache_image" in found.remedy
+
+
+def test_a_node_that_can_never_run_it_is_not_tried_again() -> None:
+    found = judge(Observed(container({}, "Failed", reason="SupplementalGroupsPolicyNotSupported", message="Strict")))
+    assert found.sentence == "The node cannot run Pod ns/p: SupplementalGroupsPolicyNotSupported Strict." and not found.busy
 
 
 def test_what_could_not_be_looked_at_is_said() -> None:
@@ -172,8 +231,17 @@ def test_a_claim_that_no_filler_can_have_is_refused_by_itself(spec: dict[str, st
         ('pods "x" is forbidden: maximum memory usage per Container is 128Mi, but limit is 256Mi', "A LimitRange of the namespace"),
         ('pods "x" is forbidden: violates PodSecurity "restricted:latest": runAsNonRoot', "pod security level"),
         ('admission webhook "p" denied the request: no', "A policy of the cluster"),
+        ('pods "x" is forbidden: failed quota: q: must specify limits.memory for: filler', "A quota of the namespace wants them given"),
+        ('pods "x" is forbidden: error looking up service account ns/default: not found', "no such service account"),
+        ("pods x is forbidden: pod node label selector conflicts with its namespace node label selector", "The namespace prescribes nodes"),
+        ("ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no", "A policy of the cluster"),
         ('pods "x" is forbidden: User "y" cannot create resource "pods"', "Grant the right"),
     ],
 )
 def test_what_admission_refuses_is_no_missing_right(message: str, remedy: str) -> None:
     assert remedy in refused(403, {"reason": "Forbidden", "message": message}, "create a pod", "host").remedy
+
+
+def test_a_policy_that_refuses_with_another_status_is_told_as_well() -> None:
+    message = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"
+    assert refused(422, {"reason": "Invalid", "message": message}, "create a pod", "host").remedy.startswith("A policy of the cluster")

@@ -1,0 +1,116 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Why the scheduler finds no node for a pod: what its words mean, and what to do (kubernetes pkg/scheduler/framework/plugins)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Unschedulable:
+    """Parts of the scheduler's messages, what they mean, and what to do: for a pod of ours, and for a workload's.
+
+    ``fatal`` is for ours, which is not worth waiting for; a workload's pod may well get its node later. ``passes``: a later one of ours may.
+    """
+
+    parts: tuple[str, ...]
+    meaning: str
+    remedy: str
+    workload_remedy: str
+    fatal: bool = True
+    passes: bool = False
+
+
+_MAKE_AGAIN = "Delete the claim and its pod, and make it again."
+_PROVISION = "See the claim's events: the storage class may not provision."
+_FIT = "Make a persistent volume that fits, or take a storage class that provisions."
+_STORAGE = "Ask for less in the claim, or add storage."
+_NOT_OURS = (
+    "It is not ours: something adds it to every pod of the namespace. Keep it away by labels or annotations in repository_cache_filler."
+)
+_SICK = (
+    "untolerated taint {node.kubernetes.io/not-ready",
+    "untolerated taint {node.kubernetes.io/unreachable",
+    "untolerated taint {node.kubernetes.io/memory-pressure",
+    "untolerated taint {node.kubernetes.io/disk-pressure",
+    "untolerated taint {node.kubernetes.io/pid-pressure",
+    "untolerated taint {node.kubernetes.io/network-unavailable",
+    "untolerated taint {node.cloudprovider.kubernetes.io/",
+)
+
+# The first that is found counts: a message names every node, and the reason that is nearest to the volume's own node comes first here.
+UNSCHEDULABLE = (
+    Unschedulable(("bound to non-existent",), "A claim is Lost: its volume is gone.", _MAKE_AGAIN, _MAKE_AGAIN),
+    Unschedulable(
+        ("is being deleted",),
+        "The claim is being deleted.",
+        "Wait until it is gone, or leave this pair out.",
+        "Wait until it is gone, and delete the pod.",
+    ),
+    Unschedulable(
+        ('persistentvolumeclaim "',),
+        "A claim is missing.",
+        "Create the claim, or leave this pair out (repository_cache_select).",
+        "Create the claim.",
+    ),
+    Unschedulable(("unbound immediate PersistentVolumeClaims",), "A claim is not bound to a volume.", _PROVISION, _PROVISION, fatal=False),
+    Unschedulable(("find available persistent volumes to bind",), "No volume fits the claim.", _FIT, _FIT),
+    Unschedulable(("did not have enough free storage",), "The storage has no room for the claim's volume.", _STORAGE, _STORAGE),
+    Unschedulable(
+        ("ReadWriteOncePod",),
+        "The claim allows only one pod, and another one has it.",
+        "Use repository_cache_in_use: holder, or wait.",
+        "Remove the other pod.",
+    ),
+    Unschedulable(
+        ("exceed max volume count",),
+        "The node has as many volumes as it can have.",
+        "Wait until other pods there have ended, or use repository_cache_in_use: holder.",
+        "Free the node of other pods with volumes, or add a node.",
+        passes=True,
+    ),
+    Unschedulable(("Too many pods",), "The node has no place for another pod.", "Use repository_cache_in_use: holder.", "Free a node."),
+    Unschedulable(
+        ("Insufficient",),
+        "The node has not enough room for {whose}'s requests.",
+        "Make resources.requests in {option} smaller, or use repository_cache_in_use: holder.",
+        "Make its requests or the number of replicas smaller.",
+    ),
+    Unschedulable(
+        _SICK,
+        "The node is not well, and takes no pods.",
+        "See why: kubectl describe node. The volume is tried again meanwhile.",
+        "See why: kubectl describe node.",
+        passes=True,
+    ),
+    Unschedulable(
+        ("untolerated taint", "taints that the pod didn't tolerate"),
+        "A taint of the node keeps {whose} away.",
+        "Add a toleration to repository_cache_filler.tolerations.",
+        "Tolerate it (staging_tolerations), or choose other nodes.",
+    ),
+    Unschedulable(("unschedulable",), "The node is cordoned.", "Uncordon it, or use repository_cache_in_use: holder.", "Uncordon it."),
+    Unschedulable(
+        ("pod affinity", "anti-affinity", "topology spread", "scheduler-enforced"),
+        "A rule of where pods may run (affinity or topology spread) keeps {whose} away.",
+        _NOT_OURS,
+        "Change the rule, or add nodes.",
+    ),
+    Unschedulable(
+        ("scheduling gates",), "A scheduling gate holds {whose} back.", _NOT_OURS, "See who has set its schedulingGates.", fatal=False
+    ),
+    Unschedulable(
+        ("volume node affinity conflict", "no available volume zone"),
+        "The volume is in another zone or on another node than {whose} may use.",
+        "Check node_selector in repository_cache_filler.",
+        "Its volume stays where it is: take the node selector away, or start with a new claim.",
+    ),
+    Unschedulable(
+        ("node affinity/selector",),
+        "No node matches {whose}'s node selector.",
+        "Check node_selector in repository_cache_filler.",
+        "Check its node selector (staging_node_selector).",
+    ),
+)
