@@ -41,11 +41,10 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster import c
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import filler as filler_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import guest as guest_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.claim_lock import ClaimLock, holder_of
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Forbidden, PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import HEARTBEAT_LIMIT, RUN, Wishes
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from ansible_collections.packit.deployment.plugins.module_utils.populate import inside
 from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as keeper_module
 from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings, recorded
 from ansible_collections.packit.deployment.plugins.module_utils.populate.visitors import Visitors
@@ -169,6 +168,8 @@ class Place:
             self._require(Deadline(BOUND))
         if not self.alive:
             raise PodLost(f"pod {self.key[1]} is lost")
+        if self.world.refuses:
+            raise ClusterError("the API refuses an exec")
         assert guest_module.LEAVE in argv
         for place in self.world.places:
             place.cut = place.cut or (place.key == self.key and place.directory.startswith(f"{argv[-1]}/"))
@@ -216,6 +217,18 @@ def _finish(received: Received, worker: Received | None, deadline: Deadline) -> 
     patterns = " ".join(work.earlier) if work.snapshot is None else patterns_of(work.project)
     held = Held(work.project.url, received.snapshot.digest, 1, 1, "bare", "rsync", "", side.contents.inventory, patterns)
     return ProjectResult(received.volume, name, action), held if worker is None else including(held, worker)
+
+
+class Refusing(MemoryClient):
+    """Removes no pod while the world refuses it."""
+
+    world: World
+
+    def delete(self, kind: str, namespace: str, name: str, uid: str, deadline: Deadline) -> dict[str, Any]:
+        point()
+        if self.world.refuses:
+            raise Forbidden("the API refuses a removal")
+        return super().delete(kind, namespace, name, uid, deadline)
 
 
 class Transfer:
@@ -285,7 +298,8 @@ class Actor:
 
     def _work(self) -> PairResult:
         world, stop = self.world, threading.Event()
-        client: Any = MemoryClient(world.api, point, self.skew)
+        client: Any = Refusing(world.api, point, self.skew)
+        client.world = world
         projects = tuple(Project(name, f"https://example.org/{name}.git", method=Method.RSYNC) for name in self.wanted)
         claims = {
             volume: parse_claim(client.get("PersistentVolumeClaim", volume.namespace, volume.claim, Deadline(BOUND)))
@@ -334,6 +348,8 @@ class World:
         self.places: list[Place] = []
         self.beats: list[tuple[Actor, ClaimLock]] = []
         self.runs: list[Actor] = []
+        self.refuses = False
+        """Whether neither a pod can be removed, nor work in another's pod be ended."""
         self.upstream = dict.fromkeys(PROJECTS, 0)
         self._idle: dict[str, float] = {}
         self._read: dict[Volume, tuple[str, Record | None]] = dict.fromkeys(PAIR.volumes, ("", None))
@@ -364,7 +380,6 @@ class World:
             (removal, "repository_on", lambda held, name, _age: Entry(held, name)),
             (filler_module, "PodShell", Place),
             (guest_module, "PodShell", Place),
-            (inside, "PodShell", Place),
             (keeper_module, "looking_out", lambda *_: nullcontext()),
             (claim_lock.ClaimLock, "beating", _beaten),
             (Visitors, "require_exec", lambda *_: None),  # pods without volumes meet nobody

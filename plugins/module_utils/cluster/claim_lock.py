@@ -15,7 +15,7 @@ import threading
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 
 from ..annotation import parse_object
@@ -25,6 +25,7 @@ from ..errors import DeploymentError
 from .client import Client
 from .errors import ClusterError, Conflict, NotFound, PodLost
 from .filler import SKEW
+from .guest import end_visit
 from .link import BEAT_EVERY
 from .manifest import HEARTBEAT_LIMIT
 from .names import is_name
@@ -45,7 +46,7 @@ class Holder:
     """Who works on a volume: ``by`` is run, user and host; ``id`` the hold's own.
 
     With a filler pod of ours the hold lasts as long as the pod of that ``uid``. Inside another's pod (``container`` is set) it lasts as long
-    as ``beat``, the API server's time, is young.
+    as ``beat``, the API server's time, is young; it is empty once somebody else has begun to end that work.
     """
 
     by: Mapping[str, str]
@@ -64,8 +65,8 @@ class Holder:
 class HoldLost(PodLost):
     """Somebody else has the volume by now."""
 
-    def __init__(self, claim: Claim, other: Holder | None) -> None:
-        whose = f"{other} has it now" if other is not None else "somebody else has had it since"
+    def __init__(self, claim: Claim, other: Holder | None, mine: str) -> None:
+        whose = f"{other} has it now" if other is not None and other.id != mine else "somebody else has had it since"
         super().__init__(
             f"Claim {claim.namespace}/{claim.name} is not this run's any more: {whose}. This run was stopped, or cut off, for too long.",
             "Run again.",
@@ -98,12 +99,16 @@ def beats(holder: Holder, now: datetime) -> bool:
 
 
 class ClaimLock:
-    """The lock on one claim, for one hold. Safe for threads: the heartbeat is another one."""
+    """The lock on one claim, for one hold. Safe for threads: the heartbeat is another one.
+
+    Whoever works sets ``work_ended`` when nothing of the hold can run any more; until then the lock is not given back.
+    """
 
     def __init__(self, client: Client, claim: Claim) -> None:
         self._client = client
         self._claim = claim
         self._mine: Holder | None = None
+        self.work_ended = False
         self._lock = threading.Lock()
 
     @property
@@ -122,10 +127,10 @@ class ClaimLock:
             self._read(deadline)
             return self._living(deadline, beside_filler=False)
 
-    def take(self, mine: Holder, deadline: Deadline) -> Holder | None:
-        """Take the lock, from one that is dead too, and return whose it was. The claim is read by that.
+    def take(self, mine: Holder, deadline: Deadline) -> None:
+        """Take the lock, from one that is dead too, whose work is ended first: it would go on writing. The claim is read by that.
 
-        Raises Busy where somebody living has it.
+        Raises Busy where somebody living has it, and ClusterError where a dead one's work cannot be ended: then the lock stays his.
         """
         with self._lock:
             for _conflict in range(_CONFLICTS):
@@ -137,27 +142,37 @@ class ClaimLock:
                     raise Busy(self._claim, busy)
                 dead = holder_of(self._claim)
                 try:
+                    if dead is not None and dead.container:  # a filler's work has ended with its pod
+                        self._end_work(dead, deadline)
                     self._patch({HOLDER: self._rendered(mine)}, deadline)
                 except Conflict:
                     self._read(deadline)
                     if (now := holder_of(self._claim)) is None or now.id != mine.id:  # else our answer was lost
                         continue
                 self._mine = mine
-                return dead
+                return
         raise self._restless()
+
+    def _end_work(self, dead: Holder, deadline: Deadline) -> None:
+        """End what a dead run may have left running, so that it cannot begin anew: one that wakes up finds that it lost the lock."""
+        if dead.beat:
+            self._patch({HOLDER: _text(replace(dead, beat=""))}, deadline)
+        end_visit(self._client, dead.namespace, dead.pod, dead.uid, dead.container, dead.id, deadline)
 
     def write(self, edit: Edit, deadline: Deadline, last: bool = False) -> Claim:
         """Write annotations, made again from the claim as it is now as often as somebody else has changed it. ``last`` ends the hold with it.
 
+        Where work may go on, the lock stays: whoever wants it next finds a pod that lives, or a beat that ages, and ends that work first.
         Without a hold it is written where nobody else has one. Raises HoldLost.
         """
         with self._lock:
             for _conflict in range(_CONFLICTS):
                 present = holder_of(self._claim)
-                wanted = {**edit(self._claim), **({HOLDER: None} if last and self._mine is not None else {})}
+                given_back = last and self.work_ended and self._mine is not None
+                wanted = {**edit(self._claim), **({HOLDER: None} if given_back else {})}
                 changes = {key: value for key, value in wanted.items() if self._claim.annotations.get(key) != value}
                 if changes and not self._is_mine(present):  # without changes: it is written, and its answer was lost
-                    raise HoldLost(self._claim, present)
+                    raise self._lost(present)
                 try:
                     if changes:
                         self._patch(changes, deadline)
@@ -175,7 +190,7 @@ class ClaimLock:
             self._read(deadline)
             present = holder_of(self._claim)
             if self._mine is None or not self._is_mine(present):
-                raise HoldLost(self._claim, present)
+                raise self._lost(present)
 
     @contextmanager
     def beating(self, tell: Callable[[str], None]) -> Iterator[None]:
@@ -199,14 +214,19 @@ class ClaimLock:
             done.set()  # not joined: the lock in `write` keeps a beat under way and the end apart
 
     def _is_mine(self, present: Holder | None) -> bool:
-        return (present.id if present is not None else "") == (self._mine.id if self._mine is not None else "")
+        mine = self._mine
+        if present is None or mine is None:
+            return present is mine
+        return present.id == mine.id and (bool(present.beat) or not mine.container)
+
+    def _lost(self, present: Holder | None) -> HoldLost:
+        return HoldLost(self._claim, present, "" if self._mine is None else self._mine.id)
 
     def _beat(self, _claim: Claim) -> Mapping[str, str | None]:
         return {} if self._mine is None else {HOLDER: self._rendered(self._mine)}
 
     def _rendered(self, holder: Holder) -> str:
-        beat = f"{self._client.now():%Y-%m-%dT%H:%M:%SZ}" if holder.container else ""
-        return json.dumps({**asdict(holder), "by": dict(holder.by), "beat": beat}, sort_keys=True)
+        return _text(replace(holder, beat=f"{self._client.now():%Y-%m-%dT%H:%M:%SZ}" if holder.container else ""))
 
     def _living(self, deadline: Deadline, beside_filler: bool) -> Holder | None:
         holder = holder_of(self._claim)
@@ -240,6 +260,10 @@ class ClaimLock:
             f"Claim {claim.namespace}/{claim.name} was changed by somebody else {_CONFLICTS} times in a row, each time just before this run could.",
             "Look who changes it, and run again.",
         )
+
+
+def _text(holder: Holder) -> str:
+    return json.dumps({**asdict(holder), "by": dict(holder.by)}, sort_keys=True)
 
 
 class Busy(ClusterError):

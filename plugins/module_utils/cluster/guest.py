@@ -8,13 +8,13 @@ from __future__ import annotations
 import threading
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from .client import Client
-from .errors import ClusterError, PodLost
-from .objects import Pod
+from .errors import ClusterError, NotFound, PodLost
+from .objects import Pod, parse_pod
 from .shell import PodShell
 
 _LEAVING_SECONDS = 30.0
@@ -40,12 +40,12 @@ rm -rf -- "$1"
 
 
 class Guest:
-    """A shell and a directory for our own files. ``left``: why something of ours stays there, once it is over; mostly empty."""
+    """A shell and a directory for our own files. ``left``: why something of ours is there still; empty once all is known to be gone."""
 
     def __init__(self, shell: PodShell, scratch: str) -> None:
         self.shell = shell
         self.scratch = scratch
-        self.left = ""
+        self.left = f"The work in {shell.where} has not ended."
 
 
 @contextmanager
@@ -62,7 +62,13 @@ def guest(
     ``name`` tells its directory from others' there, for who has to ``end_visit``. ``require`` as in ``PodShell``.
     """
     scratch = _directory(name or uuid.uuid4().hex)
-    shell = PodShell(client, pod.namespace, pod.name, pod.uid, container, job_directory=f"{scratch}/jobs", stop=stop, require=require)
+
+    def required(limit: Deadline) -> None:
+        _require_container(client, pod.namespace, pod.name, pod.uid, container, limit)
+        if require is not None:
+            require(limit)
+
+    shell = PodShell(client, pod.namespace, pod.name, pod.uid, container, job_directory=f"{scratch}/jobs", stop=stop, require=required)
     visit = Guest(shell, scratch)
     try:
         with visit.shell:
@@ -71,9 +77,32 @@ def guest(
         visit.left = _leave(visit)
 
 
-def end_visit(shell: PodShell, name: str, deadline: Deadline) -> None:
-    """End all that a run which is no more has left in a container: it would go on writing. The shell need not be open. Raises ClusterError."""
-    _remove(shell, _directory(name), deadline)
+def end_visit(client: Client, namespace: str, pod: str, uid: str, container: str, name: str, deadline: Deadline) -> None:
+    """End all that a run which is no more has left in a container. Raises ClusterError where it may go on."""
+    shell = PodShell(
+        client,
+        namespace,
+        pod,
+        uid,
+        container,
+        job_directory="",
+        stop=deadline.stop,
+        require=lambda limit: _require_container(client, namespace, pod, uid, container, limit),
+    )
+    with suppress(PodLost):
+        _remove(shell, _directory(name), deadline)
+
+
+def _require_container(client: Client, namespace: str, name: str, uid: str, container: str, deadline: Deadline) -> None:
+    """Raises PodLost where nothing that was started in a container can run there any more."""
+    try:
+        pod = parse_pod(client.get("Pod", namespace, name, deadline))
+    except NotFound:
+        pod = None
+    if pod is None or pod.uid != uid:
+        raise PodLost(f"Pod {namespace}/{name} is not there any more.", "Run again.")
+    if pod.ended or any(item.name == container and (item.waiting or item.terminated) for item in pod.containers):
+        raise PodLost(f"Container {container} of pod {namespace}/{name} does not run any more.", "Run again.")
 
 
 def _directory(name: str) -> str:

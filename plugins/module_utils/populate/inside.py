@@ -8,16 +8,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 
 from ..cache.results import Lock
 from ..cluster.claim_lock import ClaimLock, Holder
 from ..cluster.client import Client
-from ..cluster.errors import NotFound, PodLost
-from ..cluster.guest import Guest, end_visit, guest
+from ..cluster.guest import Guest, guest
 from ..cluster.holders import mounted_at
-from ..cluster.objects import Pod, parse_pod
-from ..cluster.shell import PodShell
+from ..cluster.objects import Pod
 from ..deadline import Deadline
 from ..shell import Shell
 
@@ -67,52 +65,14 @@ def inside(
     started = time.monotonic()
     container, path = mounted_at(pod, lock.claim.name)
     mine = Holder(by, pod.namespace, pod.name, pod.uid, container)
-    dead = lock.take(mine, deadline)
-
-    def require(limit: Deadline) -> None:
-        _require_pod(client, mine, limit)
-        lock.require(limit)
-
+    lock.take(mine, deadline)
     held: Held | None = None
     visit: Guest | None = None
     try:
-        with lock.beating(tell):
-            if dead is not None:
-                end_work(client, dead, deadline)
-            with guest(client, pod, container, deadline.stop, mine.id, require) as visit:
-                held = Held(visit.shell, path, f"{visit.scratch}/work", *_LIMITS, True, f"@{by['run']}", started, guest=True)
-                yield held
+        with lock.beating(tell), guest(client, pod, container, deadline.stop, mine.id, lock.require) as visit:
+            held = Held(visit.shell, path, f"{visit.scratch}/work", *_LIMITS, True, f"@{by['run']}", started, guest=True)
+            yield held
     finally:
+        lock.work_ended = visit is None or not visit.left
         if held is not None and visit is not None and visit.left:
-            held.warnings += (visit.left,)
-
-
-def end_work(client: Client, dead: Holder, deadline: Deadline) -> None:
-    """End what a run that is no more may have left running inside another's pod: it would go on writing. Raises ClusterError.
-
-    A filler's processes have ended with their pod.
-    """
-    if not dead.container:
-        return
-    shell = PodShell(
-        client,
-        dead.namespace,
-        dead.pod,
-        dead.uid,
-        dead.container,
-        job_directory="",
-        stop=deadline.stop,
-        require=lambda limit: _require_pod(client, dead, limit),
-    )
-    with suppress(PodLost):
-        end_visit(shell, dead.id, deadline)
-
-
-def _require_pod(client: Client, holder: Holder, deadline: Deadline) -> None:
-    """Raises PodLost where the pod is not there any more, or another one has its name."""
-    try:
-        pod = parse_pod(client.get("Pod", holder.namespace, holder.pod, deadline))
-    except NotFound:
-        pod = None
-    if pod is None or pod.uid != holder.uid:
-        raise PodLost(f"Pod {holder.namespace}/{holder.pod} is not there any more.", "Run again.")
+            held.warnings += (f"{visit.left} So claim {lock.claim.name} stays locked; the next run ends what is left there.",)

@@ -39,7 +39,7 @@ from ..cluster.quota import Room
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError
 from ..shell import Shell
-from .inside import Held, end_work, inside
+from .inside import Held, inside
 from .visitors import Visitors
 
 _LOOK_EVERY = 2.0
@@ -148,10 +148,10 @@ class ClusterKeeper:
             with self._lock:
                 self._held.pop(volume, None)
             if lock.taken:
-                self._let_go(volume, lock, news, held)
+                self._let_go(volume, lock, news if held is not None else unchanged, held)
 
     def _let_go(self, volume: Volume, lock: ClaimLock, news: Change, held: Held | None) -> None:
-        """Write down what the hold has seen, and give the lock back. Nobody waits for that: the volume itself is free already.
+        """Write down what the hold has seen, and give the lock back where its work has ended. Nobody waits for that.
 
         The deadline is its own: it is done also when the run was asked to stop.
         """
@@ -223,9 +223,7 @@ class ClusterKeeper:
         held: Held | None = None
         try:
             pod = entered.pod
-            dead = lock.take(Holder(settings.owner, pod.namespace, pod.name, pod.uid), deadline)
-            if dead is not None:
-                end_work(self._client, dead, deadline)
+            lock.take(Holder(settings.owner, pod.namespace, pod.name, pod.uid), deadline)
             with entered.shell() as shell, self._looking_out(volume, pod) as wanted:
                 limits = (settings.wishes.memory_bytes, settings.wishes.cpus)
                 started = time.monotonic() - filler.seconds
@@ -235,6 +233,7 @@ class ClusterKeeper:
         finally:
             worked = filler.seconds - filler.attach
             filler.__exit__()
+            lock.work_ended = volume not in self._stuck
             if held is not None:
                 held.lock = Lock(round(filler.attach, 3), round(worked, 3), round(filler.release, 3))
 

@@ -14,9 +14,13 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State
+from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Record
+from ansible_collections.packit.deployment.plugins.module_utils.cache.side import VolumeSide
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.claim_lock import HOLDER
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import SKEW
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import HEARTBEAT_LIMIT
+from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as keeper_module
 from ansible_collections.packit.deployment.tests.meeting.world import IN_USE, PAIR, PROJECTS, Actor, World
 
 SCHEDULES = int(os.environ.get("MEETING_SCHEDULES", "200"))
@@ -275,3 +279,44 @@ def test_a_lock_inside_anothers_pod_is_taken_over_when_its_run_is_dead_and_not_b
     to_its_end(works)
     assert any("was lost, and is taken again" in told for told in works.told)
     assert actions(works)["one"] == [Action.NOTHING, Action.NOTHING]
+
+
+@pytest.mark.parametrize("second", IN_USE)
+@pytest.mark.parametrize("first", IN_USE)
+def test_a_volume_whose_work_may_go_on_is_not_given_back(world: World, first: str, second: str) -> None:
+    works = world.start(State.PRESENT, ("one",), first)
+    go_on_until(works, "w/worker one added")
+    world.refuses = True
+    to_its_end(works)
+    assert works.result is not None
+    if first == "holder":
+        assert "stays locked; the next run ends what is left there" in " ".join(works.result.worker.warnings)
+    waits = world.start(State.PRESENT, PROJECTS, second)
+    for _step in range(100):
+        waits.step()
+        world.check()
+    assert any("waits for " in told for told in waits.told)
+    assert "two" not in world.volumes[PAIR.worker]
+    world.refuses = False
+    asleep_for_long(world, works)
+    world.finish()
+    assert actions(waits) == {"one": [Action.NOTHING] * 2, "two": [Action.ADD] * 2}
+    assert {*world.record(PAIR.worker).projects} == {*PROJECTS}
+    assert not any(HOLDER in body["metadata"].get("annotations", {}) for body in world.api.objects.values())
+
+
+def test_a_hold_that_was_never_handed_out_has_seen_nothing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+
+    def breaks(*_words: object) -> None:
+        raise ClusterError("no exec")
+
+    def news(side: VolumeSide, record: Record) -> Record:
+        asked.append(side.volume)
+        return record
+
+    monkeypatch.setattr(keeper_module, "looking_out", breaks)
+    monkeypatch.setattr(VolumeSide, "_with_news", news)
+    to_its_end(world.start(State.PRESENT, ("one",), "same_node"))
+    assert asked == [PAIR.worker]
+    assert not any(HOLDER in body["metadata"].get("annotations", {}) for body in world.api.objects.values())
