@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing, suppress
 from typing import Any
 
 from ..deadline import Deadline
+from ..errors import DeadlineExceeded
 from .errors import ClusterError
 from .objects import Object
 
@@ -28,24 +30,51 @@ class NoAnswer(Exception):
     """What came is no API's answer; the text says what it is instead."""
 
 
-def read(response: Any, deadline: Deadline) -> bytes:
-    """Read a urllib3 response's body to its end. Raises TooLarge, and urllib3's errors."""
-    parts, size = [], 0
+def parts(response: Any, deadline: Deadline) -> Generator[bytes, None, None]:
+    """Read a urllib3 response's body as it comes: a peer may send it a byte at a time. Raises TooLarge, DeadlineExceeded, urllib3's errors."""
+    size, ended = 0, False
     try:
-        while part := response.read(_CHUNK):
-            deadline.left()
+        while deadline.left() and (part := response.read1(_CHUNK)):
             size += len(part)
             if size > MOST_BYTES:
                 raise TooLarge(
                     f"An answer of the API has more than {MOST_BYTES >> 20} MiB, and was not read further.",
                     "Check the host. A namespace with so many objects should be tidied up.",
                 )
-            parts.append(part)
-        return b"".join(parts)
+            yield part
+        ended = True
     finally:
-        if size > MOST_BYTES:
+        if not ended:
             response.close()  # the rest is never read
         response.release_conn()
+
+
+def read(response: Any, deadline: Deadline) -> bytes:
+    """Read a body to its end. Raises as ``parts`` does."""
+    return b"".join(parts(response, deadline))
+
+
+def lines(response: Any, deadline: Deadline) -> Iterator[bytes]:
+    """Read a body's whole lines, without empty ones. Raises as ``parts`` does."""
+    rest = bytearray()
+    for part in parts(response, deadline):
+        *whole, begun = part.split(b"\n")
+        for end in whole:
+            if line := bytes(rest + end).strip():
+                yield line
+            rest.clear()
+        rest += begun
+
+
+def words(response: Any, seconds: float) -> bytes:
+    """Read what came of an answer with an error status in so many seconds, and no more than its beginning. Raises urllib3's errors."""
+    said = bytearray()
+    with suppress(DeadlineExceeded), closing(parts(response, Deadline(seconds))) as coming:
+        for part in coming:
+            said += part
+            if len(said) >= MOST_WORDS:
+                break
+    return bytes(said[:MOST_WORDS])
 
 
 def parse(raw: bytes) -> Object:

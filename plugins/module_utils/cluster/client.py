@@ -31,7 +31,7 @@ from ..background import unexpected
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from . import credentials
-from .bodies import MOST_WORDS, NoAnswer, parse, read, retry_after
+from .bodies import NoAnswer, lines, parse, read, retry_after, words
 from .channels import PROTOCOL
 from .errors import ClusterError, Conflict, Gone, NotFound, Unreachable
 from .given_paths import require_paths
@@ -265,7 +265,7 @@ class Client:
         what = f"watch {kind} {namespace}/{name}"
         response = self._request("get", _path(kind, namespace), deadline, query, None, None, what, 0, lambda opened, _deadline: opened)
         try:
-            for line in _lines(response, deadline):
+            for line in lines(response, deadline):
                 change = _change(line)
                 if change is None:
                     return  # cut, or no API's words: the caller opens the watch again where it was
@@ -273,6 +273,8 @@ class Client:
                     raise refused(change.object.get("code", 0), change.object, what, self.host)
                 if change.type != "BOOKMARK":
                     yield change
+        except (urllib3.exceptions.HTTPError, OSError):
+            return  # as above
         finally:
             response.close()
 
@@ -423,10 +425,7 @@ def _bounded(send: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
     response = send(*arguments, **settings)
     if response.status < 300:
         return response
-    try:
-        body = response.read(MOST_WORDS)
-    finally:
-        response.close()
+    body = words(response, settings["timeout"].read_timeout)
     told = {name: value for name, value in response.headers.items() if name.lower() not in _OF_THE_BODY}
     return urllib3.HTTPResponse(body=io.BytesIO(body), headers=told, status=response.status, reason=response.reason)
 
@@ -440,21 +439,6 @@ def _change(line: bytes) -> Change | None:
     kind, changed = message.get("type"), message.get("object")
     whole = isinstance(kind, str) and isinstance(changed, dict) and (kind == "ERROR" or isinstance(changed.get("metadata"), dict))
     return Change(str(kind), changed) if whole and changed is not None else None
-
-
-def _lines(response: Any, deadline: Deadline) -> Iterator[bytes]:
-    """Whole lines of a streamed answer, to its end or until it breaks."""
-    buffer = b""
-    while True:
-        deadline.left()
-        try:
-            chunk = response.read1(65536)
-        except (urllib3.exceptions.HTTPError, OSError):
-            return  # the caller opens the watch again where it was
-        if not chunk:
-            return
-        *lines, buffer = (buffer + chunk).split(b"\n")
-        yield from (line for line in lines if line.strip())
 
 
 def connect(module: Any) -> Client:

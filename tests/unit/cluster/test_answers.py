@@ -19,6 +19,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.bodies i
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Unreachable
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.unit.cluster.test_client import client_of
 
@@ -41,6 +42,8 @@ class Peer:
     def __init__(self, *answers: bytes) -> None:
         self.answers = list(answers)
         self.asked = 0
+        self.trickles = False
+        self.closed = threading.Event()
         self.heads: list[bytes] = []
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.url = f"http://127.0.0.1:{self._listener.getsockname()[1]}"
@@ -61,9 +64,12 @@ class Peer:
                     self.asked += 1
                     self.heads.append(data)
                     connection.sendall(self.answers.pop(0) if len(self.answers) > 1 else self.answers[0])
+                    while self.trickles and not self.closed.wait(0.01):
+                        connection.sendall(b" ")
 
     def close(self) -> None:
         """End the thread first: it would go on to accept at that descriptor, which is another server's by then."""
+        self.closed.set()
         self._listener.shutdown(socket.SHUT_RDWR)
         self._thread.join(BOUND)
         self._listener.close()
@@ -128,10 +134,62 @@ def test_an_answer_has_a_bound(peer: Callable[..., Peer], monkeypatch: pytest.Mo
 
 
 def test_the_words_of_a_refusal_have_a_bound(peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "MOST_WORDS", 1000)
+    monkeypatch.setattr(bodies, "MOST_WORDS", 1000)
     endless = http(400, b"x" * 100_000, length=1 << 40)
     with pytest.raises(ClusterError, match=r"^The API refused to get Pod ns/x: x{500}$"):
         client_of(peer(endless).url).get("Pod", "ns", "x", limit())
+
+
+def test_a_line_of_a_watch_has_a_bound(peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bodies, "MOST_BYTES", 1 << 20)
+    with pytest.raises(TooLarge, match="more than 1 MiB"):
+        next(client_of(peer(http(200, b" " * (3 << 20))).url).watch("Pod", "ns", "x", "1", limit()))
+
+
+def test_a_line_of_a_watch_may_come_in_parts(peer: Callable[..., Peer]) -> None:
+    changes = b"".join(
+        json.dumps({"type": "MODIFIED", "object": {"metadata": {"name": "x" * 500_000, "resourceVersion": version}}}).encode() + b"\n\n"
+        for version in "567"
+    )
+    seen = client_of(peer(http(200, changes)).url).watch("Pod", "ns", "x", "1", limit())
+    assert [change and change.object["metadata"]["resourceVersion"] for change in (next(seen) for _change in range(4))] == [
+        "5",
+        "6",
+        "7",
+        None,
+    ]
+
+
+def trickling(peer: Callable[..., Peer], answer: bytes) -> Client:
+    """A client of a server that sends the rest of its answer a byte at a time, and never comes to its end."""
+    served = peer(answer)
+    served.trickles = True
+    return client_of(served.url)
+
+
+def short() -> Deadline:
+    return Deadline(1.0, "this request")
+
+
+@pytest.mark.parametrize(
+    "request_",
+    [
+        lambda client: client.get("Pod", "ns", "x", short()),
+        lambda client: client.logs("ns", "x", 10, short()),
+        lambda client: list(client.watch("Pod", "ns", "x", "1", short())),
+    ],
+    ids=["object", "log", "watch"],
+)
+def test_an_answer_that_trickles_does_not_outlive_its_deadline(peer: Callable[..., Peer], request_: Callable[[Client], object]) -> None:
+    client = trickling(peer, http(200, POD[:20], length=1 << 30))
+    with pytest.raises(DeadlineExceeded, match="this request took longer than 1 seconds"):
+        request_(client)
+
+
+def test_a_refusal_whose_words_trickle_is_told_with_those_that_came(peer: Callable[..., Peer]) -> None:
+    client = trickling(peer, http(403, b"no rights for you", length=1 << 20))
+    with pytest.raises(ClusterError, match="The API refused to get Pod ns/x: no rights for you"):
+        client.get("Pod", "ns", "x", short())
 
 
 class Pauses(Deadline):
