@@ -45,7 +45,7 @@ class LocalShell:
         env: Mapping[str, str] | None = None,
         progress: Progress | None = None,
     ) -> Completed:
-        with _started(argv, env, subprocess.PIPE, subprocess.PIPE) as process:
+        with _started(argv, deadline, env, subprocess.PIPE, subprocess.PIPE) as process:
             out = _Collector(process.stdout, None)
             err = _Collector(process.stderr, STDERR_LIMIT, progress)
             threads = (out, err, _Feeder(process.stdin, stdin))
@@ -56,11 +56,11 @@ class LocalShell:
         return Completed(tuple(argv), process.returncode, out.data(), err.data().decode("utf-8", "replace"))
 
     def download(self, argv: Sequence[str], to: Path, *, deadline: Deadline) -> Completed:
-        with to.open("wb") as file, _started(argv, None, subprocess.DEVNULL, file) as process:
+        with to.open("wb") as file, _started(argv, deadline, None, subprocess.DEVNULL, file) as process:
             return self._streamed(process, argv, deadline)
 
     def upload(self, argv: Sequence[str], source: Path, *, deadline: Deadline) -> Completed:
-        with source.open("rb") as file, _started(argv, None, file, subprocess.DEVNULL) as process:
+        with source.open("rb") as file, _started(argv, deadline, None, file, subprocess.DEVNULL) as process:
             return self._streamed(process, argv, deadline)
 
     @contextmanager
@@ -174,10 +174,12 @@ def _running(threads: Sequence[_PipeThread]) -> Iterator[None]:
 @contextmanager
 def _started(
     argv: Sequence[str],
+    deadline: Deadline,
     env: Mapping[str, str] | None,
     stdin: int | IO[bytes],
     stdout: int | IO[bytes],
 ) -> Iterator[subprocess.Popen[bytes]]:
+    deadline.left()
     try:
         process = subprocess.Popen(
             list(argv),

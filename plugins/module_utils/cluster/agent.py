@@ -12,7 +12,7 @@ Controller to agent, lines::
     run ID WORDS LENGTH     then WORDS times `a WORD` in a line, or `b BYTES` in a line and so many bytes of a word with
                             newlines in it; then LENGTH bytes of standard input
     wait ID                 answer when the job has ended; `unknown ID` where it was never started
-    kill ID                 end the job and its children: asked to, and a second later made to
+    kill ID                 end the job and its children: asked to, and a second later made to; one that has not begun never will
     forget ID               its answer has arrived: delete its files
 
 Agent to controller, on stdout, first of all whom it serves::
@@ -88,7 +88,7 @@ start() {
     last=$id
     (
         trap '' PIPE HUP
-        setsid sh -c 'echo $$ >"$0/pid"; dir=$0; "$@" <"$dir/in" >"$dir/out" 2>"$dir/err"; echo $? >"$dir/rc.new"; mv "$dir/rc.new" "$dir/rc"' \
+        setsid sh -c 'echo $$ >"$0/pid"; [ -e "$0/started" ] || exit; dir=$0; "$@" <"$dir/in" >"$dir/out" 2>"$dir/err"; echo $? >"$dir/rc.new"; mv "$dir/rc.new" "$dir/rc"' \
             "$dir" "$@" </dev/null >/dev/null 2>&1
         [ -e "$dir/rc" ] || echo 137 >"$dir/rc"
         answer "$id"
@@ -116,6 +116,7 @@ while IFS= read -r line; do
         fi
         ;;
     kill)
+        rm -f "$jobs/$2/started"  # before its number is looked for: a job that has none yet looks for this once it has
         if [ -e "$jobs/$2/pid" ]; then
             read -r pid <"$jobs/$2/pid"
             # git removes its lock files when it is asked to end; a `packed-refs.lock` that stays stops the next turn.

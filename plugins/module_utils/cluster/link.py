@@ -49,6 +49,7 @@ class AgentLink(Background):
         self._queue = bytearray()
         self._job = ""
         self._request = b""
+        self._given_up = b""
         self._progress: Progress | None = None
         self._answer: Answer | None = None
         self._ended_by: DeploymentError | None = None
@@ -80,16 +81,14 @@ class AgentLink(Background):
             return None
 
     def end(self, job: str) -> None:
-        """The job is over for us, answered or not."""
+        """The job is over for us; without an answer it is ended, by the next connection too, as this one may be cut before it hears of that."""
         with self._changed:
+            last = message("forget", job)
+            if self._answer is None:
+                last = message("kill", job) + last
+                self._given_up += last
             self._job, self._request, self._progress = "", b"", None
-            self._queue += message("forget", job)
-        self._notify()
-
-    def send(self, data: bytes) -> None:
-        """Queue a message."""
-        with self._changed:
-            self._queue += data
+            self._queue += last
         self._notify()
 
     def close(self) -> None:
@@ -184,7 +183,7 @@ class AgentLink(Background):
         next_beat = 0.0
         if not first:
             with self._changed:
-                self._queue.clear()  # what was cut off in the middle is asked for, or sent again, whole
+                self._queue[:] = self._given_up  # what was cut off in the middle is asked for, or sent again, whole
                 if self._job:
                     self._queue += message("wait", self._job)
         while not self._closing and not stream.closed and not stream.broken:
@@ -240,7 +239,7 @@ class AgentLink(Background):
                 self._sent_again = True
                 stream.write(self._request)
                 return
-            self._answer, self._answered = answer, True
+            self._answer, self._answered, self._given_up = answer, True, b""
             self._changed.notify_all()
 
     def _tell(self, data: bytes) -> None:

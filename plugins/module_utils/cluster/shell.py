@@ -14,9 +14,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from ..deadline import Deadline
-from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted
+from ..errors import DeadlineExceeded, DeploymentError, Interrupted
 from ..shell import KILLED, STDERR_LIMIT, AnswerTooLarge, Completed, Progress, RsyncPeer, require_there
-from .agent import OTHER_POD, OtherPod, message, run_message, served_argv, start_argv
+from .agent import OTHER_POD, OtherPod, run_message, served_argv, start_argv
 from .channels import STDERR, STDOUT, NotStarted
 from .client import Client
 from .errors import ClusterError, ConnectionLost, NotFound, PodLost
@@ -86,6 +86,7 @@ class PodShell:
         env: Mapping[str, str] | None = None,
         progress: Progress | None = None,
     ) -> Completed:
+        deadline.left()
         words = [*argv] if not env else ["env", *(f"{name}={value}" for name, value in env.items()), *argv]
         job = next(self._names)
         self._link.begin(job, run_message(job, words, stdin), progress)
@@ -96,10 +97,9 @@ class PodShell:
                     return replace(answer.completed, argv=tuple(argv))
                 if answer is not None:
                     raise AnswerTooLarge(self.where, argv, answer.too_large)
-        except (DeadlineExceeded, Cancelled) as error:
-            self._link.send(message("kill", job))
-            if isinstance(error, (Cancelled, Interrupted)):
-                raise
+        except Interrupted:
+            raise
+        except DeadlineExceeded as error:
             raise DeadlineExceeded(f"{' '.join(argv[:2])} in {self.where} did not end in time: {error}.") from error
         finally:
             self._link.end(job)

@@ -129,6 +129,38 @@ def test_a_job_that_is_ended_is_asked_first_so_that_git_removes_its_locks(shell:
         agent.close()
 
 
+SETSID = """#!/bin/sh
+until [ -e "$OVER" ]; do sleep 0.02; done
+exec REAL "$@"
+"""
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_a_job_that_is_ended_before_it_has_begun_never_begins(shell: str, forgotten: bool, tmp_path: Path) -> None:
+    begun, over, setsid = tmp_path / "begun", tmp_path / "over", tmp_path / "bin/setsid"
+    setsid.parent.mkdir()
+    setsid.write_text(SETSID.replace("REAL", str(shutil.which("setsid"))))
+    setsid.chmod(0o755)
+    agent = Agent(shell, tmp_path / "jobs", {**os.environ, "PATH": f"{setsid.parent}:{os.environ['PATH']}", "OVER": str(over)})
+    try:
+        last = message("forget", "1") if forgotten else b""
+        agent.tell(run_message("1", ("touch", str(begun)), b"") + message("kill", "1") + last + message("wait", "2"))
+        assert agent.answer().job == "2"  # all of that was read
+        over.touch()
+        assert agent.process.stdin is not None and agent.process.stdout is not None
+        if not forgotten:
+            completed = agent.answer().completed
+            assert completed is not None and completed.returncode == 137
+        agent.process.stdin.close()
+        while agent.process.stdout.read(1000):  # open as long as one of its processes lives
+            pass
+        assert not begun.exists()
+    finally:
+        over.touch()
+        agent.close()
+
+
 def test_input_output_errors_and_the_exit_code_come_back(agent: Agent) -> None:
     data = bytes(range(256)) * 1000
     agent.tell(run_message("1", ("sh", "-c", "cat; echo trouble >&2; exit 7"), data))

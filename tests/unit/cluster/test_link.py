@@ -9,6 +9,7 @@ import os
 import threading
 import time
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -16,8 +17,11 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors i
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.link import AgentLink
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.waiting import until
 
 
 class SilentStream:
@@ -73,8 +77,41 @@ def test_nothing_is_written_into_another_file_after_the_end(shell: PodShell, tmp
     try:
         with pytest.raises(ConnectionLost):
             shell.run(("true",), deadline=Deadline(BOUND, "a hold"))
-        shell._link.send(b"kill 1\n")
+        shell._link.end("1")
         assert [os.fstat(file).st_size for file in files] == [0] * 8
     finally:
         for file in files:
             os.close(file)
+
+
+class CutStream(SilentStream):
+    """An exec that is cut when it has been told of a job's end; the next one is not. ``sent`` is what each was told."""
+
+    sent: ClassVar[list[bytes]] = []
+
+    def __init__(self) -> None:
+        self.sent.append(b"")
+
+    def write(self, data: bytes) -> None:
+        if len(self.sent) == 1 and b"forget" in data:
+            raise ConnectionLost("it was cut")
+        self.sent[-1] += data
+
+
+def test_a_job_that_was_given_up_is_ended_also_when_the_connection_was_cut_just_then(monkeypatch: pytest.MonkeyPatch) -> None:
+    CutStream.sent.clear()
+    monkeypatch.setattr(PodShell, "_connect", lambda _self, _deadline: CutStream())
+    with PodShell(None, "ns", "pod", "uid", "container", job_directory="/jobs") as shell:  # type: ignore[arg-type]
+        with pytest.raises(DeadlineExceeded):
+            shell.run(("sleep", "9"), deadline=Deadline(0.2, "a step"))
+        until(lambda: len(CutStream.sent) == 2 and b"kill" in CutStream.sent[1], "the next connection to be told")
+
+
+def test_nothing_is_begun_when_the_time_is_over(shell: PodShell) -> None:
+    begun: list[object] = []
+    shell._link.begin = lambda *words: begun.append(words)  # type: ignore[method-assign]
+    over = Deadline(0.0, "a hold")
+    for place in (shell, LocalShell()):
+        with pytest.raises(DeadlineExceeded, match="^a hold took longer than 0 seconds"):
+            place.run(("true",), deadline=over)
+    assert begun == []

@@ -76,7 +76,7 @@ def test_closing_does_not_wait_for_a_peer_that_reads_nothing(monkeypatch: pytest
     with ours, theirs:
         link = AgentLink(lambda _deadline: ExecStream(ours), BOUND, threading.Event())
         link.start()
-        link.send(b"x" * 5_000_000)
+        link.begin("1", b"x" * 5_000_000, None)
         link.close()
         assert not link.is_alive()
 
