@@ -46,7 +46,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as keeper_module
-from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings, recorded
+from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings, known, recorded
 from ansible_collections.packit.deployment.plugins.module_utils.populate.visitors import Visitors
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
@@ -307,7 +307,7 @@ class Actor:
         }
         present = self.state is State.PRESENT
         snapshots = {project.name: world.snapshot(project) for project in projects} if present else {}
-        plan = make_plan(Wanted(self.state, projects, snapshots), (PAIR,), {volume: recorded(claim) for volume, claim in claims.items()})
+        plan = make_plan(Wanted(self.state, projects, snapshots), (PAIR,), {volume: known(claim) for volume, claim in claims.items()})
         owner = {"run": self.name, "user": "somebody", "host": "here"}
         settings = Settings("/cache", "image", Wishes(pull_policy="Never"), self.in_use, 600, 4, 4, owner)
         keeper = ClusterKeeper(client, claims, settings, lambda told: self.told.append(f"{told.subject} {told.phase}"))
@@ -452,6 +452,11 @@ class World:
             if number % 10 == 9:
                 self.pass_time(10)
         raise AssertionError(f"runs that never end: {[(run.name, run.told[-3:]) for run in self.runs if not run.done]}")
+
+    def annotations(self, volume: Volume) -> dict[str, str]:
+        """What is written on the claim."""
+        found: dict[str, str] = self.api.objects["PersistentVolumeClaim", volume.namespace, volume.claim]["metadata"].get("annotations", {})
+        return found
 
     def record(self, volume: Volume) -> Record:
         """What the claim says."""

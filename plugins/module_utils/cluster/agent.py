@@ -88,7 +88,10 @@ start() {
     last=$id
     (
         trap '' PIPE HUP
-        setsid sh -c 'echo $$ >"$0/pid"; [ -e "$0/started" ] || exit; dir=$0; "$@" <"$dir/in" >"$dir/out" 2>"$dir/err"; echo $? >"$dir/rc.new"; mv "$dir/rc.new" "$dir/rc"' \
+        setsid sh -c '
+            echo $$ >"$0/pid"
+            [ -e "$0/started" ] || exit
+            dir=$0; "$@" <"$dir/in" >"$dir/out" 2>"$dir/err"; echo $? >"$dir/rc.new"; mv "$dir/rc.new" "$dir/rc"' \
             "$dir" "$@" </dev/null >/dev/null 2>&1
         [ -e "$dir/rc" ] || echo 137 >"$dir/rc"
         answer "$id"

@@ -79,7 +79,7 @@ class ClusterKeeper:
         # Apart for workers and sandboxes: a pair waits for its sandbox's place while it has its worker's.
         self._rooms = {(volume.namespace, volume.role): Room(settings.concurrency) for volume in claims}
         self._nodes: dict[str, Room] = {}
-        self._records = {volume: recorded(claim) for volume, claim in claims.items()}
+        self._records = {volume: known(claim) for volume, claim in claims.items()}
         self._held: dict[Volume, ClaimLock] = {}
         self._visitors = Visitors(client, settings.timeout, self._rooms, self._tell)
         self._stuck: dict[Volume, str] = {}
@@ -106,23 +106,20 @@ class ClusterKeeper:
             return self._records[volume]
 
     def read_again(self, volume: Volume, deadline: Deadline) -> None:
-        """Read the claim. What another run is at work on, or was killed at, is not known: it may be about to change."""
+        """Read the claim of a volume that is not held."""
         claim = parse_claim(self._client.get("PersistentVolumeClaim", volume.namespace, volume.claim, deadline))
-        with self._lock:
-            self._claims[volume] = claim
-            self._records[volume] = recorded(claim) if holder_of(claim) is None else None
+        self._know(volume, claim, known(claim))
 
     def record(self, volume: Volume, change: Change, deadline: Deadline) -> None:
         """Write the annotation, in the hold that there is, or where nobody else has one."""
         with self._lock:
             lock = self._held.get(volume) or ClaimLock(self._client, self._claims[volume])
         lock.write(lambda claim: _annotation(claim, change), deadline)
-        self._know(volume, lock)
+        self._know(volume, lock.claim, recorded(lock.claim))
 
-    def _know(self, volume: Volume, lock: ClaimLock) -> None:
+    def _know(self, volume: Volume, claim: Claim, record: Record | None) -> None:
         with self._lock:
-            self._claims[volume] = lock.claim
-            self._records[volume] = recorded(lock.claim)
+            self._claims[volume], self._records[volume] = claim, record
 
     def prepare(self, volume: Volume, deadline: Deadline) -> None:
         """Have the image of the volume's filler pulled, judging by the pods that there were when the run began."""
@@ -142,7 +139,7 @@ class ClusterKeeper:
             with self._taken(volume, lock, deadline) as held:  # pylint: disable=contextmanager-generator-missing-cleanup
                 with self._lock:
                     self._held[volume] = lock
-                self._know(volume, lock)
+                self._know(volume, lock.claim, recorded(lock.claim))
                 yield held
         finally:
             with self._lock:
@@ -164,7 +161,7 @@ class ClusterKeeper:
             if held is not None:
                 held.warnings += (words,)
             self._tell(volume, words)
-        self._know(volume, lock)
+        self._know(volume, lock.claim, known(lock.claim))
 
     @contextmanager
     def _taken(self, volume: Volume, lock: ClaimLock, deadline: Deadline) -> Iterator[Held]:
@@ -319,6 +316,11 @@ def _annotation(claim: Claim, change: Change) -> dict[str, str]:
     before = recorded(claim) or Record(claim.uid, claim.volume_name)
     after = fit(change(before))
     return {} if after == before else {ANNOTATION: render(after)}
+
+
+def known(claim: Claim) -> Record | None:
+    """What is known of a volume that we do not hold: nothing where another run is at work, or was killed, as it may be about to change. Pure."""
+    return recorded(claim) if holder_of(claim) is None else None
 
 
 def recorded(claim: Claim) -> Record | None:

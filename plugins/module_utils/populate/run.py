@@ -35,7 +35,7 @@ from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..local_shell import LocalShell
 from .incomplete import lone, still_held, tidied, unread
-from .keeper import ClusterKeeper, Settings, recorded
+from .keeper import ClusterKeeper, Settings, known
 from .observe import Observed, observe, openshift_namespaces
 from .options import PopulateOptions
 from .seed_replicas import replicas_for
@@ -93,7 +93,7 @@ class Populate:
         read = Upstreams({}, {}, {}) if options.state is State.ABSENT else self._upstreams(observed, check_mode)
         snapshots = read.snapshots
         notes += [left_out(name, snapshot.left_out) for name, snapshot in snapshots.items() if snapshot.left_out]
-        before = {volume: recorded(claim) for volume, claim in observed.claims.items()}
+        before = {volume: known(claim) for volume, claim in observed.claims.items()}
         # What could not be read is as if nobody listed it: what is there of it stays, and its worker's is in its sandbox's too.
         projects = tuple(project for project in options.projects if project.name not in read.failed)
         wanted = Wanted(options.state, projects, snapshots, options.verify)

@@ -112,6 +112,6 @@ def test_nothing_is_begun_when_the_time_is_over(shell: PodShell) -> None:
     shell._link.begin = lambda *words: begun.append(words)  # type: ignore[method-assign]
     over = Deadline(0.0, "a hold")
     for place in (shell, LocalShell()):
-        with pytest.raises(DeadlineExceeded, match="^a hold took longer than 0 seconds"):
+        with pytest.raises(DeadlineExceeded, match=r"^a hold took longer than 0 seconds"):
             place.run(("true",), deadline=over)
     assert begun == []

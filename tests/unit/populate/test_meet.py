@@ -183,6 +183,18 @@ def test_what_another_run_took_away_meanwhile_is_brought_again(world: World) -> 
     assert set(world.volumes[PAIR.worker]) == {*PROJECTS}
 
 
+def test_what_another_run_is_at_work_on_is_not_known_when_a_run_begins(world: World) -> None:
+    filled(world, "one")
+    removes = world.start(State.ABSENT, ("one",), "same_node")
+    while HOLDER not in world.annotations(PAIR.worker):
+        removes.step()
+    fills = world.start(State.PRESENT, ("one",), "same_node")  # all that it wants is there now, and will not be for long
+    go_on_until(fills, "w/worker  is taken")
+    to_its_end(removes)
+    to_its_end(fills)
+    assert actions(fills)["one"] == [Action.ADD, Action.ADD]
+
+
 def test_what_another_run_did_meanwhile_is_not_done_again(world: World) -> None:
     first, second = (world.start(State.PRESENT, ("one",), "same_node") for _number in range(2))
     go_on_until(second, "w/worker  is taken")
