@@ -35,6 +35,8 @@ from .errors import ClusterError, PodLost
 
 RUN_VARIABLE, POD_UID_VARIABLE = "PACKIT_DEPLOYMENT_RUN", "PACKIT_DEPLOYMENT_POD_UID"
 """Environment of the pods that we make: the run that made the pod, and the pod's uid. A pod's name may be another pod's by now."""
+JOBS_VARIABLE = "PACKIT_DEPLOYMENT_JOBS"
+"""Environment of all that we start in a pod, with the job directory: what a run leaves in somebody else's container is found by that."""
 OTHER_POD = 113
 """Exit code of a process that was started in another pod than was meant."""
 
@@ -43,6 +45,7 @@ set -u
 if [ "${UID_NAME-$3}" != "$3" ]; then echo "other ${RUN_NAME-}"; exit; fi
 umask 022
 jobs=$1 heart=$2 last=
+export JOBS_NAME="$jobs"
 command -v setsid >/dev/null || setsid() { "$@"; }
 beat() {
     [ -z "$heart" ] && return
@@ -131,10 +134,16 @@ while IFS= read -r line; do
     esac
 done
 """
-for _word, _value in (("LIMIT", STDERR_LIMIT), ("MOST", OUTPUT_LIMIT), ("UID_NAME", POD_UID_VARIABLE), ("RUN_NAME", RUN_VARIABLE)):
+for _word, _value in (
+    ("LIMIT", STDERR_LIMIT),
+    ("MOST", OUTPUT_LIMIT),
+    ("UID_NAME", POD_UID_VARIABLE),
+    ("RUN_NAME", RUN_VARIABLE),
+    ("JOBS_NAME", JOBS_VARIABLE),
+):
     SCRIPT = SCRIPT.replace(_word, str(_value))
 
-_SERVED = f'[ "${{{POD_UID_VARIABLE}-$1}}" = "$1" ] || exit {OTHER_POD}; shift; exec "$@"'
+_SERVED = f'[ "${{{POD_UID_VARIABLE}-$1}}" = "$1" ] || exit {OTHER_POD}; export {JOBS_VARIABLE}="$2"; shift 2; exec "$@"'
 
 BEAT = b"beat\n"
 
@@ -144,9 +153,9 @@ def start_argv(job_directory: str, heartbeat: str, uid: str) -> tuple[str, ...]:
     return ("sh", "-c", SCRIPT, "packit-agent", job_directory, heartbeat, uid)
 
 
-def served_argv(uid: str, argv: Sequence[str]) -> tuple[str, ...]:
+def served_argv(uid: str, job_directory: str, argv: Sequence[str]) -> tuple[str, ...]:
     """``argv``, where the pod is the one of that uid; in another pod of ours it does nothing, and its code is ``OTHER_POD``."""
-    return ("sh", "-c", _SERVED, "packit-served", uid, *argv)
+    return ("sh", "-c", _SERVED, "packit-served", uid, job_directory, *argv)
 
 
 def run_message(job: str, argv: Sequence[str], stdin: bytes) -> bytes:

@@ -19,7 +19,8 @@ from .shell import PodShell
 
 _LEAVING_SECONDS = 30.0
 
-# $1 our directory: jobs that still run there are ended, with whatever else has a path below it among its words, then it is removed.
+# $1 our directory: jobs that still run there are ended, with whatever else has a path below it among its words or in its environment, as all
+# that we start has, then it is removed.
 LEAVE = r"""
 groups=
 for job in "$1"/jobs/*/; do
@@ -31,7 +32,8 @@ done
 [ -z "$groups" ] || sleep 1
 for pid in $groups; do kill -s KILL -- "-$pid" 2>/dev/null; done  # the first of a group may have ended, and not the others
 for p in /proc/[0-9]*; do
-    tr '\000' '\n' <"$p/cmdline" 2>/dev/null | grep -qF -- "$1/" || continue
+    [ "$p" != "/proc/$$" ] || continue
+    cat "$p/cmdline" "$p/environ" 2>/dev/null | tr '\000' '\n' | grep -qF -- "$1/" || continue
     kill -s KILL -- "-${p#/proc/}" 2>/dev/null
     kill -s KILL "${p#/proc/}" 2>/dev/null
 done

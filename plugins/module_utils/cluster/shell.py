@@ -135,7 +135,7 @@ class PodShell:
         if self._ended is not None and self._connected and not argv and (why := self._ended(deadline)):
             raise PodLost(f"Pod {self._namespace}/{self._pod} has ended while work was done in it: {why}.", "Run again.")
         self._connected = True
-        words = served_argv(self._uid, argv) if argv else start_argv(self._job_directory, self._heartbeat, self._uid)
+        words = served_argv(self._uid, self._job_directory, argv) if argv else start_argv(self._job_directory, self._heartbeat, self._uid)
         return open_exec(self._client, self._namespace, self._pod, self._container, words, deadline, stdin=stdin)
 
     def _open(self, argv: Sequence[str], deadline: Deadline, stdin: bool = True) -> ExecStream:

@@ -291,6 +291,6 @@ def test_an_agent_in_the_pod_that_is_meant_says_first_whom_it_serves(shell: str,
 def test_a_process_of_its_own_does_nothing_in_another_pod(tmp_path: Path) -> None:
     for uid, code, made in (("pod-2", OTHER_POD, False), ("pod-1", 0, True)):
         file = tmp_path / uid
-        words = served_argv("pod-1", ("touch", str(file)))
+        words = served_argv("pod-1", "/jobs", ("touch", str(file)))
         assert subprocess.run(words, env={**os.environ, POD_UID_VARIABLE: uid}, timeout=BOUND, check=False).returncode == code
         assert file.exists() is made

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import threading
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import guest as module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent import message, run_message
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent import message, run_message, served_argv
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.guest import guest
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
@@ -101,6 +102,22 @@ def test_no_process_of_ours_stays(tmp_path: Path, deaf: str) -> None:
     while agent.process.stdout.read(1000):  # open as long as one of them lives
         pass
     agent.close()
+
+
+def test_no_process_stays_that_was_started_beside_the_jobs(tmp_path: Path) -> None:
+    """Packs come by an exec of their own, an rsync's server for example: nothing in its words leads to us, and its connection may be cut."""
+    ours = tmp_path / "ours"
+    script = f"setsid sh -c 'echo $$ >{tmp_path}/two; exec sleep 600' & echo $$ >{tmp_path}/one; exec sleep 600"
+    with subprocess.Popen(served_argv("uid", f"{ours}/jobs", ("sh", "-c", script)), start_new_session=True) as process:
+        try:
+            both = [until(lambda name=name: written(tmp_path / name), "both to be there") for name in ("one", "two")]
+            leave = served_argv("uid", f"{ours}/jobs", ("sh", "-c", module.LEAVE, "leave", str(ours)))
+            done = LocalShell().run(leave, deadline=Deadline(BOUND, "this test"))
+            assert done.returncode == 0, done.stderr
+            for number in both:
+                until(lambda number=number: ended(number), "the end of both")
+        finally:
+            process.kill()
 
 
 def test_what_the_stranger_wrote_in_its_place_harms_nobody(tmp_path: Path) -> None:
