@@ -38,7 +38,7 @@ RUN_VARIABLE, POD_UID_VARIABLE = "PACKIT_DEPLOYMENT_RUN", "PACKIT_DEPLOYMENT_POD
 JOBS_VARIABLE = "PACKIT_DEPLOYMENT_JOBS"
 """Environment of all that we start in a pod, with the job directory: what a run leaves in somebody else's container is found by that."""
 OTHER_POD = 113
-"""Exit code of a process that was started in another pod than was meant."""
+"""Exit code of a process that was started in another pod than was meant, as it may be of any other: the agent knows which it is."""
 
 SCRIPT = r"""
 set -u
@@ -194,7 +194,7 @@ class BadAnswer(ClusterError):
 class OtherPod(PodLost):
     """The pod of that name is another one by now."""
 
-    def __init__(self, run: str = "") -> None:
+    def __init__(self, run: str) -> None:
         whose = f" of run {run}" if run else ""
         super().__init__(
             f"The pod is gone, and another one{whose} has its name by now: this run was stopped, or cut off, for longer than a pod without a "

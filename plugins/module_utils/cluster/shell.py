@@ -16,7 +16,7 @@ from pathlib import Path
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError, Interrupted
 from ..shell import KILLED, STDERR_LIMIT, AnswerTooLarge, Completed, Progress, RsyncPeer, require_there
-from .agent import OTHER_POD, OtherPod, run_message, served_argv, start_argv
+from .agent import OTHER_POD, run_message, served_argv, start_argv
 from .channels import STDERR, STDOUT, NotStarted
 from .client import Client
 from .errors import ClusterError, ConnectionLost, NotFound, PodLost
@@ -174,10 +174,10 @@ class PodShell:
             stream.close()
             if file is not None:
                 file.close()
-        if code == OTHER_POD:
-            raise OtherPod()
         if code is None:
             raise ConnectionLost(f"The connection to {self.where} was lost while {argv[0]} was running.", "Run again.")
-        if code == KILLED:  # whatever ends a pod ends the processes in it like that, before the pod is gone
+        # Whatever ends a pod ends the processes in it like the first, before the pod is gone; any program may end with the second: our agent
+        # knows whose the pod is.
+        if code in (KILLED, OTHER_POD):
             require_there(self, deadline)
         return Completed(tuple(argv), code, b"", stderr.decode("utf-8", "replace"))
