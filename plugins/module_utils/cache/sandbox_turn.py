@@ -56,7 +56,7 @@ def work_on(
 
 
 class TooLong(DeploymentError):
-    """A project cannot be brought to a sandbox's volume within the longest hold."""
+    """A project, or any, cannot be brought to a sandbox's volume within the longest hold."""
 
 
 class SandboxTurn:
@@ -117,9 +117,10 @@ class SandboxTurn:
         later: list[Project] = []
         try:
             with self._side.held(deadline) as held:
-                seconds = self._options.max_hold - held.held_seconds - RELEASE_RESERVE
+                attach = held.held_seconds
+                seconds = max(0.0, self._options.max_hold - attach - RELEASE_RESERVE)
                 limit = deadline.within(seconds, "the longest hold of a sandbox's volume", held.wanted)
-                later = self._fill(held, needed, chosen, limit)
+                later = self._fill(held, needed, chosen, limit, attach)
         except Cancelled:
             raise
         except VolumeSkipped as error:
@@ -154,7 +155,10 @@ class SandboxTurn:
             )
         return relay
 
-    def _fill(self, held: HeldVolume, needed: Sequence[Project], chosen: Mapping[str, Transfer], limit: Deadline) -> list[Project]:
+    def _fill(
+        self, held: HeldVolume, needed: Sequence[Project], chosen: Mapping[str, Transfer], limit: Deadline, attach: float
+    ) -> list[Project]:
+        """Bring one project after the other; those for a later turn. Raises TooLong where the volume is to blame, which took so long to attach."""
         later: list[Project] = []
         for number, project in enumerate(needed):
             transfer = chosen[project.name]
@@ -169,6 +173,11 @@ class SandboxTurn:
                 return [*later, *needed[number:]]
             except DeadlineExceeded as error:
                 if number == 0 and not transfer.resumes:
+                    if attach > limit.seconds:
+                        raise TooLong(
+                            f"Volume {self._side.volume} took {attach:.0f} seconds to attach, and {limit.seconds:.0f} were left for all work on it.",
+                            "Look why it attaches so slowly, and run again; or raise repository_cache_max_hold.",
+                        ) from error
                     self._side.end([project], Action.FAILED, self._too_long(project, error))
                     return [*later, *needed[1:]]
                 return [*later, *needed[number:]]

@@ -43,7 +43,7 @@ class Filler:
     """One filler pod. A context manager: Ready inside, gone after.
 
     ``attach`` and ``release`` are the seconds from its creation until it could work, and from its deletion until it was
-    gone. ``stuck`` is a sentence where it could not be removed; ``left`` is called with it.
+    gone. ``left`` is called with a sentence where it could not be removed.
     """
 
     def __init__(
@@ -66,7 +66,6 @@ class Filler:
         self._created = 0.0
         self.attach = 0.0
         self.release = 0.0
-        self.stuck = ""
 
     @property
     def pod(self) -> Pod:
@@ -240,12 +239,12 @@ class Filler:
             itself = (
                 f"It ends itself {ends} seconds after its last heartbeat. " if ends else "It does not end by itself before its deadline. "
             )
-            self.stuck = (
+            stuck = (
                 f"Pod {self._spec.namespace}/{self._spec.name}{node} could not be removed, so {volumes or 'no volume'} stays held: {error} "
                 f"{itself}To remove it: {removal_command(self._spec.namespace, self._spec.name)}"
             )
-            self._tell(self.stuck)
-            self._left(self.stuck)
+            self._tell(stuck)
+            self._left(stuck)
 
     def _mine(self, deadline: Deadline) -> Pod | None:
         """The pod, where the answer to its creation was lost."""

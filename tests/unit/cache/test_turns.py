@@ -84,6 +84,7 @@ class CountingKeeper(LocalKeeper):
         self.holds: list[str] = []
         self.held: set[str] = set()
         self._interrupted = interrupted
+        self.attach = 0.0
         self.unprepared: DeploymentError | None = None
         self.prepares_for_ever = False
         self.interrupted = threading.Event()
@@ -109,6 +110,7 @@ class CountingKeeper(LocalKeeper):
         with super().hold(volume, deadline, news) as held, self._noted(volume):
             if volume.role is Role.SANDBOX:
                 held.wanted = threading.Event()  # type: ignore[assignment]
+                held.held_seconds = self.attach
                 if self._interrupted:
                     self._interrupted -= 1
                     held.wanted.set()  # type: ignore[attr-defined]
@@ -144,6 +146,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             unprepared: DeploymentError | None = None,
             prepares_for_ever: bool = False,
             names: Sequence[str] = ("one",),
+            attach: float = 0.0,
         ) -> tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]:
             projects = tuple(replace(project_of(url), name=name) for name in names)
             volumes = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
@@ -152,6 +155,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             keeper, transfer, told = CountingKeeper(tmp_path, interrupted), Stumbling(url, failures, resumes), []
             transfer.on_worker += on_worker
             keeper.unprepared = unprepared
+            keeper.attach = attach
             keeper.prepares_for_ever = prepares_for_ever
             (tmp_path / "scratch").mkdir()
             options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=tmp_path / "scratch")
@@ -169,6 +173,16 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
 def actions(result: PairResult) -> list[Action]:
     return [volume.projects[0].action for volume in (result.sandbox, result.worker)]
+
+
+def test_a_volume_that_attaches_slowly_is_told_and_not_its_projects(run: Run) -> None:
+    result, keeper, _transfer, _told = run([], resumes=False, names=("one", "two"), attach=BOUND)
+    words = {project.error for project in result.sandbox.projects}
+    assert words == {f"Volume s/sandbox took {BOUND:.0f} seconds to attach, and 0 were left for all work on it."}
+    assert {project.remedy for project in result.sandbox.projects} == {
+        "Look why it attaches so slowly, and run again; or raise repository_cache_max_hold."
+    }
+    assert keeper.holds.count("sandbox") == 1
 
 
 def test_what_does_not_fit_in_a_hold_goes_on_in_the_next(run: Run) -> None:

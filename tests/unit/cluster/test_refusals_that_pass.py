@@ -153,7 +153,7 @@ def test_a_deletion_that_stays_refused_is_told_with_the_command_to_remove_the_po
     with Filler(api, SPEC, Pauses(), left=told.append) as filler:  # type: ignore[arg-type]
         filler._closing_deadline = Pauses  # type: ignore[method-assign]
         api.refusals = [refusal(403, "Forbidden", "an admission plugin says no")] * 9
-    assert told == [filler.stuck]
+    assert len(told) == 1
     assert "Pod ns/filler could not be removed, so claim stays held: The API refused to do it: an admission plugin says no" in told[0]
     assert told[0].endswith("To remove it: kubectl delete pod --namespace ns filler")
     assert "It ends itself 120 seconds after its last heartbeat." in told[0]
