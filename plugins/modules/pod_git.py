@@ -16,6 +16,8 @@ description:
   - What is received is checked before it is visible. A new repository appears by one rename, complete and on disk; into an
     existing one, objects are only added, and refs are written last.
   - git runs with a configuration of ours, never with that of the repository in the pod.
+  - Where O(path) is on the volume of a claim, the claim is locked meanwhile, and another run that is at work there is waited for. Without
+    the right to patch claims it goes on without a lock, and warns.
 options:
   namespace:
     description: The pod's namespace.

@@ -13,6 +13,8 @@ version_added: 0.1.0
 description:
   - Runs the real rsync at both ends, with the pod's exec as its remote shell. No C(oc) or C(kubectl) is needed.
   - Data is streamed; the controller's memory does not grow with it. A transfer that was cut goes on where it was.
+  - Where O(dest) is on the volume of a claim, the claim is locked meanwhile, and another run that is at work there is waited for. Without
+    the right to patch claims it goes on without a lock, and warns.
 options:
   namespace:
     description: The pod's namespace.

@@ -271,3 +271,4 @@ class Busy(ClusterError):
 
     def __init__(self, claim: Claim, holder: Holder) -> None:
         super().__init__(f"Claim {claim.namespace}/{claim.name} is held by {holder}.", "Wait for that run to end.")
+        self.holder = holder

@@ -7,37 +7,40 @@ from __future__ import annotations
 
 import threading
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from .client import Client
 from .errors import ClusterError, NotFound, PodLost
+from .manifest import HEARTBEAT, LABEL, SCRATCH
 from .objects import Pod, parse_pod
 from .shell import PodShell
 
 _LEAVING_SECONDS = 30.0
 
-# $1 our directory: jobs that still run there are ended, with whatever else has a path below it among its words or in its environment, as all
-# that we start has, then it is removed.
+# Each word is a directory of ours: jobs that still run there are ended, with whatever else has a path below it among its words or in its
+# environment, as all that we start has, then it is removed.
 LEAVE = r"""
-groups=
-for job in "$1"/jobs/*/; do
-    if [ -e "$job/rc" ] || [ ! -f "$job/pid" ]; then continue; fi
-    read -r pid <"$job/pid"
-    case $pid in '' | *[!0-9]*) continue ;; esac
-    kill -s TERM -- "-$pid" 2>/dev/null && groups="$groups $pid"
+for ours; do
+    groups=
+    for job in "$ours"/jobs/*/; do
+        if [ -e "$job/rc" ] || [ ! -f "$job/pid" ]; then continue; fi
+        read -r pid <"$job/pid"
+        case $pid in '' | *[!0-9]*) continue ;; esac
+        kill -s TERM -- "-$pid" 2>/dev/null && groups="$groups $pid"
+    done
+    [ -z "$groups" ] || sleep 1
+    for pid in $groups; do kill -s KILL -- "-$pid" 2>/dev/null; done  # the first of a group may have ended, and not the others
+    for p in /proc/[0-9]*; do
+        [ "$p" != "/proc/$$" ] || continue
+        cat "$p/cmdline" "$p/environ" 2>/dev/null | tr '\000' '\n' | grep -qF -- "$ours/" || continue
+        kill -s KILL -- "-${p#/proc/}" 2>/dev/null
+        kill -s KILL "${p#/proc/}" 2>/dev/null
+    done
 done
-[ -z "$groups" ] || sleep 1
-for pid in $groups; do kill -s KILL -- "-$pid" 2>/dev/null; done  # the first of a group may have ended, and not the others
-for p in /proc/[0-9]*; do
-    [ "$p" != "/proc/$$" ] || continue
-    cat "$p/cmdline" "$p/environ" 2>/dev/null | tr '\000' '\n' | grep -qF -- "$1/" || continue
-    kill -s KILL -- "-${p#/proc/}" 2>/dev/null
-    kill -s KILL "${p#/proc/}" 2>/dev/null
-done
-rm -rf -- "$1"
+rm -rf -- "$@"
 """
 
 
@@ -63,14 +66,25 @@ def guest(
 
     ``name`` tells its directory from others' there, for who has to ``end_visit``. ``require`` as in ``PodShell``.
     """
-    scratch = _directory(name or uuid.uuid4().hex)
+    ours = LABEL in pod.labels
+    scratch = _directories(name or uuid.uuid4().hex)[0 if ours else -1]
 
     def required(limit: Deadline) -> None:
         _require_container(client, pod.namespace, pod.name, pod.uid, container, limit)
         if require is not None:
             require(limit)
 
-    shell = PodShell(client, pod.namespace, pod.name, pod.uid, container, job_directory=f"{scratch}/jobs", stop=stop, require=required)
+    shell = PodShell(
+        client,
+        pod.namespace,
+        pod.name,
+        pod.uid,
+        container,
+        job_directory=f"{scratch}/jobs",
+        heartbeat=HEARTBEAT if ours else "",
+        stop=stop,
+        require=required,
+    )
     visit = Guest(shell, scratch)
     try:
         with visit.shell:
@@ -92,7 +106,7 @@ def end_visit(client: Client, namespace: str, pod: str, uid: str, container: str
         require=lambda limit: _require_container(client, namespace, pod, uid, container, limit),
     )
     with suppress(PodLost):
-        _remove(shell, _directory(name), deadline)
+        _remove(shell, _directories(name), deadline)
 
 
 def _require_container(client: Client, namespace: str, name: str, uid: str, container: str, deadline: Deadline) -> None:
@@ -107,13 +121,14 @@ def _require_container(client: Client, namespace: str, name: str, uid: str, cont
         raise PodLost(f"Container {container} of pod {namespace}/{name} does not run any more.", "Run again.")
 
 
-def _directory(name: str) -> str:
-    return f"/tmp/packit-deployment-{name}"
+def _directories(name: str) -> tuple[str, ...]:
+    """Where our own files may be: in a filler of ours, and in another container."""
+    return tuple(f"{place}/packit-deployment-{name}" for place in (SCRATCH, "/tmp"))
 
 
-def _remove(shell: PodShell, scratch: str, deadline: Deadline) -> None:
+def _remove(shell: PodShell, directories: Sequence[str], deadline: Deadline) -> None:
     """By an exec of its own: the agent's connection has ended, in whatever way."""
-    done = shell.run_apart(("sh", "-c", LEAVE, "packit-leave", scratch), deadline)
+    done = shell.run_apart(("sh", "-c", LEAVE, "packit-leave", *directories), deadline)
     if done.returncode:
         raise ClusterError(done.stderr.strip()[-200:] or f"rm ended with code {done.returncode}")
 
@@ -121,7 +136,7 @@ def _remove(shell: PodShell, scratch: str, deadline: Deadline) -> None:
 def _leave(visit: Guest) -> str:
     """Remove what is ours. Returns why not, in words."""
     try:
-        _remove(visit.shell, visit.scratch, Deadline(_LEAVING_SECONDS, f"cleaning up in {visit.shell.where}"))
+        _remove(visit.shell, (visit.scratch,), Deadline(_LEAVING_SECONDS, f"cleaning up in {visit.shell.where}"))
     except PodLost:
         return ""  # with all that was in it
     except DeploymentError as error:

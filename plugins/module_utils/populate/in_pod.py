@@ -1,103 +1,80 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Work in a pod that somebody else made: what the modules pod_git and pod_rsync share."""
+"""Work in a pod that the user names: what the modules pod_git and pod_rsync share."""
 
 from __future__ import annotations
 
-import threading
-import time
-import uuid
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import PurePosixPath
 
-from ..cache.results import Lock
+from ..cluster.claim_lock import Busy, ClaimLock, Holder
 from ..cluster.client import Client
 from ..cluster.diagnosis import explain
-from ..cluster.errors import ClusterError, NotFound
-from ..cluster.guest import Guest, guest
-from ..cluster.manifest import HEARTBEAT, JOBS, LABEL, SCRATCH
-from ..cluster.objects import Pod, exact_quantity, parse_pod, quantity
-from ..cluster.shell import PodShell
+from ..cluster.errors import ClusterError, Forbidden, NotFound
+from ..cluster.objects import Pod, parse_claim, parse_pod
 from ..deadline import Deadline
 from ..errors import DeploymentError, InvalidOption
-from ..shell import Shell
+from .inside import Held, inside, mounts_of, wait_for
+from .run import run_owner
 
-_MEMORY, _CPUS = 256 * 1024 * 1024, 1.0
-"""What git may use where the container has no limits: bytes, processors."""
-
-
-class InPod:
-    """A place in a running pod, as ``cache.keeper.HeldVolume``: nobody's lock, so ``shared``.
-
-    ``volumes``: where some are mounted. ``left``: what of ours could not be removed from there, in words, once it is over.
-    """
-
-    shared = True
-    lock = Lock()
-    warnings: tuple[str, ...] = ()
-    wanted: threading.Event | None = None
-
-    def __init__(
-        self, shell: PodShell, root: str, scratch: str, memory_bytes: int, cpus: float, tag: str, volumes: frozenset[str], guest: bool
-    ) -> None:
-        self.shell = shell
-        self.guest = guest
-        self.left = ""
-        self.root = root
-        self.scratch = scratch
-        self.memory_bytes = memory_bytes
-        self.cpus = cpus
-        self.tag = tag
-        self.volumes = volumes
-        self._started = time.monotonic()
-
-    @property
-    def held_seconds(self) -> float:
-        """Seconds since the work began."""
-        return time.monotonic() - self._started
+_GIVING_BACK_SECONDS = 60.0
 
 
 @contextmanager
-def in_pod(client: Client, namespace: str, name: str, container: str, root: str, deadline: Deadline) -> Iterator[InPod]:
-    """Work in a container of a running pod (the first one, if ``container`` is empty). Raises ClusterError, InvalidOption.
+def in_pod(
+    client: Client, namespace: str, name: str, container: str, path: PurePosixPath, changes: bool, deadline: Deadline
+) -> Iterator[Held]:
+    """Work beside ``path`` in a container of a running pod (the first one, if ``container`` is empty). Raises ClusterError, InvalidOption.
 
-    In one of our fillers the pod's heartbeat is kept meanwhile.
+    Where something ``changes``, the claim on whose volume the path is is locked meanwhile, and another run that is at work there waited for.
     """
     pod = running_pod(client, namespace, name, deadline)
     names = [item.name for item in pod.containers]
     if container and container not in names:
         raise InvalidOption(f"Pod {namespace}/{name} has no container `{container}`.", f"It has {', '.join(names)}.")
-    chosen = container or names[0]
-    tag = f"@{uuid.uuid4().hex[:12]}"
-    limits = next((item.get("resources") or {} for item in pod.spec["containers"] if item["name"] == chosen), {}).get("limits") or {}
-    memory = quantity(limits["memory"]) if "memory" in limits else _MEMORY
-    cpus = exact_quantity(limits["cpu"]) if "cpu" in limits else _CPUS
-    mounts = next((item.get("volumeMounts") or [] for item in pod.spec["containers"] if item["name"] == chosen), [])
-    mounted = frozenset(str(mount["mountPath"]).rstrip("/") for mount in mounts)
-    if LABEL in pod.labels:
-        with PodShell(client, namespace, name, pod.uid, chosen, job_directory=JOBS, heartbeat=HEARTBEAT, stop=deadline.stop) as shell:
-            try:
-                yield InPod(shell, root, f"{SCRATCH}/work", memory, cpus, tag, mounted, guest=False)
-            finally:
-                if not deadline.stop.is_set():
-                    _remove_scratch(shell, f"{SCRATCH}/work", Deadline(30.0, f"cleaning up in pod {namespace}/{name}"))
-        return
-    held: InPod | None = None
-    visit: Guest | None = None
+    mine = Holder(run_owner(), namespace, name, pod.uid, container or names[0])
+    told: list[str] = []
+    lock = _taken(client, pod, mine, path, told.append, deadline) if changes else None
+    held: Held | None = None
     try:
-        with guest(client, pod, chosen, deadline.stop) as visit:
-            held = InPod(visit.shell, root, f"{visit.scratch}/work", memory, cpus, tag, mounted, guest=True)
+        with inside(client, pod, str(path.parent), mine, lock, told.append, deadline) as held:
             yield held
     finally:
-        if held is not None and visit is not None:
-            held.left = visit.left
+        if lock is not None:
+            _give_back(lock, told.append)
+        if held is not None:
+            held.warnings += tuple(dict.fromkeys(told))
 
 
-def _remove_scratch(shell: Shell, scratch: str, deadline: Deadline) -> None:
-    """Remove our own files after the work in a filler. Hides no error of the work: a container that is gone has nothing left."""
-    with suppress(DeploymentError):
-        shell.run(("rm", "-rf", "--", scratch), deadline=deadline)
+def _taken(
+    client: Client, pod: Pod, mine: Holder, path: PurePosixPath, tell: Callable[[str], None], deadline: Deadline
+) -> ClaimLock | None:
+    """Take the lock on the claim that is mounted at a path; None where none is, or we have no right to. Raises Busy where the time is over."""
+    mounts = mounts_of(pod, mine.container)
+    above = next((str(place) for place in (path, *path.parents) if str(place).rstrip("/") in mounts), None)
+    claim = None if above is None else pod.claims.get(mounts[above.rstrip("/")])
+    if claim is None:
+        return None
+    try:
+        lock = ClaimLock(client, parse_claim(client.get("PersistentVolumeClaim", pod.namespace, claim, deadline)))
+        while True:
+            try:
+                lock.take(mine, deadline)
+                return lock
+            except Busy as error:
+                wait_for(error.holder, lock, lambda words: tell(f"The task {words}."), deadline)
+    except Forbidden as error:
+        tell(f"Nothing keeps another run from working on claim {claim} at the same time, as it could not be locked: {error}")
+        return None
+
+
+def _give_back(lock: ClaimLock, tell: Callable[[str], None]) -> None:
+    try:
+        lock.write(lambda _claim: {}, Deadline(_GIVING_BACK_SECONDS, f"unlocking claim {lock.claim.name}"), last=True)
+    except DeploymentError as error:
+        tell(f"The claim's lock could not be given back; it ends by itself soon: {error.message}")
 
 
 def running_pod(client: Client, namespace: str, name: str, deadline: Deadline) -> Pod:

@@ -8,23 +8,26 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 from ..cache.results import Lock
-from ..cluster.claim_lock import ClaimLock, Holder
+from ..cluster.claim_lock import Busy, ClaimLock, Holder
 from ..cluster.client import Client
 from ..cluster.guest import Guest, guest
-from ..cluster.holders import mounted_at
-from ..cluster.objects import Pod
+from ..cluster.manifest import LABEL
+from ..cluster.objects import Object, Pod, exact_quantity, quantity
 from ..deadline import Deadline
+from ..errors import DeadlineExceeded
 from ..shell import Shell
 
-_LIMITS = (256 * 1024 * 1024, 1.0)
-"""Bytes of memory and processors that git may use inside somebody else's container."""
+_MEMORY, _CPUS = 256 * 1024 * 1024, 1.0
+"""What git may use inside somebody else's container, at most, and in one without limits: bytes, processors."""
+_LOOK_EVERY = 2.0
+"""Seconds between two looks at a claim that another run holds."""
 
 
 class Held:
-    """A volume while it is held; see ``cache.keeper.HeldVolume``."""
+    """A volume while it is held; see ``cache.keeper.HeldVolume``. Inside a pod, ``volumes`` are the places where some are mounted."""
 
     def __init__(
         self,
@@ -49,6 +52,7 @@ class Held:
         self.lock = Lock()
         self.warnings: tuple[str, ...] = ()
         self.wanted: threading.Event | None = None
+        self.volumes: frozenset[str] = frozenset()
         self._started = started
 
     @property
@@ -59,20 +63,53 @@ class Held:
 
 @contextmanager
 def inside(
-    client: Client, pod: Pod, lock: ClaimLock, by: Mapping[str, str], tell: Callable[[str], None], deadline: Deadline
+    client: Client, pod: Pod, root: str, mine: Holder, lock: ClaimLock | None, tell: Callable[[str], None], deadline: Deadline
 ) -> Iterator[Held]:
-    """Work inside the pod that holds the volume. Locks no consumer out, and other runs by the claim's lock. Raises Busy, ClusterError."""
+    """Work inside a pod, in the hold ``mine``, whose ``lock`` is taken, where there is one. Locks no consumer out. Raises ClusterError."""
     started = time.monotonic()
-    container, path = mounted_at(pod, lock.claim.name)
-    mine = Holder(by, pod.namespace, pod.name, pod.uid, container)
-    lock.take(mine, deadline)
     held: Held | None = None
     visit: Guest | None = None
     try:
-        with lock.beating(tell), guest(client, pod, container, deadline.stop, mine.id, lock.require) as visit:
-            held = Held(visit.shell, path, f"{visit.scratch}/work", *_LIMITS, True, f"@{by['run']}", started, guest=True)
+        with (
+            nullcontext() if lock is None else lock.beating(tell),
+            guest(client, pod, mine.container, deadline.stop, mine.id, None if lock is None else lock.require) as visit,
+        ):
+            memory, cpus = _limits(pod, mine.container)
+            ours = LABEL in pod.labels
+            held = Held(visit.shell, root, f"{visit.scratch}/work", memory, cpus, True, f"@{mine.by['run']}", started, guest=not ours)
+            held.volumes = frozenset(mounts_of(pod, mine.container))
             yield held
     finally:
-        lock.work_ended = visit is None or not visit.left
-        if held is not None and visit is not None and visit.left:
-            held.warnings += (f"{visit.left} So claim {lock.claim.name} stays locked; the next run ends what is left there.",)
+        left = "" if visit is None else visit.left
+        if lock is not None:
+            lock.work_ended = not left
+        if left and held is not None:
+            stays = "" if lock is None else f" So claim {lock.claim.name} stays locked; the next run ends what is left there."
+            held.warnings += (f"{left}{stays}",)
+
+
+def wait_for(other: Holder, lock: ClaimLock, tell: Callable[[str], None], deadline: Deadline) -> None:
+    """Wait a moment for another run that holds a claim. Raises Busy where the time is over."""
+    tell(f"waits for {other}")
+    try:
+        deadline.sleep(_LOOK_EVERY)
+    except DeadlineExceeded as error:
+        raise Busy(lock.claim, other) from error
+
+
+def mounts_of(pod: Pod, container: str) -> Mapping[str, str]:
+    """Path → the name of the volume that a container has mounted there."""
+    mounts = _described(pod, container).get("volumeMounts") or []
+    return {str(mount["mountPath"]).rstrip("/"): str(mount["name"]) for mount in mounts}
+
+
+def _described(pod: Pod, container: str) -> Object:
+    return next((item for item in pod.spec["containers"] if item["name"] == container), {})
+
+
+def _limits(pod: Pod, container: str) -> tuple[int, float]:
+    """Bytes of memory and processors that git may use: a container's limits, in somebody else's no more than a little."""
+    limits = (_described(pod, container).get("resources") or {}).get("limits") or {}
+    memory = quantity(limits["memory"]) if "memory" in limits else _MEMORY
+    cpus = exact_quantity(limits["cpu"]) if "cpu" in limits else _CPUS
+    return (memory, cpus) if LABEL in pod.labels else (min(memory, _MEMORY), min(cpus, _CPUS))

@@ -22,7 +22,7 @@ from ..cluster.client import Client
 from ..cluster.diagnosis import require_file_system
 from ..cluster.errors import ClusterError, VolumeBusy
 from ..cluster.filler import Filler
-from ..cluster.holders import SELECTED_NODE, Consumers, consumers, identity, image, placement, sub_path
+from ..cluster.holders import SELECTED_NODE, Consumers, consumers, identity, image, mounted_at, placement, sub_path
 from ..cluster.lookout import looking_out
 from ..cluster.manifest import (
     DEFAULT_IMAGE,
@@ -37,9 +37,9 @@ from ..cluster.manifest import (
 from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
 from ..cluster.quota import Room
 from ..deadline import Deadline
-from ..errors import DeadlineExceeded, DeploymentError
+from ..errors import DeploymentError
 from ..shell import Shell
-from .inside import Held, inside
+from .inside import Held, inside, wait_for
 from .visitors import Visitors
 
 _LOOK_EVERY = 2.0
@@ -178,15 +178,12 @@ class ClusterKeeper:
             within = used.holder if self._settings.in_use == "holder" else None
             other = lock.other(deadline)
             if other is not None and (within is not None or other.container):  # of two fillers, the second finds the first by its name
-                self._tell(volume, f"waits for {other}")
-                self._wait(lock, other, deadline)
+                wait_for(other, lock, partial(self._tell, volume), deadline)
                 continue
             with ExitStack() as stack:
                 try:
                     held = stack.enter_context(
-                        self._by_filler(volume, used, lock, deadline)
-                        if within is None
-                        else inside(self._client, within, lock, self._settings.owner, partial(self._tell, volume), deadline)
+                        self._by_filler(volume, used, lock, deadline) if within is None else self._by_guest(volume, within, lock, deadline)
                     )
                 except VolumeBusy as error:
                     if self._settings.in_use == "skip":
@@ -201,11 +198,14 @@ class ClusterKeeper:
                 yield held
             return
 
-    def _wait(self, lock: ClaimLock, other: Holder, deadline: Deadline) -> None:
-        try:
-            deadline.sleep(_LOOK_EVERY)
-        except DeadlineExceeded as error:
-            raise Busy(lock.claim, other) from error
+    @contextmanager
+    def _by_guest(self, volume: Volume, pod: Pod, lock: ClaimLock, deadline: Deadline) -> Iterator[Held]:
+        """Hold a volume by work inside the pod that has it mounted. Raises Busy and the other ClusterErrors."""
+        container, path = mounted_at(pod, volume.claim)
+        mine = Holder(self._settings.owner, pod.namespace, pod.name, pod.uid, container)
+        lock.take(mine, deadline)
+        with inside(self._client, pod, path, mine, lock, partial(self._tell, volume), deadline) as held:
+            yield held
 
     @contextmanager
     def _by_filler(self, volume: Volume, used: Consumers, lock: ClaimLock, deadline: Deadline) -> Iterator[Held]:

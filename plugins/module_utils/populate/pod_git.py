@@ -58,7 +58,7 @@ def pod_git(module: Any) -> None:
         if snapshot.left_out:
             module.warn(left_out(project.name, snapshot.left_out))
         where = Volume(params["namespace"], params["pod"], Role.WORKER)
-        with in_pod(client, params["namespace"], params["pod"], params["container"], str(path.parent), deadline) as held:
+        with in_pod(client, params["namespace"], params["pod"], params["container"], path, not module.check_mode, deadline) as held:
             work = Work(
                 project=project,
                 snapshot=snapshot,
@@ -76,7 +76,7 @@ def pod_git(module: Any) -> None:
                 current = is_current(repository.inspect(deadline), snapshot, wanted_by(work))
                 module.exit_json(changed=not current, snapshot=snapshot.digest, refs=len(snapshot.refs))
             result, known = finish(receive(held, where, work, None, deadline), None, deadline)
-    for words in (*result.warnings, *filter(None, [held.left])):
+    for words in (*result.warnings, *held.warnings):
         module.warn(words)
     module.exit_json(
         changed=result.changed,

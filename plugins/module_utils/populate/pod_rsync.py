@@ -45,7 +45,7 @@ def pod_rsync(module: Any) -> None:
     started = time.monotonic()
     with stopping_on_signals() as stop:
         deadline = Deadline(params["timeout"], f"copying {source} to pod {params['namespace']}/{params['pod']}", stop)
-        with in_pod(client, params["namespace"], params["pod"], params["container"], "/", deadline) as held:
+        with in_pod(client, params["namespace"], params["pod"], params["container"], destination, not module.check_mode, deadline) as held:
             if params["delete"] and str(destination) in held.volumes:
                 raise InvalidOption(
                     f"`delete` with `dest: {destination}` would empty the whole volume that is mounted there, of all that is not in {source}.",
@@ -59,8 +59,8 @@ def pod_rsync(module: Any) -> None:
                 require_there(held.shell, deadline)
             if completed.returncode:
                 raise explained(completed, f"to {held.shell.where}")
-    if held.left:
-        module.warn(held.left)
+    for words in held.warnings:
+        module.warn(words)
     changes, files, size = parse_statistics(completed.text())
     module.exit_json(changed=bool(changes), files=files, bytes=size, seconds=round(time.monotonic() - started, 3))
 

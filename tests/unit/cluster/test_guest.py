@@ -34,7 +34,7 @@ class Container:
     where = "pod ns/worker"
     failure: Exception | None = None
 
-    def __init__(self, *_arguments: object, job_directory: str, stop: threading.Event, require: object) -> None:
+    def __init__(self, *_arguments: object, job_directory: str, stop: threading.Event, **_options: object) -> None:
         self.jobs = Path(job_directory)
         self.stop = stop
 
