@@ -157,7 +157,15 @@ class ClaimLock:
         """End what a dead run may have left running, so that it cannot begin anew: one that wakes up finds that it lost the lock."""
         if dead.beat:
             self._patch({HOLDER: _text(replace(dead, beat=""))}, deadline)
-        end_visit(self._client, dead.namespace, dead.pod, dead.uid, dead.container, dead.id, deadline)
+        try:
+            end_visit(self._client, dead.namespace, dead.pod, dead.uid, dead.container, dead.id, deadline)
+        except ClusterError as error:
+            claim = self._claim
+            raise ClusterError(
+                f"Claim {claim.namespace}/{claim.name} was held by {dead}, whose run is dead, and what it left there could not be ended: "
+                f"{error.message}",
+                f"Run again, or restart pod {dead.pod}.",
+            ) from error
 
     def write(self, edit: Edit, deadline: Deadline, last: bool = False) -> Claim:
         """Write annotations, made again from the claim as it is now as often as somebody else has changed it. ``last`` ends the hold with it.

@@ -189,7 +189,7 @@ def test_an_answer_that_trickles_does_not_outlive_its_deadline(peer: Callable[..
 def test_a_refusal_whose_words_trickle_is_told_with_those_that_came(peer: Callable[..., Peer]) -> None:
     client = trickling(peer, http(403, b"no rights for you", length=1 << 20))
     with pytest.raises(ClusterError, match="The API refused to get Pod ns/x: no rights for you"):
-        client.get("Pod", "ns", "x", short())
+        client.get("Pod", "ns", "x", Deadline(5.0, "this request"))
 
 
 class Pauses(Deadline):
