@@ -205,7 +205,7 @@ def test_what_the_agent_and_the_scripts_answer(chance: Chance) -> None:
                 assert answer.completed is None or len(answer.completed.stdout) < 10_000
 
     used_or_refused(feed)
-    checks = chance.mutated(f"pack-{ID} 500 {ID} {ID} {ID} {ID} {ID}\n".encode() * 2).decode("utf-8", "surrogateescape")
+    checks = chance.mutated(f"pack-{ID} 500 {ID} {ID} {ID} {ID} {ID} {ID}\n".encode() * 2).decode("utf-8", "surrogateescape")
     used_or_refused(lambda: parse_checks(chance.among(chance.text(20), checks), chance.text()))
     parse_contents(chance.among(chance.text(20), checks))
     sums = chance.mutated(f"holds {ID} {ID}\nfalse {ID}\ndamaged {ID} pack-{ID}\nloose 0\n".encode()).decode("utf-8", "surrogateescape")

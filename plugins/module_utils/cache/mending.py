@@ -67,7 +67,7 @@ def salvage(repository: Repository, entry: Entry, incoming: Incoming, deadline: 
     for pack in packs:
         repository.script(scripts.SALVAGE, (repository.root, repository.slot, repository.scratch, pack), deadline)
     if packs:
-        incoming = repository.incoming(incoming.connected, deadline, warnings=incoming.warnings)
+        incoming = repository.incoming(incoming.connected, deadline, known=incoming.packs, warnings=incoming.warnings)
     if entry.false_loose:
         repository.list_ids(entry, incoming, deadline)
         repository.script(scripts.LOST, (repository.false_loose_file, repository.ids_file, repository.lost_file), deadline)

@@ -9,6 +9,7 @@ already, under a ref or not.
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from ..errors import DeploymentError
 from ..shell import checked
 from . import scripts
 from .entry import Entry
-from .packs import Contents, HeldPack
+from .packs import Contents, HeldPack, Pack
 from .record import Inventory
 from .repository import Incoming, Repository, object_stores
 
@@ -64,8 +65,9 @@ def bring_missing(worker: Side, sandbox: Side, recorded: Inventory | None, scrat
         if _count_missing(worker, sandbox, local, deadline) == 0:
             return sandbox
         copied = _copy_packs(worker, sandbox, local, deadline)
-        words = f"{copied} packs with objects that only the worker had, as far as checksums prove, were copied from its volume"
-        incoming = sandbox.repository.incoming(sandbox.incoming.connected, deadline, warnings=(*sandbox.incoming.warnings, words))
+        words = f"{len(copied)} packs with objects that only the worker had, as far as checksums prove, were copied from its volume"
+        known, warnings = (*sandbox.incoming.packs, *copied), (*sandbox.incoming.warnings, words)
+        incoming = sandbox.repository.incoming(sandbox.incoming.connected, deadline, known=known, warnings=warnings)
         contents = sandbox.repository.contents(sandbox.entry, incoming, deadline)
         brought = replace(sandbox, incoming=incoming, contents=contents, counted=sandbox.counted | contents.received)
         left = 0 if brought.proof.includes(worker.contents) else _count_missing(worker, brought, local, deadline)
@@ -127,7 +129,7 @@ def _count_missing(worker: Side, sandbox: Side, local: Path, deadline: Deadline)
     return int(counted.text())
 
 
-def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> int:
+def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> list[Pack]:
     ours, theirs = sandbox.repository, worker.repository
     fetch_file(ours, f"{ours.scratch}/missing", local / "missing", deadline)
     packs, loose = packs_holding(worker, local / "missing", deadline)
@@ -136,12 +138,14 @@ def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) ->
         made = theirs.pack_loose(worker.entry, deadline)
         found[made.name] = made
     present, size = [pack.name for pack in sandbox.incoming.packs], sandbox.incoming.bytes
+    copied = []
     for pack in found.values():
         present.append(pack.name)
         size += pack.pack_bytes + pack.index_bytes
         ours.expect(present, size, deadline)
-        copy_pack(theirs, ours, pack, local, deadline)
-    return len(found)
+        index_sum = copy_pack(theirs, ours, pack, local, deadline)
+        copied.append(Pack(pack.name, pack.pack_bytes, index_sum))
+    return copied
 
 
 def packs_holding(source: Side, wanted: Path, deadline: Deadline) -> tuple[list[HeldPack], bool]:
@@ -158,10 +162,20 @@ def packs_holding(source: Side, wanted: Path, deadline: Deadline) -> tuple[list[
     return found, loose != ["loose", "0"]
 
 
-def copy_pack(source: Repository, target: Repository, pack: HeldPack, local: Path, deadline: Deadline, indexed: bool = True) -> None:
-    """Copy a pack into the target's quarantine by way of ``local``, with its index where that is ``indexed``."""
+def copy_pack(source: Repository, target: Repository, pack: HeldPack, local: Path, deadline: Deadline, indexed: bool = True) -> str:
+    """Copy a pack into the target's quarantine by way of ``local``, with its index where that is ``indexed``; the SHA-1 of what came last."""
     for suffix, size in ((".pack", pack.pack_bytes), (".idx", pack.index_bytes))[: 2 if indexed else 1]:
         file = local / f"{pack.name}{suffix}"
         fetch_file(source, f"{pack.path}{suffix}", file, deadline, most=size)
         receive_file(target, file, file.name, deadline)
+        sent = _sha1(file)
         file.unlink()
+    return sent
+
+
+def _sha1(file: Path) -> str:
+    found = hashlib.sha1(usedforsecurity=False)
+    with file.open("rb") as opened:
+        while piece := opened.read(1024 * 1024):
+            found.update(piece)
+    return found.hexdigest()

@@ -30,10 +30,11 @@ class BadPack(Damaged):
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack's base name, ``pack-`` and 40 hexadecimal digits, and its size in bytes."""
+    """A pack's base name, ``pack-`` and 40 hexadecimal digits, its size in bytes, and the SHA-1 of its whole index."""
 
     name: str
     bytes: int
+    index_sum: str
 
 
 @dataclass(frozen=True)
@@ -84,7 +85,15 @@ def compare_sums(output: str, made: Iterable[FinishedPack], where: str) -> tuple
             if found[name] != wanted:
                 message = f"{words} {pack.name} in {where} is damaged: its SHA-1 is {found[name]}, and {wanted} where it was made."
                 raise BadPack(pack.name, message, RECEIVE_AGAIN)
-    return tuple(Pack(pack.name, pack.pack_bytes) for pack in made)
+    return tuple(Pack(pack.name, pack.pack_bytes, pack.index_sum) for pack in made)
+
+
+def require_same(found: Iterable[Pack], known: Iterable[Pack], where: str) -> None:
+    """Raises BadPack where one of the ``known`` packs is not among those that were found, or has another index."""
+    packs = frozenset(found)
+    for pack in known:
+        if pack not in packs:
+            raise BadPack(pack.name, f"Pack {pack.name} or its index in {where} is not what it was when it came there.", RECEIVE_AGAIN)
 
 
 def parse_checks(output: str, where: str, received: bool = False, remedy: str = RECEIVE_AGAIN) -> tuple[Pack, ...]:
@@ -99,9 +108,9 @@ def parse_checks(output: str, where: str, received: bool = False, remedy: str = 
 
 def _checked(line: str, where: str, received: bool, remedy: str) -> Pack:
     words = line.split()
-    if len(words) != 7 or not words[1].isdecimal():
+    if len(words) != 8 or not words[1].isdecimal():
         raise BadPack(words[0] if words else "", f"A pack in {where} could not be read: {line!r}.", remedy)
-    name, size, pack_sum, pack_end, index_names, index_sum, index_end = words
+    name, size, pack_sum, pack_end, index_names, index_sum, index_end, whole_index = words
     if pack_sum != pack_end:
         raise BadPack(name, f"Pack {name} in {where} is damaged: its checksum is {pack_sum}, and it says {pack_end}.", remedy)
     if index_names != pack_end:
@@ -110,7 +119,7 @@ def _checked(line: str, where: str, received: bool, remedy: str) -> Pack:
         raise BadPack(name, f"The index of pack {name} in {where} is damaged.", remedy)
     if received and name != f"pack-{pack_end}":
         raise BadPack(name, f"Pack {name} in {where} is another pack: its checksum is {pack_end}.", remedy)
-    return Pack(name, int(size))
+    return Pack(name, int(size), whole_index)
 
 
 @dataclass(frozen=True)

@@ -50,8 +50,8 @@ def publish(
         check_usable(repository, entry, shared)
         how = "replace" if entry.occupied else "new"
         lines = f"{_head_line(snapshot)}\n" + "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
-        names = [pack.name for pack in incoming.packs]
-        arguments = (repository.slot, how, _kept_configuration(), repository.scratch, *names)
+        packs = [f"{pack.name}.{pack.index_sum}" for pack in incoming.packs]
+        arguments = (repository.slot, how, _kept_configuration(), repository.scratch, *packs)
         expected = refs_of(snapshot, Layout.BARE)
         published = repository.look(scripts.PUBLISH_NEW, arguments, deadline, encoded(lines), expected)
     if not published.whole:
@@ -99,8 +99,8 @@ def own_snapshot(entry: Entry, elsewhere: bool = False) -> Snapshot:
 
 def _publish_objects(repository: Repository, entry: Entry, incoming: Incoming, deadline: Deadline) -> None:
     if incoming.packs:
-        names = [pack.name for pack in incoming.packs]
-        arguments = (repository.root, repository.scratch, repository.slot, repository.below(entry), *names)
+        packs = [f"{pack.name}.{pack.index_sum}" for pack in incoming.packs]
+        arguments = (repository.root, repository.scratch, repository.slot, repository.below(entry), *packs)
         repository.script(scripts.MOVE_PACKS, arguments, deadline)
 
 

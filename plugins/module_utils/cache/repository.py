@@ -37,6 +37,7 @@ from .packs import (
     parse_checks,
     parse_checksums,
     parse_contents,
+    require_same,
 )
 from .refs import Expected, parse_ref, refs_of
 from .space import check_free
@@ -289,14 +290,19 @@ class Repository:
         env = {**self.environment, **stores(f"{self.scratch}/incoming", entry)}
         fetch(self.shell, self.view(entry, deadline), url, ids, deadline, env=env, progress=progress, within=self.quarantined())
 
-    def incoming(self, connected: bool, deadline: Deadline, just_indexed: bool = False, warnings: tuple[str, ...] = ()) -> Incoming:
+    def incoming(
+        self, connected: bool, deadline: Deadline, just_indexed: bool = False, known: Sequence[Pack] = (), warnings: tuple[str, ...] = ()
+    ) -> Incoming:
         """What is in the quarantine, its checksums checked. Raises BadPack.
 
-        ``just_indexed``: git itself has computed the packs' checksums over the bytes as they came in, a moment ago; they are
-        not read a second time.
+        ``just_indexed``: git has made the indexes here a moment ago, and the packs' checksums, over the bytes as they came in; no stranger
+        writes here, so nothing is read a second time. Else an index is made anew of each pack that is not ``known``.
         """
-        how = "trailers" if just_indexed else "whole"
-        return Incoming(f"{self.work}/objects", self._check(self.pack_directory, how, deadline), connected, warnings)
+        arguments = (self.pack_directory, "trailers" if just_indexed else "anew", self.scratch, " ".join(pack.name for pack in known))
+        checks = self.script(scripts.CHECK_PACKS, arguments, deadline).text()
+        packs = parse_checks(checks, self.shell.where, received=True)
+        require_same(packs, known, self.shell.where)
+        return Incoming(f"{self.work}/objects", packs, connected, warnings)
 
     def arrived(self, packs: Sequence[FinishedPack], connected: bool, deadline: Deadline, warnings: tuple[str, ...] = ()) -> Incoming:
         """Finished packs in the quarantine, on disk, and as they were made. Raises BadPack."""
@@ -492,9 +498,6 @@ class Repository:
         if completed.returncode in (126, 127) or "not found" in words:
             return "Use an image with sh, coreutils, findutils, grep, sed and git (repository_cache_image)."
         return ""
-
-    def _check(self, directory: str, how: str, deadline: Deadline) -> tuple[Pack, ...]:
-        return parse_checks(self.script(scripts.CHECK_PACKS, (directory, how), deadline).text(), self.shell.where, received=True)
 
 
 def _lines(values: Iterable[str]) -> bytes:

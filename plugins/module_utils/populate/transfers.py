@@ -13,7 +13,7 @@ from ..cache.entry import Entry
 from ..cache.fetch_errors import OutOfReach
 from ..cache.fill import Tell
 from ..cache.local_clone import LocalClone
-from ..cache.model import Method, Project, Snapshot
+from ..cache.model import Method, Project, Role, Snapshot
 from ..cache.plan import Step
 from ..cache.repository import Incoming, Repository
 from ..cache.transfer import Transfer
@@ -69,7 +69,7 @@ class Transfers:
             source = SeedSource(self._seeds, project, self._sizes.get(project.name, 0))
             by_pod = PackTransfer(Method.SEED, source, SeedCourier(self._seeds, step.volume))
         else:
-            by_pod = GitTransfer(project.url)
+            by_pod = GitTransfer(project.url, step.volume.role is Role.SANDBOX)
         return by_pod if project.method is not Method.AUTO else _WithFallback(self, by_pod, project)
 
     def close(self) -> None:

@@ -60,5 +60,5 @@ def test_a_file_system_that_does_not_tell_its_size_can_be_filled(tmp_path: Path,
     packs.mkdir()
     for suffix in (".pack", ".idx"):
         (packs / f"pack-1{suffix}").write_bytes(bytes(40))
-    done = LocalShell().run(scripts.argv(scripts.CHECK_PACKS, str(packs), "whole"), deadline=Deadline(BOUND))
+    done = LocalShell().run(scripts.argv(scripts.CHECK_PACKS, str(packs), "trailers"), deadline=Deadline(BOUND))
     assert done.returncode == 0 and done.text().startswith("pack-1 40 "), done.stderr

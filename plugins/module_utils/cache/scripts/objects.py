@@ -55,10 +55,11 @@ _BROKEN_APART = r"""    all=$d d=$out.part n=0
     d=$all code=0"""
 
 # Standard input in hexadecimal digits, and its SHA-1: openssl uses the processor's own instructions, which not every sha1sum does.
-_SUM = r"""hex() { od -An -v -tx1 | tr -d ' \n'; }
+SUM = r"""hex() { od -An -v -tx1 | tr -d ' \n'; }
 if command -v openssl >/dev/null; then sum() { openssl dgst -sha1 -r | cut -c1-40; }; else sum() { sha1sum | cut -c1-40; }; fi
 body() { dd if="$1" bs=1M iflag=count_bytes,nonblock count="$2" status=none; }
-size() { size=$(stat -L -c %s -- "$1" 2>/dev/null); case $size in '' | *[!0-9]*) size=20 ;; esac; [ "$size" -ge 20 ] || size=20; }
+end() { dd if="$1" bs=64k iflag=skip_bytes,count_bytes,nofollow,nonblock skip="$(($2 < $3 ? 0 : $2 - $3))" count="$3" status=none; }
+size() { size=$(stat -L -c %s -- "$1" 2>/dev/null); case $size in '' | *[!0-9]*) size=20 ;; esac; if [ "$size" -lt 20 ]; then size=20; fi; }
 sum_body() { size "$1"; body "$1" "$((size - 20))" | sum; }"""
 
 # stems DIRECTORY: the names, without suffix, of the packs there that git would read (through links, too), each ended by a NUL. What is too
@@ -122,32 +123,41 @@ shift 2
 for f; do rm -rf -- "./$f" || exit 4; done
 """.replace("PLACES", PLACES)
 
-# $1 a pack directory, $2 `whole`, `trailers` (the packs themselves are not read) or `stored` (whole, and on disk for long).
+# $1 a pack directory, $2 `trailers` (the packs themselves are not read), `stored` (they are on disk for long), or `anew`: an
+# index is made in our scratch, $3, of each pack whose name is not in $4, as that of the volume may be a stranger's by now.
 # For each pack: name, bytes of the pack, SHA-1 of all but its last 20 bytes, those last 20 bytes, the pack checksum in the
-# index, the SHA-1 of all but the index's last 20 bytes, those last 20 bytes.
+# index, the SHA-1 of all but the index's last 20 bytes, those last 20 bytes, and the SHA-1 of the whole index, the one that was made if one was.
 CHECK_PACKS = r"""
 cd -- "$1" 2>/dev/null || exit 0
 SUM
-end() { dd if="$1" bs=64k iflag=skip_bytes,count_bytes,nofollow,nonblock skip="$(($2 < $3 ? 0 : $2 - $3))" count="$3" status=none; }
-set -- "$1" "$2" pack-*.pack
-[ -e "$3" ] || exit 0
+EMPTY_GIT
+how=$2 scratch=$3 known=" $4 "
+set -- pack-*.pack
+[ -e "$1" ] || exit 0
 syncing= most=
-[ "$2" = stored ] || most=$(df -B1 --output=size . | tail -n 1 | tr -d ' ')  # a file may say that it is larger than the volume
+[ "$how" = stored ] || most=$(df -B1 --output=size . | tail -n 1 | tr -d ' ')  # a file may say that it is larger than the volume
 case $most in *[!0-9]*) most= ;; esac  # some file systems do not say
-[ "$2" = stored ] || { sync -- pack-* & syncing=$!; }  # the disk works while the processor does
+[ "$how" = stored ] || { sync -- pack-* & syncing=$!; }  # the disk works while the processor does
 for p in pack-*.pack; do
     p=${p%.pack}
     size "./$p.pack"; pack=$size
     size "./$p.idx"; index=$size
     if [ -L "$p.pack" ] || [ -L "$p.idx" ] || [ "$((pack + index))" -gt "${most:-$((pack + index))}" ]; then echo "$p"; continue; fi
-    printf '%s %s %s %s %s %s %s\n' "$p" "$pack" \
-        "$(if [ "$2" != trailers ]; then body "$p.pack" $((pack - 20)) | sum; else end "$p.pack" "$pack" 20 | hex; fi)" \
+    right=./$p.idx
+    case $how$known in anew*" $p "*) ;; anew*)
+        right=$scratch/anew.idx
+        rm -f -- "$right"
+        empty_git "$scratch/anew" && { [ ! -f "$p.pack" ] || GIT_DIR=$scratch/anew git index-pack -o "$right" "./$p.pack" >/dev/null; }
+        case $? in 0) ;; 126 | 127 | 1[3-9]?) exit 4 ;; *) echo "$p"; continue ;; esac
+    esac
+    printf '%s %s %s %s %s %s %s %s\n' "$p" "$pack" \
+        "$(if [ "$how" != trailers ]; then body "$p.pack" $((pack - 20)) | sum; else end "$p.pack" "$pack" 20 | hex; fi)" \
         "$(end "$p.pack" "$pack" 20 | hex)" \
         "$(end "$p.idx" "$index" 40 | head -c 20 | hex)" \
-        "$(body "$p.idx" $((index - 20)) | sum)" "$(end "$p.idx" "$index" 20 | hex)"
+        "$(body "$p.idx" $((index - 20)) | sum)" "$(end "$p.idx" "$index" 20 | hex)" "$(size "$right"; body "$right" "$size" | sum)"
 done
 [ -z "$syncing" ] || wait "$syncing" || exit 4
-""".replace("SUM", _SUM)
+""".replace("SUM", SUM).replace("EMPTY_GIT", _EMPTY_GIT)
 
 # $1 a directory, or `arrived` and root and slot where it is that slot's quarantine, whose files are to be on disk afterwards and to be alone; then names of
 # files: the SHA-1, whole,
@@ -246,7 +256,7 @@ rm -rf -- "$out".?*
 """.replace("LOOSE", _LOOSE)
     .replace("BROKEN", _BROKEN)
     .replace("PAIR", _PAIR)
-    .replace("SUM", _SUM)
+    .replace("SUM", SUM)
     .replace("EMPTY_GIT", _EMPTY_GIT)
 )
 
@@ -318,7 +328,7 @@ printf 'loose %s\nempty %s\n' "$(wc -l <"$out.false")" "$(wc -l <"$out.empty")"
     .replace("BROKEN_APART", _BROKEN_APART)
     .replace("BROKEN", _BROKEN)
     .replace("PAIR", _PAIR)
-    .replace("SUM", _SUM)
+    .replace("SUM", SUM)
     .replace("EMPTY_GIT", _EMPTY_GIT)
 )
 

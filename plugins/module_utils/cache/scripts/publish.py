@@ -6,38 +6,57 @@
 from __future__ import annotations
 
 from .look import CONFIG_MOST, INSPECT
+from .objects import SUM
 from .places import PLACES
 from .repair import LOOSE_AWAY
 from .tidy import LEFT, STAMPED, TIDY, WORK
 
-# $1 root, $2 our scratch directory, $3 our slot, $4 the entry's git directory (both below the root), then base names of packs: durable first,
-# the index last. Ours were checked: what is there under a pack's name and differs is not what its name says, or an index that may hide objects.
-# Ours takes its place, by a rename.
+# Shell functions. Packs are given as their base name, a dot, and the SHA-1 of the index.
+#
+# right FILE SHA-1: whether a file of a pack in the working directory is what the pack's name says, or its index.
+# settle PACK…: the packs move from "$from" into the working directory, durable first and the indexes last, where what is right already stays. What
+# was checked in the quarantine may have been changed until then, so all of it is read here; before, its stamp is taken, so that no later change
+# has that stamp. For that all is on disk (a mapped page that is not changes without a new time), and the clock of file times has gone on.
+_SETTLE = SUM + r"""
+right() {
+    [ -f "./$1" ] && [ ! -L "./$1" ] || return 1
+    case $1 in
+        *.pack) size "./$1" && of=$(sum_body "./$1") && [ "pack-$of.pack" = "$1" ] && [ "$(end "./$1" "$size" 20 | hex)" = "$of" ] ;;
+        *) [ "$(content "./$1" | sum)" = "$2" ] ;;
+    esac
+}
+settle() {
+    for suffix in pack idx; do
+        for p; do
+            f=${p%.*}.$suffix
+            right "$f" "${p#*.}" || { sync -- "$from/$f" && away "./$f" && mv -f -T -- "$from/$f" "./$f"; } || return 6
+        done
+        for p; do sync -- "./${p%.*}.$suffix" || return 6; done
+        sleep 0.02
+        for p; do
+            f=${p%.*}.$suffix
+            find "./$f" STAMPED >>"$scratch/proved" || return 6
+            right "$f" "${p#*.}" || { rm -f -- "./$f"; changed "$f"; }
+        done
+    done
+}
+"""
+
+# $1 root, $2 our scratch directory, $3 our slot, $4 the entry's git directory (both below the root), then packs. What is there under a pack's name and
+# is not right is not what its name says, or an index that may hide objects: ours takes its place, by a rename.
 MOVE_PACKS = r"""
 TIDY
+SETTLE
 root=$1 scratch=$2 slot=$3 git=$4
 shift 4
 umask 022
 at "$slot/objects/pack"
 exec 8<.
 from=/proc/self/fd/8
-for p; do
-    sync -- "$from/$p.pack" "$from/$p.idx" || exit 4
-done
 made "$git/objects/pack"
-same() { [ "$(stat -c %s -- "$1")" = "$(stat -c %s -- "$2")" ] && [ "$(content "$1" | sha1sum)" = "$(content "$2" | sha1sum)" ]; }
-for p; do
-    for f in "$p.pack" "$p.idx"; do
-        if [ -d "./$f" ] && [ ! -L "./$f" ]; then
-            away "./$f" || exit 5
-        elif [ -f "./$f" ] && [ ! -L "./$f" ] && same "$from/$f" "./$f"; then
-            continue
-        fi
-        mv -f -T -- "$from/$f" "./$f" && find "./$f" STAMPED >>"$scratch/proved" || exit 6
-    done
-done
+settle "$@" || exit $?
 sync -- .
-""".replace("TIDY", TIDY).replace("STAMPED", STAMPED)
+""".replace("TIDY", TIDY).replace("SETTLE", _SETTLE).replace("STAMPED", STAMPED)
 
 # $1 root, $2 our scratch directory, $3 an entry's git directory, below the root, then key value …: set where they are not set so. Done in
 # a copy, as git follows links.
@@ -110,13 +129,14 @@ loose_away "$5"
 """.replace("TIDY", TIDY).replace("LOOSE_AWAY", LOOSE_AWAY)
 
 # $1 root, $2 the name, $3 our slot, below the root (gone afterwards), $4 `replace` where something unusable is there, $5 its configuration, $6 our
-# scratch directory, then the base names of its packs: those that were checked, and no others. By standard input come the line of HEAD, then
+# scratch directory, then its packs: those that were checked, and no others. By standard input come the line of HEAD, then
 # refs, `id name` lines in the order of names: they are bytes, which an argument need not carry. Everything is on disk before the one rename, and
 # what was there before comes back where that fails. Nobody uses the new repository yet, so its refs are written as one file; every id
 # must be there.
 _PUBLISH_NEW = (
     r"""
 TIDY
+SETTLE
 umask 022
 root=$1 to=$2 slot=$3 how=$4 scratch=$6 n=$6/new
 rm -rf -- "$n" && mkdir -p -- "$n/refs" && cat >"$n/lines" || exit 3
@@ -137,11 +157,10 @@ exec 6<.
 mkdir -- ./info ./pack && into pack || exit 3
 exec 5<.
 at "$slot/objects/pack"
-for p; do
-    for f in "$p.pack" "$p.idx"; do
-        mv -f -T -- "./$f" "/proc/self/fd/5/$f" && find "/proc/self/fd/5/$f" STAMPED >>"$scratch/proved" || exit 4
-    done
-done
+exec 3<.
+from=/proc/self/fd/3
+cd -P -- /proc/self/fd/5 && settle "$@" || exit 4
+exec 3<&-
 ln -s -- /proc/self/fd/6 "$n/objects" && sed 1d "$n/packed-refs" | cut -d' ' -f1 >"$n/wanted" || exit 3
 mv -- "$n/packed-refs" "$n/lines"
 GIT_DIR=$n git cat-file --batch-check='%(objectname)' <"$n/wanted" >"$n/found" || exit 7
@@ -156,6 +175,7 @@ sync -- .
 clear_slot "${slot##*/}"
 exit 0
 """.replace("TIDY", TIDY)
+    .replace("SETTLE", _SETTLE)
     .replace("LEFT", LEFT)
     .replace("STAMPED", STAMPED)
 )

@@ -61,4 +61,4 @@ class FromWorker:
         for name in files:
             receive_file(repository, self._scratch / name, name, deadline)
         # Into an empty entry git has proved the whole; else the new part is walked where it arrives.
-        return repository.incoming(connected=bool(packs) and not self._worker.entry.usable, deadline=deadline)
+        return repository.incoming(connected=bool(packs) and not self._worker.entry.usable, deadline=deadline, known=packs)

@@ -13,13 +13,14 @@ from ..repository import Incoming, Repository
 
 
 class GitTransfer:
-    """Fetches from one URL."""
+    """Fetches from one URL. ``strangers``: whether the volume is one to which they can write."""
 
     method = Method.GIT
     resumes = False
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, strangers: bool = True) -> None:
         self._url = url
+        self._strangers = strangers
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
         """Nothing can be done before."""
@@ -33,5 +34,5 @@ class GitTransfer:
         repository.quarantine(deadline)
         if lacking:
             repository.fetch(self._url, repository.new_ids(entry, snapshot), entry, deadline, progress)
-            return repository.incoming(connected=True, deadline=deadline, just_indexed=True)
+            return repository.incoming(connected=True, deadline=deadline, just_indexed=not self._strangers)
         return repository.incoming(connected=False, deadline=deadline)

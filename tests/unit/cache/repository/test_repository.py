@@ -135,7 +135,7 @@ def test_an_index_that_was_cut_short_is_found_and_mended(tmp_path: Path, upstrea
 
 
 def test_an_index_of_another_pack_is_found() -> None:
-    line = f"pack-x 10 {'a' * 40} {'a' * 40} {'b' * 40} {'c' * 40} {'c' * 40}"
+    line = f"pack-x 10 {'a' * 40} {'a' * 40} {'b' * 40} {'c' * 40} {'c' * 40} {'d' * 40}"
     with pytest.raises(BadPack, match="The index of pack pack-x in here belongs to another pack"):
         parse_checks(line, "here")
 

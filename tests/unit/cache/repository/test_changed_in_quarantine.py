@@ -1,0 +1,121 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A stranger who changes a pack or an index of the quarantine between two steps of ours, on a sandbox's volume."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress
+from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.upstream.server import GitServer
+from ansible_collections.packit.deployment.tests.volumes import poison
+
+from .driver import LocalKeeper, fill
+from .test_worker_unknown import WorkerInUse
+
+
+class Stranger(LocalShell):
+    """Acts before a script of ours that works on the sandbox's volume, once."""
+
+    def __init__(self, root: Path, before: str, act: Callable[[Path], None]) -> None:
+        super().__init__()
+        self.acted = False
+        self._root = root
+        self._before = before
+        self._act = act
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        deadline: Deadline,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Completed:
+        packs = self._root / scripts.WORK / "one/objects/pack"
+        if not self.acted and self._before in argv and any(str(self._root) in word for word in argv) and list(packs.glob("*.idx")):
+            self.acted = True
+            self._act(packs)
+        return super().run(argv, deadline=deadline, stdin=stdin, env=env, progress=progress)
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[GitServer]:
+    make.make(tmp_path / "upstream/one.git", commits=6)
+    with GitServer(tmp_path / "upstream") as server:
+        yield server
+
+
+def swapping(upstream: GitServer) -> Callable[[Path], None]:
+    """Two blobs of one of the indexes trade places; its own checksum is right again."""
+
+    def swap(packs: Path) -> None:
+        for index in packs.glob("*.idx"):
+            listed = make.git(upstream.root / "one.git", "show-index", stdin=index.read_bytes()).splitlines()
+            here = {line.split()[1] for line in listed}
+            one, two = [value for value in poison.blobs(upstream.root / "one.git") if value in here][:2]
+            poison.swap_offsets(index, one, two)
+
+    return swap
+
+
+def rewrite(packs: Path) -> None:
+    """A byte of a pack is another one, in the same file with the same time of its last change."""
+    pack = next(packs.glob("*.pack"))
+    before = pack.stat()
+    pack.chmod(0o644)
+    with pack.open("r+b") as file:
+        file.seek(40)
+        byte = file.read(1)
+        file.seek(40)
+        file.write(bytes([byte[0] ^ 1]))
+    os.utime(pack, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+
+@pytest.mark.parametrize(
+    ("keeper", "method"), [(LocalKeeper, "git"), (WorkerInUse, "git"), (LocalKeeper, "rsync")], ids=["from the worker", "git", "rsync"]
+)
+def test_an_index_that_is_changed_before_it_is_looked_at_is_found(
+    tmp_path: Path, upstream: GitServer, keeper: type[LocalKeeper], method: str
+) -> None:
+    before = scripts.SUMS if method == "rsync" else scripts.CHECK_PACKS
+    stranger = Stranger(tmp_path / "sandbox", before, swapping(upstream))
+    result = fill(tmp_path, upstream.url("one.git"), method=method, keeper=keeper(tmp_path, stranger))
+    assert stranger.acted
+    entry = tmp_path / "sandbox/one"
+    if entry.exists():
+        make.git(entry, "fsck", "--full")
+    else:
+        assert "somebody changed pack-" in result.sandbox.projects[0].error
+
+
+@pytest.mark.parametrize("method", ["git", "rsync"])
+@pytest.mark.parametrize("act", [swapping, lambda _upstream: rewrite], ids=["index", "pack"])
+def test_what_is_changed_after_it_was_looked_at_is_not_published(
+    tmp_path: Path, upstream: GitServer, act: Callable[[GitServer], Callable[[Path], None]], method: str
+) -> None:
+    stranger = Stranger(tmp_path / "sandbox", scripts.PUBLISH_NEW, act(upstream))
+    keeper = LocalKeeper(tmp_path, stranger)
+    result = fill(tmp_path, upstream.url("one.git"), method=method, keeper=keeper)
+    assert stranger.acted and "somebody changed pack-" in result.sandbox.projects[0].error
+    make.git(tmp_path / "sandbox/one", "fsck", "--full")  # what the worker has came instead, by way of this machine
+    assert not fill(tmp_path, upstream.url("one.git"), method=method, keeper=keeper).sandbox.failed
+
+    make.commit(upstream.root / "one.git", number=3)
+    again = Stranger(tmp_path / "sandbox", scripts.MOVE_PACKS, act(upstream))
+    keeper.shell = again
+    result = fill(tmp_path, upstream.url("one.git"), method=method, keeper=keeper)
+    assert again.acted and "somebody changed pack-" in result.sandbox.projects[0].error
+    make.git(tmp_path / "sandbox/one", "fsck", "--full")
+    assert not fill(tmp_path, upstream.url("one.git"), method=method, keeper=keeper).sandbox.failed
+    make.git(tmp_path / "sandbox/one", "fsck", "--full")
