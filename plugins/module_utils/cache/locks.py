@@ -29,7 +29,7 @@ def wait_for_locks(shell: Shell, path: str, completed: Completed, minutes: int, 
     words = []
     for line in lines:
         made, _space, name = line.partition(" ")
-        if f"/{name.removesuffix('.lock')}" in completed.stderr and made.isdecimal() and now.isdecimal():
+        if f"/{name.removesuffix('.lock').removeprefix('info/')}" in completed.stderr and made.isdecimal() and now.isdecimal():
             age = (int(now) - int(made)) // 60
             words.append(f"{printable(name[:80])} is {max(0, age)} minutes old, and is removed by a run in {max(0, minutes - age)} minutes")
     named = "; ".join(words[:_NAMED]) or f"A lock is removed by a run that finds it {minutes} minutes old"

@@ -81,7 +81,8 @@ def bridge(repository: Repository, entry: Entry, layout: Layout, deadline: Deadl
     """Give the entry's objects the path of the other layout too, as the worker's checkouts name it. Raises CommandFailed."""
     if entry.layout is layout or entry.bridged or entry.layout is None:
         return entry
-    repository.script(scripts.BRIDGE, (repository.root, repository.name, entry.layout.value, repository.scratch), deadline)
+    _locking(repository, scripts.argv(scripts.BRIDGE, repository.root, repository.name, entry.layout.value, repository.scratch), deadline)
+    repository.clean(deadline)
     return replace(entry, bridged=True)
 
 
@@ -128,7 +129,7 @@ def _publish_refs(repository: Repository, entry: Entry, snapshot: Snapshot, patt
             _remake(repository, entry, snapshot, refs, deadline)
     if entry.layout is Layout.BARE and entry.head != _head_line(snapshot) and "HEAD" not in entry.remade:
         arguments = (repository.root, repository.scratch, repository.below(entry))
-        repository.script(scripts.HEAD, arguments, deadline, encoded(f"{_head_line(snapshot)}\n"))
+        _locking(repository, scripts.argv(scripts.HEAD, *arguments), deadline, encoded(f"{_head_line(snapshot)}\n"))
     return refs
 
 

@@ -218,6 +218,7 @@ clean_entry() {
         find ./objects \( -name 'tmp_*' -o -name '.tmp-*' \) -type f $old -print -delete
         # A lock of git's is a file; anything else of that name is nobody's, and in the way of all.
         find . -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) \( ! -type f -o -type f $locks \) -print -prune -execdir rm -rf -- {} +
+        [ ! -d ./info ] || [ -L ./info ] || find ./info -maxdepth 1 -name '*.lock' \( ! -type f -o -type f $locks \) -print -prune -execdir rm -rf -- {} +
         [ ! -d ./refs ] || find ./refs -name '*.lock' \( ! -type f -o -type f $locks \) -print -prune -execdir rm -rf -- {} +
         # What speaks for objects instead of them. git reads these of a reference too, and what they say may be wrong; none is needed.
         find ./objects -mindepth 1 -maxdepth 1 -type f \( -name info -o -name pack \) -print -delete
@@ -272,6 +273,7 @@ cd -- "$1" || exit 3
         if [ -L "$g" ] || [ ! -d "$g/refs" ] || [ -L "$g/refs" ]; then continue; fi
         find "$g" -maxdepth 1 -type f \( -name '*.lock' -o -name packed-refs.new \) -printf '%Ts %P\0'
         find "$g/refs" -type f -name '*.lock' -printf '%Ts refs/%P\0'
+        [ -L "$g/info" ] || find "$g/info" -maxdepth 1 -type f -name '*.lock' -printf '%Ts info/%P\0' 2>/dev/null
     done
 } | head -z -n 101
 """

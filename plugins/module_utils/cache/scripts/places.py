@@ -46,8 +46,9 @@ made() {
 content() { dd if="$1" iflag=nofollow,nonblock bs=1M status=none; }
 fresh() { dd of="./$1" conv=excl bs=1M status=none; }
 put() {
-    fresh "$2.lock" <"$1" || return
+    : | fresh "$2.lock" || return  # from here on the lock is ours, and goes again where the volume is full
     if [ -d "./$2" ] && [ ! -L "./$2" ]; then away "./$2"; fi
-    sync -- "./$2.lock" && mv -f -T -- "./$2.lock" "./$2" || { rm -f -- "./$2.lock"; return 1; }
+    dd if="$1" of="./$2.lock" oflag=nofollow,nonblock bs=1M status=none && sync -- "./$2.lock" &&
+        mv -f -T -- "./$2.lock" "./$2" || { rm -f -- "./$2.lock"; return 1; }
 }
 """.replace("CHANGED", str(CHANGED))

@@ -12,6 +12,7 @@ import shutil
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +21,17 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
 from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Use
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Layout, Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import BadPack, parse_checks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.publication import bridge, own_snapshot, publish
 from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.scripts.tidy import TIDY
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed, Completed
+from ansible_collections.packit.deployment.plugins.module_utils.shell import KILLED, CommandFailed, Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -269,10 +272,51 @@ def test_a_lock_that_was_made_since_the_take_is_told(tmp_path: Path, upstream: G
     assert not fill(tmp_path, upstream.url("one.git"), keeper=keeper).sandbox.failed
 
 
-@pytest.mark.parametrize("left", ["packed-refs.lock", "packed-refs.new", "config.lock", "refs/heads/main.lock"])
+class Killed(LocalShell):
+    """Is killed where it has made its lock, in a script on the sandbox's volume."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self._text = text
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:  # type: ignore[override]
+        killed = self._text.replace('sync -- "./$2.lock"', "kill -KILL $$")
+        here = any("sandbox" in word for word in argv)
+        return super().run([killed if here and word == self._text else word for word in argv], **more)
+
+
+@pytest.mark.parametrize("text", [scripts.HEAD, scripts.BRIDGE], ids=["HEAD", "exclude"])
+def test_a_run_that_is_killed_at_its_lock_stops_no_later_one(tmp_path: Path, text: str) -> None:
+    """On a volume that another pod has mounted, a lock without a mark is left alone until it is old."""
+    make.make(tmp_path / "sandbox/one/.git" if text == scripts.BRIDGE else tmp_path / "sandbox/one", commits=2)
+    killed = Repository(Killed(text), str(tmp_path / "sandbox"), "one", str(tmp_path / "scratch"), Limits())
+    entry, _removed = killed.take(deadline())
+    with pytest.raises(CommandFailed) as caught:
+        if text == scripts.BRIDGE:
+            bridge(killed, entry, Layout.BARE, deadline())
+        else:
+            snapshot = replace(own_snapshot(entry), head="refs/heads/feature")
+            publish(killed, entry, killed.incoming(False, deadline()), snapshot, lambda _name: True, True, deadline())
+    assert caught.value.completed.returncode == KILLED
+    (lock,) = (tmp_path / "sandbox/one").rglob("*.lock")
+    repository(tmp_path, tmp_path / "sandbox").take(deadline())
+    assert not lock.exists()
+
+
+def test_a_volume_that_is_full_gets_no_lock_that_stays(tmp_path: Path) -> None:
+    (tmp_path / "root/one").mkdir(parents=True)
+    text = f"{TIDY}\nroot=$1\nat one\nput $2 packed-refs"
+    argv = scripts.argv(f"ulimit -f 1; {text}", str(tmp_path / "root"), str(tmp_path / "large"))
+    (tmp_path / "large").write_bytes(bytes(100_000))
+    assert LocalShell().run(argv, deadline=deadline()).returncode
+    assert not list((tmp_path / "root/one").iterdir())
+
+
+@pytest.mark.parametrize("left", ["packed-refs.lock", "packed-refs.new", "config.lock", "info/exclude.lock", "refs/heads/main.lock"])
 def test_what_our_own_git_left_when_it_was_killed_stops_nobody(tmp_path: Path, upstream: GitServer, left: str) -> None:
     filled(tmp_path)
     for side in ("sandbox", "worker"):
+        (tmp_path / side / "one" / left).parent.mkdir(exist_ok=True)
         (tmp_path / side / "one" / left).write_text("")
         slot = tmp_path / side / ".packit-deployment#work/one"
         slot.mkdir(parents=True)
