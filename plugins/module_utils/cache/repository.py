@@ -161,7 +161,7 @@ class Repository:
 
     def clean(self, deadline: Deadline) -> None:
         """Remove our work directory."""
-        self.script(scripts.CLEAN, (self.root, self.name, self.minutes, self._slot, "all", self._whose), deadline)
+        self.script(scripts.CLEAN, (self.root, self.name, self.minutes, self._slot, "all", self._whose, self.scratch), deadline)
 
     def inspect(self, deadline: Deadline) -> Entry:
         """What is there, with its refs' objects looked for: a ref to an absent one breaks every clone."""

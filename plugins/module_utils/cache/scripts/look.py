@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .places import CHANGED
 from .tidy import STAMPED, TIDY, WORK
 
 # Where the git directory of the entry "$e" is: what has lost its HEAD has its objects still. A whole repository at the entry's top is the entry,
@@ -185,7 +186,8 @@ if [ "$(stat -c %s "$1/refs-absent")" -gt MOST ]; then echo many; else cat -- "$
 # $1 root, $2 name, $3 age in minutes, $4 our slot in the work directory, $5 `keep` where packs that an earlier try received,
 # whole or in part, are of use: their checksums tell what they are. Indexes have none that we know before, so they come anew.
 # Kept only where there is nothing else but plain files with one name each, and marked as young: when it is old, the next
-# project's take would remove it. $6 `shared` where another pod has the volume mounted too: else a lock is nobody's, of whatever age.
+# project's take would remove it. $6 `shared` where another pod has the volume mounted too: else a lock is nobody's, of whatever age. $7 our scratch
+# directory: of what else is in the work directory, what this hold has received of other projects stays, however long ago that was.
 # Prints what was removed of the entry.
 CLEAN = (
     r"""
@@ -232,6 +234,8 @@ locks=$old  # packed-refs.new is what git writes under packed-refs.lock: where i
 [ "$6" = shared ] || locks=
 [ ! -f "./WORK/$4/locks" ] || locks=  # a run of ours was killed while it had them: nobody else can have been at work here since
 clean_entry "$@"  # first: with the slot goes the mark of whose locks they are
+ended() { case $1 in CHANGED | 12[67] | 1[3-9]?) exit "$1" ;; esac }
+ended $?
 [ -d ./WORK ] || exit 0
 (
     into WORK
@@ -244,12 +248,20 @@ clean_entry "$@"  # first: with the slot goes the mark of whose locks they are
     else
         away "./$4"
     fi
-    find . -mindepth 1 -maxdepth 1 ! -name "$4" $old -exec rm -rf -- {} + 2>/dev/null
+    tag=${4#"$2"}
+    for d in ./* ./.[!.]* ./..?*; do
+        of=${d#./} of=${of%"$tag"}
+        if [ "$d" != "./$4" ] && { [ "$d" != "./$of$tag" ] || [ ! -d "${7%/*}/$of" ]; }; then
+            find "$d" -maxdepth 0 $old -exec rm -rf -- {} + 2>/dev/null
+        fi
+    done
 )
+ended $?
 rmdir ./WORK 2>/dev/null
 exit 0
 """.replace("TIDY", TIDY)
     .replace("GIT_DIRECTORY", _GIT_DIRECTORY)
+    .replace("CHANGED", str(CHANGED))
     .replace("WORK", WORK)
 )
 
@@ -258,7 +270,8 @@ exit 0
 TAKE = (
     f"clean() ({CLEAN})\ninspect() ({INSPECT})\n"
     + r"""
-clean "$1" "$2" "$3" "$6" "$7" "$8" | { head -n 1000 | sed 's/^/removed /'; cat >/dev/null; }
+{ code=$({ { clean "$1" "$2" "$3" "$6" "$7" "$8" "$4"; echo $? >&3; } | { head -n 1000 | sed 's/^/removed /'; cat >/dev/null; } >&4; } 3>&1); } 4>&1
+[ "$code" = 0 ] || ! (cd -- "$1") 2>/dev/null || exit "${code:-3}"
 rm -f -- "$4/proved"
 inspect "$1" "$2" "$3" "$4" "$5"
 """

@@ -190,6 +190,29 @@ def test_files_that_make_an_entry_unusable(tmp_path: Path, path: str, content: s
     assert words in found.reason and not found.whole
 
 
+@pytest.mark.parametrize("tag", ["", "#run"])
+def test_what_this_hold_has_received_outlives_the_takes_of_a_long_hold(tmp_path: Path, tag: str) -> None:
+    (tmp_path / "root").mkdir()
+    one, two = (
+        Repository(LocalShell(), str(tmp_path / "root"), name, str(tmp_path / "scratch"), Limits(), tag=tag) for name in ("one", "two")
+    )
+    one.take(deadline())
+    one.expect(["pack-x"], 1, deadline())
+    for slot in ("one", "earlier"):
+        at = tmp_path / f"root/.packit-deployment#work/{slot}{tag}"
+        at.mkdir(exist_ok=True)
+        os.utime(at, (OLD, OLD))
+    two.take(deadline())
+    assert [path.name for path in (tmp_path / "root/.packit-deployment#work").iterdir()] == [f"one{tag}"]
+
+
+def test_a_take_during_which_somebody_changes_the_place_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "root").mkdir()
+    monkeypatch.setattr(scripts, "TAKE", scripts.TAKE.replace("clear_work\n", "changed one\n"))
+    with pytest.raises(CommandFailed, match="somebody changed one in the middle of the work"):
+        repository(tmp_path, tmp_path / "root").take(deadline())
+
+
 def test_an_old_quarantine_that_is_gone_on_with_outlives_the_next_projects_take(tmp_path: Path) -> None:
     """The worker's volume receives all projects before the first one is published."""
     one, two = (repository(tmp_path, tmp_path / "root", name) for name in ("one", "two"))
