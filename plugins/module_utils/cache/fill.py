@@ -18,7 +18,6 @@ from ..deadline import Deadline
 from ..errors import DeploymentError
 from .entry import Entry, Use, speaks_for_objects
 from .git import Limits
-from .history import missing_behind_refs
 from .keeper import HeldVolume
 from .mending import doubted, salvage, with_history_walked
 from .model import Layout, Project, Role, Snapshot, Volume
@@ -253,7 +252,7 @@ def including(held: Held, worker: Received) -> Held:
 
 def _require_no_gap(repository: Repository, entry: Entry, deadline: Deadline) -> None:
     """Raises Incomplete where refs that are not the project's to change still lead to where something is missing."""
-    left = missing_behind_refs(repository.shell, repository.view(entry, deadline), deadline, env=repository.environment)
+    left = repository.gap(entry, deadline)
     if left:
         raise Incomplete(
             f"{repository.path} in {repository.shell.where} has other refs than the project's, and something is missing behind them: {left}",

@@ -10,19 +10,20 @@ from collections.abc import Mapping
 from ..deadline import Deadline
 from ..shell import KILLED, Shell, checked
 from .git import MORE_MEMORY
+from .steps import run_step
 
 _DIED = 128
 """git's exit code where it gives up by itself; with any other it says nothing about a repository."""
 _SHOWN = 200
 
 
-def missing_behind_refs(shell: Shell, git_dir: str, deadline: Deadline, *, env: Mapping[str, str]) -> str:
-    """What is missing of the history behind the refs of ``git_dir``, in git's words; empty where nothing is.
+def missing_behind_refs(shell: Shell, git_dir: str, deadline: Deadline, size: int, *, env: Mapping[str, str]) -> str:
+    """What is missing of the history behind the refs of ``git_dir``, of ``size`` bytes, in git's words; empty where nothing is.
 
-    Commits only: 1 s and 50 MB for 100,000. That finds what a shallow upstream has cut off. Raises CommandFailed.
+    Commits only: 1 s and 50 MB for 100,000. That finds what a shallow upstream has cut off. Raises CommandFailed, StoodStill.
     """
     argv = ("git", f"--git-dir={git_dir}", "-c", "core.commitGraph=false", "rev-list", "--quiet", "--all")
-    walked = shell.run(argv, deadline=deadline, env=env)
+    walked = run_step(shell, argv, deadline, size, env=env)
     if walked.returncode == _DIED:
         return walked.stderr.strip()[-_SHOWN:] or "git did not say what"
     checked(shell, walked, MORE_MEMORY if walked.returncode == KILLED else "")

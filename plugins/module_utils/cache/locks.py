@@ -9,6 +9,7 @@ from ..deadline import Deadline
 from ..printable import printable
 from ..shell import Completed, Shell
 from . import scripts
+from .steps import run_step
 
 _NAMED = 3
 """How many locks are named."""
@@ -24,7 +25,7 @@ def stopped_by_a_lock(completed: Completed) -> bool:
 
 def wait_for_locks(shell: Shell, path: str, completed: Completed, minutes: int, deadline: Deadline) -> str:
     """Return what to do about the locks in the entry at ``path`` that stopped git. They count as left behind when they are ``minutes`` old."""
-    listed = shell.run(scripts.argv(scripts.LOCKS, path), deadline=deadline)
+    listed = run_step(shell, scripts.argv(scripts.LOCKS, path), deadline, 0)
     now, *lines = listed.stdout.decode("utf-8", "surrogateescape").split("\0")
     words = []
     for line in lines:

@@ -13,7 +13,6 @@ from ..shell import KILLED, CommandFailed
 from . import scripts
 from .entry import Entry, Use
 from .git import MORE_MEMORY
-from .history import missing_behind_refs
 from .packs import Checksums, loose_words
 from .repository import DIED, Incoming, Repository
 
@@ -51,7 +50,7 @@ def with_history_walked(repository: Repository, entry: Entry, deadline: Deadline
     """The entry, to be mended where its history has a gap: earlier versions took what a shallow upstream sent for whole. Reads all commits."""
     if not entry.whole:
         return entry
-    gap = missing_behind_refs(repository.shell, repository.view(entry, deadline), deadline, env=repository.environment)
+    gap = repository.gap(entry, deadline)
     return repository.good_objects(replace(entry, use=Use.MEND, reason=_missing(gap)), deadline) if gap else entry
 
 

@@ -114,8 +114,8 @@ class Mirror:
         self._script(_OPEN, (self._path, *settings), deadline)
         checks = self._script(scripts.CHECK_PACKS, (f"{self._path}/objects/pack", "stored"), deadline).text()
         try:
-            parse_checks(checks, self._shell.where)
-            damaged = bool(missing_behind_refs(self._shell, self._path, deadline, env=self.environment))
+            size = sum(pack.bytes for pack in parse_checks(checks, self._shell.where))
+            damaged = bool(missing_behind_refs(self._shell, self._path, deadline, size, env=self.environment))
         except BadPack:
             damaged = True
         if damaged:

@@ -99,8 +99,8 @@ def _counted(worker: Contents, sandbox: Side, recorded: Inventory | None, deadli
 
 
 def fetch_file(repository: Repository, path: str, to: Path, deadline: Deadline, most: int | None = None) -> None:
-    """Bring a file, or its first ``most`` bytes, from where a repository is to this machine. Raises CommandFailed, PlaceLost."""
-    argv = ("cat", "--", path) if most is None else ("head", "-c", str(most), "--", path)
+    """Bring a plain file, or its first ``most`` bytes, from where a repository is to this machine. Raises CommandFailed, PlaceLost."""
+    argv = scripts.argv(scripts.SEND, path, "" if most is None else str(most))
     checked(repository.shell, repository.shell.download(argv, to, deadline=deadline))
 
 

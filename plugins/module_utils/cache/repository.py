@@ -20,6 +20,7 @@ from . import scripts
 from .entry import Entry, NotUnderstood, Use, left_behind, parse_entry, too_many_refs
 from .fetching import fetch
 from .git import MORE_MEMORY, Limits, configuration, environment
+from .history import missing_behind_refs
 from .locks import AGAIN, stopped_by_a_lock, wait_for_locks
 from .model import Snapshot
 from .packs import (
@@ -389,6 +390,10 @@ class Repository:
             self._bytes,
             env={**self.environment, "GIT_DIR": self.view(entry, deadline)},
         )
+
+    def gap(self, entry: Entry, deadline: Deadline) -> str:
+        """What is missing of the history behind the refs that can be believed; see ``missing_behind_refs``."""
+        return missing_behind_refs(self.shell, self.view(entry, deadline), deadline, self._bytes, env=self.environment)
 
     @property
     def false_loose_file(self) -> str:

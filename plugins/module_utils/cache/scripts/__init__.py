@@ -24,6 +24,7 @@ from .objects import (
     QUARANTINE,
     QUARANTINED,
     RECEIVE,
+    SEND,
     SUMS,
 )
 from .places import CHANGED, OPEN
@@ -70,6 +71,7 @@ __all__ = [
     "REMOVE",
     "REPAIR",
     "SALVAGE",
+    "SEND",
     "SETTINGS",
     "SUMS",
     "TAKE",

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from .objects import SUM
 from .places import PLACES
 
 _EMPTY = r"""
@@ -61,22 +62,23 @@ SALVAGE = (
 LC_ALL=C
 export LC_ALL
 PLACES
+SUM
 root=$1 p=$4 s=$3/salvage lost=$3/lost known=$3/ids
 empty "$s"
 made "$2/objects/pack"
 exec 8<.
 GIT_DIR=$s
 export GIT_DIR
-if [ -f "$p.pack" ] && [ "$(head -c -20 "$p.pack" | sha1sum | cut -c1-40)" = "$(tail -c 20 "$p.pack" | od -An -v -tx1 | tr -d ' \n')" ]; then
-    if sum=$(git index-pack -o "$s/new.idx" "$p.pack"); then
-        sum=pack-${sum##*[!0-9a-f]}
-        rm -rf -- "./$sum.pack" "./$sum.idx"
-        ln -- "$p.pack" "./$sum.pack" 2>/dev/null || content "$p.pack" | fresh "$sum.pack" || exit 4
-        fresh "$sum.idx" <"$s/new.idx" || exit 4
+if [ -f "$p.pack" ] && size "$p.pack" && [ "$(sum_body "$p.pack")" = "$(end "$p.pack" "$size" 20 | hex)" ]; then
+    if name=$(git index-pack -o "$s/new.idx" "$p.pack"); then
+        name=pack-${name##*[!0-9a-f]}
+        rm -rf -- "./$name.pack" "./$name.idx"
+        ln -- "$p.pack" "./$name.pack" 2>/dev/null || content "$p.pack" | fresh "$name.pack" || exit 4
+        fresh "$name.idx" <"$s/new.idx" || exit 4
         exit 0
     fi
 fi
-git show-index <"$p.idx" >"$s/index" || exit 0
+listed "$p.idx" >"$s/index" || exit 0
 cut -d' ' -f2 "$s/index" | sort -u | comm -23 - "$known" >"$s/wanted"
 [ -s "$s/wanted" ] || exit 0
 : >"$s/good"
@@ -93,7 +95,7 @@ if [ -f "$p.pack" ]; then
     } || exit 5
 fi
 comm -23 "$s/wanted" "$s/good" >>"$lost"
-""".replace("PLACES", PLACES)
+""".replace("PLACES", PLACES).replace("SUM", SUM)
 )
 
 # $1 ids, $2 others (both sorted), $3 the output: those that are in both.

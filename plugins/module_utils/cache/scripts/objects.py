@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .places import PLACES
+from .places import CHANGED, PLACES
 from .tidy import STAMPED, WORK
 
 # The ids of the loose objects in "$d"; through links, as a view of good objects is made of some. An empty file is none.
@@ -18,7 +18,7 @@ _LOOSE = (
 _NAMED = _LOOSE.replace(" ! -empty", "")
 
 # The checksums that the index "$i" has of its pack and of itself, in "$pair".
-_PAIR = r"""pair=$(tail -c 40 -- "$i" | od -An -v -tx1 -w20 | tr -d ' ' | paste -d' ' - -)"""
+_PAIR = r"""size "$i"; pair=$(end "$i" "$size" 40 | od -An -v -tx1 -w20 | tr -d ' ' | paste -d' ' - -)"""
 
 # The ids of loose objects in "$d" that git cannot read, or that are others than their names say, sorted in "$out.broken"; fsck's code is in
 # "$code". Below 126 it tells of history, too; 128 that it gave up, and more that it was killed.
@@ -54,13 +54,16 @@ _BROKEN_APART = r"""    all=$d d=$out.part n=0
     sort -u "$out.apart" >"$out.broken" || exit 5
     d=$all code=0"""
 
-# Standard input in hexadecimal digits, and its SHA-1: openssl uses the processor's own instructions, which not every sha1sum does.
+# hex, sum: standard input in hexadecimal digits, and its SHA-1: openssl uses the processor's own instructions, which not every sha1sum does.
+# body, end, size, sum_body, listed: of a file, its first bytes, its last ones, its size, the SHA-1 of all but its last 20 bytes, and what git lists of
+# an index. It may be a pipe by now, which is not waited for.
 SUM = r"""hex() { od -An -v -tx1 | tr -d ' \n'; }
 if command -v openssl >/dev/null; then sum() { openssl dgst -sha1 -r | cut -c1-40; }; else sum() { sha1sum | cut -c1-40; }; fi
 body() { dd if="$1" bs=1M iflag=count_bytes,nonblock count="$2" status=none; }
-end() { dd if="$1" bs=64k iflag=skip_bytes,count_bytes,nofollow,nonblock skip="$(($2 < $3 ? 0 : $2 - $3))" count="$3" status=none; }
+end() { dd if="$1" bs=64k iflag=skip_bytes,count_bytes,nonblock skip="$(($2 < $3 ? 0 : $2 - $3))" count="$3" status=none; }
 size() { size=$(stat -L -c %s -- "$1" 2>/dev/null); case $size in '' | *[!0-9]*) size=20 ;; esac; if [ "$size" -lt 20 ]; then size=20; fi; }
-sum_body() { size "$1"; body "$1" "$((size - 20))" | sum; }"""
+sum_body() { size "$1"; body "$1" "$((size - 20))" | sum; }
+listed() { size "$1"; body "$1" "$size" | git show-index; }"""
 
 # stems DIRECTORY: the names, without suffix, of the packs there that git would read (through links, too), each ended by a NUL. What is too
 # short is none to git.
@@ -113,6 +116,15 @@ root=$1
 at "$2/objects/pack"
 rm -rf -- "./$3" && fresh "$3"
 """.replace("PLACES", PLACES)
+
+# $1 a file, or a link of ours to one, $2 how much of it at the most, or nothing: what is in it. All of a plain file's size; a pipe is none.
+SEND = r"""
+SUM
+[ -f "$1" ] || { echo "error: $1 is no plain file" >&2; exit CHANGED; }
+size "$1"
+[ -z "$2" ] || [ "$2" -gt "$size" ] || size=$2
+body "$1" "$size"
+""".replace("SUM", SUM).replace("CHANGED", str(CHANGED))
 
 # $1 root, $2 a slot, below the root, then names: no such files are in the slot's quarantine any more.
 DISCARD = r"""
@@ -234,13 +246,13 @@ cat >"$out.these"
 for d; do
     [ -d "$d" ] || continue
     for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
-        if [ ! -e "$i" ] || [ ! -e "${i%.idx}.pack" ]; then continue; fi
+        if [ ! -f "$i" ] || [ ! -f "${i%.idx}.pack" ]; then continue; fi
         if [ "$which" != all ]; then
             PAIR
             if grep -qxF -e "$pair" "$out.these"; then [ "$which" = these ]; else [ "$which" = others ]; fi || continue
             [ "$which" != these ] || [ "$(sum_body "$i")" = "${pair#* }" ] || continue
         fi
-        git show-index <"$i" >"$out.one" || { [ $? = 128 ] && continue; exit 4; }
+        listed "$i" >"$out.one" || { [ $? = 128 ] && continue; exit 4; }
         cut -d' ' -f2 "$out.one" >>"$out.raw"
     done
     [ "$which" != these ] || continue
@@ -286,7 +298,7 @@ for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
     [ "$which" = stored ] || grep -qxF -e "$pair" "$out.known" || known=
     [ "$which" = all ] || [ -n "$known" ] || continue
     of=${pair% *}
-    if [ "$(sum_body "$i")" = "${pair#* }" ] && [ "$(sum_body "$p")" = "$of" ] && [ "$(tail -c 20 -- "$p" | hex)" = "$of" ]; then
+    if [ "$(sum_body "$i")" = "${pair#* }" ] && [ "$(sum_body "$p")" = "$of" ] && size "$p" && [ "$(end "$p" "$size" 20 | hex)" = "$of" ]; then
         [ -n "$known" ] || GIT_DIR=$out.git git index-pack --verify "$p" >/dev/null 2>&1
         case $? in
             0) echo "holds $pair" ;;
@@ -344,6 +356,7 @@ HOLDING = r"""
 LC_ALL=C
 export LC_ALL
 wanted=$1 scratch=$2
+SUM
 shift 2
 rm -rf -- "$scratch/held" && mkdir -- "$scratch/held" && : >"$scratch/loose" || exit 3
 n=0
@@ -351,18 +364,18 @@ for d; do
     for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
         p=${i%.idx}.pack
         if [ ! -f "$i" ] || [ ! -f "$p" ]; then continue; fi
-        git show-index <"$i" >"$scratch/one" || { [ $? = 128 ] && continue; exit 4; }
+        listed "$i" >"$scratch/one" || { [ $? = 128 ] && continue; exit 4; }
         cut -d' ' -f2 "$scratch/one" | sort | comm -12 - "$wanted" >"$scratch/both"
         [ -s "$scratch/both" ] || continue
         n=$((n + 1))
         ln -s -- "$p" "$scratch/held/$n.pack" && ln -s -- "$i" "$scratch/held/$n.idx" || exit 3
-        printf 'pack %s %s %s\n' "$(tail -c 40 -- "$i" | head -c 20 | od -An -v -tx1 | tr -d ' \n')" "$(stat -L -c %s -- "$p" "$i" | paste -d' ' - -)" "$n"
+        printf 'pack %s %s %s\n' "$(size "$i"; end "$i" "$size" 40 | head -c 20 | hex)" "$(stat -L -c %s -- "$p" "$i" | paste -d' ' - -)" "$n"
     done
     LOOSE >>"$scratch/loose"
 done
 sort -u "$scratch/loose" | comm -12 - "$wanted" >"$scratch/loose-ids"
 printf 'loose %s\n' "$(wc -l <"$scratch/loose-ids")"
-""".replace("LOOSE", _LOOSE)
+""".replace("LOOSE", _LOOSE).replace("SUM", SUM)
 
 # $1 root, $2 a slot, below the root, $3 the base name of a pack in its quarantine, $4 scratch: its index is made of it. Fails where it is another pack
 # than its name says.
