@@ -116,8 +116,10 @@ printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >"$s/config"
 ln -s -- "$1/$3/objects" "$s/objects" && cat >"$s/commands" || exit 3
 { echo '# pack-refs with: sorted'; cat -- "$2/refs"; } >"$s/packed-refs" || exit 3
 at "$3"
-lock=$(find . -maxdepth 1 \( -name packed-refs.lock -o -name packed-refs.new \) -print -quit && find ./refs -name '*.lock' -print -quit)
-[ -z "$lock" ] || { echo "error: Unable to create '${lock%%[!-0-9A-Za-z./_]*}': File exists." >&2; exit 1; }
+# A lock is a file; a ref's name is bytes, and is told as ``locks.shown`` has it.
+lock=$(find . -maxdepth 1 -type f \( -name packed-refs.lock -o -name packed-refs.new \) -print -quit)
+[ -n "$lock" ] || lock=$(find ./refs -type f -name '*.lock' -print -quit)
+[ -z "$lock" ] || { echo "error: Unable to create '$(printf %s "$lock" | LC_ALL=C tr -c '0-9A-Za-z./_-' '?')': File exists." >&2; exit 1; }
 for verb in delete update; do  # `dev` must be gone before `dev/x` can be made
     grep -a "^$verb " "$s/commands" >"$s/some" || continue
     GIT_DIR=$s git update-ref --no-deref --stdin <"$s/some" || exit $?

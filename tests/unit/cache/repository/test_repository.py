@@ -10,7 +10,7 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +21,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
 from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Use
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.locks import stopped_by_a_lock
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Layout, Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import BadPack, parse_checks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
@@ -280,19 +281,68 @@ def test_a_lock_that_was_made_since_the_take_is_told(tmp_path: Path, upstream: G
     lock = tmp_path / "sandbox/one/packed-refs.lock"
     make.delete_branch(upstream.root / "one.git", "feature")
 
-    class Planting(LocalShell):
-        def run(self, argv: Sequence[str], **more: Any) -> Completed:  # type: ignore[override]
-            if argv[2:3] == (scripts.LOCKING,) and any("sandbox" in word for word in argv):
-                lock.touch()
-            return super().run(argv, **more)
-
-    keeper = LocalKeeper(tmp_path, Planting())
+    keeper = LocalKeeper(tmp_path, Planting(lock.touch))
     (project,) = fill(tmp_path, upstream.url("one.git"), keeper=keeper).sandbox.projects
     assert "packed-refs.lock" in project.error and project.remedy == (
         "Run again: what has made that file since the volume was taken is nobody's, as no other pod has it mounted, and is removed then."
     )
     keeper.shell = LocalShell()
     assert not fill(tmp_path, upstream.url("one.git"), keeper=keeper).sandbox.failed
+
+
+class Planting(LocalShell):
+    """Something is made in the sandbox's entry before the refs are changed."""
+
+    def __init__(self, plant: Callable[[], None]) -> None:
+        super().__init__()
+        self._plant = plant
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:  # type: ignore[override]
+        if argv[2:3] == (scripts.LOCKING,) and scripts.CHANGE_REFS in argv and any("sandbox" in word for word in argv):
+            self._plant()
+        return super().run(argv, **more)
+
+
+@pytest.mark.parametrize(
+    ("name", "told"), [(b"caf\xe9.lock", "caf?.lock"), (b"a\nb.lock", "a?b.lock"), (b"a b\x1b.lock", "a?b?.lock")], ids=ascii
+)
+def test_a_lock_of_an_oddly_named_ref_is_told_as_a_lock(
+    tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch, name: bytes, told: str
+) -> None:
+    monkeypatch.setattr(Held, "shared", True)
+    filled(tmp_path)
+    lock = os.fsencode(tmp_path / "sandbox/one/refs/heads") + b"/" + name
+    make.commit(upstream.root / "one.git")
+    keeper = LocalKeeper(tmp_path, Planting(lambda: os.close(os.open(lock, os.O_CREAT))))
+    (project,) = fill(tmp_path, upstream.url("one.git"), keeper=keeper).sandbox.projects
+    assert f"Unable to create './refs/heads/{told}': File exists" in project.error
+    assert f"refs/heads/{told} is " in project.remedy and " minutes old, and is removed by a run in " in project.remedy
+    assert Path(os.fsdecode(lock)).exists()
+
+
+@pytest.mark.parametrize("name", ["refs/heads/x.lock", "packed-refs.lock", "HEAD.lock"])
+def test_a_directory_with_a_locks_name_is_in_nobodys_way(
+    tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    monkeypatch.setattr(Held, "shared", True)
+    filled(tmp_path)
+    make.commit(upstream.root / "one.git")
+    keeper = LocalKeeper(tmp_path, Planting(lambda: (tmp_path / "sandbox/one" / name / "x").mkdir(parents=True)))
+    (project,) = fill(tmp_path, upstream.url("one.git"), keeper=keeper).sandbox.projects
+    assert project.error == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "lock"),
+    [
+        ("fatal: Unable to create '/v/one/HEAD.lock': File exists.", True),
+        ("dd: failed to open './packed-refs.lock': File exists", True),
+        ("mv: cannot move './block' to '/proc/self/fd/6/block': File exists", False),
+        ("mkdir: cannot create directory './x.lock/y': File exists", False),
+    ],
+)
+def test_what_gits_locks_are_told_by(words: str, lock: bool) -> None:
+    assert stopped_by_a_lock(Completed((), 1, b"", words)) is lock
 
 
 class Killed(LocalShell):
