@@ -29,7 +29,9 @@ options:
     type: str
     default: ""
   src:
-    description: The directory on the controller, whose content is copied. It may not be empty, nor C(/).
+    description:
+      - The directory on the controller, whose content is copied. It may not be empty, nor lead to C(/), by C(..) or a link.
+      - The working directory, and what that is in, are copied only where they are named by an absolute path.
     type: path
     required: true
   dest:

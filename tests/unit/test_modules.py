@@ -48,7 +48,7 @@ def given(monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]) -> None:
 BLANKS = ["", "  "]
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
     *[("pod_rsync", {**POD, "src": blank, "dest": "/x", "delete": True}, "`src` is empty") for blank in (*BLANKS, None)],
-    ("pod_rsync", {**POD, "src": "/", "dest": "/x"}, "`src` is `/`, which is all of this machine"),
+    *[("pod_rsync", {**POD, "src": bad, "dest": "/x"}, f"`src` is `{bad}`, which is all of this machine") for bad in ("/", "/tmp/..")],
     *[("pod_rsync", {**POD, "src": "/usr", "dest": blank}, "`dest` is empty") for blank in (*BLANKS, None)],
     *[("pod_rsync", {**POD, "src": "/usr", "dest": bad}, "`dest` is") for bad in ("/", "/proc/1", "/packit-scratch", "/a/../..", "a")],
     *[("pod_git", {**POD, **PROJECT, "path": blank}, "`path` is empty") for blank in (*BLANKS, None)],

@@ -1,12 +1,12 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Paths as users give them: an empty one is none, and some places are never written to. Pure."""
+"""Paths as users give them: an empty one is none, and some places are never written to, or copied from."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 from ..errors import InvalidOption
@@ -36,10 +36,20 @@ _EMPTY_REMEDY = (
 )
 
 
-def require_source(option: str, value: str) -> None:
-    """Refuse a directory of this machine from which all of it would be copied. Raises InvalidOption."""
-    if not PurePosixPath("/", value).name:
-        raise InvalidOption(f"`{option}` is `{value}`, which is all of this machine.", "Name a directory.")
+def source(option: str, value: str) -> Path:
+    """A path of this machine from which something may be copied, without links and `..`. Raises InvalidOption.
+
+    All of the machine is none, nor is the working directory, or what it is in, where the value does not name it in full: nobody sees which that is.
+    """
+    path, here = Path(value).resolve(), Path.cwd()
+    why = ""
+    if path == Path("/"):
+        why = "all of this machine"
+    elif not value.startswith("/") and path in (here, *here.parents):
+        why = f"{path}, where this runs or what that is in"
+    if why:
+        raise InvalidOption(f"`{option}` is `{value}`, which is {why}.", "Name a directory, such as /srv/clones/one.git.")
+    return path
 
 
 def target(option: str, value: str | None) -> PurePosixPath:

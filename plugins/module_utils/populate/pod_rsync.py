@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import re
 import time
-from pathlib import Path
 from typing import Any
 
 from ..cache.transfer.rsync import IDLE_TIMEOUT, explained, killed
 from ..cluster.client import connect
-from ..cluster.given_paths import require_source, target
+from ..cluster.given_paths import source as given_source
+from ..cluster.given_paths import target
 from ..deadline import Deadline
 from ..errors import DeploymentError, InvalidOption
 from ..local_shell import LocalShell
@@ -36,8 +36,7 @@ _PROBE = 'command -v rsync >/dev/null || exit 7; mkdir -p -- "$1" || exit 8'
 def pod_rsync(module: Any) -> None:
     """Run with a module's parameters and exit it."""
     params = module.params
-    require_source("src", params["src"])
-    source, destination = Path(params["src"]), target("dest", params["dest"])
+    source, destination = given_source("src", params["src"]), target("dest", params["dest"])
     if not source.is_dir():
         raise InvalidOption(f"`src` is no directory on the controller: {source}.")
     client = connect(module)

@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.given_paths import require_paths, require_source, target
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.given_paths import require_paths, source, target
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 
 SPEC = {
@@ -33,11 +35,26 @@ def test_null_is_refused_where_a_path_is_needed_and_else_means_nothing() -> None
         require_paths(SPEC, {**GOOD, "src": None})
 
 
-@pytest.mark.parametrize("value", ["/", "//", "/./", "///."])
-def test_all_of_this_machine_is_no_source(value: str) -> None:
+@pytest.mark.parametrize("value", ["/", "//", "/./", "///.", "/tmp/..", "/tmp/../", "/a/b/../../..", "link"])
+def test_all_of_this_machine_is_no_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    (tmp_path / "link").symlink_to("/")
+    monkeypatch.chdir(tmp_path)
     with pytest.raises(InvalidOption, match="all of this machine"):
-        require_source("src", value)
-    require_source("src", "/srv/clone/")
+        source("src", value)
+
+
+@pytest.mark.parametrize("value", [".", "./", "..", "a/..", "b/../."])
+def test_the_working_directory_that_is_not_named_is_no_source(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    (tmp_path / "playbook/a").mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "playbook")
+    with pytest.raises(InvalidOption, match=f"which is {tmp_path}.*, where this runs or what that is in"):
+        source("src", value)
+    assert source("src", str(tmp_path / "playbook")) == tmp_path / "playbook"
+
+
+@pytest.mark.parametrize("value", ["/srv/clone", "/srv/clone/", "/srv/x/../clone", "//srv/clone/."])
+def test_a_source_is_what_the_path_leads_to(value: str) -> None:
+    assert source("src", value) == Path("/srv/clone")
 
 
 @pytest.mark.parametrize(
