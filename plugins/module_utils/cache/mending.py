@@ -51,7 +51,7 @@ def with_history_walked(repository: Repository, entry: Entry, deadline: Deadline
     if not entry.whole:
         return entry
     gap = repository.gap(entry, deadline)
-    return repository.good_objects(replace(entry, use=Use.MEND, reason=_missing(gap)), deadline) if gap else entry
+    return doubted(repository, replace(entry, use=Use.MEND, reason=_missing(gap)), deadline) if gap else entry
 
 
 def salvage(repository: Repository, entry: Entry, incoming: Incoming, deadline: Deadline) -> tuple[Incoming, int]:

@@ -20,17 +20,19 @@ _NAMED = _LOOSE.replace(" ! -empty", "")
 # The checksums that the index "$i" has of its pack and of itself, in "$pair".
 _PAIR = r"""size "$i"; pair=$(end "$i" "$size" 40 | od -An -v -tx1 -w20 | tr -d ' ' | paste -d' ' - -)"""
 
-# The ids of loose objects in "$d" that git cannot read, or that are others than their names say, sorted in "$out.broken"; fsck's code is in
+# broken: the ids of loose objects in "$d" that git cannot read, or that are others than their names say, sorted in "$out.broken"; fsck's code is in
 # "$code". Below 126 it tells of history, too; 128 that it gave up, and more that it was killed.
-_BROKEN = r"""empty_git "$out.git" || exit 3
+# broken_apart: the same where git gives up on them together: by directories, and in those on which it gives up again, one by one:
+# a thousand of them, as a process for each takes its time. Beyond that none there is what its name says.
+_BROKEN_FUNCTIONS = r"""broken() {
+    empty_git "$out.git" || exit 3
     GIT_DIR=$out.git GIT_OBJECT_DIRECTORY=$d git fsck --no-full --no-dangling --no-reflogs --no-progress >/dev/null 2>"$out.words"
     code=$?
     sed -n 's#^error: .*\(mismatch, found at\|corrupt or missing\|of unknown type .*\): .*/\([0-9a-f]\{2\}\)/\([0-9a-f]\{38\}\)$#\2\3#p' "$out.words" |
-        sort -u >"$out.broken" || exit 5"""
-
-# The same where git gives up on them together: by directories, and in those on which it gives up again, one by one:
-# a thousand of them, as a process for each takes its time. Beyond that none there is what its name says.
-_BROKEN_APART = r"""    all=$d d=$out.part n=0
+        sort -u >"$out.broken" || exit 5
+}
+broken_apart() {
+    all=$d d=$out.part n=0
     : >"$out.apart"
     for x in "$all"/[0-9a-f][0-9a-f]; do
         [ -d "$x" ] || continue
@@ -52,7 +54,8 @@ _BROKEN_APART = r"""    all=$d d=$out.part n=0
         fi
     done
     sort -u "$out.apart" >"$out.broken" || exit 5
-    d=$all code=0"""
+    d=$all code=0
+}"""
 
 # hex, sum: standard input in hexadecimal digits, and its SHA-1: openssl uses the processor's own instructions, which not every sha1sum does.
 # body, end, size, sum_body, listed: of a file, its first bytes, its last ones, its size, the SHA-1 of all but its last 20 bytes, and what git lists of
@@ -231,8 +234,9 @@ exit 0
 # loose objects), then object directories: every object id in them, sorted, once.
 # From the packs' indexes and the loose objects' names, so that memory does not grow with the number of objects. An index that
 # git cannot read (128) has no objects for consumers either; any other end of git's is an error. Nor is a loose object one that
-# git cannot read, or that is another than its name says. Where one of them ends git itself, none counts as being there; nor can it be
-# said that another volume has them all. Of `these`, an index that only says so at its end is none: a stranger may have written it beside the right one.
+# git cannot read, or that is another than its name says. Where one of them ends git itself, each is looked at, of more than a
+# thousand beside it none, as it cannot be said then that another volume has them all; with `all` none counts as being there.
+# Of `these`, an index that only says so at its end is none: a stranger may have written it beside the right one.
 IDS = (
     r"""
 LC_ALL=C
@@ -240,6 +244,8 @@ export LC_ALL
 out=$1 which=$2
 SUM
 EMPTY_GIT
+BROKEN_FUNCTIONS
+n=0
 shift 2
 cat >"$out.these"
 : >"$out.raw" || exit 3
@@ -258,15 +264,17 @@ for d; do
     [ "$which" != these ] || continue
     LOOSE | sort >"$out.loose"
     [ -s "$out.loose" ] || continue
-    BROKEN
+    broken
     [ "$code" != 128 ] || [ "$which" != all ] || continue
+    [ "$code" != 128 ] || broken_apart
+    [ "$n" -le 1000 ] || { echo "error: loose objects stop git, and too many lie beside them" >&2; exit 4; }
     [ "$code" -lt 126 ] || exit 4
     comm -23 "$out.loose" "$out.broken" >>"$out.raw"
 done
 sort -u -S 64M -T "${out%/*}" "$out.raw" >"$out" || exit 5
 rm -rf -- "$out".?*
 """.replace("LOOSE", _LOOSE)
-    .replace("BROKEN", _BROKEN)
+    .replace("BROKEN_FUNCTIONS", _BROKEN_FUNCTIONS)
     .replace("PAIR", _PAIR)
     .replace("SUM", SUM)
     .replace("EMPTY_GIT", _EMPTY_GIT)
@@ -315,12 +323,7 @@ for p in "$d"/pack/pack-*.pack; do
     case $b in *[!0-9A-Za-z._-]*) continue ;; esac
     [ ! -f "$p" ] || [ -e "$d/pack/$b.idx" ] || echo "damaged - $b"
 done
-broken() {
-    BROKEN
-}
-broken_apart() {
-BROKEN_APART
-}
+BROKEN_FUNCTIONS
 LOOSE | sort >"$out.loose"
 NAMED | sort >"$out.named"
 : >"$out.broken"
@@ -337,8 +340,7 @@ sort "$out.false" "$out.empty" >"$2/false-loose" || exit 5
 printf 'loose %s\nempty %s\n' "$(wc -l <"$out.false")" "$(wc -l <"$out.empty")"
 """.replace("LOOSE", _LOOSE)
     .replace("NAMED", _NAMED)
-    .replace("BROKEN_APART", _BROKEN_APART)
-    .replace("BROKEN", _BROKEN)
+    .replace("BROKEN_FUNCTIONS", _BROKEN_FUNCTIONS)
     .replace("PAIR", _PAIR)
     .replace("SUM", SUM)
     .replace("EMPTY_GIT", _EMPTY_GIT)

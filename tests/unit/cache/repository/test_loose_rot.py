@@ -131,6 +131,25 @@ def test_a_loose_object_of_the_worker_comes_back_and_the_good_ones_stay(
     assert good == {path: path.read_bytes() for path in (worker / "objects").glob("??/*")}
 
 
+@pytest.mark.parametrize("header", [b"blob 9999999999999999", b"commit 9999999999999999", b"blob 99999999999999999999999999"])
+@pytest.mark.parametrize(("role", "which"), [("worker", "alone"), ("worker", "main~2"), ("sandbox", "alone")])
+def test_a_plain_run_is_not_stopped_by_a_header_that_says_an_absurd_size(
+    tmp_path: Path, upstream: GitServer, role: str, which: str, header: bytes
+) -> None:
+    keeper = LocalKeeper(tmp_path)
+    sandbox, worker = by_hand(tmp_path, upstream, keeper)
+    value = make.git(worker, "hash-object", "--stdin", stdin=ALONE) if which == "alone" else make.git(worker, "rev-parse", which)
+    harmed = loose(worker if role == "worker" else sandbox, value)
+    harmed.parent.mkdir(exist_ok=True)
+    harmed.write_bytes(zlib.compress(header + b"\0x"))
+    make.commit(upstream.root / "one.git")
+    keeper.records.clear()
+    result = fill(tmp_path, upstream.url("one.git"), keeper=keeper)
+    assert not result.sandbox.failed and not result.worker.failed, result
+    if (role, which) == ("worker", "alone"):
+        mended(tmp_path, upstream, keeper)
+
+
 def test_what_is_nowhere_any_more_is_said(tmp_path: Path, upstream: GitServer) -> None:
     keeper = LocalKeeper(tmp_path)
     _sandbox, worker = by_hand(tmp_path, upstream, keeper)

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Incomplete, Repository
@@ -111,7 +112,9 @@ def test_ids_are_listed_of_what_differs_alone(tmp_path: Path) -> None:
         assert set(Path(repository.ids_file).read_text().split()) == ids
 
 
-def test_an_object_that_ends_git_itself_is_as_little_there_as_any_loose_one_with_it(tmp_path: Path) -> None:
+def test_an_object_that_ends_git_itself_is_as_little_there_as_any_loose_one_with_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its header says a size for which there is no memory, and git gives up at once."""
     path = make.make(tmp_path / "root/one", commits=3)
     make.git(path, "repack", "-a", "-d", "-q")
@@ -125,7 +128,12 @@ def test_an_object_that_ends_git_itself_is_as_little_there_as_any_loose_one_with
     repository.list_ids(entry, None, limit)
     assert set(Path(repository.ids_file).read_text().split()) == before
     assert repository.checksums(entry, (), limit, "all").loose == 1
-    with pytest.raises(CommandFailed):
+    good, _file = alone(path, b"good")
+    repository.list_ids(entry, None, limit, "others", repository.contents(entry, None, limit).packs)
+    assert Path(repository.ids_file).read_text().split() == [good]
+    (file.parent / ("1" * 38)).write_bytes(b"x")
+    monkeypatch.setattr(scripts, "IDS", scripts.IDS.replace(" 1000 ", " 1 "))
+    with pytest.raises(CommandFailed, match="loose objects stop git, and too many lie beside them"):
         repository.list_ids(entry, None, limit, "others")
 
 
