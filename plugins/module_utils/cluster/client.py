@@ -425,7 +425,8 @@ def _bounded(send: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
     response = send(*arguments, **settings)
     if response.status < 300:
         return response
-    body = words(response, settings["timeout"].read_timeout)
+    timeout = settings.get("timeout")  # none by those who use the library beside us
+    body = words(response, REQUEST_TIMEOUT if timeout is None else timeout.read_timeout)
     told = {name: value for name, value in response.headers.items() if name.lower() not in _OF_THE_BODY}
     return urllib3.HTTPResponse(body=io.BytesIO(body), headers=told, status=response.status, reason=response.reason)
 

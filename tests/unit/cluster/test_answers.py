@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
+import kubernetes.client
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import bodies
@@ -138,6 +139,15 @@ def test_the_words_of_a_refusal_have_a_bound(peer: Callable[..., Peer], monkeypa
     endless = http(400, b"x" * 100_000, length=1 << 40)
     with pytest.raises(ClusterError, match=r"^The API refused to get Pod ns/x: x{500}$"):
         client_of(peer(endless).url).get("Pod", "ns", "x", limit())
+
+
+def test_who_uses_the_library_beside_us_without_a_time_out_reads_a_refusal(peer: Callable[..., Peer]) -> None:
+    configuration = kubernetes.client.Configuration()
+    configuration.host = peer(http(403, b"no")).url
+    api = kubernetes.client.ApiClient(configuration)
+    Client(api)
+    with pytest.raises(kubernetes.client.ApiException, match="no"):
+        kubernetes.client.CoreV1Api(api).read_namespaced_pod("x", "ns")
 
 
 def test_a_line_of_a_watch_has_a_bound(peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch) -> None:
