@@ -53,7 +53,7 @@ clear_work() {
         open_up "$d"
         rm -rf -- "$d" 2>/dev/null
     done
-    [ ! -d ./WORK ] || (
+    [ ! -d ./WORK ] || [ ! -x ./WORK ] || (  # another uid's that could not be moved away
         into WORK
         for d in ./left#*; do
             there "$d" || continue

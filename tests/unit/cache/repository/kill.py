@@ -15,6 +15,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import IO
 
 from ansible_collections.packit.deployment.plugins.module_utils import local_shell
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 
 _lock = threading.Lock()
 _running: set[int] = set()
@@ -29,10 +30,12 @@ def watch_commands(at: int, after: float) -> list[float]:
     numbers, started = itertools.count(), local_shell._started
 
     @contextmanager
-    def noted(argv: Sequence[str], env: Mapping[str, str] | None, stdin: int | IO[bytes], stdout: int | IO[bytes]) -> Iterator[object]:
+    def noted(
+        argv: Sequence[str], deadline: Deadline, env: Mapping[str, str] | None, stdin: int | IO[bytes], stdout: int | IO[bytes]
+    ) -> Iterator[object]:
         with ExitStack() as stack:
             with _lock:
-                process = stack.enter_context(started(argv, env, stdin, stdout))
+                process = stack.enter_context(started(argv, deadline, env, stdin, stdout))
                 _running.add(process.pid)
                 number, began = next(numbers), time.monotonic()
                 seconds.append(0.0)
