@@ -11,7 +11,7 @@ from enum import Enum
 
 from ..errors import DeploymentError
 from ..printable import printable
-from .git import KEPT_SETTINGS
+from .git import KEPT_SETTINGS, NEWER_GIT, unfit
 from .model import Layout, Ref
 from .refs import BUCKETS
 from .repository_format import is_partial, to_remake
@@ -138,6 +138,15 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
     volume = tuple(dict.fromkeys(". ".join(left_behind(value, root)) for value in left))
     if kind == "noroot":
         return Entry(Use.BLOCKED, reason=f"{root} is not there", remedy="Check repository_cache_path.")
+    why = unfit(facts["git"])
+    if why:
+        return Entry(Use.BLOCKED, reason=f"nothing can be done where it is mounted: {why}", remedy=NEWER_GIT)
+    if "root_read_only" in facts:
+        return Entry(
+            Use.BLOCKED,
+            reason="the volume can only be read",
+            remedy="A claim or pod may ask for that, and a file system with faults turns so: see the events of the node, and what the storage says.",
+        )
     if "root_unwritable" in facts:
         owner, mode, me = facts["root_unwritable"].split()
         return Entry(

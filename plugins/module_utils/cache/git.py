@@ -10,6 +10,7 @@ only the object store and the refs are the entry's.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -19,6 +20,22 @@ MORE_MEMORY = (
     "repository_cache_seed)."
 )
 """What to do where a process was killed for want of memory."""
+
+
+OLDEST = (2, 32)
+"""The oldest git of use: it reads no other configuration than ours where it is told so (GIT_CONFIG_GLOBAL), and ids from standard input."""
+
+NEWER_GIT = "Use an image with a newer git (repository_cache_image); on the controller, install one."
+
+
+def unfit(version: str) -> str:
+    """Return why the git that answers so to ``git version`` is of no use, in half a sentence; empty where it is. Pure."""
+    found = re.match(r"git version (\d+)\.(\d+)", version)
+    if found is None:
+        return "there is no git"
+    if (int(found[1]), int(found[2])) >= OLDEST:
+        return ""
+    return f"its git is {version.split()[2]}, and the oldest of use is {OLDEST[0]}.{OLDEST[1]}"
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ import threading
 from collections.abc import Mapping
 
 from ..deadline import Deadline
-from ..errors import PlaceLost
+from ..errors import DeploymentError, PlaceLost
 from ..shell import Completed, Progress, Shell, checked
 from . import scripts
 from .fetching import fetch
-from .git import ON_CONTROLLER, Limits, configuration, environment
+from .git import NEWER_GIT, ON_CONTROLLER, Limits, configuration, environment, unfit
 from .history import missing_behind_refs
 from .model import Project, Snapshot, encoded
 from .pack_maker import PackMaker, made_for
@@ -25,6 +25,7 @@ from .packs import BadPack, parse_checks
 # $1 the repository, $2 our configuration of git (empty: the user's own counts), $3 the file for it.
 _OPEN = r"""
 umask 022
+git version
 [ -z "$3" ] || { mkdir -p -- "${3%/*}" && printf '%s' "$2" >"$3"; } || exit 3
 # The last that `git init` makes: where it is absent, there is nothing yet, or an init was killed in the middle. An older version
 # of this made what the user's configuration said, which may be another kind of repository.
@@ -111,7 +112,9 @@ class Mirror:
                 return False
 
     def _open(self, settings: tuple[str, str], deadline: Deadline) -> None:
-        self._script(_OPEN, (self._path, *settings), deadline)
+        why = unfit(self._script(_OPEN, (self._path, *settings), deadline).text())
+        if why:
+            raise DeploymentError(f"Nothing can be fetched in {self._shell.where}: {why}.", NEWER_GIT)
         checks = self._script(scripts.CHECK_PACKS, (f"{self._path}/objects/pack", "stored"), deadline).text()
         try:
             size = sum(pack.bytes for pack in parse_checks(checks, self._shell.where))

@@ -31,7 +31,11 @@ cd -- "$1" 2>/dev/null || { echo "kind noroot"; exit; }
 TIDY
 e=./$2
 say() { printf '%s %s\n' "$1" "$2"; }
-[ -w . ] || say root_unwritable "$(stat -c '%u %a' .) $(id -u)"
+say git "$(git version 2>/dev/null)"
+if [ ! -w . ]; then
+    say root_unwritable "$(stat -c '%u %a' .) $(id -u)"
+    case $(LC_ALL=C mkdir -- './WORK none' 2>&1) in *'Read-only file system'*) say root_read_only 1 ;; esac
+fi
 if [ -d ./WORK ] && [ ! -w ./WORK ]; then say work_taken "$(stat -c '%u %a' ./WORK) $(id -u)"; fi
 tell_left '*'
 if [ -L "$e" ]; then say kind symlink; exit; fi
@@ -236,7 +240,7 @@ locks=$old  # packed-refs.new is what git writes under packed-refs.lock: where i
 clean_entry "$@"  # first: with the slot goes the mark of whose locks they are
 ended() { case $1 in CHANGED | 12[67] | 1[3-9]?) exit "$1" ;; esac }
 ended $?
-[ -d ./WORK ] || exit 0
+[ -d ./WORK ] && [ -x ./WORK ] || exit 0
 (
     into WORK
     odd=$(find "./$4" \( ! -type d \( ! -type f -o ! -links 1 \) -o -type d -path "./$4/objects/*" \

@@ -116,7 +116,7 @@ root=$1
 at "$2/objects"
 for d in [0-9a-f][0-9a-f]; do
     if [ ! -d "$d" ] || [ -L "$d" ] || ! grep -q "^$d" "$3"; then continue; fi
-    (into "$d" && sed -n "s/^$d//p" "$3" | xargs -r rm -f -- && sync -- .) || exit 4
+    (into "$d" && sed -n "s/^$d//p" "$3" | xargs -r rm -f -- && flush .) || exit 4
 done
 """.replace("PLACES", PLACES)
 
@@ -130,5 +130,5 @@ shift 2
 for p; do
     rm -f -- "./$p.idx" && rm -rf -- "./$p.pack" "./$p.rev" "./$p.bitmap" || exit 4
 done
-sync -- .
+flush .
 """.replace("PLACES", PLACES)

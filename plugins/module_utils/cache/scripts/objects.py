@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from .places import CHANGED, PLACES
+from .places import CHANGED, FLUSH, PLACES
 from .tidy import STAMPED, WORK
 
 # The ids of the loose objects in "$d"; through links, as a view of good objects is made of some. An empty file is none.
@@ -87,7 +87,7 @@ umask 022
 PLACES
 root=$1
 made WORK
-chmod 0700 . || exit 3
+chmod 0700 . 2>/dev/null  # some shares refuse it
 made "WORK/$2/objects/info"
 made "WORK/$2/objects/pack"
 shift 2
@@ -145,6 +145,7 @@ for f; do rm -rf -- "./$f" || exit 4; done
 CHECK_PACKS = r"""
 cd -- "$1" 2>/dev/null || exit 0
 SUM
+FLUSH
 EMPTY_GIT
 how=$2 scratch=$3 known=" $4 "
 set -- pack-*.pack
@@ -152,7 +153,7 @@ set -- pack-*.pack
 syncing= most=
 [ "$how" = stored ] || most=$(df -B1 --output=size . | tail -n 1 | tr -d ' ')  # a file may say that it is larger than the volume
 case $most in *[!0-9]*) most= ;; esac  # some file systems do not say
-[ "$how" = stored ] || { sync -- pack-* & syncing=$!; }  # the disk works while the processor does
+[ "$how" = stored ] || { flush pack-* & syncing=$!; }  # the disk works while the processor does
 for p in pack-*.pack; do
     p=${p%.pack}
     size "./$p.pack"; pack=$size
@@ -172,7 +173,7 @@ for p in pack-*.pack; do
         "$(body "$p.idx" $((index - 20)) | sum)" "$(end "$p.idx" "$index" 20 | hex)" "$(size "$right"; body "$right" "$size" | sum)"
 done
 [ -z "$syncing" ] || wait "$syncing" || exit 4
-""".replace("SUM", SUM).replace("EMPTY_GIT", _EMPTY_GIT)
+""".replace("FLUSH", FLUSH).replace("SUM", SUM).replace("EMPTY_GIT", _EMPTY_GIT)
 
 # $1 a directory, or `arrived` and root and slot where it is that slot's quarantine, whose files are to be on disk afterwards and to be alone; then names of
 # files: the SHA-1, whole,
@@ -199,7 +200,7 @@ for f; do
 done
 shift "$n"
 [ $# -gt 0 ] || exit 0
-[ "$how" != arrived ] || { sync -- "$@" & syncing=$!; }
+[ "$how" != arrived ] || { flush "$@" & syncing=$!; }
 { command -v openssl >/dev/null && openssl dgst -sha1 -r -- "$@" 2>/dev/null; } || sha1sum -- "$@" || exit 4
 [ -z "$syncing" ] || wait "$syncing" || exit 5
 """.replace("PLACES", PLACES)

@@ -15,6 +15,17 @@ OPEN = "/proc/self/fd/8"
 CHANGED = 77
 """Exit code of a script that met something else than what was there a moment before."""
 
+# flush FILE…: they are on disk afterwards. A share may refuse that, mostly of a directory: then nothing better can be had there. Any other
+# fault counts. excused WORDS: whether these are sync's words of such a share.
+FLUSH = r"""
+excused() {
+    ! printf '%s\n' "$1" | grep -qvE ': (Invalid argument|Operation not permitted|(Operation n|N)ot supported|Function not implemented)$' && return
+    printf '%s\n' "$1" >&2
+    return 1
+}
+flush() { said=$(LC_ALL=C sync -- "$@" 2>&1) || excused "$said"; }
+"""
+
 # "$root" is the volume's root. Paths are below it, of names that we have checked.
 #
 # into NAME: the working directory becomes NAME in it. No link leads out: the new one's parent must be the old one, and its name NAME.
@@ -22,7 +33,9 @@ CHANGED = 77
 # content FILE: what is in it, of a plain file only: a link is refused, and a pipe is empty.
 # fresh NAME: standard input becomes a new file in the working directory, never one that was there.
 # put FILE NAME: the file of ours takes the place of NAME in the working directory, by a rename, as git itself does it, with NAME.lock.
-PLACES = r"""
+PLACES = (
+    FLUSH
+    + r"""
 changed() { echo "error: somebody changed $1 in the middle of the work" >&2; exit CHANGED; }
 into() {
     { command exec 9<. && cd -P -- "./$1"; } 2>/dev/null && [ .. -ef /proc/self/fd/9 ] || changed "$1"
@@ -49,7 +62,8 @@ put() {
     if [ -L "./$2.lock" ] || [ ! -f "./$2.lock" ]; then away "./$2.lock"; fi  # none of git's
     : | fresh "$2.lock" || return  # from here on the lock is ours, and goes again where the volume is full
     if [ -d "./$2" ] && [ ! -L "./$2" ]; then away "./$2"; fi
-    dd if="$1" of="./$2.lock" oflag=nofollow,nonblock bs=1M status=none && sync -- "./$2.lock" &&
+    dd if="$1" of="./$2.lock" oflag=nofollow,nonblock bs=1M status=none && flush "./$2.lock" &&
         mv -f -T -- "./$2.lock" "./$2" || { rm -f -- "./$2.lock"; return 1; }
 }
 """.replace("CHANGED", str(CHANGED))
+)

@@ -29,9 +29,9 @@ settle() {
     for suffix in pack idx; do
         for p; do
             f=${p%.*}.$suffix
-            right "$f" "${p#*.}" || { sync -- "$from/$f" && away "./$f" && mv -f -T -- "$from/$f" "./$f"; } || return 6
+            right "$f" "${p#*.}" || { flush "$from/$f" && away "./$f" && mv -f -T -- "$from/$f" "./$f"; } || return 6
         done
-        for p; do sync -- "./${p%.*}.$suffix" || return 6; done
+        for p; do flush "./${p%.*}.$suffix" || return 6; done
         sleep 0.02
         for p; do
             f=${p%.*}.$suffix
@@ -55,7 +55,7 @@ exec 8<.
 from=/proc/self/fd/8
 made "$git/objects/pack"
 settle "$@" || exit $?
-sync -- .
+flush .
 """.replace("TIDY", TIDY).replace("SETTLE", _SETTLE).replace("STAMPED", STAMPED)
 
 # $1 root, $2 our scratch directory, $3 an entry's git directory, below the root, then key value …: set where they are not set so. Done in
@@ -74,7 +74,7 @@ while [ $# -gt 1 ]; do
     fi
     shift 2
 done
-[ -z "$changes" ] || { put "$ours" config && sync -- .; }
+[ -z "$changes" ] || { put "$ours" config && flush .; }
 """.replace("TIDY", TIDY).replace("MOST", str(CONFIG_MOST))
 
 # $1 root, $2 our slot, below the root, then an argv that takes git's locks. The mark tells the next take, if this is killed, whose they
@@ -98,7 +98,7 @@ TIDY
 root=$1
 cat >"$2/HEAD" || exit 3
 at "$3"
-put "$2/HEAD" HEAD && sync -- .
+put "$2/HEAD" HEAD && flush .
 """.replace("TIDY", TIDY)
 
 # $1 root, $2 our scratch directory, $3 an entry's git directory, $4 our slot (both below the root), $5 the directory whose loose refs are ours to
@@ -126,7 +126,7 @@ for verb in delete update; do  # `dev` must be gone before `dev/x` can be made
 done
 GIT_DIR=$s git pack-refs --all || exit $?
 put "$s/packed-refs" packed-refs || exit 1
-sync -- .
+flush .
 loose_away "$5"
 """.replace("TIDY", TIDY).replace("LOOSE_AWAY", LOOSE_AWAY)
 
@@ -168,12 +168,12 @@ mv -- "$n/packed-refs" "$n/lines"
 GIT_DIR=$n git cat-file --batch-check='%(objectname)' <"$n/wanted" >"$n/found" || exit 7
 missing=$(grep -c ' missing$' "$n/found")
 [ "$missing" = 0 ] || { echo "$missing of the refs' objects are not there" >&2; exit 7; }
-cd -P -- /proc/self/fd/7 && find . -exec sync -- {} + || exit 3
+cd -P -- /proc/self/fd/7 && { said=$(LC_ALL=C find . -exec sync -- {} + 2>&1) || excused "$said" || exit 3; }
 cd -P -- "$root" || exit 3
 new=/proc/self/fd/8/new old=/proc/self/fd/8/old
 if [ "$how" = replace ]; then mv -T -- "./$to" "$old" || aside "./$to" ./LEFT || exit 4; fi
 mv -T -- "$new" "./$to" || { [ "$how" != replace ] || mv -T -- "$old" "./$to"; exit 5; }
-sync -- .
+flush .
 clear_slot "${slot##*/}"
 exit 0
 """.replace("TIDY", TIDY)
@@ -202,7 +202,7 @@ if [ "$3" = bare ]; then
     [ -d ./.git ] || mkdir -- ./.git || exit 3
     into .git
     away ./objects.new && { [ -L ./objects ] || away ./objects; } || exit 3
-    ln -s -- ../objects ./objects.new && mv -T -- ./objects.new ./objects && sync -- .
+    ln -s -- ../objects ./objects.new && mv -T -- ./objects.new ./objects && flush .
 else
     made "$2/.git/info"
     if [ -L ./exclude ] || { [ -e ./exclude ] && [ ! -f ./exclude ]; }; then away ./exclude || exit 3; fi
@@ -210,7 +210,7 @@ else
     [ ! -f ./exclude ] || content ./exclude | head -c MOST >"$4/exclude"
     grep -qx /objects "$4/exclude" || { echo /objects >>"$4/exclude" && put "$4/exclude" exclude; } || exit 3
     at "$2"
-    ln -s -T -- .git/objects ./objects && sync -- .
+    ln -s -T -- .git/objects ./objects && flush .
 fi
 """.replace("TIDY", TIDY).replace("MOST", str(CONFIG_MOST))
 
@@ -229,7 +229,7 @@ if there "./$2"; then
     exec 8<.
     cd -P -- "$root" || exit 3
     if mv -T -- "./$2" /proc/self/fd/8/old 2>/dev/null || aside "./$2" ./LEFT; then
-        sync -- . || exit 4
+        flush . || exit 4
         echo removed
     else
         echo "kept $(stat -c '%u %a' -- "./$2")"

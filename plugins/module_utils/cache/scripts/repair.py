@@ -22,7 +22,7 @@ loose_away() {
         else
             find . -mindepth 1 -maxdepth 1 -exec mv -t /proc/self/fd/6 -- {} + && mkdir -- ./heads ./tags || exit 4
         fi
-        sync -- .
+        flush .
     ) || exit $?
     (at "$slot" && away ./loose-refs)
 }
@@ -54,5 +54,5 @@ done
 loose_away ''
 away ./shallow || exit 5
 (into objects && into pack && find . -maxdepth 1 -name '*.promisor' -exec rm -rf -- {} +) || exit 5
-sync -- .
+flush .
 """.replace("TIDY", TIDY).replace("LOOSE_AWAY", LOOSE_AWAY)
