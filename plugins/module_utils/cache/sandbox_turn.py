@@ -173,9 +173,11 @@ class SandboxTurn:
                 return [*later, *needed[number:]]
             except DeadlineExceeded as error:
                 if number == 0 and not transfer.resumes:
-                    if attach > limit.seconds:
+                    left_for_work = self._options.max_hold - attach - RELEASE_RESERVE
+                    if attach > left_for_work and limit.seconds >= left_for_work:  # else it is the end of the run's own time
                         raise TooLong(
-                            f"Volume {self._side.volume} took {attach:.0f} seconds to attach, and {limit.seconds:.0f} were left for all work on it.",
+                            f"Volume {self._side.volume} took {attach:.0f} seconds until its pod was ready, and {max(0.0, left_for_work):.0f} were "
+                            "left for all work on it.",
                             "Look why it attaches so slowly, and run again; or raise repository_cache_max_hold.",
                         ) from error
                     self._side.end([project], Action.FAILED, self._too_long(project, error))

@@ -33,8 +33,9 @@ class NoAnswer(Exception):
 def parts(response: Any, deadline: Deadline) -> Generator[bytes, None, None]:
     """Read a urllib3 response's body as it comes: a peer may send it a byte at a time. Raises TooLarge, DeadlineExceeded, urllib3's errors."""
     size, ended = 0, False
+    take = getattr(response, "read1", response.read)  # urllib3 before 2.2 has none
     try:
-        while deadline.left() and (part := response.read1(_CHUNK)):
+        while deadline.left() and (part := take(_CHUNK)):
             size += len(part)
             if size > MOST_BYTES:
                 raise TooLarge(

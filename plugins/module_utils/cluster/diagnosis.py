@@ -50,7 +50,9 @@ _NEVER_ADMITTED = (
 )  # fmt: skip
 # What attaching says where another node has the volume: Kubernetes' own words, and those of storage drivers.
 _ELSEWHERE = re.compile(
-    r"multi-attach|already (exclusively )?(attached|published)|attached to (a different|another)|in use|being used", re.I
+    r"multi-attach|already (exclusively )?(attached|published)|(still )?attached to (a different|another|node)|attachment is being deleted"
+    r"|(?<!already )in[- ]use|being used",
+    re.IGNORECASE,
 )
 
 
@@ -275,11 +277,11 @@ def _scheduling(pod: Pod, whose: Whose) -> Diagnosis | None:
     filler = whose is Whose.FILLER
     subject = f"The {purpose_of(pod)}" if filler else f"Pod {pod.namespace}/{pod.name}"
     for cause in UNSCHEDULABLE:
-        if any(part in message for part in cause.parts):
+        if any(re.search(pattern, message) for pattern in cause.patterns):
             meaning = cause.meaning.format(whose=whose.value)
             remedy = cause.remedy.replace("{option}", option_of(pod)) if filler else cause.workload_remedy
             words = f"{subject} cannot be placed. {meaning} The scheduler says: {message}"
-            return Diagnosis(words, remedy, cause.fatal and filler, cause.passes and filler)
+            return Diagnosis(words, remedy, cause.fatal and filler)
     return Diagnosis(f"{subject} cannot be placed. The scheduler says: {message}", "See the nodes.", False)
 
 

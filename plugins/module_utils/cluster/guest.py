@@ -90,23 +90,27 @@ def guest(
         with visit.shell:
             yield visit
     finally:
-        visit.left = _leave(visit)
+        visit.left = _leave(visit, _apart(client, pod.namespace, pod.name, pod.uid, container, threading.Event()))
 
 
 def end_visit(client: Client, namespace: str, pod: str, uid: str, container: str, name: str, deadline: Deadline) -> None:
     """End all that a run which is no more has left in a container. Raises ClusterError where it may go on."""
-    shell = PodShell(
+    with suppress(PodLost):
+        _remove(_apart(client, namespace, pod, uid, container, deadline.stop), _directories(name), deadline)
+
+
+def _apart(client: Client, namespace: str, pod: str, uid: str, container: str, stop: threading.Event) -> PodShell:
+    """A shell for cleaning up: what is ours is ended there whoever has the lock by now."""
+    return PodShell(
         client,
         namespace,
         pod,
         uid,
         container,
         job_directory="",
-        stop=deadline.stop,
+        stop=stop,
         require=lambda limit: _require_container(client, namespace, pod, uid, container, limit),
     )
-    with suppress(PodLost):
-        _remove(shell, _directories(name), deadline)
 
 
 def _require_container(client: Client, namespace: str, name: str, uid: str, container: str, deadline: Deadline) -> None:
@@ -133,10 +137,10 @@ def _remove(shell: PodShell, directories: Sequence[str], deadline: Deadline) -> 
         raise ClusterError(done.stderr.strip()[-200:] or f"rm ended with code {done.returncode}")
 
 
-def _leave(visit: Guest) -> str:
+def _leave(visit: Guest, shell: PodShell) -> str:
     """Remove what is ours. Returns why not, in words."""
     try:
-        _remove(visit.shell, (visit.scratch,), Deadline(_LEAVING_SECONDS, f"cleaning up in {visit.shell.where}"))
+        _remove(shell, (visit.scratch,), Deadline(_LEAVING_SECONDS, f"cleaning up in {visit.shell.where}"))
     except PodLost:
         return ""  # with all that was in it
     except DeploymentError as error:

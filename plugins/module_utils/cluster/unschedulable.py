@@ -10,17 +10,16 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Unschedulable:
-    """Parts of the scheduler's messages, what they mean, and what to do: for a pod of ours, and for a workload's.
+    """What is in the scheduler's messages (patterns), what it means, and what to do: for a pod of ours, and for a workload's.
 
-    ``fatal`` is for ours, which is not worth waiting for; a workload's pod may well get its node later. ``passes``: a later one of ours may.
+    ``fatal`` is for ours, which is not worth waiting for; a workload's pod may well get its node later.
     """
 
-    parts: tuple[str, ...]
+    patterns: tuple[str, ...]
     meaning: str
     remedy: str
     workload_remedy: str
     fatal: bool = True
-    passes: bool = False
 
 
 _MAKE_AGAIN = "Delete the claim and its pod, and make it again."
@@ -30,15 +29,7 @@ _STORAGE = "Ask for less in the claim, or add storage."
 _NOT_OURS = (
     "It is not ours: something adds it to every pod of the namespace. Keep it away by labels or annotations in repository_cache_filler."
 )
-_SICK = (
-    "untolerated taint {node.kubernetes.io/not-ready",
-    "untolerated taint {node.kubernetes.io/unreachable",
-    "untolerated taint {node.kubernetes.io/memory-pressure",
-    "untolerated taint {node.kubernetes.io/disk-pressure",
-    "untolerated taint {node.kubernetes.io/pid-pressure",
-    "untolerated taint {node.kubernetes.io/network-unavailable",
-    "untolerated taint {node.cloudprovider.kubernetes.io/",
-)
+_SICK = r"untolerated taint \{node\.(cloudprovider\.)?kubernetes\.io/"
 
 # The first that is found counts: a message names every node, and the reason that is nearest to the volume's own node comes first here.
 UNSCHEDULABLE = (
@@ -69,7 +60,6 @@ UNSCHEDULABLE = (
         "The node has as many volumes as it can have.",
         "Wait until other pods there have ended, or use repository_cache_in_use: holder.",
         "Free the node of other pods with volumes, or add a node.",
-        passes=True,
     ),
     Unschedulable(("Too many pods",), "The node has no place for another pod.", "Use repository_cache_in_use: holder.", "Free a node."),
     Unschedulable(
@@ -79,17 +69,16 @@ UNSCHEDULABLE = (
         "Make its requests or the number of replicas smaller.",
     ),
     Unschedulable(
-        _SICK,
-        "The node is not well, and takes no pods.",
-        "See why: kubectl describe node. The volume is tried again meanwhile.",
-        "See why: kubectl describe node.",
-        passes=True,
-    ),
-    Unschedulable(
-        ("untolerated taint", "taints that the pod didn't tolerate"),
+        (rf"(?!{_SICK})untolerated taint", "taints that the pod didn't tolerate"),
         "A taint of the node keeps {whose} away.",
         "Add a toleration to repository_cache_filler.tolerations.",
         "Tolerate it (staging_tolerations), or choose other nodes.",
+    ),
+    Unschedulable(
+        (_SICK,),
+        "The node is not well, and takes no pods.",
+        "See why: kubectl describe node. Run again when it is well.",
+        "See why: kubectl describe node.",
     ),
     Unschedulable(("unschedulable",), "The node is cordoned.", "Uncordon it, or use repository_cache_in_use: holder.", "Uncordon it."),
     Unschedulable(

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
-from ..cluster.claim_lock import Busy, ClaimLock, Holder
+from ..cluster.claim_lock import Busy, ClaimLock, Holder, HoldLost
 from ..cluster.client import Client
 from ..cluster.diagnosis import explain
 from ..cluster.errors import ClusterError, Forbidden, NotFound
@@ -73,6 +73,8 @@ def _taken(
 def _give_back(lock: ClaimLock, tell: Callable[[str], None]) -> None:
     try:
         lock.write(lambda _claim: {}, Deadline(_GIVING_BACK_SECONDS, f"unlocking claim {lock.claim.name}"), last=True)
+    except HoldLost as error:
+        tell(error.message)
     except DeploymentError as error:
         tell(f"The claim's lock could not be given back; it ends by itself soon: {error.message}")
 

@@ -178,7 +178,7 @@ def actions(result: PairResult) -> list[Action]:
 def test_a_volume_that_attaches_slowly_is_told_and_not_its_projects(run: Run) -> None:
     result, keeper, _transfer, _told = run([], resumes=False, names=("one", "two"), attach=BOUND)
     words = {project.error for project in result.sandbox.projects}
-    assert words == {f"Volume s/sandbox took {BOUND:.0f} seconds to attach, and 0 were left for all work on it."}
+    assert words == {f"Volume s/sandbox took {BOUND:.0f} seconds until its pod was ready, and 0 were left for all work on it."}
     assert {project.remedy for project in result.sandbox.projects} == {
         "Look why it attaches so slowly, and run again; or raise repository_cache_max_hold."
     }

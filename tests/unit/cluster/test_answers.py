@@ -13,6 +13,7 @@ from contextlib import suppress
 
 import kubernetes.client
 import pytest
+import urllib3
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import bodies
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import client as client_module
@@ -148,6 +149,12 @@ def test_who_uses_the_library_beside_us_without_a_time_out_reads_a_refusal(peer:
     Client(api)
     with pytest.raises(kubernetes.client.ApiException, match="no"):
         kubernetes.client.CoreV1Api(api).read_namespaced_pod("x", "ns")
+
+
+def test_an_older_urllib3_reads_answers_too(peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(urllib3.response.BaseHTTPResponse, "read1", raising=False)
+    monkeypatch.delattr(urllib3.response.HTTPResponse, "read1", raising=False)
+    assert client_of(peer(WHOLE).url).get("Pod", "ns", "x", limit())["metadata"]["uid"] == "1"
 
 
 def test_a_line_of_a_watch_has_a_bound(peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -110,6 +110,7 @@ def test_a_volume_that_is_attached_elsewhere_is_busy() -> None:
     ("reason", "message", "words"),
     [
         ("FailedAttachVolume", "AttachVolume.Attach failed for volume pv: rpc error: code = NotFound", "The volume cannot be attached"),
+        ("FailedAttachVolume", "device name /dev/xvdaa is already in use", "The volume cannot be attached"),
         ("FailedMount", "MountVolume.SetUp failed: wrong fs type", "The volume cannot be mounted"),
         ("VolumePermissionChangeInProgress", "is taking longer than expected", "The kubelet changes the group of all files"),
         ("FailedCreatePodSandBox", "failed to set up sandbox container: plugin type=cni failed", "The node cannot make the pod's network"),
@@ -121,24 +122,33 @@ def test_what_the_kubelet_tries_again_is_said_and_waited_for(reason: str, messag
     assert message in found.sentence and not found.busy and not found.fatal and found.remedy
 
 
-@pytest.mark.parametrize("words", ["Volume is already exclusively attached to one node", "disk is in use by node b", "already attached to i-1"])
+@pytest.mark.parametrize(
+    "words",
+    [
+        "Volume is already exclusively attached to one node",
+        "disk is in use by node b",
+        "already attached to i-1",
+        "Invalid volume: its current status is in-use",
+        "disk is still attached to node b",
+        "volume attachment is being deleted",
+    ],
+)
 def test_a_storage_drivers_own_words_for_a_volume_that_another_node_has(words: str) -> None:
     found = judge(Observed(container({}), [Event("Warning", "FailedAttachVolume", words, 1, "")]))
     assert found.busy and found.sentence == f"The volume is attached to another node: {words}."
 
 
 @pytest.mark.parametrize(
-    ("message", "passes"),
+    ("message", "words"),
     [
-        ("1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }", True),
-        ("1 node(s) exceed max volume count", True),
-        ("1 node(s) had untolerated taint {gpu: }", False),
-        ("1 node(s) had volume node affinity conflict", False),
+        ("1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }, 2 had volume node affinity conflict", "The node is not well"),
+        ("1 node(s) had untolerated taint {node.kubernetes.io/not-ready: }, 2 node(s) had untolerated taint {dedicated: x}", "A taint of the node"),
+        ("1 node(s) had untolerated taint {dedicated: x}, 2 node(s) had untolerated taint {node.kubernetes.io/not-ready: }", "A taint of the node"),
     ],
 )
-def test_a_sick_or_full_node_is_tried_again(message: str, passes: bool) -> None:
-    found = judge(Observed(pending(f"0/1 nodes are available: {message}.")))
-    assert found.fatal and found.busy == passes
+def test_one_sick_node_among_others_hides_no_other_cause(message: str, words: str) -> None:
+    found = judge(Observed(pending(f"0/3 nodes are available: {message}.")))
+    assert words in found.sentence and found.fatal and not found.busy
 
 
 def test_a_container_that_could_not_be_started_is_explained_by_the_runtimes_words() -> None:

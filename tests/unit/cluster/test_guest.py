@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -83,6 +84,29 @@ def test_no_file_of_ours_stays_whatever_ends_the_work(stopped: bool, error: Base
         with pytest.raises(type(error)):
             work()
     assert not places[0].exists()
+
+
+def test_what_is_ours_goes_also_where_the_lock_was_lost(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Requiring(Container):
+        """Asks before each command, as a pod's shell does."""
+
+        def __init__(self, *arguments: object, require: Callable[[Deadline], None], **options: Any) -> None:
+            super().__init__(*arguments, **options)
+            self._require = require
+
+        def run_apart(self, argv: Sequence[str], deadline: Deadline) -> Completed:
+            self._require(deadline)
+            return super().run_apart(argv, deadline)
+
+    def lost(_deadline: Deadline) -> None:
+        raise PodLost("Claim ns/c is not this run's any more.")
+
+    monkeypatch.setattr(module, "PodShell", Requiring)
+    monkeypatch.setattr(module, "_require_container", lambda *_container: None)
+    with guest(None, POD, "c", threading.Event(), require=lost) as visit:  # type: ignore[arg-type]
+        place = Path(visit.scratch)
+        (place / "work").mkdir(parents=True)
+    assert not place.exists() and not visit.left
 
 
 @pytest.mark.parametrize("deaf", ["", "trap '' TERM; "])

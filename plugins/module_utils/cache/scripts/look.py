@@ -34,7 +34,7 @@ say() { printf '%s %s\n' "$1" "$2"; }
 say git "$(git version 2>/dev/null)"
 if [ ! -w . ]; then
     say root_unwritable "$(stat -c '%u %a' .) $(id -u)"
-    case $(LC_ALL=C mkdir -- './WORK none' 2>&1) in *'Read-only file system'*) say root_read_only 1 ;; esac
+    case $(LC_ALL=C mkdir -- './WORK none' 2>&1 && rmdir -- './WORK none') in *'Read-only file system'*) say root_read_only 1 ;; esac
 fi
 if [ -d ./WORK ] && [ ! -w ./WORK ]; then say work_taken "$(stat -c '%u %a' ./WORK) $(id -u)"; fi
 tell_left '*'
@@ -215,8 +215,9 @@ clean_entry() {
     e=./$2
     [ ! -L "$e" ] && [ -d "$e" ] || return 0
     open_up "$e" -maxdepth 1
+    [ -r . ] && [ -r "$e" ] && [ -x "$e" ] || return 0  # INSPECT tells whose it is
     GIT_DIRECTORY
-    [ ! -L "$g" ] && [ ! -L "$g/objects" ] && [ -d "$g/objects" ] && [ ! -L "$g/refs" ] || return 0
+    [ -r "$g" ] && [ -x "$g" ] && [ ! -L "$g" ] && [ ! -L "$g/objects" ] && [ -d "$g/objects" ] && [ ! -L "$g/refs" ] || return 0
     (
         at "${g#./}"
         open_up .
@@ -237,8 +238,8 @@ old="( -mmin +$3 -o -newermt +${3}minutes )"
 locks=$old  # packed-refs.new is what git writes under packed-refs.lock: where it stays, no ref can be packed again
 [ "$6" = shared ] || locks=
 [ ! -f "./WORK/$4/locks" ] || locks=  # a run of ours was killed while it had them: nobody else can have been at work here since
-clean_entry "$@"  # first: with the slot goes the mark of whose locks they are
 ended() { case $1 in CHANGED | 12[67] | 1[3-9]?) exit "$1" ;; esac }
+clean_entry "$@"  # first: with the slot goes the mark of whose locks they are
 ended $?
 [ -d ./WORK ] && [ -x ./WORK ] || exit 0
 (

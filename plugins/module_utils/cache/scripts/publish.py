@@ -26,17 +26,25 @@ right() {
     esac
 }
 settle() {
+    ours=
     for suffix in pack idx; do
         for p; do
             f=${p%.*}.$suffix
-            right "$f" "${p#*.}" || { flush "$from/$f" && away "./$f" && mv -f -T -- "$from/$f" "./$f"; } || return 6
+            ! right "$f" "${p#*.}" || continue
+            if [ -d "./$f" ] && [ ! -L "./$f" ]; then away "./$f" || return 6; fi
+            flush "$from/$f" && mv -f -T -- "$from/$f" "./$f" || return 6
+            ours="$ours $f "
         done
         for p; do flush "./${p%.*}.$suffix" || return 6; done
         sleep 0.02
         for p; do
             f=${p%.*}.$suffix
             find "./$f" STAMPED >>"$scratch/proved" || return 6
-            right "$f" "${p#*.}" || { rm -f -- "./$f"; changed "$f"; }
+            ! right "$f" "${p#*.}" || continue
+            case $ours in
+                *" $f "*) rm -f -- "./$f"; changed "$f" ;;
+                *) echo "error: $f, which was right a moment ago, cannot be read" >&2; return 6 ;;  # consumers need it
+            esac
         done
     done
 }

@@ -5,7 +5,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
+import shutil
+import subprocess
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
@@ -119,3 +122,41 @@ def test_what_is_changed_after_it_was_looked_at_is_not_published(
     make.git(tmp_path / "sandbox/one", "fsck", "--full")
     assert not fill(tmp_path, upstream.url("one.git"), method=method, keeper=keeper).sandbox.failed
     make.git(tmp_path / "sandbox/one", "fsck", "--full")
+
+
+def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **texts: str) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Publish a pack that the entry has already, with some programs replaced; how that ended, and the entry's packs."""
+    root, scratch, programs = tmp_path / "volume", tmp_path / "scratch", tmp_path / "programs"
+    entry = make.make(root / "one", commits=3)
+    make.git(entry, "repack", "-a", "-d", "-q")
+    there = entry / "objects/pack"
+    slot = root / scripts.WORK / "one"
+    shutil.copytree(there, slot / "objects/pack")
+    scratch.mkdir()
+    programs.mkdir()
+    for name, text in texts.items():
+        (programs / name).write_text(text)
+        (programs / name).chmod(0o755)
+    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    index = next(there.glob("*.idx"))
+    pack = f"{index.stem}.{hashlib.sha1(index.read_bytes()).hexdigest()}"
+    argv = scripts.argv(scripts.MOVE_PACKS, str(root), str(scratch), f"{scripts.WORK}/one", "one", pack)
+    return subprocess.run(argv, capture_output=True, text=True, check=False), there
+
+
+def test_what_was_there_and_right_stays_where_it_cannot_be_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk, or a want of memory, that fails once: the pack is the entry's own, and checkouts need it."""
+    openssl = shutil.which("openssl")
+    second_fails = f"#!/bin/sh\n[ ! -e {tmp_path}/asked ] || exit 1\n: >{tmp_path}/asked\nexec {openssl} \"$@\"\n"
+    done, there = settled(tmp_path, monkeypatch, openssl=second_fails)
+    assert done.returncode == 6 and "which was right a moment ago, cannot be read" in done.stderr, done
+    assert {".idx", ".pack"} <= {path.suffix for path in there.iterdir()}
+    make.git(tmp_path / "volume/one", "fsck", "--full")
+
+
+def test_a_file_that_is_not_right_is_there_until_ours_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a rename, so that where that fails it is there as it was. Here nothing is right, as no sum can be made."""
+    programs = "#!/bin/sh\nexit 1\n"
+    done, there = settled(tmp_path, monkeypatch, openssl=programs, mv=programs)
+    assert done.returncode == 6
+    assert {".idx", ".pack"} <= {path.suffix for path in there.iterdir()}
