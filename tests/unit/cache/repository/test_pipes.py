@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -37,13 +36,13 @@ def there(tmp_path: Path) -> Repository:
 
 
 @pytest.fixture
-def entry(there: Repository) -> Iterator[Entry]:
+def entry(there: Repository) -> Entry:
     """Whole when it was looked at; with a pipe as its only index since."""
     found = there.inspect(deadline())
-    index = next(Path(there.path).glob("objects/pack/*.idx"))
+    (index,) = Path(there.path).glob("objects/pack/*.idx")
     index.unlink()
     os.mkfifo(index)
-    yield found
+    return found
 
 
 @pytest.mark.parametrize("limit", [None, 100])

@@ -353,7 +353,8 @@ class Killed(LocalShell):
         self._text = text
 
     def run(self, argv: Sequence[str], **more: Any) -> Completed:  # type: ignore[override]
-        killed = self._text.replace('sync -- "./$2.lock"', "kill -KILL $$")
+        killed = self._text.replace('flush "./$2.lock"', "kill -KILL $$")
+        assert killed != self._text
         here = any("sandbox" in word for word in argv)
         return super().run([killed if here and word == self._text else word for word in argv], **more)
 
