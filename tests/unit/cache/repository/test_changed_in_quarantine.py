@@ -23,6 +23,7 @@ from ansible_collections.packit.deployment.tests.upstream.server import GitServe
 from ansible_collections.packit.deployment.tests.volumes import poison
 
 from .driver import LocalKeeper, fill
+from .programs import put_in_place
 from .test_worker_unknown import WorkerInUse
 
 
@@ -126,18 +127,14 @@ def test_what_is_changed_after_it_was_looked_at_is_not_published(
 
 def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **texts: str) -> tuple[subprocess.CompletedProcess[str], Path]:
     """Publish a pack that the entry has already, with some programs replaced; how that ended, and the entry's packs."""
-    root, scratch, programs = tmp_path / "volume", tmp_path / "scratch", tmp_path / "programs"
+    root, scratch = tmp_path / "volume", tmp_path / "scratch"
     entry = make.make(root / "one", commits=3)
     make.git(entry, "repack", "-a", "-d", "-q")
     there = entry / "objects/pack"
     slot = root / scripts.WORK / "one"
     shutil.copytree(there, slot / "objects/pack")
     scratch.mkdir()
-    programs.mkdir()
-    for name, text in texts.items():
-        (programs / name).write_text(text)
-        (programs / name).chmod(0o755)
-    monkeypatch.setenv("PATH", str(programs), prepend=os.pathsep)
+    put_in_place(tmp_path, monkeypatch, **texts)
     index = next(there.glob("*.idx"))
     pack = f"{index.stem}.{hashlib.sha1(index.read_bytes()).hexdigest()}"
     argv = scripts.argv(scripts.MOVE_PACKS, str(root), str(scratch), f"{scripts.WORK}/one", "one", pack)

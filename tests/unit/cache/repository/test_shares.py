@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,6 +18,7 @@ from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
 from . import driver
+from .programs import put_in_place
 
 REFUSED = """#!/bin/sh
 for word; do
@@ -36,24 +36,14 @@ def url(tmp_path: Path) -> Iterator[str]:
         yield server.url("one.git")
 
 
-def program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, text: str) -> None:
-    """Have this found in the place of a program."""
-    place = tmp_path / "programs"
-    place.mkdir(exist_ok=True)
-    (place / name).write_text(text)
-    (place / name).chmod(0o755)
-    if str(place) not in os.environ["PATH"]:
-        monkeypatch.setenv("PATH", str(place), prepend=os.pathsep)
-
-
 @pytest.mark.parametrize(
     ("method", "words"), [("git", "Invalid argument"), ("rsync", "Operation not permitted"), ("rsync", "Operation not supported")]
 )
 def test_a_share_that_refuses_to_flush_directories_and_to_change_modes_is_filled(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str, method: str, words: str
 ) -> None:
-    program(tmp_path, monkeypatch, "sync", REFUSED.format(words=words))
-    program(tmp_path, monkeypatch, "chmod", "#!/bin/sh\necho \"chmod: changing permissions of '.': Operation not permitted\" >&2\nexit 1\n")
+    refused = "#!/bin/sh\necho \"chmod: changing permissions of '.': Operation not permitted\" >&2\nexit 1\n"
+    put_in_place(tmp_path, monkeypatch, sync=REFUSED.format(words=words), chmod=refused)
     volumes = tmp_path / "volumes"
     volumes.mkdir()
     for _run in ("the first", "an update"):
@@ -89,7 +79,7 @@ def test_a_volume_that_can_only_be_read_is_told_as_that(tmp_path: Path) -> None:
 def test_a_git_that_would_not_heed_our_configuration_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: str, words: str
 ) -> None:
-    program(tmp_path, monkeypatch, "git", f"#!/bin/sh\n{answer}\n")
+    put_in_place(tmp_path, monkeypatch, git=f"#!/bin/sh\n{answer}\n")
     volume = tmp_path / "volume"
     volume.mkdir()
     entry = inspected(volume, tmp_path / "scratch")
@@ -98,7 +88,7 @@ def test_a_git_that_would_not_heed_our_configuration_is_refused(
 
 
 def test_a_disk_that_fails_is_no_share_that_refuses(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, url: str) -> None:
-    program(tmp_path, monkeypatch, "sync", REFUSED.format(words="Input/output error"))
+    put_in_place(tmp_path, monkeypatch, sync=REFUSED.format(words="Input/output error"))
     volumes = tmp_path / "volumes"
     volumes.mkdir()
     result = driver.fill(volumes, url, method="git")
