@@ -12,6 +12,7 @@ from typing import Any
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Change
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import AlreadyExists, Conflict, NotFound
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Pod, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
@@ -101,13 +102,16 @@ class MemoryClient:
         del self._objects.objects[kind, namespace, name]
         return {"kind": "Status"}
 
-    def watch(self, kind: str, namespace: str, name: str, resource_version: str, deadline: Deadline) -> Iterator[Change | None]:
+    def pods(self, namespace: str, deadline: Deadline) -> Sequence[Pod]:
+        return [parse_pod(body) for body in self.list("Pod", namespace, deadline)]
+
+    def changes(self, pod: Pod, deadline: Deadline) -> Iterator[Change | None]:
         version = ""
         while True:
             self._point()
-            present = self._objects.find(kind, namespace, name)
+            present = self._objects.find("Pod", pod.namespace, pod.name)
             if present is None:
-                yield Change("DELETED", {"metadata": {"name": name, "namespace": namespace}})
+                yield Change("DELETED", {"metadata": {"name": pod.name, "namespace": pod.namespace}})
                 return
             if present["metadata"]["resourceVersion"] != version:
                 version = present["metadata"]["resourceVersion"]

@@ -23,7 +23,7 @@ from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from functools import partial
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from ..ansible_module import TellingModule
@@ -36,7 +36,7 @@ from .channels import PROTOCOL
 from .errors import ClusterError, Conflict, Gone, NotFound, Unreachable
 from .given_paths import require_paths
 from .names import require_name, require_namespace
-from .objects import Object
+from .objects import Object, Pod, parse_pod
 from .refusals import (
     REACH_REMEDY,
     REDIRECTS,
@@ -146,6 +146,16 @@ class Change:
     object: Object
 
 
+class FollowedPods(Protocol):
+    """The pods of a namespace that is followed."""
+
+    def present(self, deadline: Deadline) -> Sequence[Pod]:
+        """See ``Client.pods``."""
+
+    def changes(self, pod: Pod, deadline: Deadline) -> Iterator[Change | None]:
+        """See ``Client.changes``."""
+
+
 class Client:
     """The API, for the kinds we use. Safe for threads."""
 
@@ -161,6 +171,8 @@ class Client:
         self._lock = threading.Lock()
         self._clock = (datetime.now(timezone.utc), time.monotonic())
         self.requests = 0
+        self.followed: dict[str, FollowedPods] = {}
+        """By namespace: who knows its pods without a request, see ``pod_watch``."""
 
     @property
     def host(self) -> str:
@@ -190,8 +202,28 @@ class Client:
     def list(self, kind: str, namespace: str, deadline: Deadline, *, labels: str = "", fields: str = "") -> Sequence[Object]:
         """The objects that match the selectors."""
         query = [("labelSelector", labels)] * bool(labels) + [("fieldSelector", fields)] * bool(fields)
+        return self._list(kind, namespace, deadline, query)[0]
+
+    def list_with_version(self, kind: str, namespace: str, deadline: Deadline) -> tuple[Sequence[Object], str]:
+        """All objects, and the version from which on ``follow`` tells what becomes of them."""
+        return self._list(kind, namespace, deadline, [])
+
+    def _list(self, kind: str, namespace: str, deadline: Deadline, query: Sequence[tuple[str, str]]) -> tuple[Sequence[Object], str]:
         answer = self._send("get", _path(kind, namespace), deadline, f"list {kind} in {namespace}", query=query)
-        return list(answer.get("items") or [])
+        return list(answer.get("items") or []), str((answer.get("metadata") or {}).get("resourceVersion", ""))
+
+    def pods(self, namespace: str, deadline: Deadline) -> Sequence[Pod]:
+        """The pods of a namespace. Where it is followed: as far as is known by now, and that is all that was so before any change of a
+        pod that ``changes`` has told."""
+        followed = self.followed.get(namespace)
+        return [parse_pod(item) for item in self.list("Pod", namespace, deadline)] if followed is None else followed.present(deadline)
+
+    def changes(self, pod: Pod, deadline: Deadline) -> Iterator[Change | None]:
+        """What becomes of a pod, as by ``watch``; without a request where its namespace is followed."""
+        followed = self.followed.get(pod.namespace)
+        if followed is None:
+            return self.watch("Pod", pod.namespace, pod.name, pod.resource_version, deadline)
+        return followed.changes(pod, deadline)
 
     def create(self, kind: str, namespace: str, body: Object, deadline: Deadline, *, dry_run: bool = False) -> Object:
         """Make an object. Raises AlreadyExists, QuotaExceeded, …
@@ -255,15 +287,22 @@ class Client:
             deadline.sleep(0.05)
 
     def _watch_once(self, kind: str, namespace: str, name: str, version: str, deadline: Deadline) -> Iterator[Change]:
-        seconds = max(1, min(WATCH_SECONDS, int(deadline.left())))
-        query = [
-            ("watch", "true"),
-            ("fieldSelector", f"metadata.name={name}"),
-            ("resourceVersion", version),
-            ("timeoutSeconds", str(seconds)),
-        ]
-        what = f"watch {kind} {namespace}/{name}"
-        response = self._request("get", _path(kind, namespace), deadline, query, None, None, what, 0, lambda opened, _deadline: opened)
+        query, what = [("fieldSelector", f"metadata.name={name}")], f"watch {kind} {namespace}/{name}"
+        return self._told(self._open_watch(kind, namespace, version, WATCH_SECONDS, deadline, query, what), deadline, what)
+
+    def follow(self, kind: str, namespace: str, version: str, seconds: int, deadline: Deadline) -> Iterator[Change]:
+        """Changes of all objects of a namespace from ``version`` on, as the server tells them in ``seconds``. Raises Gone and the other ClusterErrors."""
+        what = f"watch {kind} in {namespace}"
+        return self._told(self._open_watch(kind, namespace, version, seconds, deadline, [], what), deadline, what)
+
+    def _open_watch(
+        self, kind: str, namespace: str, version: str, seconds: int, deadline: Deadline, query: Sequence[tuple[str, str]], what: str
+    ) -> Any:
+        seconds = max(1, min(seconds, int(deadline.left())))
+        asked = [("watch", "true"), *query, ("resourceVersion", version), ("timeoutSeconds", str(seconds))]
+        return self._request("get", _path(kind, namespace), deadline, asked, None, None, what, 0, lambda opened, _deadline: opened)
+
+    def _told(self, response: Any, deadline: Deadline, what: str) -> Iterator[Change]:
         try:
             for line in lines(response, deadline):
                 change = _change(line)

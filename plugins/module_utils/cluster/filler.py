@@ -173,7 +173,7 @@ class Filler:
         self._tell(f"waits for the filler of {describe_owner(pod)}")
         limit = self._deadline
         try:
-            for change in self._client.watch("Pod", pod.namespace, pod.name, pod.resource_version, limit):
+            for change in self._client.changes(pod, limit):
                 if change is None:
                     if is_left_behind(pod, self._client.now()):
                         remove_pod(self._client, pod, self._deadline)
@@ -197,7 +197,7 @@ class Filler:
         self._pod = pod
         unschedulable = 0.0
         try:
-            for change in self._client.watch("Pod", pod.namespace, pod.name, pod.resource_version, limit):
+            for change in self._client.changes(pod, limit):
                 if change is not None:
                     if change.type == "DELETED":
                         raise PodLost(f"Pod {pod.namespace}/{pod.name} was deleted by somebody else while it was starting.", "Run again.")

@@ -14,10 +14,10 @@ from ..deadline import Deadline
 from ..errors import DeploymentError
 from .client import Client
 from .holders import waits_elsewhere
-from .objects import Pod, parse_pod
+from .objects import Pod
 
 _LOOK_EVERY = 4.0
-"""Seconds. A hold that is shorter costs no request."""
+"""Seconds."""
 _REQUEST_SECONDS = 20.0
 
 
@@ -30,10 +30,10 @@ def looking_out(client: Client, filler: Pod, claim: str, tell: Callable[[str], N
         while not done.wait(_LOOK_EVERY):
             deadline = Deadline(_REQUEST_SECONDS, "looking for pods that wait", done)
             try:
-                pending = client.list("Pod", filler.namespace, deadline, fields="status.phase=Pending")
+                pods = client.pods(filler.namespace, deadline)
             except DeploymentError:
                 continue  # whatever it is, the work itself will say so
-            waiting = waits_elsewhere(map(parse_pod, pending), claim, filler.node)
+            waiting = waits_elsewhere(pods, claim, filler.node)
             if waiting is not None:
                 tell(f"pod {waiting.name} waits for it{' on ' + waiting.node if waiting.node else ''}")
                 wanted.set()

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..deadline import Deadline
 from .client import Client
 from .errors import ClusterError, Conflict, NotFound
@@ -50,7 +52,7 @@ def _removed(client: Client, pod: Pod, deadline: Deadline) -> bool:
     if answer.get("kind") == "Status":
         return True
     version = (answer.get("metadata") or {}).get("resourceVersion", pod.resource_version)
-    for change in client.watch("Pod", pod.namespace, pod.name, version, deadline):
+    for change in client.changes(replace(pod, resource_version=version), deadline):
         if change is None:
             if _is_gone(client, pod, deadline):
                 return True

@@ -17,6 +17,7 @@ from ..cache.record import ANNOTATION, parse
 from ..cluster.access import CHANGE_RIGHTS, READ_RIGHTS, require
 from ..cluster.client import connect
 from ..cluster.objects import Claim
+from ..cluster.pod_watch import following
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..printable import printable
@@ -87,7 +88,8 @@ def info(module: Any) -> None:
                 pods=observed.pods,
             )
             keeper = ClusterKeeper(client, observed.claims, settings, lambda _progress: None)
-            inside = _look(keeper, list(observed.claims), params, stop)
+            with following(client, observed.namespaces):
+                inside = _look(keeper, list(observed.claims), params, stop)
     volumes = [_facts(volume, claim, inside.get(volume)) for volume, claim in sorted(observed.claims.items())]
     answer: dict[str, Any] = {
         "volumes": volumes,

@@ -20,7 +20,7 @@ from ..cache.side import writing
 from ..cluster.claim_lock import Busy, ClaimLock, Holder, holder_of
 from ..cluster.client import Client
 from ..cluster.diagnosis import require_file_system
-from ..cluster.errors import ClusterError, VolumeBusy
+from ..cluster.errors import ClusterError, NotFound, VolumeBusy
 from ..cluster.filler import Filler
 from ..cluster.holders import SELECTED_NODE, Consumers, consumers, identity, image, mounted_at, placement, sub_path
 from ..cluster.lookout import looking_out
@@ -44,6 +44,8 @@ from .visitors import Visitors
 
 _LOOK_EVERY = 2.0
 """Seconds between two looks at a volume that is waited for."""
+_TOLD_SOON = 0.5
+"""Seconds in which the end of a pod is told that was seen to have ended."""
 _BUSY_PAUSE = 5.0
 """Seconds before a volume that was attached elsewhere is tried again."""
 
@@ -167,6 +169,9 @@ class ClusterKeeper:
     def _taken(self, volume: Volume, lock: ClaimLock, deadline: Deadline) -> Iterator[Held]:
         while True:
             used = self._consumers(volume, deadline)
+            if used.holder is not None and self._settings.in_use in ("skip", "holder") and not self._is_there(used.holder, deadline):
+                deadline.sleep(_TOLD_SOON)
+                continue
             if used.holder is not None and self._settings.in_use == "skip":
                 raise VolumeSkipped(
                     f"Pod {used.holder.namespace}/{used.holder.name} uses the volume.", "Use repository_cache_in_use: same_node, or wait."
@@ -220,6 +225,7 @@ class ClusterKeeper:
         held: Held | None = None
         try:
             pod = entered.pod
+            self._require_as_it_was(volume, spec, deadline)
             lock.take(Holder(settings.owner, pod.namespace, pod.name, pod.uid), deadline)
             with entered.shell() as shell, self._looking_out(volume, pod) as wanted:
                 limits = (settings.wishes.memory_bytes, settings.wishes.cpus)
@@ -260,8 +266,29 @@ class ClusterKeeper:
             return (self._nodes.setdefault(f"{volume.role.value} {node}", Room(self._settings.node_concurrency)),)
 
     def _consumers(self, volume: Volume, deadline: Deadline) -> Consumers:
-        pods = [parse_pod(item) for item in self._client.list("Pod", volume.namespace, deadline)]
-        return consumers(pods, volume.claim)
+        return consumers(self._client.pods(volume.namespace, deadline), volume.claim)
+
+    def _is_there(self, holder: Pod, deadline: Deadline) -> bool:
+        """Whether a holder is still one. Where no pod of ours is made because of it, nothing else would tell."""
+        try:
+            pod = parse_pod(self._client.get("Pod", holder.namespace, holder.name, deadline))
+        except NotFound:
+            return False
+        return pod.uid == holder.uid and not pod.ended
+
+    def _require_as_it_was(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> None:
+        """Look once more who uses the volume, now that our own pod was seen: by that all is known that was so when it was made.
+
+        Raises VolumeBusy where our pod should not be, or should be another one; on which node it should be, the attach has told.
+        """
+        now = self._consumers(volume, deadline)
+        if now.any is None:
+            return
+        if now.holder is not None and self._settings.in_use != "same_node":
+            raise VolumeBusy(f"Pod {now.holder.name} began to use the volume just before it was taken.", "Run again.")
+        wanted = self._spec(volume, now)
+        if (wanted.identity, wanted.mounts) != (spec.identity, spec.mounts):
+            raise VolumeBusy(f"Pod {now.any.name}, which uses the volume in another way, came just before it was taken.", "Run again.")
 
     def _spec(self, volume: Volume, used: Consumers) -> FillerSpec:
         settings, claim = self._settings, self._claims[volume]

@@ -29,6 +29,7 @@ from ..cluster.filler import Filler
 from ..cluster.manifest import LABEL, FillerSpec
 from ..cluster.network_policy import sweep_policies
 from ..cluster.objects import parse_pod
+from ..cluster.pod_watch import following
 from ..cluster.shell import PodShell
 from ..cluster.sweep import left_behind, sweep
 from ..deadline import Deadline
@@ -108,7 +109,8 @@ class Populate:
                 done = _Done(tuple(_untouched(pair) for pair in plan.pairs))
             else:
                 self._require_rights(observed)
-                done = self._carry_out(plan, self._keeper(observed, owner), seed, read)
+                with following(self._client, observed.namespaces):
+                    done = self._carry_out(plan, self._keeper(observed, owner), seed, read)
             notes += self._swept_at_the_end(observed)
         results = unread(read.failed, plan, done.results)
         alone = tuple(lone(pair, options.projects, read.failed) for pair in observed.found.lone_workers)

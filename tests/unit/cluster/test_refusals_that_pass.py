@@ -72,7 +72,7 @@ class Api:
         self.there = False
         return {"kind": "Status"}
 
-    def watch(self, *_: object) -> Any:
+    def changes(self, *_: object) -> Any:
         yield Change("MODIFIED", POD)
 
     def list(self, *_: object, **__: object) -> Any:

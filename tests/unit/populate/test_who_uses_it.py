@@ -1,0 +1,126 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who uses a volume is decided by what was so, also where what is known of pods is a moment old."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.keeper import VolumeSkipped
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Pod, parse_claim, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as keeper_module
+from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings
+from ansible_collections.packit.deployment.tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.meeting.api import MemoryClient, Objects
+
+VOLUME = Volume("ns", "claim", Role.WORKER, "worker")
+
+
+class Reached(Exception):
+    """The volume was taken."""
+
+
+class Behind(MemoryClient):
+    """Of the pods it knows what was so before; ``made`` are the pods that were made."""
+
+    def __init__(self, objects: Objects, *known: Sequence[Pod]) -> None:
+        super().__init__(objects, lambda: None)
+        self._known = list(known)
+        self.made: list[dict[str, Any]] = []
+
+    def pods(self, namespace: str, deadline: Deadline) -> Sequence[Pod]:
+        return self._known.pop(0) if self._known else super().pods(namespace, deadline)
+
+    def create(self, kind: str, namespace: str, body: Any, deadline: Deadline) -> dict[str, Any]:
+        self.made.append(body)
+        return super().create(kind, namespace, body, deadline)
+
+
+def consumer(sub_path: str = "", user: int = 1000) -> dict[str, Any]:
+    mount = {"name": "cache", "mountPath": "/c", **({"subPath": sub_path} if sub_path else {})}
+    return {
+        "metadata": {"name": "job"},
+        "spec": {
+            "nodeName": "n1",
+            "securityContext": {"runAsUser": user},
+            "volumes": [{"name": "cache", "persistentVolumeClaim": {"claimName": "claim"}}],
+            "containers": [{"name": "c", "image": "image", "volumeMounts": [mount]}],
+        },
+        "status": {"phase": "Running"},
+    }
+
+
+@pytest.fixture
+def objects() -> Objects:
+    made = Objects()
+    made.put("PersistentVolumeClaim", "ns", "claim", {"metadata": {"uid": "u"}, "spec": {}, "status": {"phase": "Bound"}})
+    return made
+
+
+def taken(client: Behind, objects: Objects, in_use: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Take the volume, up to the lock on its claim; nobody waits for long."""
+
+    def reached(*_: object) -> None:
+        raise Reached
+
+    for pause in ("_LOOK_EVERY", "_BUSY_PAUSE", "_TOLD_SOON"):
+        monkeypatch.setattr(keeper_module, pause, 0.01)
+    monkeypatch.setattr(keeper_module.ClaimLock, "take", reached)
+    monkeypatch.setattr(ClusterKeeper, "_pull", lambda *_: None)
+    claim = parse_claim(objects.find("PersistentVolumeClaim", "ns", "claim"))
+    settings = Settings("/cache", "image", Wishes(), in_use, 60, 1, 1, {"run": "r"})
+    keeper = ClusterKeeper(client, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
+    with keeper.hold(VOLUME, Deadline(BOUND)):
+        raise AssertionError("the lock is never taken here")
+
+
+def users(client: Behind) -> list[object]:
+    """As whom, and in which directory of the volume, each filler worked."""
+    return [
+        (body["spec"]["securityContext"].get("runAsUser"), mount.get("subPath", ""))
+        for body in client.made
+        for mount in body["spec"]["containers"][0]["volumeMounts"]
+        if mount["mountPath"] == "/cache"
+    ]
+
+
+@pytest.mark.parametrize("in_use", ["skip", "holder"])
+def test_a_holder_that_has_ended_is_none(objects: Objects, in_use: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = parse_pod(objects.put("Pod", "ns", "job", consumer()))
+    del objects.objects["Pod", "ns", "job"]
+    client = Behind(objects, [ended], [ended])
+    with pytest.raises(Reached):
+        taken(client, objects, in_use, monkeypatch)
+    assert len(client.made) == 1
+
+
+def test_a_pod_that_came_just_before_ours_is_found(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects.put("Pod", "ns", "job", consumer())
+    client = Behind(objects, [])
+    with pytest.raises(VolumeSkipped, match="Pod job began to use the volume just before it was taken"):
+        taken(client, objects, "skip", monkeypatch)
+    assert [body["metadata"]["name"] for body in objects.pods()] == ["job"]
+
+
+def test_a_filler_is_what_the_pod_wants_that_came_just_before_it(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    objects.put("Pod", "ns", "job", consumer(sub_path="cache", user=4711))
+    client = Behind(objects, [])
+    with pytest.raises(Reached):
+        taken(client, objects, "same_node", monkeypatch)
+    assert [where for _user, where in users(client)] == ["", "cache"]
+    assert users(client)[-1] == (4711, "cache")
+
+
+def test_a_filler_that_is_as_it_should_be_is_not_made_twice(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:
+    pod = parse_pod(objects.put("Pod", "ns", "job", consumer()))
+    client = Behind(objects, [pod])
+    with pytest.raises(Reached):
+        taken(client, objects, "same_node", monkeypatch)
+    assert users(client) == [(1000, "")]
