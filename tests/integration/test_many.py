@@ -5,6 +5,11 @@
 
 from __future__ import annotations
 
+import shutil
+import threading
+from contextlib import suppress
+from pathlib import Path
+
 import pytest
 
 from .harness import Scene
@@ -22,3 +27,47 @@ def test_pods_are_listed_and_watched_once_a_namespace_and_run(scene: Scene) -> N
     assert counted["watch pods"] < 12, "a watch of each pod would be two for each volume"
     assert done.result["requests"] <= 11 * 12
     scene.check(volumes=1)
+
+
+class Most:
+    """The most threads and descriptors that a process has had, looked at all the time."""
+
+    def __init__(self, pid: int) -> None:
+        self.threads = self.descriptors = 0
+        self._place = Path(f"/proc/{pid}")
+        self._done = threading.Event()
+        self._looks = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Most:
+        self._looks.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._looks.join()
+
+    def _look(self) -> None:
+        while not self._done.wait(0.05):
+            with suppress(OSError):  # it has ended
+                self.threads = max(self.threads, len(list((self._place / "task").iterdir())))
+                self.descriptors = max(self.descriptors, len(list((self._place / "fd").iterdir())))
+
+
+@pytest.mark.embedded
+def test_threads_and_descriptors_do_not_grow_with_projects(scene: Scene) -> None:
+    scene.deploy()
+    names = [f"project-{number}" for number in range(24)]
+    scene.repository(names[0], commits=1)
+    for name in names[1:]:
+        shutil.copytree(scene.server.root / f"{names[0]}.git", scene.server.root / f"{name}.git")
+    run = scene.start(*names, method="seed")
+    with Most(run.pid) as most:
+        done = run.finish()
+    assert done.code == 0, done.story
+    # One thread and three descriptors a project would be more; 104 projects have no more than these.
+    assert 0 < most.threads <= 32 and 0 < most.descriptors <= 60, (most.threads, most.descriptors)
+    for _again in range(2):
+        scene.cluster.requests(clear=True)  # type: ignore[attr-defined]
+        scene.succeed(*names, method="seed")
+        assert not [asked for asked in scene.cluster.requests() if asked.endswith("create pods")]  # type: ignore[attr-defined]
+    scene.check(names[0], names[-1])

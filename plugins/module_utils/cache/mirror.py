@@ -12,7 +12,7 @@ import threading
 from collections.abc import Mapping
 
 from ..deadline import Deadline
-from ..errors import DeploymentError, PlaceLost
+from ..errors import DeploymentError
 from ..shell import Completed, Progress, Shell, checked
 from . import scripts
 from .fetching import fetch
@@ -47,7 +47,7 @@ cd -- "$1" && { echo '# pack-refs with: sorted'; cat; } >packed-refs.new && sync
 
 
 class Mirror:
-    """The repository at ``path`` behind a shell that nobody else uses; finished packs go below the directory ``packs``.
+    """The repository at ``path`` behind a shell that nobody else uses, or several may use; finished packs go below the directory ``packs``.
 
     What an earlier run has left there is checked before it is built on, its packs and its history: a damaged one is discarded,
     and fetched anew.
@@ -102,14 +102,6 @@ class Mirror:
         with deadline.holding(self._shells):
             measured = self._shell.run(("du", "-sB1", "--", self._path), deadline=deadline)
             return int(checked(self._shell, measured).text().split()[0])
-
-    def alive(self, deadline: Deadline) -> bool:
-        """Whether processes can be run where it is."""
-        with deadline.holding(self._shells):
-            try:
-                return self._shell.run(("true",), deadline=deadline).returncode == 0
-            except PlaceLost:
-                return False
 
     def _open(self, settings: tuple[str, str], deadline: Deadline) -> None:
         why = unfit(self._script(_OPEN, (self._path, *settings), deadline).text())

@@ -14,7 +14,7 @@ from ..deadline import Deadline
 from ..errors import DeploymentError, PlaceLost
 from .client import Client
 from .diagnosis import explain
-from .errors import ClusterError, NotFound
+from .errors import ClusterError, NotFound, PodLost
 from .filler import Filler
 from .manifest import FillerSpec
 from .objects import Pod, parse_pod
@@ -73,15 +73,16 @@ class ServicePod:
             raise
         self._stack.callback(filler.__exit__)
         self._filler = filler
-        self._shell = self.shell()
+        self._shell = self.shell(filler.pod.uid)
         self._pod, self._suspect = filler.pod, False
         return self._pod, self._shell
 
-    def shell(self) -> PodShell:
-        """One more shell in it, for work that others must not wait for; it ends with the pod."""
-        if self._filler is None:
-            raise AssertionError("only after ready")
-        return self._stack.enter_context(self._filler.shell())
+    def shell(self, uid: str) -> PodShell:
+        """One more shell in the pod of that uid, for work that others must not wait for; it ends with the pod. Raises PodLost."""
+        filler = self._filler
+        if filler is None or filler.pod.uid != uid:
+            raise PodLost(f"The {self._spec.purpose} pod is gone.", "Run again.")
+        return self._stack.enter_context(filler.shell())
 
     def close(self) -> None:
         """Remove the pod."""

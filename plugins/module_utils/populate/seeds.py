@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 from ..background import unexpected
@@ -37,9 +38,12 @@ from .copy_failures import CopyFailures
 from .once_failed import OnceFailed
 from .seed_options import SeedOptions
 from .seed_replicas import Replicas
+from .shell_pool import ShellPool
 
 KEPT = "/packit-seed"
 """Where a claim that keeps the scratch between runs is mounted."""
+_SHELLS = 4
+"""Processes that run at once in the seed pod, which has few processors, however many projects there are."""
 _PAUSE = 1.0
 _POLICY_SECONDS = 15.0
 """Seconds until a new network policy must be in force."""
@@ -54,6 +58,7 @@ class _Life:
 
     pod: Pod
     route: Route
+    shells: ShellPool
     relay: RelayCourier
     mirrors: dict[str, Mirror]
     makers: dict[tuple[str, str], PackMaker]
@@ -194,7 +199,7 @@ class Seeds:
             pod, shell = self._pod.ready(deadline)
         if self._life is not None and self._life.pod.uid == pod.uid:
             if suspected:
-                self._forget_dead(self._life, deadline)
+                self._life.shells.drop_lost(deadline)
                 for namespace, why in self._life.failures.too_many().items():
                     self._detours.setdefault(namespace, why)
             return self._life
@@ -202,34 +207,27 @@ class Seeds:
         # What an earlier run made is of no use, and a scratch that is kept must not fill up with it.
         checked(shell, shell.run(("rm", "-rf", "--", route.served), deadline=deadline))
         serve(shell, f"{SCRATCH}/rsyncd", route.served, route, (*self._keys.values(), *self._replicas.keys), deadline)
-        relay = RelayCourier(self._pod.shell(), LocalShell(), self._scratch / f"seed-{pod.uid}")
-        self._life = _Life(pod, route, relay, {}, {})
+        shells = ShellPool(shell.where, partial(self._pod.shell, pod.uid), _SHELLS)
+        relay = RelayCourier(shells, LocalShell(), self._scratch / f"seed-{pod.uid}")
+        self._life = _Life(pod, route, shells, relay, {}, {})
         if not self._probes:  # beside the first fetch
             self._probes = [self._executor.submit(self._probe, volume, route, deadline) for volume in self._neighbours]
         return self._life
 
-    def _forget_dead(self, life: _Life, deadline: Deadline) -> None:
-        """The pod lives; connections into it that do not are made again, where their work is found done."""
-        for name, mirror in list(life.mirrors.items()):
-            if not mirror.alive(deadline):
-                del life.mirrors[name]
-                for key in [key for key in life.makers if key[0] == name]:
-                    del life.makers[key]
-
     def _fetched(self, life: _Life, project: Project, snapshot: Snapshot, known_size: int, deadline: Deadline) -> PackMaker:
         self._check_size(project, known_size)
         if project.name not in life.mirrors:
-            life.mirrors[project.name] = self._mirror(project)
+            life.mirrors[project.name] = self._mirror(life, project)
         self._tell(f"fetches {project.name}", "")
         mirror = life.mirrors[project.name]
         mirror.fetch(project, snapshot, deadline, self._telling(project))
         self._check_size(project, mirror.size(deadline))  # before the kubelet looks, which would evict the pod
         return mirror.maker()
 
-    def _mirror(self, project: Project) -> Mirror:
+    def _mirror(self, life: _Life, project: Project) -> Mirror:
         limits = Limits(self._spec.wishes.memory_bytes, self._spec.wishes.cpus)
         return Mirror(
-            self._pod.shell(),
+            life.shells,
             f"{self._directory}/repositories/{project.name}.git",
             f"{self._directory}/packs/{project.name}",
             f"{SCRATCH}/gitconfig-{project.name}",

@@ -45,6 +45,8 @@ PACKS = FinishedPacks("/served/one/abc", (FinishedPack(f"pack-{'2' * 40}", 1, 1,
 class Obedient:
     """A place in which everything goes well."""
 
+    where = "pod work/seed"
+
     def run(self, argv: tuple[str, ...], *, deadline: Deadline) -> Completed:
         deadline.left()
         return Completed(argv, 0, b"", "")
@@ -69,7 +71,7 @@ class Pod:
     def suspect(self) -> None:
         self.suspected = True
 
-    def shell(self) -> None:
+    def shell(self, _uid: str) -> None:
         return None
 
     def close(self) -> None:
