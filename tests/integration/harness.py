@@ -48,13 +48,22 @@ class Scene:
     started: list[Started] = field(default_factory=list)
 
     def deploy(
-        self, workers: int = 1, *, size: str = "1G", sandbox_size: str = "", nodes: tuple[str, ...] = ("node1",), running: bool = True
+        self,
+        workers: int = 1,
+        *,
+        size: str = "1G",
+        sandbox_size: str = "",
+        sandbox_sizes: tuple[str, ...] = (),
+        nodes: tuple[str, ...] = ("node1",),
+        running: bool = True,
     ) -> None:
-        """Workers, their sandboxes' claims, and somebody with exactly the documented rights."""
+        """Workers, their sandboxes' claims (of one size, or of one each), and somebody with exactly the documented rights."""
         self.cluster.namespace(WORK)
         self.cluster.namespace(SAND)
         self.pods = self.cluster.workers(WORK, replicas=workers, nodes=nodes, size=size, running=running)
-        self.cluster.sandboxes(SAND, self.pods, size=sandbox_size or size, nodes=nodes)
+        sizes = sandbox_sizes or (sandbox_size or size,) * workers
+        for number, (pod, own_size) in enumerate(zip(self.pods, sizes, strict=True)):
+            self.cluster.sandboxes(SAND, [pod], size=own_size, nodes=[nodes[number % len(nodes)]])
         self.kubeconfig = self.cluster.deployer([WORK, SAND], self.directory)
 
     def repository(self, name: str = "one", **settings: Any) -> Path:

@@ -11,7 +11,7 @@ from tests.repositories import make
 from tests.upstream.server import Page
 from tests.waiting import until
 
-from .harness import SAND, Scene, objects
+from .harness import SAND, WORK, Scene, objects
 
 
 def test_projects_that_cannot_be_read_cost_nothing_else(scene: Scene) -> None:
@@ -56,6 +56,27 @@ def test_projects_that_cannot_be_read_in_a_pod_cost_nothing_else(scene: Scene) -
     assert done.actions()[scene.worker_claim()] == {"one": "add", "missing": "failed"}
     assert "could not be read from pod" in done.project(scene.worker_claim(), "missing")["error"]
     scene.check()
+
+
+@pytest.mark.playbook
+def test_a_dead_upstream_and_a_full_sandbox_in_one_run_cost_no_more_than_that(scene: Scene) -> None:
+    scene.deploy(3, sandbox_sizes=("1G", "1G", "16M"))
+    scene.repository("one", commits=5)
+    make.make_large(scene.server.root / "big.git", 30, commits=30)
+    scene.server.pages["dead.git"] = Page(404)
+    done = scene.run("dead", "one", "big", method="seed")
+    assert done.code != 0
+    full, blocked = scene.sandbox_claim(2), scene.worker_claim(2)
+    whole = {"dead": "failed", "one": "add", "big": "add"}
+    expected = {full: {**whole, "big": "failed"}, blocked: {**whole, "big": "blocked"}}
+    assert done.actions() == {claim: expected.get(claim, whole) for claim in done.actions()} and len(done.actions()) == 6
+    dead, no_room = done.result["failures"]
+    assert dead.startswith("dead, on all 6 volumes: ") and scene.url("dead") in dead
+    assert "8 of 18 copies of projects are not as wanted; the others are, and a second run does only the rest." in done.text
+    assert no_room.startswith(f"big, on {SAND}/{full} (so not on {WORK}/{blocked} either): ") and "Grow the claim by at least" in no_room
+    scene.check("one", "big", volumes=2)
+    assert objects(scene.worker(2) / "one") <= objects(scene.sandbox(2) / "one")
+    assert not (scene.worker(2) / "big").exists() and not (scene.sandbox(2) / "big").exists()
 
 
 @pytest.mark.embedded

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..cache.model import Role, Volume
@@ -19,10 +19,16 @@ _OUR_PODS = re.compile(r"packit-cache-[a-z]+-[0-9a-f-]+")
 
 @dataclass
 class _Cause:
-    """What was said at the first place, and the projects by place."""
+    """What was said at the first place, the projects by place, and those by the places that are only blocked by it."""
 
     words: str
     places: dict[Volume, list[str]] = field(default_factory=dict)
+    blocked: dict[Volume, list[str]] = field(default_factory=dict)
+
+    @property
+    def all_places(self) -> Mapping[Volume, list[str]]:
+        """Both."""
+        return {**self.places, **{volume: [*self.places.get(volume, []), *names] for volume, names in self.blocked.items()}}
 
 
 def failures(results: Sequence[PairResult]) -> list[str]:
@@ -32,8 +38,8 @@ def failures(results: Sequence[PairResult]) -> list[str]:
     for volume, row, cause in (found for result in results for found in _failed(result)):
         key = (_general(cause.error, cause.volume), _general(cause.remedy, cause.volume))
         found = causes.setdefault(key, _Cause(f"{cause.error} {cause.remedy}".rstrip()))
-        found.places.setdefault(volume, []).append(row.project)
-    ordered = sorted(causes.values(), key=lambda cause: -sum(map(len, cause.places.values())))
+        (found.places if cause is row else found.blocked).setdefault(volume, []).append(row.project)
+    ordered = sorted(causes.values(), key=lambda cause: -sum(map(len, cause.all_places.values())))
     held = [f"{volume.volume}: {volume.stuck}" for volume in volumes if volume.stuck and volume.volume.role is Role.SANDBOX]
     return [*held, *(f"{_where(cause, len(volumes))}: {cause.words}" for cause in ordered)]
 
@@ -44,13 +50,14 @@ def headline(results: Sequence[PairResult], paragraphs: Sequence[str]) -> str:
         return ""
     volumes = _volumes(results)
     failed = sum(volume.failed for volume in volumes)
+    rows = [row for volume in volumes for row in volume.projects]
+    bad = sum(row.failed for row in rows)
     if failed < len(volumes):
-        others = "the others are, and a second run does only the rest"
-    elif any(not row.failed for volume in volumes for row in volume.projects):
-        others = "what has not failed is done, and a second run does only the rest"
+        count = f"{failed} of {len(volumes)} volumes are not as wanted; the others are, and a second run does only the rest."
+    elif bad < len(rows):  # one dead upstream is on every volume, and is not all
+        count = f"{bad} of {len(rows)} copies of projects are not as wanted; the others are, and a second run does only the rest."
     else:
-        others = "what was there before is as it was"
-    count = f"{failed} of {len(volumes)} volumes are not as wanted; {others}."
+        count = f"{failed} of {len(volumes)} volumes are not as wanted; what was there before is as it was."
     return f"{count} {paragraphs[0]}" if len(paragraphs) == 1 else f"{count} There are {len(paragraphs)} causes, see `failures`."
 
 
@@ -73,12 +80,17 @@ def _general(words: str, volume: Volume) -> str:
 
 
 def _where(cause: _Cause, volumes: int) -> str:
-    if len({tuple(names) for names in cause.places.values()}) == 1:
-        names = ", ".join(next(iter(cause.places.values())))
-        if len(cause.places) == volumes > 1:
-            return f"{names}, on all {volumes} volumes"
-        return f"{names}, on {', '.join(map(str, cause.places))}"
-    return "; ".join(f"{', '.join(names)} on {volume}" for volume, names in cause.places.items())
+    everywhere = cause.all_places
+    if len(everywhere) == volumes > 1 and _alike(everywhere):
+        return f"{', '.join(next(iter(everywhere.values())))}, on all {volumes} volumes"
+    either = f" (so not on {', '.join(map(str, cause.blocked))} either)" if cause.blocked else ""
+    if _alike(cause.places):
+        return f"{', '.join(next(iter(cause.places.values())))}, on {', '.join(map(str, cause.places))}{either}"
+    return "; ".join(f"{', '.join(names)} on {volume}" for volume, names in cause.places.items()) + either
+
+
+def _alike(places: Mapping[Volume, list[str]]) -> bool:
+    return len({tuple(names) for names in places.values()}) == 1
 
 
 def _volumes(results: Iterable[PairResult]) -> list[VolumeResult]:

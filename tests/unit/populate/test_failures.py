@@ -40,10 +40,10 @@ def test_two_failures_at_once_are_two_paragraphs_and_what_is_blocked_has_its_par
     ]
     assert failures(results) == [
         "one, on all 4 volumes: Upstream is dead. Mend it.",
-        "two, on s/sandbox1, w/worker1: two needs 9 MB more. Grow it.",
+        "two, on s/sandbox1 (so not on w/worker1 either): two needs 9 MB more. Grow it.",
     ]
     assert headline(results, failures(results)) == (
-        "4 of 4 volumes are not as wanted; what has not failed is done, and a second run does only the rest. "
+        "6 of 8 copies of projects are not as wanted; the others are, and a second run does only the rest. "
         "There are 2 causes, see `failures`."
     )
 
