@@ -53,9 +53,10 @@ def commit(path: Path, branch: str = "main", number: int = 1, seed: int = 7) -> 
 
 
 def force_push(path: Path, branch: str = "main", seed: int = 99) -> tuple[str, str]:
-    """The branch's last commit becomes another one; (old, new) tips."""
+    """The branch's last commit becomes another one, where it is the only one as well; (old, new) tips."""
     old = git(path, "rev-parse", branch)
-    _import(path, _history(f"refs/heads/{branch}", 1, seed, start=git(path, "rev-parse", f"{branch}~1")), force=True)
+    parent = git(path, "rev-list", "--first-parent", "--skip=1", "--max-count=1", branch)
+    _import(path, _history(f"refs/heads/{branch}", 1, seed, start=parent), force=True)
     return old, git(path, "rev-parse", branch)
 
 
