@@ -143,9 +143,9 @@ def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **texts: str) -> tu
 
 def test_what_was_there_and_right_stays_where_it_cannot_be_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A disk, or a want of memory, that fails once: the pack is the entry's own, and checkouts need it."""
-    openssl = shutil.which("openssl")
-    second_fails = f"#!/bin/sh\n[ ! -e {tmp_path}/asked ] || exit 1\n: >{tmp_path}/asked\nexec {openssl} \"$@\"\n"
-    done, there = settled(tmp_path, monkeypatch, openssl=second_fails)
+    sha1sum = shutil.which("sha1sum")
+    second_fails = f"#!/bin/sh\n[ ! -e {tmp_path}/asked ] || exit 1\n: >{tmp_path}/asked\nexec {sha1sum} \"$@\"\n"
+    done, there = settled(tmp_path, monkeypatch, sha1sum=second_fails)
     assert done.returncode == 6 and "which was right a moment ago, cannot be read" in done.stderr, done
     assert {".idx", ".pack"} <= {path.suffix for path in there.iterdir()}
     make.git(tmp_path / "volume/one", "fsck", "--full")
@@ -154,6 +154,6 @@ def test_what_was_there_and_right_stays_where_it_cannot_be_read_again(tmp_path: 
 def test_a_file_that_is_not_right_is_there_until_ours_takes_its_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By a rename, so that where that fails it is there as it was. Here nothing is right, as no sum can be made."""
     programs = "#!/bin/sh\nexit 1\n"
-    done, there = settled(tmp_path, monkeypatch, openssl=programs, mv=programs)
+    done, there = settled(tmp_path, monkeypatch, sha1sum=programs, mv=programs)
     assert done.returncode == 6
     assert {".idx", ".pack"} <= {path.suffix for path in there.iterdir()}
