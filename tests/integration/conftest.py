@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests import once
 from tests.clusters.base import TestCluster
 from tests.consumers.packit import Packit, packit
 from tests.modules.launcher import Launcher, launcher
@@ -20,6 +21,11 @@ from .harness import Scene
 
 _CLUSTER: pytest.StashKey[TestCluster] = pytest.StashKey()
 _SCENE: pytest.StashKey[Scene] = pytest.StashKey()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make the session's directory."""
+    once.pytest_configure(config)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -11,11 +11,12 @@ import tempfile
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from ..once import in_memory
 from .year import Broken, beginnings, live
 
 
 def _live(seed: int, start: Path) -> str:
-    with tempfile.TemporaryDirectory(prefix="year-") as directory:
+    with tempfile.TemporaryDirectory(prefix="year-", dir=in_memory()) as directory:
         try:
             live(Path(directory) / "world", start, seed)
         except Broken as error:
@@ -26,7 +27,7 @@ def _live(seed: int, start: Path) -> str:
 def main() -> int:
     given = [int(word) for word in sys.argv[1:]]
     number, first = (*given, *(300, 0)[len(given) :])
-    with tempfile.TemporaryDirectory(prefix="years-") as directory:
+    with tempfile.TemporaryDirectory(prefix="years-", dir=in_memory()) as directory:
         start = beginnings(Path(directory))
         with ProcessPoolExecutor(os.cpu_count()) as executor:
             broken = [words for words in executor.map(_live, range(first, first + number), [start] * number) if words]
