@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import threading
@@ -215,17 +216,16 @@ def words_of(answer: dict[str, Any]) -> list[str]:
 
 
 def _module_answer(output: str) -> dict[str, Any]:
-    """The module's own answer in what ansible-playbook printed with -vv."""
+    """The module's own answer in what ansible-playbook printed with -vv; where there is none, what the play failed with."""
     decoder = json.JSONDecoder()
-    for marker in ("fatal: [localhost]: FAILED! => ", "changed: [localhost] => ", "ok: [localhost] => "):
-        start = 0
-        while (start := output.find(marker, start)) >= 0:
-            start += len(marker)
-            try:
-                data, _end = decoder.raw_decode(output[start:])
-            except ValueError:
-                continue
-            if "volumes" in data or (marker.startswith("fatal") and "msg" in data):
-                found: dict[str, Any] = data
-                return found
-    return {}
+    failed: dict[str, Any] = {}
+    for found in re.finditer(r"^(fatal|changed|ok): \[localhost\](?:: FAILED!)? => ", output, re.MULTILINE):
+        try:
+            data, _end = decoder.raw_decode(output, found.end())
+        except ValueError:
+            continue
+        if "volumes" in data:
+            return dict(data)
+        if found[1] == "fatal" and "msg" in data:
+            failed = data
+    return failed
