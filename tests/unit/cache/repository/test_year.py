@@ -23,8 +23,8 @@ from ansible_collections.packit.deployment.tests.years.year import beginnings, l
 
 from .test_killed import all_objects
 
-YEARS = 30
-"""Here; `make years` lives 300."""
+YEARS = 300
+"""Here; `make years` lives 1000 others."""
 BROKEN_ONCE = (508,)
 """Seeds of years that were not whole before something was mended."""
 
