@@ -273,7 +273,7 @@ volumes:
         - Per project C(name), C(action), C(method), C(seconds), C(bytes) (of the packs that came), C(snapshot) (a digest of all refs), C(refs)
           (their number), C(layout), C(warnings), C(error) and C(remedy).
         - C(action) is one of V(add), V(update), V(replace), V(repair) (what was not whole is, and its good objects stayed), V(remove),
-          V(unchanged), V(failed), V(blocked) (its sandbox failed), V(skipped).
+          V(unchanged), V(failed), V(blocked) (its partner's volume did not get it), V(skipped).
         - A project that nobody lists is here where something was done about it.
       type: list
       elements: dict
@@ -298,8 +298,8 @@ failures:
   type: list
   elements: str
   sample:
-    - "packit, on packit-prod-sandbox/sandcastle-repository-cache-packit-worker-1, packit-prod/packit-worker-repository-cache-packit-worker-1:
-      packit needs 22 MB more on the volume, which has 9 MB free."
+    - "packit, on packit-prod-sandbox/sandcastle-repository-cache-packit-worker-1 (so not on
+      packit-prod/packit-worker-repository-cache-packit-worker-1 either): packit needs 22 MB more on the volume, which has 9 MB free."
 unread:
   description: Names of the projects whose upstream could not be read. They are among those that failed.
   returned: always, unless the options are wrong

@@ -21,7 +21,7 @@ _SECONDS = 10
 """After so many seconds the watch is opened again where it was: something in between may hold back what is told until then."""
 _REQUEST_SECONDS = 60.0
 _PAUSE = 1.0
-"""Seconds before the API is asked again, where it could not be for all of a request's time."""
+"""Seconds before the API is asked again, after it refused, or could not be asked for all of a request's time."""
 _MOMENT = 0.05
 """Seconds between two watches, as the first may end at once."""
 _LOOK_EVERY = 0.5
@@ -29,9 +29,9 @@ _LOOK_EVERY = 0.5
 
 
 class PodWatch:
-    """See ``Client.pods`` and ``Client.changes``. Safe for threads.
+    """Keeps a namespace's pods up to date by one list and one watch, for all threads that ask.
 
-    Whoever was shown a change of a pod finds all that was so before it. A pod that is asked about was there: it is gone where its end was
+    ``present`` is never older than a change that ``changes`` has told. A pod that is asked about was there: it is gone where its end was
     told, or where a list that was begun after the question does not have it.
     """
 
@@ -116,8 +116,7 @@ class PodWatch:
             except Cancelled:
                 return
             except (ClusterError, DeadlineExceeded) as error:
-                if isinstance(error, ClusterError) and not error.passes:
-                    raise
+                # Also what does not pass by itself: who asks meanwhile is told, and rights that come back count.
                 self._fail(error)
                 self._done.wait(_PAUSE)
 

@@ -27,7 +27,7 @@ class _Cause:
 
     @property
     def all_places(self) -> Mapping[Volume, list[str]]:
-        """Both."""
+        """Return both."""
         return {**self.places, **{volume: [*self.places.get(volume, []), *names] for volume, names in self.blocked.items()}}
 
 
@@ -81,7 +81,7 @@ def _general(words: str, volume: Volume) -> str:
 
 def _where(cause: _Cause, volumes: int) -> str:
     everywhere = cause.all_places
-    if len(everywhere) == volumes > 1 and _alike(everywhere):
+    if len(everywhere) == volumes > 1 and not cause.blocked and _alike(everywhere):
         return f"{', '.join(next(iter(everywhere.values())))}, on all {volumes} volumes"
     either = f" (so not on {', '.join(map(str, cause.blocked))} either)" if cause.blocked else ""
     if _alike(cause.places):

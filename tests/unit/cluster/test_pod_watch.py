@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import pod_watch
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Change
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import Gone, Unauthorized, Unreachable
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import Forbidden, Gone, Unauthorized, Unreachable
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Pod, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pod_watch import PodWatch, following
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -90,7 +90,7 @@ def test_one_list_and_one_watch_serve_all_who_ask() -> None:
     assert api.followed == {}
 
 
-def test_who_was_shown_a_change_finds_all_that_was_so_before() -> None:
+def test_present_is_never_older_than_a_change_that_was_told() -> None:
     api = Api()
     with following(api, ["ns"]):  # type: ignore[arg-type]
         watch = api.followed["ns"]
@@ -169,7 +169,8 @@ def test_a_watch_that_ends_is_opened_again_where_it_was() -> None:
         assert api.from_version == "17" and api.asked_lists == 1
 
 
-def test_what_keeps_the_api_from_telling_reaches_who_waits() -> None:
+def test_what_keeps_the_api_from_telling_reaches_who_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pod_watch, "_PAUSE", BOUND)
     api = Api(body("a", "1", 5))
     with following(api, ["ns"]):  # type: ignore[arg-type]
         watch = api.followed["ns"]
@@ -179,6 +180,20 @@ def test_what_keeps_the_api_from_telling_reaches_who_waits() -> None:
             next(changes)
         with pytest.raises(Unauthorized, match="expired"):
             watch.present(limit())
+
+
+def test_a_watch_that_was_refused_once_serves_all_who_ask_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pod_watch, "_PAUSE", 0.01)
+    api = Api(body("a", "1", 5))
+    with following(api, ["ns"]):  # type: ignore[arg-type]
+        watch = api.followed["ns"]
+        changes = watch.changes(pod("a", "1", 5), limit())
+        api.lines.put(Forbidden("the role is being replaced"))
+        until(lambda: api.asked_watches == 2, "the second watch")
+        api.tell("MODIFIED", "a", "1", 11, "Running")
+        change = next(changes)
+        assert change is not None and change.object["status"]["phase"] == "Running"
+        assert [found.name for found in watch.present(limit())] == ["a"]
 
 
 def test_the_api_is_asked_again_after_it_was_out_of_reach(monkeypatch: pytest.MonkeyPatch) -> None:
