@@ -32,6 +32,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """
     if _VARIABLE not in os.environ:
         shared = tempfile.TemporaryDirectory(prefix="packit-tests-", dir=in_memory())
+        Path(shared.name).chmod(0o711)  # as root, some tests work as another user in there
         names = (_VARIABLE, "TMPDIR")
         before = {name: os.environ.get(name) for name in names}
         _set(dict.fromkeys(names, shared.name))
