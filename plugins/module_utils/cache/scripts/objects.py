@@ -57,18 +57,16 @@ broken_apart() {
     d=$all code=0
 }"""
 
-# hex: standard input in hexadecimal digits.
-# body, sum, end, size, sum_body, listed: of a file, its first bytes, their SHA-1, its last ones, its size, the SHA-1 of all but its last 20 bytes, and
-# what git lists of an index. It may be a pipe by now, which is not waited for. openssl uses the processor's own instructions, which not every sha1sum
-# does, but takes 7 ms to start, for which sha1sum sums up some 5 MB.
+# hex, sum BYTES: standard input in hexadecimal digits, and its SHA-1, where it has about so many bytes: openssl uses the processor's own instructions,
+# which not every sha1sum does, but takes 7 ms to start, in which sha1sum sums up some 5 MB.
+# body, end, size, sum_body, listed: of a file, its first bytes, its last ones, its size, the SHA-1 of all but its last 20 bytes, and what git lists of
+# an index. It may be a pipe by now, which is not waited for.
 SUM = r"""hex() { od -An -v -tx1 | tr -d ' \n'; }
 body() { dd if="$1" bs=1M iflag=count_bytes,nonblock count="$2" status=none; }
 end() { dd if="$1" bs=64k iflag=skip_bytes,count_bytes,nonblock skip="$(($2 < $3 ? 0 : $2 - $3))" count="$3" status=none; }
 size() { size=$(stat -L -c %s -- "$1" 2>/dev/null); case $size in '' | *[!0-9]*) size=20 ;; esac; if [ "$size" -lt 20 ]; then size=20; fi; }
-sum() {
-    body "$1" "$2" | if [ "$2" -gt 8000000 ] && command -v openssl >/dev/null; then openssl dgst -sha1 -r; else sha1sum; fi | cut -c1-40
-}
-sum_body() { size "$1"; sum "$1" "$((size - 20))"; }
+sum() { if [ "$1" -gt 8000000 ] && command -v openssl >/dev/null; then openssl dgst -sha1 -r; else sha1sum; fi | cut -c1-40; }
+sum_body() { size "$1"; body "$1" "$((size - 20))" | sum "$size"; }
 listed() { size "$1"; body "$1" "$size" | git show-index; }"""
 
 # stems DIRECTORY: the names, without suffix, of the packs there that git would read (through links, too), each ended by a NUL. What is too
@@ -170,10 +168,10 @@ for p in pack-*.pack; do
         case $? in 0) ;; 126 | 127 | 1[3-9]?) exit 4 ;; *) echo "$p"; continue ;; esac
     esac
     printf '%s %s %s %s %s %s %s %s\n' "$p" "$pack" \
-        "$(if [ "$how" != trailers ]; then sum "$p.pack" $((pack - 20)); else end "$p.pack" "$pack" 20 | hex; fi)" \
+        "$(if [ "$how" != trailers ]; then body "$p.pack" $((pack - 20)) | sum "$pack"; else end "$p.pack" "$pack" 20 | hex; fi)" \
         "$(end "$p.pack" "$pack" 20 | hex)" \
         "$(end "$p.idx" "$index" 40 | head -c 20 | hex)" \
-        "$(sum "$p.idx" $((index - 20)))" "$(end "$p.idx" "$index" 20 | hex)" "$(size "$right"; sum "$right" "$size")"
+        "$(body "$p.idx" $((index - 20)) | sum "$index")" "$(end "$p.idx" "$index" 20 | hex)" "$(size "$right"; body "$right" "$size" | sum "$size")"
 done
 [ -z "$syncing" ] || wait "$syncing" || exit 4
 """.replace("FLUSH", FLUSH).replace("SUM", SUM).replace("EMPTY_GIT", _EMPTY_GIT)

@@ -22,7 +22,7 @@ right() {
     [ -f "./$1" ] && [ ! -L "./$1" ] || return 1
     case $1 in
         *.pack) size "./$1" && of=$(sum_body "./$1") && [ "pack-$of.pack" = "$1" ] && [ "$(end "./$1" "$size" 20 | hex)" = "$of" ] ;;
-        *) size "./$1" && [ "$(sum "./$1" "$size")" = "$2" ] ;;
+        *) size "./$1" && [ "$(content "./$1" | sum "$size")" = "$2" ] ;;
     esac
 }
 settle() {
