@@ -25,6 +25,7 @@ from .results import ProjectResult
 from .side import VolumeSide
 from .snapshots import SnapshotBook, SnapshotStale
 from .space import NoSpace
+from .together import work_together
 from .transfer import AsItIs, Transfer
 from .transfer.from_worker import FromWorker
 
@@ -32,6 +33,8 @@ RELEASE_RESERVE = 5.0
 """Seconds of the longest hold that are kept for ending the work and deleting the pod."""
 
 
+SMALL = 32 * 1024 * 1024
+"""Bytes of a project that is worked on together with others: each step then takes little memory, and less than a second or two."""
 AS_IT_IS = AsItIs()
 
 
@@ -79,6 +82,7 @@ class SandboxTurn:
         self._lost: Counter[str] = Counter()
         self._brought: dict[Path, float] = {}
         self._proofs: dict[str, tuple[Received | None, Contents]] = {}
+        self._apart = False
         self.suspects: set[str] = set()
         """Names of projects that were not whole here with all that the worker has: each side is looked at in whole before the next turn."""
 
@@ -158,45 +162,103 @@ class SandboxTurn:
     def _fill(
         self, held: HeldVolume, needed: Sequence[Project], chosen: Mapping[str, Transfer], limit: Deadline, attach: float
     ) -> list[Project]:
-        """Bring one project after the other; those for a later turn. Raises TooLong where the volume is to blame, which took so long to attach."""
-        later: list[Project] = []
-        for number, project in enumerate(needed):
+        """Bring small projects together, then one after the other; those for a later turn. Raises TooLong where the volume is to blame, which
+        took so long to attach."""
+        small = [project for project in needed if self._small(project)]
+        small = small if len(small) > 1 and not self._apart else []
+        large = [project for project in needed if project not in small]
+        later, goes_on = self._fill_together(held, small, chosen, limit, attach) if small else ([], True)
+        if not goes_on:
+            return [*later, *large]
+        for number, project in enumerate(large):
             transfer = chosen[project.name]
             try:
-                self._fill_one(held, project, transfer, limit)
-            except Cancelled:
-                raise
-            except SnapshotStale:
-                later.append(project)
+                if not self._settled(held, project, transfer, limit):
+                    later.append(project)
             except Interrupted as error:
                 self._side.tell("", "is given back", error.message)
-                return [*later, *needed[number:]]
+                return [*later, *large[number:]]
             except DeadlineExceeded as error:
-                if number == 0 and not transfer.resumes:
-                    left_for_work = self._options.max_hold - attach - RELEASE_RESERVE
-                    if attach > left_for_work and limit.seconds >= left_for_work:  # else it is the end of the run's own time
-                        raise TooLong(
-                            f"Volume {self._side.volume} took {attach:.0f} seconds until its pod was ready, and {max(0.0, left_for_work):.0f} were "
-                            "left for all work on it.",
-                            "Look why it attaches so slowly, and run again; or raise repository_cache_max_hold.",
-                        ) from error
+                if number == 0 and not small and not transfer.resumes:
+                    self._require_time(limit, attach, error)
                     self._side.end([project], Action.FAILED, self._too_long(project, error))
-                    return [*later, *needed[1:]]
-                return [*later, *needed[number:]]
+                    return [*later, *large[1:]]
+                return [*later, *large[number:]]
             except PlaceLost as error:
-                left = needed[number:] if self._goes_on(project, error) else needed[number + 1 :]
+                left = large[number:] if self._goes_on(project, error) else large[number + 1 :]
                 return [*later, *left]
-            except Damaged as error:
-                self._side.suspect(project)
-                if project.name in self.suspects or project.name not in self._received:
-                    self._failed(held, project, error, limit)
-                    continue
-                self.suspects.add(project.name)
-                self._side.tell(project.name, "is not whole, and is looked at in whole in a later turn", error.message)
-                later.append(project)
-            except DeploymentError as error:
-                self._failed(held, project, error, limit)
         return later
+
+    def _small(self, project: Project) -> bool:
+        """Whether a project has so little that several at once take neither much memory nor each other's time."""
+        worker, record = self._received.get(project.name), self._side.recorded()
+        if worker is None or worker.work.verify or project.name in self.suspects or self._side.damaged(project):
+            return False
+        there = None if record is None else record.projects.get(project.name)
+        sizes = (worker.side.entry.bytes, worker.side.incoming.bytes, 0 if there is None else there.bytes)
+        return max(sizes) <= SMALL
+
+    def _fill_together(
+        self, held: HeldVolume, small: Sequence[Project], chosen: Mapping[str, Transfer], limit: Deadline, attach: float
+    ) -> tuple[list[Project], bool]:
+        """Bring several projects at once; those for a later turn, and whether this one goes on."""
+        ends: list[tuple[Project, DeploymentError]] = []
+        settled: dict[str, bool] = {}
+
+        def work(seen: HeldVolume, project: Project) -> None:
+            if ends:
+                return
+            try:
+                settled[project.name] = self._settled(seen, project, chosen[project.name], limit)
+            except (Cancelled, DeadlineExceeded, PlaceLost) as error:
+                ends.append((project, error))
+
+        work_together(held, small, limit, work)
+        gone: set[str] = set()
+        for project, error in ends:
+            if isinstance(error, Cancelled):
+                raise error
+            if isinstance(error, PlaceLost) and not self._goes_on(project, error):
+                gone.add(project.name)
+        later = [project for project in small if not settled.get(project.name) and project.name not in gone]
+        first = ends[0][1] if ends else None
+        if isinstance(first, Interrupted):
+            self._side.tell("", "is given back", first.message)
+        elif isinstance(first, DeadlineExceeded) and not any(settled.values()):
+            if not any(chosen[project.name].resumes for project in small):
+                self._require_time(limit, attach, first)
+            self._apart = True  # which of them takes so long is seen then
+        return later, first is None
+
+    def _settled(self, held: HeldVolume, project: Project, transfer: Transfer, limit: Deadline) -> bool:
+        """Bring one project; whether it needs no later turn. Raises what ends this turn for all: Cancelled, DeadlineExceeded, PlaceLost."""
+        try:
+            self._fill_one(held, project, transfer, limit)
+        except (Cancelled, DeadlineExceeded, PlaceLost):
+            raise
+        except SnapshotStale:
+            return False
+        except Damaged as error:
+            self._side.suspect(project)
+            if project.name in self.suspects or project.name not in self._received:
+                self._failed(held, project, error, limit)
+                return True
+            self.suspects.add(project.name)
+            self._side.tell(project.name, "is not whole, and is looked at in whole in a later turn", error.message)
+            return False
+        except DeploymentError as error:
+            self._failed(held, project, error, limit)
+        return True
+
+    def _require_time(self, limit: Deadline, attach: float, error: DeadlineExceeded) -> None:
+        """Raises TooLong where the volume itself took more of the longest hold than it left for the work."""
+        left_for_work = self._options.max_hold - attach - RELEASE_RESERVE
+        if attach > left_for_work and limit.seconds >= left_for_work:  # else it is the end of the run's own time
+            raise TooLong(
+                f"Volume {self._side.volume} took {attach:.0f} seconds until its pod was ready, and {max(0.0, left_for_work):.0f} were "
+                "left for all work on it.",
+                "Look why it attaches so slowly, and run again; or raise repository_cache_max_hold.",
+            ) from error
 
     def _failed(self, held: HeldVolume, project: Project, error: DeploymentError, limit: Deadline) -> None:
         self._side.end([project], Action.FAILED, error)

@@ -30,7 +30,8 @@ _BUFFER = 4 * 1024 * 1024
 
 
 class PodShell:
-    """Runs processes in a container of a running pod. A context manager; processes end with their jobs, not with it.
+    """Runs processes in a container of a running pod. A context manager; processes end with their jobs, not with it. For several threads:
+    one that runs a process waits for the others'.
 
     The pod is the one of that ``uid``, or it is lost: another one may have its name at any time. One of ours knows its uid and refuses by
     itself; ``require`` is called before each connection to another's pod, and raises where we may not work there any more. ``ended`` is asked
@@ -64,6 +65,7 @@ class PodShell:
         self._heartbeat = heartbeat
         self._reconnect_seconds = reconnect_seconds
         self._names = (f"{os.getpid()}-{id(self):x}-{number}" for number in itertools.count())
+        self._running = threading.Lock()
         self._link = AgentLink(self._connect, reconnect_seconds, stop if stop is not None else threading.Event())
 
     @property
@@ -86,8 +88,11 @@ class PodShell:
         env: Mapping[str, str] | None = None,
         progress: Progress | None = None,
     ) -> Completed:
-        deadline.left()
         words = [*argv] if not env else ["env", *(f"{name}={value}" for name, value in env.items()), *argv]
+        with deadline.holding(self._running):
+            return self._run(argv, words, deadline, stdin, progress)
+
+    def _run(self, argv: Sequence[str], words: Sequence[str], deadline: Deadline, stdin: bytes, progress: Progress | None) -> Completed:
         job = next(self._names)
         self._link.begin(job, run_message(job, words, stdin), progress)
         try:

@@ -201,6 +201,13 @@ def test_what_cannot_go_on_is_refused_instead(run: Run) -> None:
     assert keeper.holds == ["worker", "sandbox"]
 
 
+def test_several_of_which_none_fits_in_a_hold_go_on_one_by_one(run: Run) -> None:
+    result, keeper, _transfer, _told = run([DeadlineExceeded("the longest hold")] * 3, resumes=False, names=("one", "two"))
+    assert [project.action for project in result.sandbox.projects] == [Action.FAILED, Action.ADD]
+    assert "could not be brought to the volume while it was held: the longest hold" in result.sandbox.projects[0].error
+    assert keeper.holds == ["worker", "sandbox", "sandbox", "sandbox"]
+
+
 def test_a_consumer_that_waits_gets_the_volume_and_the_work_goes_on_later(run: Run) -> None:
     result, keeper, _transfer, told = run([], interrupted=2)
     assert actions(result) == [Action.ADD, Action.ADD]

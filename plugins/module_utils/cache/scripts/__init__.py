@@ -31,6 +31,7 @@ from .places import CHANGED, OPEN
 from .publish import BRIDGE, CHANGE_REFS, HEAD, LOCKING, MOVE_PACKS, PUBLISH_NEW, REMOVE, SETTINGS
 from .repair import REPAIR
 from .tidy import LEFT, WORK
+from .together import OUTPUT_MOST, TOGETHER, TOOK_TOO_LONG
 
 __all__ = [
     "ABSENT_REFS",
@@ -61,6 +62,7 @@ __all__ = [
     "MOVE_PACKS",
     "NAMES",
     "OPEN",
+    "OUTPUT_MOST",
     "PACK_LOOSE",
     "PUBLISH_NEW",
     "QUARANTINE",
@@ -75,6 +77,8 @@ __all__ = [
     "SETTINGS",
     "SUMS",
     "TAKE",
+    "TOGETHER",
+    "TOOK_TOO_LONG",
     "VIEW",
     "WORK",
     "argv",

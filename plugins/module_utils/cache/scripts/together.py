@@ -1,0 +1,74 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Several processes as one."""
+
+from __future__ import annotations
+
+from ...shell import STDERR_LIMIT
+
+OUTPUT_MOST = 1024 * 1024
+"""Bytes of one process's output that come with those of the others."""
+
+# $1 a directory of ours, $2 the number of texts, these texts (scripts are long, and the same for many), then for each process: the seconds that it may
+# take, the bytes of its standard input, the number of its words, and these: `=` and a word, `@` and a text's number, or, before those,
+# `+` and NAME=VALUE for its environment.
+# One runs after the other, whatever becomes of the first; their standard inputs come as one. Prints a line for each, its exit code (124 where it
+# took too long) and the bytes of its output and its errors, then all of them; an output of more than MOST bytes stays in the directory.
+# `timeout` has a process group of its own, so whoever ends this one has to end that one too.
+TOGETHER = r"""
+d=$1 texts=$2 n=0 codes= running=
+shift 2
+while [ "$n" -lt "$texts" ]; do
+    n=$((n + 1))
+    eval "text$n=\$1"
+    shift
+done
+rm -rf -- "$d" && mkdir -p -- "$d" || exit 3
+trap '[ -z "$running" ] || kill "$running"; exit 143' TERM
+n=0
+while [ $# -gt 0 ]; do
+    n=$((n + 1)) seconds=$1 bytes=$2 words=$3 in=/dev/null
+    shift 3
+    if [ "$bytes" -gt 0 ]; then
+        in=$d/in
+        head -c "$bytes" >"$in" || exit 3
+    fi
+    (
+        others=$(($# - words))
+        while [ "$words" -gt 0 ]; do
+            case $1 in
+            +*) export "${1#+}" ;;
+            @*) eval "set -- \"\$@\" \"\$text${1#@}\"" ;;
+            *) set -- "$@" "${1#=}" ;;
+            esac
+            shift
+            words=$((words - 1))
+        done
+        shift "$others"
+        exec timeout -k 1 "$seconds" "$@"
+    ) <"$in" >"$d/$n.out" 2>"$d/$n.err" &
+    running=$!
+    wait "$running"
+    codes="$codes $?" running=
+    shift "$words"
+done
+i=0 outputs=
+for code in $codes; do
+    i=$((i + 1)) out=$d/$i.out err=$d/$i.err
+    size=0 said=0
+    if [ -s "$out" ]; then size=$(stat -c %s "$out"); fi
+    if [ -s "$err" ]; then
+        tail -c LIMIT "$err" >"$d/tail" && mv -f -- "$d/tail" "$err" || exit 3
+        said=$(stat -c %s "$err")
+    fi
+    echo "$code $size $said"
+    [ "$size" -eq 0 ] || [ "$size" -gt MOST ] || outputs="$outputs $i.out"
+    [ "$said" -eq 0 ] || outputs="$outputs $i.err"
+done
+cd -- "$d" || exit 3
+[ -z "$outputs" ] || cat -- $outputs
+""".replace("LIMIT", str(STDERR_LIMIT)).replace("MOST", str(OUTPUT_MOST))
+
+TOOK_TOO_LONG = 124
+"""The exit code of `timeout` where it ended a process."""

@@ -1,0 +1,237 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What several projects want run is one job, and each has its own end."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache import together
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
+from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
+from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.scripts import OUTPUT_MOST
+from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.together import Together
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress
+from ansible_collections.packit.deployment.tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.unit.cache.repository.beginnings import a_dozen
+from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import PAIR, LocalKeeper, project_of
+
+
+class Counting(LocalShell):
+    """Counts jobs."""
+
+    def __init__(self) -> None:
+        self.jobs = 0
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        deadline: Deadline,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Completed:
+        self.jobs += 1
+        return super().run(argv, deadline=deadline, stdin=stdin, env=env, progress=progress)
+
+
+Wish = tuple[Sequence[str], dict[str, Any]]
+
+
+def ask(shell: LocalShell, tmp_path: Path, *wishes: Wish, limit: Deadline | None = None) -> list[Completed | DeploymentError]:
+    """Have each of these run, all by one ``Together``; how each ended."""
+    limit = limit or Deadline(BOUND, "this test")
+    shared = Together(shell, str(tmp_path / "together"), len(wishes), limit, patience=BOUND)
+
+    def one(wish: Wish) -> Completed | DeploymentError:
+        argv, more = wish
+        try:
+            return shared.run(argv, **{"deadline": limit, **more})
+        except DeploymentError as error:
+            return error
+        finally:
+            shared.leave()
+
+    with ThreadPoolExecutor(len(wishes)) as executor:
+        return list(executor.map(one, wishes))
+
+
+def test_each_has_its_own_input_output_and_exit_code(tmp_path: Path) -> None:
+    shell = Counting()
+    script = 'cat\nprintf "%s\\n" "$A" "$@"; echo said >&2; exit "$1"'
+    words = ("@1", "+A=b", "=", "", "two\nlines", "$(echo no)", "a  b*")
+    first, second, third = ask(
+        shell,
+        tmp_path,
+        (("sh", "-c", script, "x", "0", *words), {"stdin": b"one\0\n", "env": {"A": "first"}}),
+        (("sh", "-c", script, "x", "7"), {"env": {"A": "second=2"}}),
+        (("sh", "-c", script, "x", "128"), {"stdin": b"three\n"}),
+    )
+    assert shell.jobs == 1
+    assert isinstance(first, Completed) and isinstance(second, Completed) and isinstance(third, Completed)
+    printed = "".join(f"{word}\n" for word in ("first", "0", *words)).encode()
+    assert (first.returncode, first.stdout, first.stderr) == (0, b"one\0\n" + printed, "said\n")
+    assert (second.returncode, second.stdout, second.stderr) == (7, b"second=2\n7\n", "said\n")
+    assert (third.returncode, third.stdout, third.argv[0]) == (128, b"three\n\n128\n", "sh")
+
+
+def test_one_that_stands_still_costs_the_others_nothing_but_time(tmp_path: Path) -> None:
+    shell = Counting()
+    still, other = ask(
+        shell, tmp_path, (("sh", "-c", "sleep 1000 & wait"), {"deadline": Deadline(0.5, "one step")}), (("echo", "done"), {})
+    )
+    assert isinstance(still, DeadlineExceeded) and "sh -c in this machine did not end in time: one step took longer than" in still.message
+    assert isinstance(other, Completed) and other.stdout == b"done\n"
+    assert shell.jobs == 1
+
+
+def test_a_large_output_comes_by_itself(tmp_path: Path) -> None:
+    size = OUTPUT_MOST + 1
+    shell = Counting()
+    large, small = ask(shell, tmp_path, (("head", "-c", str(size), "/dev/zero"), {}), (("echo", "small"), {}))
+    assert isinstance(large, Completed) and large.stdout == b"\0" * size
+    assert isinstance(small, Completed) and small.stdout == b"small\n"
+    assert shell.jobs == 2
+
+
+def test_who_has_ended_is_not_waited_for(tmp_path: Path) -> None:
+    shared = Together(Counting(), str(tmp_path / "together"), 2, Deadline(BOUND, "this test"), patience=BOUND)
+    shared.leave()
+    assert shared.run(("echo", "alone"), deadline=Deadline(BOUND, "this test")).stdout == b"alone\n"
+
+
+def test_who_is_busy_elsewhere_is_not_waited_for_without_end(tmp_path: Path) -> None:
+    shared = Together(Counting(), str(tmp_path / "together"), 2, Deadline(BOUND, "this test"), patience=0.0)
+    assert shared.run(("echo", "alone"), deadline=Deadline(BOUND, "this test")).stdout == b"alone\n"
+
+
+class Lost(LocalShell):
+    """A place that is lost."""
+
+    def run(self, argv: Sequence[str], **_more: Any) -> Completed:
+        raise PlaceLost("the pod is gone")
+
+
+class Killed(LocalShell):
+    """A place whose processes are all killed."""
+
+    def run(self, argv: Sequence[str], **_more: Any) -> Completed:
+        return Completed(tuple(argv), 137, b"", "")
+
+
+class Faulty(LocalShell):
+    """A fault of ours."""
+
+    def run(self, argv: Sequence[str], **_more: Any) -> Completed:
+        raise KeyError("what")
+
+
+def test_what_ends_all_is_told_to_each(tmp_path: Path) -> None:
+    for ended in ask(Lost(), tmp_path, (("true",), {}), (("true",), {})):
+        assert isinstance(ended, PlaceLost) and ended.message == "the pod is gone"
+    for ended in ask(Killed(), tmp_path, (("one", "more"), {}), (("two",), {})):
+        assert isinstance(ended, Completed) and ended.returncode == 137 and ended.argv[0] in ("one", "two")
+    for ended in ask(Faulty(), tmp_path, (("true",), {}), (("true",), {})):
+        assert isinstance(ended, DeploymentError) and "KeyError: 'what'" in ended.message
+
+
+def test_a_consumer_that_waits_ends_all_of_it(tmp_path: Path) -> None:
+    wanted = threading.Event()
+    threading.Timer(0.3, wanted.set).start()
+    limit = Deadline(BOUND, "this test", wanted=wanted)
+    for ended in ask(LocalShell(), tmp_path, (("sleep", "1000"), {}), (("sleep", "1000"), {}), limit=limit):
+        assert isinstance(ended, Interrupted)
+
+
+class Keeper(LocalKeeper):
+    """Counts the jobs of the holds of each sandbox's volume."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.counting = Counting()
+        self.holds = 0
+
+    @contextmanager
+    def hold(self, volume, deadline, *news):  # type: ignore[no-untyped-def]
+        sandbox = volume == PAIR.sandbox
+        self.shell = self.counting if sandbox else LocalShell()
+        self.counting.jobs = 0 if sandbox else self.counting.jobs
+        self.holds += sandbox
+        with super().hold(volume, deadline, *news) as held:
+            yield held
+
+
+def fill(keeper: Keeper, url: str, number: int) -> PairResult:
+    """Bring so many projects, which are one upstream's, to a pair of volumes."""
+    projects = tuple(replace(project_of(url), name=f"project-{index}") for index in range(number))
+    snapshot = read_snapshot(LocalShell(), projects[0], Deadline(BOUND, "this test"))
+    snapshots = dict.fromkeys((project.name for project in projects), snapshot)
+    plan = make_plan(Wanted(State.PRESENT, projects, snapshots), (PAIR,), keeper.records)
+    scratch = keeper.directory / "scratch"
+    scratch.mkdir(exist_ok=True, parents=True)
+    options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=scratch)
+    book = SnapshotBook(snapshots, lambda _project: snapshot)
+    return PairRun(plan.pairs[0], keeper, book, lambda _step: GitTransfer(url), options, lambda _progress: None, threading.Event()).run()
+
+
+def test_the_jobs_of_a_hold_do_not_grow_with_projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(together, "PATIENCE", BOUND)
+    with a_dozen(tmp_path) as server:
+        url = server.url("one.git")
+        jobs: dict[int, list[int]] = {}
+        keepers = {number: Keeper(tmp_path / str(number)) for number in (1, together.MOST)}
+        for action in (Action.ADD, Action.UPDATE):
+            for number, keeper in keepers.items():
+                keeper.directory.mkdir(exist_ok=True)
+                result = fill(keeper, url, number)
+                assert [project.action for project in (*result.sandbox.projects, *result.worker.projects)] == [action] * 2 * number
+                jobs.setdefault(number, []).append(keeper.counting.jobs)
+            make.commit(tmp_path / "upstream/one.git", "main", 13)
+    assert all(keeper.holds == 2 for keeper in keepers.values())
+    assert jobs[together.MOST] == jobs[1], "each stage is one job for all of them"
+    for number in range(together.MOST):
+        for role in ("sandbox", "worker"):
+            entry = tmp_path / f"{together.MOST}/{role}/project-{number}"
+            assert make.refs(entry) == make.refs(tmp_path / f"1/{role}/project-0")
+            make.git(entry, "fsck", "--full")
+        assert not [path.name for path in entry.parent.iterdir() if path.name.startswith(".packit")]
+
+
+def test_one_projects_failure_is_its_own_also_where_several_are_worked_on(tmp_path: Path) -> None:
+    keeper = Keeper(tmp_path)
+    with a_dozen(tmp_path) as server:
+        (tmp_path / "sandbox").mkdir()
+        (tmp_path / "sandbox/project-1").symlink_to(tmp_path)
+        keeper_shared = keeper.hold
+
+        @contextmanager
+        def shared(*arguments):  # type: ignore[no-untyped-def]
+            with keeper_shared(*arguments) as held:
+                held.shared = True
+                yield held
+
+        keeper.hold = shared  # type: ignore[method-assign]
+        result = fill(keeper, server.url("one.git"), 4)
+    assert keeper.holds == 1
+    assert [project.action for project in result.sandbox.projects] == [Action.ADD, Action.FAILED, Action.ADD, Action.ADD]
+    assert "symbolic link" in result.sandbox.projects[1].error
+    assert [project.action for project in result.worker.projects] == [Action.ADD, Action.BLOCKED, Action.ADD, Action.ADD]
