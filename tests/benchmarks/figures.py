@@ -5,18 +5,22 @@
 
 from __future__ import annotations
 
+import itertools
 import shutil
 from collections.abc import Callable
 from statistics import median
 
 from tests.integration.harness import SAND, Run
+from tests.repositories.make import commit, make
 from tests.repositories.realistic import a_day
 
 from . import rivals
 from .measure import RUNS, Table, watched
-from .world import ONE_PAIR, PAIRS, World, large
+from .world import ONE_PAIR, PAIRS, World, large, sandbox_of
 
 VOLUMES = 2 * PAIRS
+TINY = 20
+"""Projects of a few commits."""
 
 
 def seed_lock(world: World, table: Table) -> None:
@@ -121,6 +125,29 @@ def memory(world: World, table: Table) -> None:
     shutil.rmtree(world.scene.server.root / "large.git")
 
 
+def tiny(world: World, table: Table) -> None:
+    """The lock for many tiny projects, and for one: a first fill, and then a commit in each."""
+    root, names = world.scene.server.root, [f"tiny-{number}" for number in range(TINY)]
+    upstreams = [root / f"{name}.git" for name in names]
+    for upstream in upstreams:
+        make(upstream, commits=3)
+    seeds = itertools.count(100)
+    first: dict[int, list[float]] = {1: [], TINY: []}
+    later: dict[int, list[float]] = {1: [], TINY: []}
+    for _run in range(RUNS):
+        for number in (1, TINY):
+            for seconds in (first, later):
+                filled = watched(world.scene, *names[:number], method="seed", select=ONE_PAIR).run
+                seconds[number].append(float(str(sandbox_of(filled)["held_seconds"])))
+                for upstream in upstreams[:number]:
+                    commit(upstream, seed=next(seeds))
+            world.empty()
+    for upstream in upstreams:
+        shutil.rmtree(upstream)
+    for what, seconds in (("first fill", first), ("one commit more in each", later)):
+        table.ratio(f"sandbox lock, {TINY} tiny projects ÷ 1, by seed, {what}", seconds[TINY], seconds[1], "≤ 3", "with the pod's start and end")
+
+
 def pod(world: World, table: Table) -> None:
     """A pod's own part of a lock."""
     place = world.places[0]
@@ -137,5 +164,5 @@ def _locks(run: Run) -> list[dict[str, float]]:
 
 
 FIGURES: dict[str, Callable[[World, Table], None]] = {
-    "seed-lock": seed_lock, "delta": delta, "pod": pod, "rsync": rsync, "memory": memory,
+    "seed-lock": seed_lock, "delta": delta, "tiny": tiny, "pod": pod, "rsync": rsync, "memory": memory,
 }  # fmt: skip

@@ -28,7 +28,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream i
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress
+from ansible_collections.packit.deployment.plugins.module_utils.shell import STDERR_LIMIT, Completed, Progress
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.beginnings import a_dozen
@@ -102,6 +102,14 @@ def test_one_that_stands_still_costs_the_others_nothing_but_time(tmp_path: Path)
     assert isinstance(still, DeadlineExceeded) and "sh -c in this machine did not end in time: one step took longer than" in still.message
     assert isinstance(other, Completed) and other.stdout == b"done\n"
     assert shell.jobs == 1
+
+
+def test_of_many_words_of_error_the_end_is_kept(tmp_path: Path) -> None:
+    script = 'head -c 50000 /dev/zero | tr "\\0" a >&2; echo "the end" >&2; echo out; exit 3'
+    first, second = ask(LocalShell(), tmp_path, (("sh", "-c", script), {}), (("echo", "done"), {}))
+    assert isinstance(first, Completed) and (first.returncode, first.stdout) == (3, b"out\n")
+    assert len(first.stderr) == STDERR_LIMIT and first.stderr.endswith("aathe end\n")
+    assert isinstance(second, Completed) and second.stdout == b"done\n"
 
 
 def test_a_large_output_comes_by_itself(tmp_path: Path) -> None:

@@ -26,26 +26,26 @@ ANSWER_MOST = 15 * 1024 * 1024
 # refs, and nothing else of it.
 INSPECT = (
     r"""
-mkdir -p -- "$4" && printf '%s' "$5" >"$4/gitconfig" || exit 3
+{ [ -d "$4" ] || mkdir -p -- "$4"; } && printf '%s' "$5" >"$4/gitconfig" || exit 3
 cd -- "$1" 2>/dev/null || { echo "kind noroot"; exit; }
 TIDY
-e=./$2
+e=./$2 nl='
+'
 say() { printf '%s %s\n' "$1" "$2"; }
 say git "$(git version 2>/dev/null)"
 if [ ! -w . ]; then
-    say root_unwritable "$(stat -c '%u %a' .) $(id -u)"
+    say root_unwritable "$(stat -c '%u %a' .) $me"
     case $(LC_ALL=C mkdir -- './WORK none' 2>&1 && rmdir -- './WORK none') in *'Read-only file system'*) say root_read_only 1 ;; esac
 fi
-if [ -d ./WORK ] && [ ! -w ./WORK ]; then say work_taken "$(stat -c '%u %a' ./WORK) $(id -u)"; fi
+if [ -d ./WORK ] && [ ! -w ./WORK ]; then say work_taken "$(stat -c '%u %a' ./WORK) $me"; fi
 tell_left '*'
 if [ -L "$e" ]; then say kind symlink; exit; fi
 if [ ! -e "$e" ]; then say kind absent; exit; fi
 if [ ! -d "$e" ]; then say kind file; exit; fi
-say owner "$(stat -c %u "$e")"
-say mode "$(stat -c %a "$e")"
-say me "$(id -u)"
+stat --printf='owner %u\nmode %a\n' -- "$e" || say owner ''
+say me "$me"
 if [ ! -r "$e" ] || [ ! -x "$e" ]; then say kind unreadable; exit; fi
-if [ -z "$(find "$e" -mindepth 1 -maxdepth 1 -print -quit)" ]; then say kind empty; exit; fi
+if [ ! -e "$e/HEAD" ] && [ -z "$(find "$e" -mindepth 1 -maxdepth 1 -print -quit)" ]; then say kind empty; exit; fi
 if [ -L "$e/.git" ]; then say kind symlink; exit; fi
 if [ -f "$e/.git" ]; then say kind gitfile; exit; fi
 GIT_DIRECTORY
@@ -56,14 +56,29 @@ if { [ ! -e "$g/HEAD" ] || [ ! -d "$g/refs" ]; } && [ -z "$(find "$g/objects" -t
     say kind halfmade
     exit
 fi
-odd=$(find "$g/objects" "$g/refs" "$g/HEAD" ! -type f ! -type d 2>/dev/null | wc -l)
+# Each process here costs a filler's small share of a processor: one counts all, a byte each in files of ours.
+find "$g/objects" "$g/refs" "$g/HEAD" ! -type f ! -type d -fprintf "$4/n.odd" x , ! -readable -fprintf "$4/n.unreadable" x , \
+    -path "$g/objects/pack/*.promisor" -fprintf "$4/n.promisor" x , \
+    -path "$g/objects/pack/*.idx" ! -path "$g/objects/pack/*/*" -fprintf "$4/n.packs" x , \
+    -path "$g/objects/[0-9a-f][0-9a-f]/*" -type f ! -name 'tmp_*' -fprintf "$4/n.loose" x , \
+    -path "$g/refs/*" -type f -size +REF_FILEk -fprintf "$4/n.large" x 2>/dev/null
+numbers=$(stat -c %s -- "$4/n.odd" "$4/n.unreadable" "$4/n.promisor" "$4/n.packs" "$4/n.loose") || exit 3
+odd=${numbers%%"$nl"*}
 for f in packed-refs config shallow commondir info; do
     if [ -L "$g/$f" ] || { [ -e "$g/$f" ] && [ ! -f "$g/$f" ] && [ ! -d "$g/$f" ]; }; then odd=$((odd + 1)); fi
 done
 say odd "$odd"
 [ "$odd" -eq 0 ] || { say kind symlink; exit; }
-say unreadable "$(find "$g/objects" "$g/refs" "$g/HEAD" ! -readable 2>/dev/null | wc -l)"
-if [ -f "$g/HEAD" ]; then say head "$(content "$g/HEAD" 2>/dev/null | head -c 200 | tr -d '\000' | head -n 1)"; else say broken HEAD; fi
+for word in unreadable promisor packs loose; do
+    numbers=${numbers#*"$nl"}
+    say "$word" "${numbers%%"$nl"*}"
+done
+if [ -f "$g/HEAD" ]; then
+    head=$(content "$g/HEAD" 200 2>/dev/null | tr -d '\000')
+    say head "${head%%"$nl"*}"
+else
+    say broken HEAD
+fi
 [ -d "$g/refs" ] || say broken refs
 [ ! -e "$g/config" ] || [ -f "$g/config" ] || say broken config
 [ ! -e "$g/packed-refs" ] || [ -f "$g/packed-refs" ] || say broken packed-refs
@@ -73,18 +88,33 @@ if [ -f "$g/HEAD" ]; then say head "$(content "$g/HEAD" 2>/dev/null | head -c 20
 [ ! -s "$g/objects/info/http-alternates" ] || say alternates 1
 if [ -e "$g/info/grafts" ] || [ -L "$g/info/grafts" ]; then say grafts 1; fi
 [ ! -e "$g/commondir" ] || say commondir 1
-say promisor "$(find "$g/objects/pack" -name '*.promisor' 2>/dev/null | wc -l)"
-say packs "$(find "$g/objects/pack" -maxdepth 1 -name '*.idx' -printf x 2>/dev/null | wc -c)"
-say bytes "$(du -sb "$g/objects" | cut -f1)"
-say room "$(df -B1 --output=size . | tail -n 1 | tr -d ' ')"
+bytes=
+for word in $(du -sb "$g/objects" "$g/refs" "$g/packed-refs" 2>/dev/null); do
+    case $word in
+    */objects) say bytes "$size" ;;
+    */refs | */packed-refs) bytes=$((${bytes:-0} + size)) ;;
+    *[!0-9]*) ;;
+    *) size=$word ;;
+    esac
+done
+size=$(df -B1 --output=size .)
+say room "${size##*[!0-9]}"  # nothing where the file system does not say
 # Whoever writes to a file changes the time of its last change, which nobody can set. After a publication the stamp is of what was there at the
 # take, before anything was read, and of what was published: not of what somebody has put there meanwhile.
-(cd -- "$g/objects/pack" 2>/dev/null && find . -maxdepth 1 -type f STAMPED | LC_ALL=C sort -z) >"$4/files"
-[ -e "$4/proved" ] || cp -- "$4/files" "$4/proved" || exit 3
-say stamp "$(LC_ALL=C sort -z -u "$4/proved" | LC_ALL=C comm -z -12 - "$4/files" | sha256sum | cut -c1-32)"
-say loose "$(find "$g/objects" -path "$g/objects/[0-9a-f][0-9a-f]/*" -type f ! -name 'tmp_*' | wc -l)"
-say hooks "$(find "$g/hooks" ! -type d ! -name '*.sample' 2>/dev/null | wc -l)"
-say young_locks "$(find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) -mmin "-$3" ! -newermt "+${3}minutes" 2>/dev/null | wc -l)"
+find "$g/objects/pack" -maxdepth 1 -type f STAMPED 2>/dev/null | LC_ALL=C sort -z >"$4/files"
+if [ -e "$4/proved" ]; then
+    stamp=$(LC_ALL=C sort -z -u "$4/proved" | LC_ALL=C comm -z -12 - "$4/files" | sha256sum)
+else
+    cp -- "$4/files" "$4/proved" || exit 3
+    stamp=$(sha256sum <"$4/files")
+fi
+printf 'stamp %.32s\n' "$stamp"
+if there "$g/hooks"; then
+    found=$(find "$g/hooks" ! -type d ! -name '*.sample' -printf x 2>/dev/null)
+    say hooks "${#found}"
+fi
+found=$(find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) -mmin "-$3" ! -newermt "+${3}minutes" -printf x 2>/dev/null)
+say young_locks "${#found}"
 for d in "$g" "$g/objects" "$g/objects/pack" "$g/refs"; do
     if [ -e "$d" ] && [ ! -w "$d" ]; then say unwritable "$(stat -c '%u %a' "$d")"; break; fi
 done
@@ -95,44 +125,44 @@ else
     elif [ -e "$e/objects" ] || [ -L "$e/objects" ]; then say objects_taken 1; fi
 fi
 v=$4/view
-rm -rf -- "$v" && mkdir -p -- "$v" && cd -- "$v" || exit 3
+{ ! there "$v" || rm -rf -- "$v"; } && mkdir -- "$v" && cd -- "$v" || exit 3
 echo 'ref: refs/heads/packit-cache-view' >HEAD
 printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >config
 a=$1/${g#./}
-ln -s -- "$a/objects" objects || exit 3
-if [ -d "$a/refs" ]; then ln -s -- "$a/refs" refs; else mkdir refs; fi || exit 3
+if [ -d "$a/refs" ]; then ln -s -t . -- "$a/objects" "$a/refs"; else ln -s -- "$a/objects" objects && mkdir refs; fi || exit 3
 # With each line of a tag comes one of what it names; more than that is cut, and more than is read.
-[ ! -f "$a/packed-refs" ] || content "$a/packed-refs" 2>/dev/null | head -c PACKED_MOST >packed-refs || exit 3
+if [ -f "$a/packed-refs" ]; then
+    : >packed-refs || exit 3
+    content "$a/packed-refs" PACKED_MOST >packed-refs 2>/dev/null
+fi
 # A git that was killed, or is not there, says nothing about the entry: what is broken is made anew.
 judged() { case $1 in 126|127|1[3-9]?) exit "$1" ;; *) say broken "$2" ;; esac; }
 # git would read all of what only says that it is large: a file may be a hole of any size.
-size=$(du -scb -- "$a/refs" "$a/packed-refs" 2>/dev/null | tail -n 1 | cut -f1)
-case $size in '' | *[!0-9]*) size=0 ;; esac
-if [ "$size" -gt REFS_FILES ] || [ -n "$(find "$a/refs" -type f -size +REF_FILEk -print -quit 2>/dev/null)" ]; then
-    say refs_many "$size"
+if [ "${bytes:-0}" -gt REFS_FILES ] || [ -s "$4/n.large" ]; then
+    say refs_many "${bytes:-0}"
     say kind repository
     exit
 fi
 # What lies there may be of any size, and what is said of it is not: see REF_BUCKETS for refs.
 code=$({ { { GIT_DIR=$v git for-each-ref --format='%(objectname) %(refname)' 2>&4; echo $? >&3; } | head -c REFS_MOST1 >"$4/refs"; } 4>&1 |
     { head -c WORDS_MOST >"$4/words"; cat >/dev/null; }; } 3>&1)
-size=$(stat -c %s "$4/refs")
-packed=$(stat -c %s packed-refs 2>/dev/null)
+sizes=$(stat -c %s -- "$4/refs" packed-refs 2>/dev/null)
+size=${sizes%%"$nl"*} packed=${sizes#*"$nl"}
 if [ "$size" -gt REFS_MOST ] || [ "${packed:-0}" -ge PACKED_MOST ]; then
     say refs_many "$size"
 else
     if [ "$code" != 0 ]; then
         judged "$code" refs
         : >"$4/refs"
+        size=0
         rm -rf -- refs packed-refs
         mkdir refs || exit 3
     # What git leaves out of that list stops it elsewhere: in our view there is the list then.
-    elif grep -q -e '^warning: ignoring broken ref' -e '^warning: ignoring ref with broken name' "$4/words"; then
+    elif [ -s "$4/words" ] && grep -q -e '^warning: ignoring broken ref' -e '^warning: ignoring ref with broken name' "$4/words"; then
         say broken refs
         rm -rf -- refs packed-refs
         mkdir refs && cp -- "$4/refs" packed-refs || exit 3
     fi
-    size=$(stat -c %s "$4/refs")
     if [ "$size" -le LISTED ]; then
         sed 's/^/ref /' "$4/refs"
     else
@@ -146,9 +176,10 @@ else
 fi
 cd -- "$1" || exit 3
 if [ -f "$g/config" ]; then
-    content "$g/config" 2>/dev/null | head -c CONFIG_MOST1 >"$4/config"
+    content "$g/config" CONFIG_MOST1 >"$4/config" 2>/dev/null
     code=$({ { git config --file "$4/config" --no-includes --null --list 2>/dev/null; echo $? >&3; } | head -c CONFIG_MOST1 >"$4/settings"; } 3>&1)
-    if [ "$(stat -c %s "$4/settings")" -gt CONFIG_MOST ] || [ "$(stat -c %s "$4/config")" -gt CONFIG_MOST ]; then
+    sizes=$(stat -c %s -- "$4/settings" "$4/config")
+    if [ "${sizes%%"$nl"*}" -gt CONFIG_MOST ] || [ "${sizes#*"$nl"}" -gt CONFIG_MOST ]; then
         say config_large CONFIG_MOST
         : >"$4/settings"
     else

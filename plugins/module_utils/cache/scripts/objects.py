@@ -71,12 +71,12 @@ listed() { size "$1"; body "$1" "$size" | git show-index; }"""
 
 # stems DIRECTORY: the names, without suffix, of the packs there that git would read (through links, too), each ended by a NUL. What is too
 # short is none to git.
-# tails BYTES SUFFIX: the ends of the files of such names, in hexadecimal digits, a line of 20 bytes each. No process a pack: they may be many.
+# tails BYTES SUFFIX: the ends of the files of such names, as `od` has them, a line each. No process a pack: they may be many.
 _STEMS = r"""stems() {
     find -L "$1" -mindepth 1 -maxdepth 1 -type f \( -name '*.idx' -size +1071c -o -name '*.pack' -size +31c \) -print0 2>/dev/null |
         sed -z 's/\.idx$//;s/\.pack$//' | LC_ALL=C sort -z | uniq -z -d
 }
-tails() { sed -z "s/\$/$2/" | xargs -0 -r tail -q -c "$1" -- | od -An -v -tx1 -w20 | tr -d ' '; }"""
+tails() { sed -z "s/\$/$2/" | xargs -0 -r tail -q -c "$1" -- | od -An -v -tx1 -w"$1"; }"""
 
 # An empty git directory $1, for commands that want one.
 _EMPTY_GIT = r"""empty_git() { mkdir -p -- "$1/refs" "$1/objects" && echo 'ref: refs/heads/none' >"$1/HEAD"; }"""
@@ -97,7 +97,8 @@ for f in * .[!.]* ..?*; do
 done
 n=0
 for size in $(find . -maxdepth 1 -type f -printf '%s\n'); do n=$((n + size)); done
-echo "$(df -B1 --output=avail -- . | tail -n 1) $n"
+free=$(df -B1 --output=avail -- .)
+echo "${free##*[!0-9-]} $n"
 """.replace("PLACES", PLACES).replace("WORK", WORK)
 
 # $1 root, $2 our scratch directory, $3 a slot, below the root, then an argv, which writes packs into the slot's quarantine: as /proc/self/fd/8, and as
@@ -214,17 +215,23 @@ INVENTORY = (
     r"""
 scratch=$1
 STEMS
+has_some() { [ -e "$1" ]; }  # of what a pattern stands for
 shift
 for d; do
     echo store
     [ -d "$d" ] || continue
     stems "$d/pack" >"$scratch/stems" || exit 4
-    tails 40 .idx <"$scratch/stems" | paste -d' ' - - >"$scratch/indexes"
-    tails 20 .pack <"$scratch/stems" | paste -d' ' "$scratch/indexes" - | sed -n 's/^[^ ]/pack &/p'
-    LOOSE | sort >"$scratch/loose" || exit 4
-    head -n 10000 "$scratch/loose" | sed 's/^/loose /'
-    [ "$(wc -l <"$scratch/loose")" -le 10000 ] || printf 'loose all-%s\n' "$(sha256sum <"$scratch/loose" | cut -c1-64)"
-    printf 'stamp %s\n' "$( (cd -- "$d/pack" 2>/dev/null && find -L . -maxdepth 1 -type f STAMPED | LC_ALL=C sort -z) | sha256sum | cut -c1-32)"
+    if [ -s "$scratch/stems" ]; then
+        tails 40 .idx <"$scratch/stems" >"$scratch/indexes"
+        tails 20 .pack <"$scratch/stems" | paste "$scratch/indexes" - | tr -d ' \t' | sed -n 's/^\(.\{40\}\)\(.\{40\}\)/pack \1 \2 /p'
+    fi
+    if has_some "$d"/[0-9a-f][0-9a-f]; then
+        LOOSE | sort >"$scratch/loose" || exit 4
+        head -n 10000 "$scratch/loose" | sed 's/^/loose /'
+        [ "$(wc -l <"$scratch/loose")" -le 10000 ] || printf 'loose all-%s\n' "$(sha256sum <"$scratch/loose" | cut -c1-64)"
+    fi
+    stamp=$(find -L "$d/pack" -maxdepth 1 -type f STAMPED 2>/dev/null | LC_ALL=C sort -z | sha256sum)
+    printf 'stamp %.32s\n' "$stamp"
 done
 exit 0
 """.replace("LOOSE", _LOOSE)

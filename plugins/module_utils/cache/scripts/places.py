@@ -30,7 +30,7 @@ flush() { said=$(LC_ALL=C sync -- "$@" 2>&1) || excused "$said"; }
 #
 # into NAME: the working directory becomes NAME in it. No link leads out: the new one's parent must be the old one, and its name NAME.
 # at PATH: the same, from the root, for each part of the path. made PATH: each part is made where it is not there.
-# content FILE: what is in it, of a plain file only: a link is refused, and a pipe is empty.
+# content FILE [BYTES]: what is in it, or so much of it, of a plain file only: a link is refused, and a pipe is empty.
 # fresh NAME: standard input becomes a new file in the working directory, never one that was there.
 # put FILE NAME: the file of ours takes the place of NAME in the working directory, by a rename, as git itself does it, with NAME.lock.
 PLACES = (
@@ -56,7 +56,7 @@ made() {
         path=${path#*/}
     done
 }
-content() { dd if="$1" iflag=nofollow,nonblock bs=1M status=none; }
+content() { dd if="$1" iflag=nofollow,nonblock${2:+,count_bytes,fullblock} ${2:+count="$2"} bs=1M status=none; }
 fresh() { dd of="./$1" conv=excl bs=1M status=none; }
 put() {
     if [ -L "./$2.lock" ] || [ ! -f "./$2.lock" ]; then away "./$2.lock"; fi  # none of git's

@@ -149,13 +149,16 @@ TIDY
 SETTLE
 umask 022
 root=$1 to=$2 slot=$3 how=$4 scratch=$6 n=$6/new
-rm -rf -- "$n" && mkdir -p -- "$n/refs" && cat >"$n/lines" || exit 3
-printf '%s' "$5" >"$n/config" && sed 1q "$n/lines" >"$n/HEAD" && sed '1s/.*/# pack-refs with: sorted/' "$n/lines" >"$n/packed-refs" || exit 3
+{ ! there "$n" || rm -rf -- "$n"; } && mkdir -p -- "$n/refs" && cat >"$n/lines" && IFS= read -r head <"$n/lines" || exit 3
+printf '%s' "$5" >"$n/config" && printf '%s\n' "$head" >"$n/HEAD" && sed '1s/.*/# pack-refs with: sorted/' "$n/lines" >"$n/packed-refs" || exit 3
 : >"$scratch/proved" || exit 3
 shift 6
 made "$slot"
 exec 8<.
-rm -rf -- ./new ./old && mkdir -- ./new || exit 3
+for f in new old; do
+    ! there "./$f" || rm -rf -- "./$f" || exit 3
+done
+mkdir -- ./new || exit 3
 into new
 exec 7<.
 mkdir -- ./objects ./refs && (into refs && mkdir -- ./heads ./tags) || exit 3
@@ -171,7 +174,7 @@ exec 3<.
 from=/proc/self/fd/3
 cd -P -- /proc/self/fd/5 && settle "$@" || exit 4
 exec 3<&-
-ln -s -- /proc/self/fd/6 "$n/objects" && sed 1d "$n/packed-refs" | cut -d' ' -f1 >"$n/wanted" || exit 3
+ln -s -- /proc/self/fd/6 "$n/objects" && sed '1d;s/ .*//' "$n/packed-refs" >"$n/wanted" || exit 3
 mv -- "$n/packed-refs" "$n/lines"
 GIT_DIR=$n git cat-file --batch-check='%(objectname)' <"$n/wanted" >"$n/found" || exit 7
 missing=$(grep -c ' missing$' "$n/found")

@@ -17,7 +17,7 @@ OUTPUT_MOST = 1024 * 1024
 # took too long) and the bytes of its output and its errors, then all of them; an output of more than MOST bytes stays in the directory.
 # `timeout` has a process group of its own, so whoever ends this one has to end that one too.
 TOGETHER = r"""
-d=$1 texts=$2 n=0 codes= running=
+d=$1 texts=$2 n=0 codes= files= running=
 shift 2
 while [ "$n" -lt "$texts" ]; do
     n=$((n + 1))
@@ -50,23 +50,23 @@ while [ $# -gt 0 ]; do
     ) <"$in" >"$d/$n.out" 2>"$d/$n.err" &
     running=$!
     wait "$running"
-    codes="$codes $?" running=
+    codes="$codes $?" files="$files $n.out $n.err" running=
     shift "$words"
 done
+cd -- "$d" || exit 3
+set -- $(stat -c %s -- $files) || exit 3
 i=0 outputs=
 for code in $codes; do
-    i=$((i + 1)) out=$d/$i.out err=$d/$i.err
-    size=0 said=0
-    if [ -s "$out" ]; then size=$(stat -c %s "$out"); fi
-    if [ -s "$err" ]; then
-        tail -c LIMIT "$err" >"$d/tail" && mv -f -- "$d/tail" "$err" || exit 3
-        said=$(stat -c %s "$err")
+    i=$((i + 1)) size=$1 said=$2
+    shift 2
+    if [ "$said" -gt LIMIT ]; then
+        tail -c LIMIT "$i.err" >tail && mv -f -- tail "$i.err" || exit 3
+        said=LIMIT
     fi
     echo "$code $size $said"
     [ "$size" -eq 0 ] || [ "$size" -gt MOST ] || outputs="$outputs $i.out"
     [ "$said" -eq 0 ] || outputs="$outputs $i.err"
 done
-cd -- "$d" || exit 3
 [ -z "$outputs" ] || cat -- $outputs
 """.replace("LIMIT", str(STDERR_LIMIT)).replace("MOST", str(OUTPUT_MOST))
 
