@@ -58,7 +58,8 @@ class _Asked:
 
 
 class Together:
-    """A Shell for ``among`` threads at once: what all of them want run next is one job of ``shell``, one process after the other.
+    """A Shell for ``among`` threads at once: what all of them want run next is one job of ``shell``, one process after the other, or a few
+    beside each other where they may (``scripts.SIDE_BY_SIDE``).
 
     Each process has its own exit code, output and time. ``directory`` is our own, in that place; ``limit`` is the time for all.
     """
@@ -169,7 +170,8 @@ class Together:
         for one in batch:
             own = [f"+{name}={value}" for name, value in one.env.items()]
             own += [f"@{texts[word]}" if word in texts else f"={word}" for word in one.argv]
-            words += [f"{one.seconds:.3f}", str(len(one.stdin)), str(len(own)), *own]
+            how = "alone" if scripts.SIDE_BY_SIDE.isdisjoint(one.argv) else "beside"
+            words += [how, f"{one.seconds:.3f}", str(len(one.stdin)), str(len(own)), *own]
         stdin = b"".join(one.stdin for one in batch)
         answer = self._shell.run(scripts.argv(scripts.TOGETHER, *words), deadline=self._limit, stdin=stdin)
         if answer.returncode:  # killed, or not even begun

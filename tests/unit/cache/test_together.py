@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import together
+from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts, together
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan
@@ -102,6 +102,21 @@ def test_one_that_stands_still_costs_the_others_nothing_but_time(tmp_path: Path)
     assert isinstance(still, DeadlineExceeded) and "sh -c in this machine did not end in time: one step took longer than" in still.message
     assert isinstance(other, Completed) and other.stdout == b"done\n"
     assert shell.jobs == 1
+
+
+@pytest.mark.parametrize("beside", [True, False])
+def test_only_scripts_that_may_run_at_once_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, beside: bool) -> None:
+    """Each waits for a moment until the other one is there too, and says whether it was."""
+    script = """
+    : >"$1"
+    for _ in $(seq "$3"); do [ ! -e "$2" ] || break; sleep 0.05; done
+    if [ -e "$2" ]; then echo both; elif [ "$3" -lt 9 ]; then rm "$1"; fi
+    """
+    if beside:
+        monkeypatch.setattr(scripts, "SIDE_BY_SIDE", frozenset((script,)))
+    one, two, looks = str(tmp_path / "one"), str(tmp_path / "two"), str(int(BOUND / 0.05)) if beside else "3"
+    ended = ask(LocalShell(), tmp_path, (("sh", "-c", script, "x", one, two, looks), {}), (("sh", "-c", script, "x", two, one, looks), {}))
+    assert [done.stdout for done in ended if isinstance(done, Completed)] == [b"both\n" if beside else b""] * 2
 
 
 def test_of_many_words_of_error_the_end_is_kept(tmp_path: Path) -> None:

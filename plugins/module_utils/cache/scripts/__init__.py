@@ -31,7 +31,7 @@ from .places import CHANGED, OPEN
 from .publish import BRIDGE, CHANGE_REFS, HEAD, LOCKING, MOVE_PACKS, PUBLISH_NEW, REMOVE, SETTINGS
 from .repair import REPAIR
 from .tidy import LEFT, WORK
-from .together import OUTPUT_MOST, TOGETHER, TOOK_TOO_LONG
+from .together import OUTPUT_MOST, SIDE_BY_SIDE, TOGETHER, TOOK_TOO_LONG
 
 __all__ = [
     "ABSENT_REFS",
@@ -75,6 +75,7 @@ __all__ = [
     "SALVAGE",
     "SEND",
     "SETTINGS",
+    "SIDE_BY_SIDE",
     "SUMS",
     "TAKE",
     "TOGETHER",

@@ -6,18 +6,27 @@
 from __future__ import annotations
 
 from ...shell import STDERR_LIMIT
+from .look import ABSENT_REFS, INSPECT
+from .objects import INVENTORY, QUARANTINED, SUMS
+from .publish import CHANGE_REFS, MOVE_PACKS, PUBLISH_NEW
+
+SIDE_BY_SIDE = frozenset((ABSENT_REFS, CHANGE_REFS, INSPECT, INVENTORY, MOVE_PACKS, PUBLISH_NEW, QUARANTINED, SUMS))
+"""Scripts of which several, for different projects, may run at once: none makes the work directory, and none removes it under another one, whose
+project's slot is in it. They wait for a disk or the network as long as for the processor."""
+AT_ONCE = 4
+"""So many of them, as a filler has little memory and few processors."""
 
 OUTPUT_MOST = 1024 * 1024
 """Bytes of one process's output that come with those of the others."""
 
-# $1 a directory of ours, $2 the number of texts, these texts (scripts are long, and the same for many), then for each process: the seconds that it may
-# take, the bytes of its standard input, the number of its words, and these: `=` and a word, `@` and a text's number, or, before those,
-# `+` and NAME=VALUE for its environment.
-# One runs after the other, whatever becomes of the first; their standard inputs come as one. Prints a line for each, its exit code (124 where it
+# $1 a directory of ours, $2 the number of texts, these texts (scripts are long, and the same for many), then for each process: `alone`, or `beside` others of
+# that kind, the seconds that it may take, the bytes of its standard input, the number of its words, and these: `=` and a word, `@` and a text's
+# number, or, before those, `+` and NAME=VALUE for its environment.
+# One begins after the other, whatever becomes of the first; their standard inputs come as one. Prints a line for each, its exit code (124 where it
 # took too long) and the bytes of its output and its errors, then all of them; an output of more than MOST bytes stays in the directory.
 # `timeout` has a process group of its own, so whoever ends this one has to end that one too.
 TOGETHER = r"""
-d=$1 texts=$2 n=0 codes= files= running=
+d=$1 texts=$2 n=0 codes= files= running= beside=0
 shift 2
 while [ "$n" -lt "$texts" ]; do
     n=$((n + 1))
@@ -25,13 +34,21 @@ while [ "$n" -lt "$texts" ]; do
     shift
 done
 rm -rf -- "$d" && mkdir -p -- "$d" || exit 3
-trap '[ -z "$running" ] || kill "$running"; exit 143' TERM
+trap '[ -z "$running" ] || kill $running; exit 143' TERM
+all_end() {
+    for pid in $running; do
+        wait "$pid"
+        codes="$codes $?"
+    done
+    running= beside=0
+}
 n=0
 while [ $# -gt 0 ]; do
-    n=$((n + 1)) seconds=$1 bytes=$2 words=$3 in=/dev/null
-    shift 3
+    n=$((n + 1)) how=$1 seconds=$2 bytes=$3 words=$4 in=/dev/null
+    shift 4
+    if [ "$how" = alone ] || [ "$beside" -ge AT_ONCE ]; then all_end; fi
     if [ "$bytes" -gt 0 ]; then
-        in=$d/in
+        in=$d/$n.in
         head -c "$bytes" >"$in" || exit 3
     fi
     (
@@ -48,11 +65,11 @@ while [ $# -gt 0 ]; do
         shift "$others"
         exec timeout -k 1 "$seconds" "$@"
     ) <"$in" >"$d/$n.out" 2>"$d/$n.err" &
-    running=$!
-    wait "$running"
-    codes="$codes $?" files="$files $n.out $n.err" running=
+    running="$running $!" beside=$((beside + 1)) files="$files $n.out $n.err"
+    [ "$how" = beside ] || all_end
     shift "$words"
 done
+all_end
 cd -- "$d" || exit 3
 set -- $(stat -c %s -- $files) || exit 3
 i=0 outputs=
@@ -68,7 +85,7 @@ for code in $codes; do
     [ "$said" -eq 0 ] || outputs="$outputs $i.err"
 done
 [ -z "$outputs" ] || cat -- $outputs
-""".replace("LIMIT", str(STDERR_LIMIT)).replace("MOST", str(OUTPUT_MOST))
+""".replace("LIMIT", str(STDERR_LIMIT)).replace("MOST", str(OUTPUT_MOST)).replace("AT_ONCE", str(AT_ONCE))
 
 TOOK_TOO_LONG = 124
 """The exit code of `timeout` where it ended a process."""
