@@ -51,7 +51,7 @@ def bring_back(sandbox: Side, worker: Side, scratch: Path, deadline: Deadline) -
 def _copy(sandbox: Side, worker: Side, local: Path, deadline: Deadline) -> tuple[str, ...]:
     """Copy what the sandbox has of the objects whose ids are in ``missing`` in ``local``; the words about that."""
     ours, theirs = worker.repository, sandbox.repository
-    packs, loose = packs_holding(sandbox, local / "missing", deadline)
+    packs, loose = packs_holding(sandbox, local / "missing", deadline, "any")
     came, size = [pack.name for pack in worker.incoming.packs], worker.incoming.bytes
     before = len(came)
     false = large = 0
@@ -82,7 +82,7 @@ def _candidates(sandbox: Side, packs: list[HeldPack], loose: bool, deadline: Dea
     yield from packs
     if loose:
         try:
-            yield sandbox.repository.pack_loose(sandbox.entry, deadline)
+            yield sandbox.repository.pack_single(("loose", sandbox.entry.objects), deadline)
         except CommandFailed as error:
             if error.completed.returncode != DIED:
                 raise

@@ -23,6 +23,9 @@ from .packs import Contents, HeldPack, Pack
 from .record import Inventory
 from .repository import Incoming, Repository, object_stores
 
+_SHORTER = 10
+"""How many times shorter the worker's list of ids must be to be sent to the sandbox, where the other way locks nobody out for that."""
+
 
 @dataclass(frozen=True)
 class Side:
@@ -48,13 +51,13 @@ class Side:
 
 
 def bring_missing(worker: Side, sandbox: Side, recorded: Inventory | None, scratch: Path, deadline: Deadline) -> Side:
-    """Copy into the sandbox's quarantine the worker's packs that hold objects which the sandbox is not proved to have.
+    """Copy into the sandbox's quarantine the worker's objects that the sandbox is not proved to have.
 
-    Returns the sandbox as it is then, with a warning where packs were copied. What lies there is anybody's, so its objects count only in
+    Returns the sandbox as it is then, with a warning where something was copied. What lies there is anybody's, so its objects count only in
     packs whose own checksums are known: what was received, what the worker has as well and was read here, and what the claim's
-    record has, where no file was changed since. Where these are not all of the worker's packs, the ids in them are compared. Whole
-    packs: packing anew costs more than copying. Lists and packs go through files in ``scratch`` on the controller. Raises
-    DeploymentError where objects are still missing.
+    record has, where no file was changed since. Where these are not all of the worker's packs, the ids in them are compared. Of a pack
+    that holds little of what is missing, that alone comes, in a pack of its own; else it comes whole, as that takes less time, and both have
+    the same pack then. Lists and packs go through files in ``scratch`` on the controller. Raises DeploymentError where objects are still missing.
     """
     sandbox = replace(sandbox, counted=_counted(worker.contents, sandbox, recorded, deadline))
     if sandbox.proof.includes(worker.contents):
@@ -62,15 +65,15 @@ def bring_missing(worker: Side, sandbox: Side, recorded: Inventory | None, scrat
     local = scratch / uuid.uuid4().hex
     local.mkdir(parents=True)
     try:
-        if _count_missing(worker, sandbox, local, deadline) == 0:
+        if _missing(worker, sandbox, local, deadline) == 0:
             return sandbox
-        copied = _copy_packs(worker, sandbox, local, deadline)
-        words = f"{len(copied)} packs with objects that only the worker had, as far as checksums prove, were copied from its volume"
-        known, warnings = (*sandbox.incoming.packs, *copied), (*sandbox.incoming.warnings, words)
+        whole, single = _copy_packs(worker, sandbox, local, deadline)
+        words = f"{len(whole) + single} packs with objects that only the worker had, as far as checksums prove, were copied from its volume"
+        known, warnings = (*sandbox.incoming.packs, *whole), (*sandbox.incoming.warnings, words)
         incoming = sandbox.repository.incoming(sandbox.incoming.connected, deadline, known=known, warnings=warnings)
         contents = sandbox.repository.contents(sandbox.entry, incoming, deadline)
         brought = replace(sandbox, incoming=incoming, contents=contents, counted=sandbox.counted | contents.received)
-        left = 0 if brought.proof.includes(worker.contents) else _count_missing(worker, brought, local, deadline)
+        left = 0 if brought.proof.includes(worker.contents) else _still_missing(worker, sandbox, brought, local, deadline)
         if left:
             raise DeploymentError(
                 f"{left} objects of {worker.repository.path} in {worker.repository.shell.where} could not be brought to its sandbox.",
@@ -117,49 +120,73 @@ def receive_file(repository: Repository, source: Path, name: str, deadline: Dead
     checked(shell, shell.upload(argv, source, deadline=deadline), "Check the volume's free space.")
 
 
-def _count_missing(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> int:
-    """How many of the worker's objects the sandbox is not proved to have; their ids are then in ``missing`` in the sandbox's scratch."""
+def _missing(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> int:
+    """How many of the worker's objects the sandbox is not proved to have; their ids are then in ``missing`` in the worker's scratch.
+
+    What travels grows with what differs alone, or is the sandbox's list, as what comes there takes the time in which it is held.
+    """
     ours, theirs = sandbox.repository, worker.repository
-    listed = local / "worker-ids"
-    theirs.list_ids(worker.entry, worker.incoming, deadline, "others", sandbox.counted)  # what is sent grows with what differs alone
-    ours.list_ids(sandbox.entry, sandbox.incoming, deadline, "these", sandbox.counted)
+    number = theirs.list_ids(worker.entry, worker.incoming, deadline, "others", sandbox.counted)
+    if number * _SHORTER > ours.list_ids(sandbox.entry, sandbox.incoming, deadline, "these", sandbox.counted):
+        return _compared_there(worker, sandbox, theirs.ids_file, "missing", local, deadline)
+    listed = local / "listed"
     fetch_file(theirs, theirs.ids_file, listed, deadline)
     send_file(ours, listed, f"{ours.scratch}/worker-ids", deadline)
     counted = ours.script(scripts.MISSING, (f"{ours.scratch}/worker-ids", ours.ids_file, f"{ours.scratch}/missing"), deadline)
+    if int(counted.text()):
+        fetch_file(ours, f"{ours.scratch}/missing", listed, deadline)
+        send_file(theirs, listed, f"{theirs.scratch}/missing", deadline)
     return int(counted.text())
 
 
-def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> list[Pack]:
+def _still_missing(worker: Side, before: Side, sandbox: Side, local: Path, deadline: Deadline) -> int:
+    """How many of what was ``missing`` has not come since ``before``."""
+    sandbox.repository.list_ids(sandbox.entry, sandbox.incoming, deadline, "these", sandbox.counted - before.counted)
+    return _compared_there(worker, sandbox, f"{worker.repository.scratch}/missing", "left", local, deadline)
+
+
+def _compared_there(worker: Side, sandbox: Side, ids: str, to: str, local: Path, deadline: Deadline) -> int:
+    """How many ids of a list at the worker's are not in the one that the sandbox has made; they are in the file ``to`` in the worker's scratch."""
     ours, theirs = sandbox.repository, worker.repository
-    fetch_file(ours, f"{ours.scratch}/missing", local / "missing", deadline)
-    packs, loose = packs_holding(worker, local / "missing", deadline)
+    fetch_file(ours, ours.ids_file, local / "listed", deadline)
+    send_file(theirs, local / "listed", f"{theirs.scratch}/sandbox-ids", deadline)
+    return int(theirs.script(scripts.MISSING, (ids, f"{theirs.scratch}/sandbox-ids", f"{theirs.scratch}/{to}"), deadline).text())
+
+
+def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> tuple[list[Pack], bool]:
+    """Copy what is ``missing``: the packs that came whole, and whether one came of single objects, which is indexed where it came."""
+    ours, theirs = sandbox.repository, worker.repository
+    packs, single = _held(worker, "many", deadline)
     found = {pack.name: pack for pack in packs}
-    if loose:
-        made = theirs.pack_loose(worker.entry, deadline)
-        found[made.name] = made
+    made = theirs.pack_single(object_stores(worker.entry, worker.incoming), deadline) if single else None
     present, size = [pack.name for pack in sandbox.incoming.packs], sandbox.incoming.bytes
     copied = []
-    for pack in found.values():
+    for pack in (*found.values(), *(() if made is None else (made,))):
         present.append(pack.name)
         size += pack.pack_bytes + pack.index_bytes
         ours.expect(present, size, deadline)
-        index_sum = copy_pack(theirs, ours, pack, local, deadline)
-        copied.append(Pack(pack.name, pack.pack_bytes, index_sum))
-    return copied
+        index_sum = copy_pack(theirs, ours, pack, local, deadline, indexed=pack is not made)
+        if pack is not made:
+            copied.append(Pack(pack.name, pack.pack_bytes, index_sum))
+    return copied, made is not None and ours.index(made.name, deadline)
 
 
-def packs_holding(source: Side, wanted: Path, deadline: Deadline) -> tuple[list[HeldPack], bool]:
-    """The source's packs that say they hold objects whose ids are in the file ``wanted``; whether some of these are loose objects there."""
+def packs_holding(source: Side, wanted: Path, deadline: Deadline, which: str) -> tuple[list[HeldPack], bool]:
+    """The source's packs that say they hold objects whose ids are in the file ``wanted``, see HOLDING; whether others of these are there."""
+    send_file(source.repository, wanted, f"{source.repository.scratch}/missing", deadline)
+    return _held(source, which, deadline)
+
+
+def _held(source: Side, which: str, deadline: Deadline) -> tuple[list[HeldPack], bool]:
     theirs = source.repository
-    send_file(theirs, wanted, f"{theirs.scratch}/missing", deadline)
-    arguments = (f"{theirs.scratch}/missing", theirs.scratch, *object_stores(source.entry, source.incoming))
-    *packs, loose = (line.split() for line in theirs.script(scripts.HOLDING, arguments, deadline).text().splitlines())
+    arguments = (f"{theirs.scratch}/missing", theirs.scratch, which, *object_stores(source.entry, source.incoming))
+    *packs, single = (line.split() for line in theirs.script(scripts.HOLDING, arguments, deadline).text().splitlines())
     # By their checksums: made by hand, they may have any name there.
     found = [
         HeldPack(f"pack-{checksum}", f"{theirs.scratch}/held/{number}", int(pack), int(index))
         for _word, checksum, pack, index, number in packs
     ]
-    return found, loose != ["loose", "0"]
+    return found, single != ["single", "0"]
 
 
 def copy_pack(source: Repository, target: Repository, pack: HeldPack, local: Path, deadline: Deadline, indexed: bool = True) -> str:

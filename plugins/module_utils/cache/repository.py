@@ -327,12 +327,13 @@ class Repository:
         arguments = (lying, self.scratch, which)
         return parse_checksums(self.script(scripts.CHECKSUMS, arguments, deadline, _lines(known)).text())
 
-    def list_ids(self, entry: Entry, incoming: Incoming | None, deadline: Deadline, which: str = "all", packs: Iterable[str] = ()) -> None:
-        """Write every object id of the entry and the quarantine, sorted, to ``ids_file``. Reads indexes.
+    def list_ids(self, entry: Entry, incoming: Incoming | None, deadline: Deadline, which: str = "all", packs: Iterable[str] = ()) -> int:
+        """Write every object id of the entry and the quarantine, sorted, to ``ids_file``; how many there are. Reads indexes.
 
         With `these`, only those in ``packs``; with `others`, those in other packs and of loose objects.
         """
-        self.script(scripts.IDS, (self.ids_file, which, *object_stores(entry, incoming)), deadline, _lines(packs))
+        listed = self.script(scripts.IDS, (self.ids_file, which, *object_stores(entry, incoming)), deadline, _lines(packs))
+        return int(listed.text())
 
     def prove(self, entry: Entry, incoming: Incoming, snapshot: Snapshot, deadline: Deadline) -> None:
         """Every id of the snapshot is there, and what is new is connected, before anything is published. Raises Incomplete."""
@@ -422,10 +423,12 @@ class Repository:
             raise NotRemoved(f"{self.path} in {self.shell.where} {gone}, but {'; '.join(words)}.", " ".join(remedies))
         return word == "removed"
 
-    def pack_loose(self, entry: Entry, deadline: Deadline) -> HeldPack:
-        """A pack, made beside the quarantine, of the loose objects whose ids HOLDING has left. Raises CommandFailed."""
-        directory = f"{self.work}/loose"
-        completed = self.script(scripts.PACK_LOOSE, (self.root, self.slot, self.scratch, entry.objects), deadline)
+    def pack_single(self, stores: Sequence[str], deadline: Deadline) -> HeldPack:
+        """A pack, made beside the quarantine, of the objects whose ids HOLDING has left: of those object directories, or, where these are
+        `loose` and one, of its loose objects. Raises CommandFailed.
+        """
+        directory = f"{self.work}/single"
+        completed = self.script(scripts.PACK_SINGLE, (self.root, self.slot, self.scratch, *stores), deadline)
         name = f"pack-{completed.text()}"
         files = tuple(f"{directory}/{file}" for file in files_of((name,)))
         sizes = checked(self.shell, self.shell.run(("stat", "-c", "%s", "--", *files), deadline=deadline)).text().split()

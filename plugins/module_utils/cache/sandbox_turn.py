@@ -21,6 +21,7 @@ from .objects import bring_missing
 from .packs import Contents, Damaged
 from .pair_options import Options
 from .plan import Action, patterns_of
+from .record import key
 from .results import ProjectResult
 from .side import VolumeSide
 from .snapshots import SnapshotBook, SnapshotStale
@@ -148,6 +149,8 @@ class SandboxTurn:
         worker = self._received.get(project.name)
         if worker is None or transfer.method is not Method.GIT or worker.work.snapshot != self._book.current(project):
             return transfer
+        if not self._alike_before(project, worker):  # what the worker has received is not what is lacking here, which comes by itself
+            return AS_IT_IS
         relay = FromWorker(worker.side, self._scratch / project.name, self._brought)
         size = relay.prepare(worker.snapshot, deadline, first=True)
         # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
@@ -158,6 +161,12 @@ class SandboxTurn:
                 "Use method seed, or rsync with a local clone, or raise repository_cache_max_hold.",
             )
         return relay
+
+    def _alike_before(self, project: Project, worker: Received) -> bool:
+        """Whether this volume lacks what the worker's lacked, as far as the claims say; what nothing is known of lacks all."""
+        record, before = self._side.recorded(), worker.work.recorded
+        there = None if record is None else record.projects.get(project.name)
+        return there is None or (before is not None and there.proves(key(worker.layout.value, before)))
 
     def _fill(
         self, held: HeldVolume, needed: Sequence[Project], chosen: Mapping[str, Transfer], limit: Deadline, attach: float

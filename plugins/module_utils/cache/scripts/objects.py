@@ -240,7 +240,7 @@ exit 0
 )
 
 # $1 the output, $2 `all`, or, of the packs whose checksums come by standard input in lines as INVENTORY has them, `these` or `others` (with the
-# loose objects), then object directories: every object id in them, sorted, once.
+# loose objects), then object directories: every object id in them, sorted, once. Prints how many.
 # From the packs' indexes and the loose objects' names, so that memory does not grow with the number of objects. An index that
 # git cannot read (128) has no objects for consumers either; any other end of git's is an error. Nor is a loose object one that
 # git cannot read, or that is another than its name says. Where one of them ends git itself, each is looked at, of more than a
@@ -282,6 +282,7 @@ for d; do
 done
 sort -u -S 64M -T "${out%/*}" "$out.raw" >"$out" || exit 5
 rm -rf -- "$out".?*
+wc -l <"$out"
 """.replace("LOOSE", _LOOSE)
     .replace("BROKEN_FUNCTIONS", _BROKEN_FUNCTIONS)
     .replace("PAIR", _PAIR)
@@ -360,16 +361,17 @@ MISSING = r"""
 LC_ALL=C comm -23 "$1" "$2" >"$3" && wc -l <"$3"
 """
 
-# $1 wanted ids (sorted), $2 scratch, then object directories: packs that say they hold any of them, as `pack`, the pack's checksum, the bytes
-# of pack and index, and a number: links $2/held/NUMBER.pack and .idx lead there, as their own names are anybody's. Then the number of
-# wanted ids that are loose objects too, which are left in $2/loose-ids.
+# $1 wanted ids (sorted), $2 scratch, $3 `any` or `many`, then object directories: packs that say they hold any of them, or so many that to pack these
+# anew would be no gain, as `pack`, the pack's checksum, the bytes of pack and index, and a number: links $2/held/NUMBER.pack and .idx lead there, as their
+# own names are anybody's. Then the number of the other wanted ids, in packs with few of them and of loose objects, which are left in $2/single-ids.
+# To pack an object anew takes the time in which some 5,000 bytes are copied.
 HOLDING = r"""
 LC_ALL=C
 export LC_ALL
-wanted=$1 scratch=$2
+wanted=$1 scratch=$2 which=$3
 SUM
-shift 2
-rm -rf -- "$scratch/held" && mkdir -- "$scratch/held" && : >"$scratch/loose" || exit 3
+shift 3
+rm -rf -- "$scratch/held" && mkdir -- "$scratch/held" && : >"$scratch/loose" && : >"$scratch/few" && : >"$scratch/whole" || exit 3
 n=0
 for d; do
     for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
@@ -378,14 +380,25 @@ for d; do
         listed "$i" >"$scratch/one" || { [ $? = 128 ] && continue; exit 4; }
         cut -d' ' -f2 "$scratch/one" | sort | comm -12 - "$wanted" >"$scratch/both"
         [ -s "$scratch/both" ] || continue
+        if [ "$which" = many ]; then
+            few=$(wc -l <"$scratch/both") all=$(wc -l <"$scratch/one")
+            size "$p"
+            if [ "$((3 * few))" -lt "$((2 * all))" ] && [ "$few" -le "$((1000 + size / 5000))" ]; then
+                cat -- "$scratch/both" >>"$scratch/few" || exit 3
+                continue
+            fi
+            cat -- "$scratch/both" >>"$scratch/whole" || exit 3
+        fi
         n=$((n + 1))
         ln -s -- "$p" "$scratch/held/$n.pack" && ln -s -- "$i" "$scratch/held/$n.idx" || exit 3
         printf 'pack %s %s %s\n' "$(size "$i"; end "$i" "$size" 40 | head -c 20 | hex)" "$(stat -L -c %s -- "$p" "$i" | paste -d' ' - -)" "$n"
     done
     LOOSE >>"$scratch/loose"
 done
-sort -u "$scratch/loose" | comm -12 - "$wanted" >"$scratch/loose-ids"
-printf 'loose %s\n' "$(wc -l <"$scratch/loose-ids")"
+sort -u "$scratch/loose" | comm -12 - "$wanted" >"$scratch/both"
+sort -u "$scratch/few" "$scratch/both" >"$scratch/one"
+sort -u "$scratch/whole" | comm -13 - "$scratch/one" >"$scratch/single-ids" || exit 3
+printf 'single %s\n' "$(wc -l <"$scratch/single-ids")"
 """.replace("LOOSE", _LOOSE).replace("SUM", SUM)
 
 # $1 root, $2 a slot, below the root, $3 the base name of a pack in its quarantine, $4 scratch: its index is made of it. Fails where it is another pack
@@ -400,17 +413,24 @@ of=$(GIT_DIR=$4/indexing git index-pack "./$3.pack") || exit $?
 [ "pack-${of##*[!0-9a-f]}" = "$3" ] || { echo "error: it is pack ${of##*[!0-9a-f]}" >&2; exit 128; }
 """.replace("EMPTY_GIT", _EMPTY_GIT).replace("PLACES", PLACES)
 
-# $1 root, $2 a slot, below the root, $3 scratch, $4 an object directory, of which only the loose objects are read: a pack of those of $3/loose-ids there,
-# beside the quarantine. Prints its name. git writes a pack where its objects are, and renames it.
-PACK_LOOSE = r"""
+# $1 root, $2 a slot, below the root, $3 scratch, then object directories, or `loose` and one, of which only the loose objects are read then: a pack of
+# those of $3/single-ids there, beside the quarantine. Prints its name. git writes a pack where its objects are, and renames it.
+PACK_SINGLE = r"""
 PLACES
 EMPTY_GIT
-root=$1 git=$3/loose-git
+root=$1 slot=$2 scratch=$3 git=$3/single-git
+shift 3
 rm -rf -- "$git" && empty_git "$git" && mkdir -p -- "$git/written" || exit 3
-find "$4" -mindepth 1 -maxdepth 1 ! -type f -name '[0-9a-f][0-9a-f]' -exec ln -s -t "$git/objects" -- {} + || exit 3
-made "$2/loose"
+stores=$git/objects window=10
+if [ "$1" = loose ]; then
+    window=0
+    find "$2" -mindepth 1 -maxdepth 1 ! -type f -name '[0-9a-f][0-9a-f]' -exec ln -s -t "$git/objects" -- {} + || exit 3
+else
+    for d; do stores=$stores:$d; done
+fi
+made "$slot/single"
 exec 8<.
 ln -s -- /proc/self/fd/8 "$git/written/pack" || exit 3
-GIT_DIR=$git GIT_OBJECT_DIRECTORY=$git/written GIT_ALTERNATE_OBJECT_DIRECTORIES=$git/objects \
-    git pack-objects --window=0 --quiet /proc/self/fd/8/pack <"$3/loose-ids"
+GIT_DIR=$git GIT_OBJECT_DIRECTORY=$git/written GIT_ALTERNATE_OBJECT_DIRECTORIES=$stores \
+    git pack-objects --window="$window" --delta-base-offset --quiet /proc/self/fd/8/pack <"$scratch/single-ids"
 """.replace("EMPTY_GIT", _EMPTY_GIT).replace("PLACES", PLACES)

@@ -133,8 +133,8 @@ def fill(
 
     clone = OwnClone(directory, project)
 
-    def transfer(_step: Step) -> Transfer:
-        if method == "git":
+    def transfer(step: Step) -> Transfer:
+        if method == "git" or (method == "as planned" and step.method is Method.GIT):
             return GitTransfer(url)
         return PackTransfer(Method.RSYNC, clone, ExecCourier(LocalShell()))
 

@@ -66,7 +66,7 @@ def test_an_index_that_is_listed_is_not_waited_for(there: Repository, entry: Ent
     assert Path(there.ids_file).read_text() == ""
     wanted = Path(there.scratch) / "missing"
     wanted.write_text(f"{'1' * 40}\n")
-    assert there.script(scripts.HOLDING, (str(wanted), there.scratch, entry.objects), deadline()).text() == "loose 0"
+    assert there.script(scripts.HOLDING, (str(wanted), there.scratch, "any", entry.objects), deadline()).text() == "single 0"
 
 
 def test_a_damaged_packs_index_is_not_waited_for(there: Repository, entry: Entry) -> None:

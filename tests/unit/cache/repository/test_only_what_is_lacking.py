@@ -1,0 +1,127 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What comes to a sandbox's volume is what it lacks, however much more its worker's volume has just received."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress
+from ansible_collections.packit.deployment.tests.once import copied
+from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.upstream.server import GitServer
+
+from .driver import PAIR, Held, LocalKeeper, fill
+from .test_killed import all_objects, check_rules
+
+_NEW = 60
+
+
+class Counting(LocalShell):
+    """Counts the bytes that come by standard input. What an rsync of this machine writes is seen on the disk."""
+
+    def __init__(self) -> None:
+        self.received = 0
+
+    def run(
+        self,
+        argv: Sequence[str],
+        *,
+        deadline: Deadline,
+        stdin: bytes = b"",
+        env: Mapping[str, str] | None = None,
+        progress: Progress | None = None,
+    ) -> Completed:
+        self.received += len(stdin)
+        return super().run(argv, deadline=deadline, stdin=stdin, env=env, progress=progress)
+
+    def upload(self, argv: Sequence[str], source: Path, *, deadline: Deadline) -> Completed:
+        self.received += source.stat().st_size
+        return super().upload(argv, source, deadline=deadline)
+
+
+class CountingKeeper(LocalKeeper):
+    """Counts what comes to the sandbox's volume."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        self.sandbox = Counting()
+
+    @contextmanager
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
+        with super().hold(volume, deadline, news) as held:
+            if volume.role is Role.SANDBOX:
+                held.shell = self.sandbox
+            yield held
+
+
+@pytest.fixture
+def upstream(tmp_path: Path) -> Iterator[GitServer]:
+    def made(path: Path) -> None:
+        make.make(path, commits=600)
+        make.git(path, "repack", "-a", "-d", "-q")
+
+    copied("six-hundred-commits", made, tmp_path / "upstream" / "one.git")
+    with GitServer(tmp_path / "upstream") as server:
+        yield server
+
+
+def size(entry: Path) -> int:
+    return sum(file.stat().st_size for file in (entry / "objects").rglob("*") if file.is_file())
+
+
+def lacked(path: Path, before: str, directory: Path) -> int:
+    """The bytes of a pack of what is new on a branch, and of its index."""
+    new = f"main\n^{before}\n".encode()
+    make.git(path, "pack-objects", "--revs", "--delta-base-offset", "--quiet", str(directory / "lacked"), stdin=new)
+    return sum(file.stat().st_size for file in directory.glob("lacked-*") if file.suffix in (".pack", ".idx"))
+
+
+@pytest.mark.parametrize("method", ["git", "as planned", "rsync"])
+def test_a_sandbox_that_has_the_objects_gets_the_new_ones_alone(tmp_path: Path, upstream: GitServer, method: str) -> None:
+    """Its worker's volume is a new one, and receives all."""
+    keeper = CountingKeeper(tmp_path)
+    url, path = upstream.url("one.git"), upstream.root / "one.git"
+    assert not fill(tmp_path, url, method=method, keeper=keeper).sandbox.failed
+    (tmp_path / "worker/one").rename(tmp_path / "gone")
+    del keeper.records[PAIR.worker]
+    before = make.git(path, "rev-parse", "main")
+    make.commit(path, "main", _NEW)
+    small, was = lacked(path, before, tmp_path), size(tmp_path / "sandbox/one")
+    assert small < was / 4
+    keeper.sandbox.received = 0
+    result = fill(tmp_path, url, method=method, keeper=keeper)
+    assert [side.projects[0].action for side in (result.sandbox, result.worker)] == [Action.UPDATE, Action.ADD], result
+    assert keeper.sandbox.received <= 1.5 * small
+    assert size(tmp_path / "sandbox/one") - was <= 1.5 * small
+    check_rules(tmp_path, {})
+    assert all_objects(tmp_path / "worker/one") <= all_objects(tmp_path / "sandbox/one")
+
+
+def test_of_a_workers_pack_the_objects_that_a_sandbox_lacks_are_brought_alone(tmp_path: Path, upstream: GitServer) -> None:
+    """It was made anew by hand, with one object more."""
+    keeper = CountingKeeper(tmp_path)
+    url = upstream.url("one.git")
+    assert not fill(tmp_path, url, method="git", keeper=keeper).sandbox.failed
+    worker, sandbox = tmp_path / "worker/one", tmp_path / "sandbox/one"
+    value = make.git(worker, "hash-object", "-w", "--stdin", stdin=b"only here")
+    make.git(worker, "update-ref", "refs/keep/it", value)
+    make.git(worker, "repack", "-a", "-d", "-q")
+    keeper.records[PAIR.worker] = replace(keeper.records[PAIR.worker], projects={})
+    was, keeper.sandbox.received = size(sandbox), 0
+    result = fill(tmp_path, url, method="git", keeper=keeper)
+    assert not result.sandbox.failed, result
+    assert value in all_objects(sandbox)
+    assert max(keeper.sandbox.received, size(sandbox) - was) < 10_000
+    check_rules(tmp_path, {})
