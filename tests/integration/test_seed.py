@@ -16,7 +16,7 @@ from tests.repositories import make
 from tests.waiting import until
 
 from .harness import SAND, WORK, Scene, own
-from .runs import Started
+from .runs import Run, Started
 
 SEED, FILLER = "packit.dev/repository-cache-filler=seed", "packit.dev/repository-cache-filler=filler"
 
@@ -220,13 +220,19 @@ def test_a_scratch_that_is_known_to_be_too_small_is_named_before_the_clone(scene
     assert scene.fillers() == []
 
 
-def test_a_scratch_that_turns_out_to_be_too_small_is_named_and_no_volume_is_taken(scene: Scene) -> None:
+def locks(done: Run) -> dict[str, int]:
+    """How often the volumes of each kind were taken."""
+    volumes = done.result["volumes"]
+    return {role: sum(len(volume["locks"]) for volume in volumes if volume["role"] == role) for role in ("sandbox", "worker")}
+
+
+def test_a_scratch_that_turns_out_to_be_too_small_is_named_and_no_sandboxs_volume_is_taken(scene: Scene) -> None:
     scene.deploy(1)
     make.make_large(scene.server.root / "one.git", 20, commits=30)
     done = scene.run(method="seed", seed={"size": "16Mi"})
     assert done.code != 0
     assert "Raise repository_cache_seed.size" in done.text
-    assert all(volume["locks"] == [] for volume in done.result["volumes"])
+    assert locks(done) == {"sandbox": 0, "worker": 1}, "the worker's was looked at"
     assert scene.fillers() == []
 
 
@@ -265,7 +271,7 @@ def test_a_known_volume_that_is_too_small_is_not_even_taken(scene: Scene) -> Non
     done = scene.run("small", "one", method="seed")
     assert done.code != 0
     assert "It was not taken." in done.text
-    assert all(volume["locks"] == [] for volume in done.result["volumes"])
+    assert locks(done) == {"sandbox": 0, "worker": 1}, "the worker's was looked at"
     scene.check("small")
 
 
@@ -287,14 +293,14 @@ def test_a_pack_that_was_damaged_on_its_way_is_named_and_copied_again(scene: Sce
     scene.check()
 
 
-def test_an_upstream_that_stalls_ends_at_the_deadline_with_no_volume_held(scene: Scene) -> None:
+def test_an_upstream_that_stalls_ends_at_the_deadline_with_no_sandboxs_volume_held(scene: Scene) -> None:
     scene.deploy(1)
     scene.repository(commits=5)
     scene.server.hold()
     done = scene.run(method="seed", timeout=30)
     assert done.code != 0
     assert "took longer than 30 seconds" in done.text
-    assert all(volume["locks"] == [] for volume in done.result["volumes"])
+    assert locks(done) == {"sandbox": 0, "worker": 1}, "the worker's was looked at"
     assert scene.fillers() == []
 
 

@@ -30,7 +30,9 @@ from .sandbox_turn import AS_IT_IS, SandboxTurn, work_on
 from .side import CLEANING_SECONDS, Report, VolumeSide
 from .snapshots import SnapshotBook
 from .space import check_capacity
+from .spared import Spared
 from .transfer import Transfer
+from .transfer.sparing import NotReady
 from .unlisted import unlisted_on
 
 _TURN_PAUSE = 2.0
@@ -67,7 +69,8 @@ class PairRun:
             (step.volume, step.project.name): transfer(step) for step in plan.steps if step.listed and not plan.idle
         }
         self._unlisted = set(plan.unlisted)
-        self._turn = SandboxTurn(self._sandbox, self._received, self._transfers, self._book, self._options)
+        self._spared = Spared(self._worker, self._transfers, transfer, book)
+        self._turn = SandboxTurn(self._sandbox, self._received, self._transfers, self._book, self._options, self._spared)
 
     def run(self) -> PairResult:
         """Do it. What fails is in the result; only Cancelled is raised."""
@@ -75,7 +78,10 @@ class PairRun:
         pending = [project for project in projects if self._has_work(project)]
         for side in (self._sandbox, self._worker):
             side.end([project for project in projects if project not in pending], Action.NOTHING)
-        failure = self._with_sandbox_prepared(self._ready(pending))
+        try:
+            failure = self._with_sandbox_prepared(self._ready(pending))
+        finally:
+            self._spared.looked()
         return self._result() if failure is None else self.failed(failure)
 
     def failed(self, failure: DeploymentError) -> PairResult:
@@ -102,30 +108,61 @@ class PairRun:
     def _tries(self, pending: list[Project], prepared: Future[None]) -> DeploymentError | None:
         """Everything for the pending projects; what stopped all that has no result by then."""
         failure: DeploymentError | None = None
-        for _attempt in range(self._options.tries):
-            if not pending:
-                break
+        tries = self._options.tries
+        while pending and tries:
+            tries -= 1
             try:
                 with ExitStack() as stack:
                     worker = self._take_worker(stack, pending)
                     if worker is not None:
                         pending = [*self._decided_again(pending), *self._found(worker)]
+                    pending = self._looked_at(worker, pending)
                     self._rounds(worker, pending, prepared)
-                break
+                return None
             except Cancelled:
                 raise
+            except NotReady as error:  # one project the fewer is spared then, so this is no try
+                tries += 1
+                self._worker.tell("", "is taken again when what it lacks is ready", error.message)
+                pending = self._again(pending)
             except _WorkerLost as error:
                 failure = error
                 self._worker.tell("", "was lost, and is taken again where there are tries left", error.message)
-                self._received.clear()
-                pending = [project for project in pending if self._worker.open(project) or self._sandbox.open(project)]
-                for project in pending:
-                    if self._worker.open(project):
-                        self._sandbox.reopen(project)
-                pending = self._ready(pending)
+                pending = self._again(pending)
             except DeploymentError as error:  # the worker's volume could not be released
                 return error
         return failure
+
+    def _again(self, pending: Sequence[Project]) -> list[Project]:
+        """The projects with which the work begins anew once the worker's volume is taken again, made ready for that."""
+        self._received.clear()
+        pending = [project for project in pending if self._worker.open(project) or self._sandbox.open(project)]
+        for project in pending:
+            if self._worker.open(project):
+                self._sandbox.reopen(project)
+        return self._ready(pending)
+
+    def _looked_at(self, worker: HeldVolume | None, pending: list[Project]) -> list[Project]:
+        """Receive what is spared first: where that does not do, the worker's volume is free while all is made ready. Raises NotReady."""
+        spared = self._spared.among(pending)
+        if worker is None:
+            self._spared.end()
+            return [*(project for project in pending if project not in spared), *self._ready(spared)]
+        deadline = Deadline(self._options.timeout, f"volume {self._worker.volume}", self._stop)
+        unready: NotReady | None = None
+        try:
+            for project in spared:
+                try:
+                    self._receive_on_worker(worker, project, deadline)
+                except NotReady as error:
+                    unready = error
+            self._spared.looked()
+            if unready is not None:
+                raise unready
+        except DeploymentError:
+            self._clean_worker()
+            raise
+        return pending
 
     def _decided_again(self, pending: Sequence[Project]) -> list[Project]:
         """The projects with work to do, by what the two claims say now that the worker's volume is held: the plan was a guess.
@@ -188,8 +225,9 @@ class PairRun:
             deadline = Deadline(self._options.timeout, f"making {project.name} ready", self._stop)
             try:
                 self._book.renew_if_stale(project)
-                for side in (self._worker, self._sandbox):
-                    self._ready_for(side, project, deadline)
+                if not self._spared.decide(project, deadline):
+                    for side in (self._worker, self._sandbox):
+                        self._ready_for(side, project, deadline)
             except Cancelled:
                 raise
             except DeploymentError as error:
@@ -284,7 +322,7 @@ class PairRun:
         side, done = self._worker, self._received.get(project.name)
         if not side.open(project) or (done is not None and done.work.snapshot == self._book.current(project)):
             return
-        transfer = self._transfers.get((side.volume, project.name), AS_IT_IS)
+        transfer = self._spared.way(project) or self._transfers.get((side.volume, project.name), AS_IT_IS)
         for attempt in range(self._options.tries):
             try:
                 self._received[project.name] = self._book.with_current(
@@ -292,6 +330,9 @@ class PairRun:
                 )
                 return
             except Cancelled:
+                raise
+            except NotReady:
+                self._spared.not_enough(project)
                 raise
             except PlaceLost as error:
                 self._require_there(worker)

@@ -26,9 +26,11 @@ from .results import ProjectResult
 from .side import VolumeSide
 from .snapshots import SnapshotBook, SnapshotStale
 from .space import NoSpace
+from .spared import Spared
 from .together import work_together
 from .transfer import AsItIs, Transfer
 from .transfer.from_worker import FromWorker
+from .transfer.sparing import NotReady, Sparing
 
 RELEASE_RESERVE = 5.0
 """Seconds of the longest hold that are kept for ending the work and deleting the pod."""
@@ -73,12 +75,14 @@ class SandboxTurn:
         transfers: Mapping[tuple[Volume, str], Transfer],
         book: SnapshotBook,
         options: Options,
+        spared: Spared,
     ) -> None:
         self._side = side
         self._received = received
         self._transfers = transfers
         self._book = book
         self._options = options
+        self._spared = spared
         self._scratch = options.scratch / f"from-{side.volume.namespace}.{side.volume.claim}"
         self._lost: Counter[str] = Counter()
         self._brought: dict[Path, float] = {}
@@ -147,11 +151,12 @@ class SandboxTurn:
         """What brings the project here; what the worker has fetched from upstream is not fetched again."""
         transfer = self._transfers.get((self._side.volume, project.name), AS_IT_IS)
         worker = self._received.get(project.name)
-        if worker is None or transfer.method is not Method.GIT or worker.work.snapshot != self._book.current(project):
-            return transfer
+        spared = project in self._spared
+        if worker is None or (transfer.method is not Method.GIT and not spared) or worker.work.snapshot != self._book.current(project):
+            return Sparing(transfer) if spared else transfer
         if not self._alike_before(project, worker):  # what the worker has received is not what is lacking here, which comes by itself
             return AS_IT_IS
-        relay = FromWorker(worker.side, self._scratch / project.name, self._brought)
+        relay = FromWorker(worker.side, self._scratch / project.name, self._brought, otherwise=transfer.method is not Method.GIT)
         size = relay.prepare(worker.snapshot, deadline, first=True)
         # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
         if relay.seconds > self._options.max_hold - RELEASE_RESERVE:
@@ -247,6 +252,10 @@ class SandboxTurn:
             raise
         except SnapshotStale:
             return False
+        except NotReady as error:
+            self._spared.not_enough(project)
+            self._side.tell(project.name, "is made ready for a later turn", error.message)
+            return False
         except Damaged as error:
             self._side.suspect(project)
             if project.name in self.suspects or project.name not in self._received:
@@ -299,7 +308,7 @@ class SandboxTurn:
 
         try:
             self._book.once_with_current(project, bring)
-        except (Cancelled, SnapshotStale, DeadlineExceeded, PlaceLost, Damaged, NoSpace):
+        except (Cancelled, SnapshotStale, NotReady, DeadlineExceeded, PlaceLost, Damaged, NoSpace):
             raise  # where there is no room for the snapshot, there is none for what the worker has received of it
         except DeploymentError:
             if worker is not None and self._side.steps[project.name].listed:

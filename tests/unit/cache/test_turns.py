@@ -26,6 +26,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.results im
 from ansible_collections.packit.deployment.plugins.module_utils.cache.sandbox_turn import SandboxTurn
 from ansible_collections.packit.deployment.plugins.module_utils.cache.side import VolumeSide
 from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.spared import Spared
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
@@ -165,6 +166,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
                 return read_snapshot(LocalShell(), project, Deadline(BOUND, "this test"))
 
             book = SnapshotBook(snapshots, read_again)
+            for project in projects:
+                book.looked(project, in_full=True)
             result = PairRun(plan.pairs[0], keeper, book, lambda _step: transfer, options, told.append, threading.Event()).run()
             return result, keeper, transfer, told
 
@@ -264,7 +267,9 @@ def test_all_projects_of_a_worker_share_its_time_as_its_filler_does_not_last_lon
 def test_sandboxes_of_one_name_in_two_namespaces_have_their_packs_apart(tmp_path: Path) -> None:
     sides = [VolumeSide(Volume(namespace, "claim", Role.SANDBOX), (), LocalKeeper(tmp_path), lambda _: None) for namespace in ("a", "b")]
     options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=tmp_path)
-    turns = [SandboxTurn(side, {}, {}, SnapshotBook({}, lambda _: pytest.fail("nothing is read")), options) for side in sides]
+    book = SnapshotBook({}, lambda _: pytest.fail("nothing is read"))
+    spared = Spared(sides[0], {}, lambda _: pytest.fail("nothing is brought"), book)
+    turns = [SandboxTurn(side, {}, {}, book, options, spared) for side in sides]
     assert turns[0]._scratch != turns[1]._scratch
 
 

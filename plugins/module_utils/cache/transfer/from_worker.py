@@ -18,21 +18,24 @@ from ..model import Method, Snapshot
 from ..objects import Side, fetch_file, receive_file
 from ..packs import files_of
 from ..repository import Incoming, Repository
+from .sparing import NotReady
 
 
 class FromWorker:
     """Brings what the worker's quarantine has. What of the worker's other packs is lacking is brought after every transfer.
 
-    ``brought``: the files that are whole on this machine, with the seconds that each took; one for all projects and turns.
+    ``brought``: the files that are whole on this machine, with the seconds that each took; one for all projects and turns. ``otherwise``: whether
+    there is another way for a volume that has nothing of it, which is better than to have it wait for all of the worker's other packs.
     """
 
     method = Method.GIT
     resumes = False
 
-    def __init__(self, worker: Side, scratch: Path, brought: dict[Path, float]) -> None:
+    def __init__(self, worker: Side, scratch: Path, brought: dict[Path, float], otherwise: bool = False) -> None:
         self._worker = worker
         self._scratch = scratch
         self._brought = brought
+        self._otherwise = otherwise
 
     @property
     def seconds(self) -> float:
@@ -54,7 +57,9 @@ class FromWorker:
     def receive(
         self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
     ) -> Incoming:
-        """See ``Transfer``."""
+        """See ``Transfer``. Raises NotReady too."""
+        if self._otherwise and self._worker.entry.usable and not entry.usable:
+            raise NotReady(f"The volume in {repository.shell.where} does not have {repository.name}.", "Run again.")
         packs = self._worker.incoming.packs if repository.lacks(entry, snapshot, deadline) else ()
         files = files_of(pack.name for pack in packs)
         repository.expect([pack.name for pack in packs], sum((self._scratch / name).stat().st_size for name in files), deadline)

@@ -136,7 +136,7 @@ def fill(
     def transfer(step: Step) -> Transfer:
         if method == "git" or (method == "as planned" and step.method is Method.GIT):
             return GitTransfer(url)
-        return PackTransfer(Method.RSYNC, clone, ExecCourier(LocalShell()))
+        return PackTransfer(step.method if method == "as planned" else Method.RSYNC, clone, ExecCourier(LocalShell()))
 
     return PairRun(plan.pairs[0], keeper, book, transfer, options, lambda _progress: None, threading.Event()).run()
 
