@@ -145,7 +145,9 @@ def tiny(world: World, table: Table) -> None:
     for upstream in upstreams:
         shutil.rmtree(upstream)
     for what, seconds in (("first fill", first), ("one commit more in each", later)):
-        table.ratio(f"sandbox lock, {TINY} tiny projects ÷ 1, by seed, {what}", seconds[TINY], seconds[1], "≤ 3", "with the pod's start and end")
+        table.ratio(
+            f"sandbox lock, {TINY} tiny projects ÷ 1, by seed, {what}", seconds[TINY], seconds[1], "≤ 3", "with the pod's start and end"
+        )
 
 
 def pod(world: World, table: Table) -> None:

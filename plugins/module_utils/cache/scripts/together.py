@@ -25,8 +25,9 @@ OUTPUT_MOST = 1024 * 1024
 # One begins after the other, whatever becomes of the first; their standard inputs come as one. Prints a line for each, its exit code (124 where it
 # took too long) and the bytes of its output and its errors, then all of them; an output of more than MOST bytes stays in the directory.
 # `timeout` has a process group of its own, so whoever ends this one has to end that one too.
-TOGETHER = r"""
-d=$1 texts=$2 n=0 codes= files= running= beside=0
+TOGETHER = (
+    r"""
+d=$1 texts=$2 n=0 codes= files= inputs= running= beside=0
 shift 2
 while [ "$n" -lt "$texts" ]; do
     n=$((n + 1))
@@ -48,8 +49,8 @@ while [ $# -gt 0 ]; do
     shift 4
     if [ "$how" = alone ] || [ "$beside" -ge AT_ONCE ]; then all_end; fi
     if [ "$bytes" -gt 0 ]; then
-        in=$d/$n.in
-        head -c "$bytes" >"$in" || exit 3
+        in=$d/$n.in inputs="$inputs $n.in"
+        (umask 077 && head -c "$bytes" >"$in") || exit 3
     fi
     (
         others=$(($# - words))
@@ -71,6 +72,7 @@ while [ $# -gt 0 ]; do
 done
 all_end
 cd -- "$d" || exit 3
+[ -z "$inputs" ] || rm -f -- $inputs  # one may have a secret in it
 set -- $(stat -c %s -- $files) || exit 3
 i=0 outputs=
 for code in $codes; do
@@ -85,7 +87,10 @@ for code in $codes; do
     [ "$said" -eq 0 ] || outputs="$outputs $i.err"
 done
 [ -z "$outputs" ] || cat -- $outputs
-""".replace("LIMIT", str(STDERR_LIMIT)).replace("MOST", str(OUTPUT_MOST)).replace("AT_ONCE", str(AT_ONCE))
+""".replace("LIMIT", str(STDERR_LIMIT))
+    .replace("MOST", str(OUTPUT_MOST))
+    .replace("AT_ONCE", str(AT_ONCE))
+)
 
 TOOK_TOO_LONG = 124
 """The exit code of `timeout` where it ended a process."""
