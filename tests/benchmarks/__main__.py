@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make benchmark`: ours against what people do by hand, on the real cluster, and the idle run on the embedded one.
+"""`make benchmark`: ours against what people do by hand, on the real cluster, and the idle run and what travels on the embedded one.
 
 All figures write docs/benchmarks.md; `python -m tests.benchmarks seed-lock delta` measures only those, and writes nothing. Every
 time ends when the data is on disk. No figure is a test.
@@ -20,9 +20,11 @@ from tests.repositories.realistic import Shape
 from .by_git import git, idle, pod_rsync
 from .figures import FIGURES
 from .measure import RUNS, Table, machine
+from .missing import missing
 from .world import world
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
+EMBEDDED = {"idle": idle, "missing": missing}
 ON_CLUSTER = {**FIGURES, "pod-rsync": pod_rsync, "git": git}
 _TEXT = """\
 # How fast it is
@@ -44,13 +46,14 @@ data is on disk (`sync -f`). What sends the bare copy has the seed pod's limits 
 
 def main(names: list[str]) -> int:
     """All figures, or those that are named."""
-    unknown = sorted(set(names) - {*ON_CLUSTER, "idle"})
+    unknown = sorted(set(names) - {*ON_CLUSTER, *EMBEDDED})
     if unknown:
-        print(f"Unknown figure `{unknown[0]}`. Known: {', '.join(['idle', *ON_CLUSTER])}.", file=sys.stderr)
+        print(f"Unknown figure `{unknown[0]}`. Known: {', '.join([*EMBEDDED, *ON_CLUSTER])}.", file=sys.stderr)
         return 2
     table, started = Table(), time.monotonic()
-    if not names or "idle" in names:
-        idle(table)
+    for name, measure_embedded in EMBEDDED.items():
+        if not names or name in names:
+            measure_embedded(table)
     chosen = [measure for name, measure in ON_CLUSTER.items() if not names or name in names]
     if chosen:
         volumes = Path(subprocess.run([SCRIPT, "kubeconfig"], check=True, capture_output=True, text=True).stdout.strip()).parent
