@@ -26,7 +26,7 @@ from .packs import Damaged
 from .plan import Action, patterns_of
 from .projects import matches
 from .publication import Unusable, bridge, check_usable, is_current, own_snapshot, publish
-from .record import Held, Inventory, key
+from .record import Held, key
 from .repository import Incomplete, Repository
 from .results import ProjectResult
 from .tampering import fit_for, tampered
@@ -51,7 +51,7 @@ class Work:
     transfer: Transfer
     verify: bool
     earlier: tuple[str, ...]
-    recorded: Inventory | None
+    recorded: Held | None
     leftovers_age: float
     scratch: Path
     tell: Tell
@@ -184,7 +184,7 @@ def _receive(
     incoming = work.transfer.receive(repository, entry, snapshot, deadline, lambda line: work.tell(phase, line))
     side = Side(repository, entry, incoming, repository.contents(entry, incoming, deadline), counted if entry.usable else frozenset())
     if worker is not None:
-        side = bring_missing(worker.side, side, work.recorded, work.scratch, deadline)
+        side = bring_missing(worker.side, side, None if work.verify else work.recorded, work.scratch, deadline)
     incoming, lost = salvage(repository, entry, side.incoming, deadline)
     if incoming is not side.incoming:
         contents = repository.contents(entry, incoming, deadline)

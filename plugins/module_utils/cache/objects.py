@@ -20,7 +20,7 @@ from ..shell import checked
 from . import scripts
 from .entry import Entry
 from .packs import Contents, HeldPack, Pack
-from .record import Inventory
+from .record import Held, Inventory, key
 from .repository import Incoming, Repository, object_stores
 
 _SHORTER = 10
@@ -50,7 +50,7 @@ class Side:
         return replace(self.contents.inventory, stamp=after.stamp if self.contents.packs <= self.counted else "")
 
 
-def bring_missing(worker: Side, sandbox: Side, recorded: Inventory | None, scratch: Path, deadline: Deadline) -> Side:
+def bring_missing(worker: Side, sandbox: Side, recorded: Held | None, scratch: Path, deadline: Deadline) -> Side:
     """Copy into the sandbox's quarantine the worker's objects that the sandbox is not proved to have.
 
     Returns the sandbox as it is then, with a warning where something was copied. What lies there is anybody's, so its objects count only in
@@ -60,7 +60,7 @@ def bring_missing(worker: Side, sandbox: Side, recorded: Inventory | None, scrat
     the same pack then. Lists and packs go through files in ``scratch`` on the controller. Raises DeploymentError where objects are still missing.
     """
     sandbox = replace(sandbox, counted=_counted(worker.contents, sandbox, recorded, deadline))
-    if sandbox.proof.includes(worker.contents):
+    if sandbox.proof.includes(worker.contents) or _known_to_include(worker, sandbox, recorded):
         return sandbox
     local = scratch / uuid.uuid4().hex
     local.mkdir(parents=True)
@@ -86,19 +86,31 @@ def bring_missing(worker: Side, sandbox: Side, recorded: Inventory | None, scrat
         local.rmdir()
 
 
-def _counted(worker: Contents, sandbox: Side, recorded: Inventory | None, deadline: Deadline) -> frozenset[str]:
+def _counted(worker: Contents, sandbox: Side, recorded: Held | None, deadline: Deadline) -> frozenset[str]:
     """The packs on the sandbox that count, by their checksums."""
     contents = sandbox.contents
     here = contents.packs - contents.received
-    if here <= sandbox.counted:
+    if here <= sandbox.counted or _unchanged(sandbox, recorded):
         return contents.packs
-    # What is listed is what the record has, and the files are those that it was proved of: both, as what was listed may be gone again.
-    if recorded is not None and recorded.stamp and replace(contents, packs=here).inventory.sha256 == recorded.sha256:
-        if recorded.stamp == contents.stamp:
-            return contents.packs
+    if recorded is not None and recorded.inventory.stamp and contents.before.sha256 == recorded.inventory.sha256:
         # The checksums on record, but files were written or moved since: read them.
         return contents.received | sandbox.repository.checksums(sandbox.entry, here, deadline).holds
     return contents.received | sandbox.repository.checksums(sandbox.entry, here & worker.packs, deadline).holds
+
+
+def _unchanged(sandbox: Side, recorded: Held | None) -> bool:
+    """Whether what is listed is what the record has, and the files are those that it was proved of: both, as what was listed may be gone again."""
+    if recorded is None or not recorded.inventory.stamp:
+        return False
+    return (recorded.inventory.sha256, recorded.inventory.stamp) == (sandbox.contents.before.sha256, sandbox.contents.stamp)
+
+
+def _known_to_include(worker: Side, sandbox: Side, recorded: Held | None) -> bool:
+    """Whether the sandbox had all that the worker's entry has by what the claim says, both being what they were then, and has what that received."""
+    if recorded is None or not _unchanged(sandbox, recorded) or worker.contents.doubtful or worker.entry.layout is None:
+        return False
+    there = key(worker.entry.layout.value, worker.contents.before)
+    return recorded.proves(there) and worker.contents.received <= sandbox.counted
 
 
 def fetch_file(repository: Repository, path: str, to: Path, deadline: Deadline, most: int | None = None) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ..errors import DeploymentError
 from ..printable import printable
@@ -147,6 +147,11 @@ class Contents:
         """The sum of it, for the record."""
         lines = [*sorted(self.packs), *sorted(self.loose)]
         return Inventory(len(self.packs), len(self.loose), hashlib.sha256("\n".join(lines).encode()).hexdigest())
+
+    @property
+    def before(self) -> Inventory:
+        """The same without what was received."""
+        return replace(self, packs=self.packs - self.received).inventory
 
 
 def parse_contents(output: str, received: Iterable[Pack] = ()) -> Contents:

@@ -21,7 +21,6 @@ from .objects import bring_missing
 from .packs import Contents, Damaged
 from .pair_options import Options
 from .plan import Action, patterns_of
-from .record import key
 from .results import ProjectResult
 from .side import VolumeSide
 from .snapshots import SnapshotBook, SnapshotStale
@@ -53,7 +52,7 @@ def work_on(
         transfer=transfer,
         verify=verify or options.verify or side.damaged(project),
         earlier=() if held is None else tuple(held.patterns.split()),
-        recorded=None if held is None else held.inventory,
+        recorded=held,
         leftovers_age=options.leftovers_age,
         scratch=options.scratch,
         tell=tell,
@@ -171,7 +170,7 @@ class SandboxTurn:
         """Whether this volume lacks what the worker's lacked, as far as the claims say; what nothing is known of lacks all."""
         record, before = self._side.recorded(), worker.work.recorded
         there = None if record is None else record.projects.get(project.name)
-        return there is None or (before is not None and there.proves(key(worker.layout.value, before)))
+        return there is None or (before is not None and there.proves(before.key))
 
     def _fill(
         self, held: HeldVolume, needed: Sequence[Project], chosen: Mapping[str, Transfer], limit: Deadline, attach: float

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress
@@ -89,7 +90,9 @@ def lacked(path: Path, before: str, directory: Path) -> int:
 
 
 @pytest.mark.parametrize("method", ["git", "as planned", "rsync"])
-def test_a_sandbox_that_has_the_objects_gets_the_new_ones_alone(tmp_path: Path, upstream: GitServer, method: str) -> None:
+def test_a_sandbox_that_has_the_objects_gets_the_new_ones_alone(
+    tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
     """Its worker's volume is a new one, and receives all."""
     keeper = CountingKeeper(tmp_path)
     url, path = upstream.url("one.git"), upstream.root / "one.git"
@@ -107,6 +110,13 @@ def test_a_sandbox_that_has_the_objects_gets_the_new_ones_alone(tmp_path: Path, 
     assert size(tmp_path / "sandbox/one") - was <= 1.5 * small
     check_rules(tmp_path, {})
     assert all_objects(tmp_path / "worker/one") <= all_objects(tmp_path / "sandbox/one")
+
+    # The two have other packs now, and the claims say that nothing is missing: ids are not compared each time.
+    make.commit(path, "main", 1)
+    monkeypatch.setattr(Repository, "list_ids", lambda *_, **_options: pytest.fail("ids were listed"))
+    result = fill(tmp_path, url, method=method, keeper=keeper)
+    assert [side.projects[0].action for side in (result.sandbox, result.worker)] == [Action.UPDATE, Action.UPDATE], result
+    check_rules(tmp_path, {})
 
 
 def test_of_a_workers_pack_the_objects_that_a_sandbox_lacks_are_brought_alone(tmp_path: Path, upstream: GitServer) -> None:
