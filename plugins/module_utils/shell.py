@@ -87,7 +87,7 @@ class AnswerTooLarge(DeploymentError):
 
 
 class Shell(Protocol):
-    """One place in which processes run. Not for use by two threads at once."""
+    """One place in which processes run. Whether several threads may use it at once, each implementation says."""
 
     @property
     def where(self) -> str:

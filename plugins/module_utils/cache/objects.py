@@ -24,7 +24,7 @@ from .record import Held, Inventory, key
 from .repository import Incoming, Repository, object_stores
 
 _SHORTER = 10
-"""How many times shorter the worker's list of ids must be to be sent to the sandbox, where the other way locks nobody out for that."""
+"""The worker's list of ids goes to the sandbox only where it is this many times shorter: comparing on the worker's side locks nobody out."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ def bring_missing(worker: Side, sandbox: Side, recorded: Held | None, scratch: P
         if _missing(worker, sandbox, local, deadline) == 0:
             return sandbox
         whole, single = _copy_packs(worker, sandbox, local, deadline)
-        words = f"{len(whole) + single} packs with objects that only the worker had, as far as checksums prove, were copied from its volume"
+        number = len(whole) + (1 if single else 0)
+        came = "1 pack was" if number == 1 else f"{number} packs were"
+        words = f"{came} copied from the worker's volume, with objects that the sandbox's was not proved to have"
         known, warnings = (*sandbox.incoming.packs, *whole), (*sandbox.incoming.warnings, words)
         incoming = sandbox.repository.incoming(sandbox.incoming.connected, deadline, known=known, warnings=warnings)
         contents = sandbox.repository.contents(sandbox.entry, incoming, deadline)
@@ -133,14 +135,14 @@ def receive_file(repository: Repository, source: Path, name: str, deadline: Dead
 
 
 def _missing(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> int:
-    """How many of the worker's objects the sandbox is not proved to have; their ids are then in ``missing`` in the worker's scratch.
+    """Return how many of the worker's objects the sandbox is not proved to have; their ids are then in ``missing`` in the worker's scratch.
 
     What travels grows with what differs alone, or is the sandbox's list, as what comes there takes the time in which it is held.
     """
     ours, theirs = sandbox.repository, worker.repository
     number = theirs.list_ids(worker.entry, worker.incoming, deadline, "others", sandbox.counted)
     if number * _SHORTER > ours.list_ids(sandbox.entry, sandbox.incoming, deadline, "these", sandbox.counted):
-        return _compared_there(worker, sandbox, theirs.ids_file, "missing", local, deadline)
+        return _compare_at_worker(worker, sandbox, theirs.ids_file, "missing", local, deadline)
     listed = local / "listed"
     fetch_file(theirs, theirs.ids_file, listed, deadline)
     send_file(ours, listed, f"{ours.scratch}/worker-ids", deadline)
@@ -152,13 +154,13 @@ def _missing(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> in
 
 
 def _still_missing(worker: Side, before: Side, sandbox: Side, local: Path, deadline: Deadline) -> int:
-    """How many of what was ``missing`` has not come since ``before``."""
+    """Return how many of the ``missing`` objects have not come since ``before``."""
     sandbox.repository.list_ids(sandbox.entry, sandbox.incoming, deadline, "these", sandbox.counted - before.counted)
-    return _compared_there(worker, sandbox, f"{worker.repository.scratch}/missing", "left", local, deadline)
+    return _compare_at_worker(worker, sandbox, f"{worker.repository.scratch}/missing", "left", local, deadline)
 
 
-def _compared_there(worker: Side, sandbox: Side, ids: str, to: str, local: Path, deadline: Deadline) -> int:
-    """How many ids of a list at the worker's are not in the one that the sandbox has made; they are in the file ``to`` in the worker's scratch."""
+def _compare_at_worker(worker: Side, sandbox: Side, ids: str, to: str, local: Path, deadline: Deadline) -> int:
+    """Compare lists on the worker's side: return how many of ``ids`` the sandbox's list lacks; these are in the file ``to`` in its scratch."""
     ours, theirs = sandbox.repository, worker.repository
     fetch_file(ours, ours.ids_file, local / "listed", deadline)
     send_file(theirs, local / "listed", f"{theirs.scratch}/sandbox-ids", deadline)
@@ -166,7 +168,7 @@ def _compared_there(worker: Side, sandbox: Side, ids: str, to: str, local: Path,
 
 
 def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> tuple[list[Pack], bool]:
-    """Copy what is ``missing``: the packs that came whole, and whether one came of single objects, which is indexed where it came."""
+    """Copy what is ``missing``. Returns the packs that came whole, and whether one of single objects came, which is indexed where it came."""
     ours, theirs = sandbox.repository, worker.repository
     packs, single = _held(worker, "many", deadline)
     found = {pack.name: pack for pack in packs}

@@ -150,7 +150,7 @@ class Contents:
 
     @property
     def before(self) -> Inventory:
-        """The same without what was received."""
+        """Return the inventory without what this run has received."""
         return replace(self, packs=self.packs - self.received).inventory
 
 

@@ -21,6 +21,7 @@ from ..errors import Cancelled, DeploymentError, PlaceLost
 from ..shell import require_there
 from .fill import NotThere, Received, finish, receive, repository_on
 from .keeper import HeldVolume, Keeper, VolumeSkipped
+from .look_first import LookFirst
 from .model import Method, Project, Snapshot, Volume
 from .packs import Damaged
 from .pair_options import Options
@@ -30,9 +31,8 @@ from .sandbox_turn import AS_IT_IS, SandboxTurn, work_on
 from .side import CLEANING_SECONDS, Report, VolumeSide
 from .snapshots import SnapshotBook
 from .space import check_capacity
-from .spared import Spared
 from .transfer import Transfer
-from .transfer.sparing import NotReady
+from .transfer.what_is_there import NeedsAll
 from .unlisted import unlisted_on
 
 _TURN_PAUSE = 2.0
@@ -69,8 +69,8 @@ class PairRun:
             (step.volume, step.project.name): transfer(step) for step in plan.steps if step.listed and not plan.idle
         }
         self._unlisted = set(plan.unlisted)
-        self._spared = Spared(self._worker, self._transfers, transfer, book)
-        self._turn = SandboxTurn(self._sandbox, self._received, self._transfers, self._book, self._options, self._spared)
+        self._look_first = LookFirst(self._worker, self._transfers, transfer, book)
+        self._turn = SandboxTurn(self._sandbox, self._received, self._transfers, self._book, self._options, self._look_first)
 
     def run(self) -> PairResult:
         """Do it. What fails is in the result; only Cancelled is raised."""
@@ -81,7 +81,7 @@ class PairRun:
         try:
             failure = self._with_sandbox_prepared(self._ready(pending))
         finally:
-            self._spared.looked()
+            self._look_first.looked()
         return self._result() if failure is None else self.failed(failure)
 
     def failed(self, failure: DeploymentError) -> PairResult:
@@ -116,25 +116,25 @@ class PairRun:
                     worker = self._take_worker(stack, pending)
                     if worker is not None:
                         pending = [*self._decided_again(pending), *self._found(worker)]
-                    pending = self._looked_at(worker, pending)
+                    pending = self._receive_what_is_there(worker, pending)
                     self._rounds(worker, pending, prepared)
                 return None
             except Cancelled:
                 raise
-            except NotReady as error:  # one project the fewer is spared then, so this is no try
+            except NeedsAll as error:  # not counted: each time at least one project fewer is looked at first
                 tries += 1
-                self._worker.tell("", "is taken again when what it lacks is ready", error.message)
-                pending = self._again(pending)
+                self._worker.tell("", "is released until its packs are ready", error.message)
+                pending = self._start_over(pending)
             except _WorkerLost as error:
                 failure = error
                 self._worker.tell("", "was lost, and is taken again where there are tries left", error.message)
-                pending = self._again(pending)
+                pending = self._start_over(pending)
             except DeploymentError as error:  # the worker's volume could not be released
                 return error
         return failure
 
-    def _again(self, pending: Sequence[Project]) -> list[Project]:
-        """The projects with which the work begins anew once the worker's volume is taken again, made ready for that."""
+    def _start_over(self, pending: Sequence[Project]) -> list[Project]:
+        """Return the projects with work to do once the worker's volume is taken again, made ready for that."""
         self._received.clear()
         pending = [project for project in pending if self._worker.open(project) or self._sandbox.open(project)]
         for project in pending:
@@ -142,23 +142,23 @@ class PairRun:
                 self._sandbox.reopen(project)
         return self._ready(pending)
 
-    def _looked_at(self, worker: HeldVolume | None, pending: list[Project]) -> list[Project]:
-        """Receive what is spared first: where that does not do, the worker's volume is free while all is made ready. Raises NotReady."""
-        spared = self._spared.among(pending)
+    def _receive_what_is_there(self, worker: HeldVolume | None, pending: list[Project]) -> list[Project]:
+        """Receive first what may be there already. Raises NeedsAll where it is not: the worker's volume is free while all is made ready."""
+        first = self._look_first.among(pending)
         if worker is None:
-            self._spared.end()
-            return [*(project for project in pending if project not in spared), *self._ready(spared)]
+            self._look_first.end()
+            return [*(project for project in pending if project not in first), *self._ready(first)]
         deadline = Deadline(self._options.timeout, f"volume {self._worker.volume}", self._stop)
-        unready: NotReady | None = None
+        needs_all: NeedsAll | None = None
         try:
-            for project in spared:
+            for project in first:
                 try:
                     self._receive_on_worker(worker, project, deadline)
-                except NotReady as error:
-                    unready = error
-            self._spared.looked()
-            if unready is not None:
-                raise unready
+                except NeedsAll as error:
+                    needs_all = error
+            self._look_first.looked()
+            if needs_all is not None:
+                raise needs_all
         except DeploymentError:
             self._clean_worker()
             raise
@@ -225,7 +225,7 @@ class PairRun:
             deadline = Deadline(self._options.timeout, f"making {project.name} ready", self._stop)
             try:
                 self._book.renew_if_stale(project)
-                if not self._spared.decide(project, deadline):
+                if not self._look_first.decide(project, deadline):
                     for side in (self._worker, self._sandbox):
                         self._ready_for(side, project, deadline)
             except Cancelled:
@@ -322,7 +322,7 @@ class PairRun:
         side, done = self._worker, self._received.get(project.name)
         if not side.open(project) or (done is not None and done.work.snapshot == self._book.current(project)):
             return
-        transfer = self._spared.way(project) or self._transfers.get((side.volume, project.name), AS_IT_IS)
+        transfer = self._look_first.transfer_for(project) or self._transfers.get((side.volume, project.name), AS_IT_IS)
         for attempt in range(self._options.tries):
             try:
                 self._received[project.name] = self._book.with_current(
@@ -331,8 +331,8 @@ class PairRun:
                 return
             except Cancelled:
                 raise
-            except NotReady:
-                self._spared.not_enough(project)
+            except NeedsAll:
+                self._look_first.needs_all(project)
                 raise
             except PlaceLost as error:
                 self._require_there(worker)

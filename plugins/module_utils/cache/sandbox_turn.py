@@ -16,6 +16,7 @@ from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, 
 from .bring_back import bring_back
 from .fill import Received, Tell, Work, finish, including, receive, repository_on
 from .keeper import HeldVolume, VolumeSkipped
+from .look_first import LookFirst
 from .model import Method, Project, Snapshot, Volume
 from .objects import bring_missing
 from .packs import Contents, Damaged
@@ -25,11 +26,10 @@ from .results import ProjectResult
 from .side import VolumeSide
 from .snapshots import SnapshotBook, SnapshotStale
 from .space import NoSpace
-from .spared import Spared
 from .together import work_together
 from .transfer import AsItIs, Transfer
 from .transfer.from_worker import FromWorker
-from .transfer.sparing import NotReady, Sparing
+from .transfer.what_is_there import NeedsAll, UseWhatIsThere
 
 RELEASE_RESERVE = 5.0
 """Seconds of the longest hold that are kept for ending the work and deleting the pod."""
@@ -74,14 +74,14 @@ class SandboxTurn:
         transfers: Mapping[tuple[Volume, str], Transfer],
         book: SnapshotBook,
         options: Options,
-        spared: Spared,
+        look_first: LookFirst,
     ) -> None:
         self._side = side
         self._received = received
         self._transfers = transfers
         self._book = book
         self._options = options
-        self._spared = spared
+        self._look_first = look_first
         self._scratch = options.scratch / f"from-{side.volume.namespace}.{side.volume.claim}"
         self._lost: Counter[str] = Counter()
         self._brought: dict[Path, float] = {}
@@ -150,12 +150,12 @@ class SandboxTurn:
         """What brings the project here; what the worker has fetched from upstream is not fetched again."""
         transfer = self._transfers.get((self._side.volume, project.name), AS_IT_IS)
         worker = self._received.get(project.name)
-        spared = project in self._spared
-        if worker is None or (transfer.method is not Method.GIT and not spared) or worker.work.snapshot != self._book.current(project):
-            return Sparing(transfer) if spared else transfer
-        if not self._alike_before(project, worker):  # what the worker has received is not what is lacking here, which comes by itself
+        looked_first = project in self._look_first
+        if worker is None or (transfer.method is not Method.GIT and not looked_first) or worker.work.snapshot != self._book.current(project):
+            return UseWhatIsThere(transfer) if looked_first else transfer
+        if not self._lacked_the_same(project, worker):  # what the worker has received is not what is lacking here, which comes by itself
             return AS_IT_IS
-        relay = FromWorker(worker.side, self._scratch / project.name, self._brought, otherwise=transfer.method is not Method.GIT)
+        relay = FromWorker(worker.side, self._scratch / project.name, self._brought, refuse_empty=transfer.method is not Method.GIT)
         size = relay.prepare(worker.snapshot, deadline, first=True)
         # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
         if relay.seconds > self._options.max_hold - RELEASE_RESERVE:
@@ -166,8 +166,8 @@ class SandboxTurn:
             )
         return relay
 
-    def _alike_before(self, project: Project, worker: Received) -> bool:
-        """Whether this volume lacks what the worker's lacked, as far as the claims say; what nothing is known of lacks all."""
+    def _lacked_the_same(self, project: Project, worker: Received) -> bool:
+        """Return whether this volume lacks what its worker's lacked before this run, by the claims. What nothing is known of lacks all."""
         record, before = self._side.recorded(), worker.work.recorded
         there = None if record is None else record.projects.get(project.name)
         return there is None or (before is not None and there.proves(before.key))
@@ -251,9 +251,9 @@ class SandboxTurn:
             raise
         except SnapshotStale:
             return False
-        except NotReady as error:
-            self._spared.not_enough(project)
-            self._side.tell(project.name, "is made ready for a later turn", error.message)
+        except NeedsAll as error:
+            self._look_first.needs_all(project)
+            self._side.tell(project.name, "waits for a later turn, until its packs are ready", error.message)
             return False
         except Damaged as error:
             self._side.suspect(project)
@@ -307,7 +307,7 @@ class SandboxTurn:
 
         try:
             self._book.once_with_current(project, bring)
-        except (Cancelled, SnapshotStale, NotReady, DeadlineExceeded, PlaceLost, Damaged, NoSpace):
+        except (Cancelled, SnapshotStale, NeedsAll, DeadlineExceeded, PlaceLost, Damaged, NoSpace):
             raise  # where there is no room for the snapshot, there is none for what the worker has received of it
         except DeploymentError:
             if worker is not None and self._side.steps[project.name].listed:

@@ -6,22 +6,18 @@
 from __future__ import annotations
 
 import threading
-import time
 from collections.abc import Callable, Mapping
 from typing import TypeVar
 
-from ..deadline import Deadline
 from ..errors import DeploymentError
 from .fetch_errors import SnapshotGone
+from .first_looks import FirstLooks
 from .model import Project, Snapshot
 
 T = TypeVar("T")
 
 _RENEWALS = 5
 """An upstream that loses objects faster than a run can fetch them is not waited for."""
-_LOOK_SECONDS = 60.0
-"""How long others wait for the first look at a worker's volume: as long as a pod takes that has to wait for nothing."""
-_PAUSE = 0.1
 
 
 class SnapshotStale(DeploymentError):
@@ -29,7 +25,7 @@ class SnapshotStale(DeploymentError):
 
 
 class SnapshotBook:
-    """Which snapshot of each project the run works with. Safe for threads."""
+    """Which snapshot of each project the run works with, and for which of them it is read in full. Safe for threads."""
 
     def __init__(self, snapshots: Mapping[str, Snapshot], read: Callable[[Project], Snapshot]) -> None:
         self._snapshots = dict(snapshots)
@@ -38,8 +34,7 @@ class SnapshotBook:
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._renewals = 0
-        self._looks: dict[str, tuple[threading.Event, float]] = {}
-        self._in_full: set[str] = set()
+        self.first_looks = FirstLooks()
 
     def current(self, project: Project) -> Snapshot | None:
         """The snapshot to work with now; None for a project that nobody lists."""
@@ -91,25 +86,3 @@ class SnapshotBook:
                     self._stale.pop(project.name, None)
             with self._lock:
                 return self._snapshots[project.name]
-
-    def looks_first(self, project: Project, deadline: Deadline) -> bool:
-        """Whether a worker's volume of which nothing is recorded is looked at before upstream is read in full: not where it is read anyway.
-
-        So that not each of many empty volumes is taken twice, the others wait a while for what the first look shows: ``looked``.
-        """
-        with self._lock:
-            first = project.name not in self._looks
-            seen, since = self._looks.setdefault(project.name, (threading.Event(), time.monotonic()))
-        while not first and not seen.is_set() and time.monotonic() < since + _LOOK_SECONDS:
-            deadline.sleep(_PAUSE)
-        with self._lock:
-            return project.name not in self._in_full
-
-    def looked(self, project: Project, in_full: bool = False) -> None:
-        """A volume was looked at, or could not be; ``in_full``: upstream has to be read in full for it."""
-        with self._lock:
-            if in_full:
-                self._in_full.add(project.name)
-            look = self._looks.get(project.name)
-        if look is not None:
-            look[0].set()

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What several projects have to do in one place, done as one job: each job costs a held volume a way there and back, and an agent's processes.
+"""Runs what several projects need in one place as one job: a job costs a held volume a way there and back, and an agent's processes.
 
 The projects go through the same stages, so what they ask of the place is mostly the same at the same time.
 """
@@ -29,9 +29,9 @@ from .results import Lock
 T = TypeVar("T")
 
 MOST = 8
-"""Projects that are worked on at once. Each is a thread of this machine, and all their answers are one answer of the place."""
+"""Projects that are worked on at once, a thread each. All their answers are one answer of the place."""
 PATIENCE = 2.0
-"""Seconds for which the others are waited for: one of them may be busy elsewhere, with the seed or the API."""
+"""Seconds that a batch waits for projects that are busy elsewhere, with the seed or the API."""
 _LOOK_EVERY = 0.5
 """Seconds between two looks at the deadline."""
 _WORDS_MOST = 512 * 1024
@@ -40,12 +40,16 @@ _WORDS_MOST = 512 * 1024
 
 @dataclass
 class _Asked:
-    """A process that somebody wants run, within ``seconds`` from its own beginning. In the end it is ``completed``, or there is an ``error``."""
+    """A process that somebody wants run, within ``seconds`` from its own beginning, which are left of the ``allowed`` ones for ``what``.
+
+    In the end it is ``completed``, or there is an ``error``.
+    """
 
     argv: tuple[str, ...]
     stdin: bytes
     env: Mapping[str, str]
     seconds: float
+    allowed: float
     what: str
     progress: Progress | None
     begun: bool = False
@@ -58,8 +62,8 @@ class _Asked:
 
 
 class Together:
-    """A Shell for ``among`` threads at once: what all of them want run next is one job of ``shell``, one process after the other, or a few
-    beside each other where they may (``scripts.SIDE_BY_SIDE``).
+    """A Shell for ``among`` threads at once, which runs what they ask for in batches: a batch is one job of ``shell``, one process after the
+    other, or a few beside each other where they may (``scripts.SIDE_BY_SIDE``).
 
     Each process has its own exit code, output and time. ``directory`` is our own, in that place; ``limit`` is the time for all.
     """
@@ -80,7 +84,7 @@ class Together:
         return self._shell.where
 
     def leave(self) -> None:
-        """One of those that are waited for has nothing more to be run."""
+        """Stop waiting for one of the threads: it has nothing more to be run."""
         with self._changed:
             self._among -= 1
             self._changed.notify_all()
@@ -95,7 +99,7 @@ class Together:
         progress: Progress | None = None,
     ) -> Completed:
         """See ``Shell``. Of what goes together there is no progress."""
-        asked = _Asked(tuple(argv), stdin, env or {}, deadline.left(), deadline.what, progress)
+        asked = _Asked(tuple(argv), stdin, env or {}, deadline.left(), deadline.seconds, deadline.what, progress)
         batch = self._batch(asked)
         if batch:
             self._run(batch)
@@ -140,7 +144,7 @@ class Together:
 
     def _run(self, batch: Sequence[_Asked]) -> None:
         """Run a batch; whatever becomes of it, each of it has its end, and who waits is told."""
-        failure = DeploymentError(f"What several projects wanted to be run in {self.where} has no answer.", "Run again.")
+        failure = DeploymentError(f"{self.where} did not answer the commands of several projects.", "Run again.")
         try:
             with self._limit.holding(self._using):
                 for part in _parts(batch):
@@ -149,7 +153,7 @@ class Together:
                     else:
                         self._run_together(part)
         except BaseException as error:  # noqa: BLE001  (the others wait in threads of their own, and get it)
-            failure = unexpected("What several projects wanted to be run", error)
+            failure = unexpected("Running the commands of several projects", error)
         finally:
             with self._changed:
                 for one in batch:
@@ -186,7 +190,7 @@ class Together:
             if code == scripts.TOOK_TOO_LONG:
                 program = " ".join(one.argv[:2])
                 one.error = DeadlineExceeded(
-                    f"{program} in {self.where} did not end in time: {one.what} took longer than {one.seconds:.0f} seconds"
+                    f"{program} in {self.where} did not end in time: {one.what} took longer than {one.allowed:.0f} seconds."
                 )
                 continue
             completed = Completed(one.argv, code, output, errors.decode("utf-8", "replace"))

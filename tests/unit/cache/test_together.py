@@ -179,9 +179,14 @@ def test_what_ends_all_is_told_to_each(tmp_path: Path) -> None:
 
 def test_a_consumer_that_waits_ends_all_of_it(tmp_path: Path) -> None:
     wanted = threading.Event()
-    threading.Timer(0.3, wanted.set).start()
+
+    class Waits(LocalShell):
+        def run(self, argv: Sequence[str], **more: Any) -> Completed:
+            wanted.set()
+            return super().run(argv, **more)
+
     limit = Deadline(BOUND, "this test", wanted=wanted)
-    for ended in ask(LocalShell(), tmp_path, (("sleep", "1000"), {}), (("sleep", "1000"), {}), limit=limit):
+    for ended in ask(Waits(), tmp_path, (("sleep", "1000"), {}), (("sleep", "1000"), {}), limit=limit):
         assert isinstance(ended, Interrupted)
 
 
@@ -236,7 +241,7 @@ def test_the_jobs_of_a_hold_do_not_grow_with_projects(tmp_path: Path, monkeypatc
             entry = tmp_path / f"{together.MOST}/{role}/project-{number}"
             assert make.refs(entry) == make.refs(tmp_path / f"1/{role}/project-0")
             make.git(entry, "fsck", "--full")
-        assert not [path.name for path in entry.parent.iterdir() if path.name.startswith(".packit")]
+            assert not [path.name for path in entry.parent.iterdir() if path.name.startswith(".packit")]
 
 
 def test_one_projects_failure_is_its_own_also_where_several_are_worked_on(tmp_path: Path) -> None:

@@ -39,7 +39,7 @@ class Transfer(Protocol):
 
 
 class AsItIs:
-    """For a project that nobody lists: nothing comes from upstream."""
+    """Brings nothing: the volume has it already, gets it from its worker's, or nobody lists the project."""
 
     method = Method.GIT
     resumes = False

@@ -18,7 +18,7 @@ from ..model import Method, Snapshot
 from ..objects import Side, fetch_file, receive_file
 from ..packs import files_of
 from ..repository import Incoming, Repository
-from .sparing import NotReady
+from .what_is_there import NeedsAll
 
 
 class FromWorker:
@@ -31,11 +31,11 @@ class FromWorker:
     method = Method.GIT
     resumes = False
 
-    def __init__(self, worker: Side, scratch: Path, brought: dict[Path, float], otherwise: bool = False) -> None:
+    def __init__(self, worker: Side, scratch: Path, brought: dict[Path, float], refuse_empty: bool = False) -> None:
         self._worker = worker
         self._scratch = scratch
         self._brought = brought
-        self._otherwise = otherwise
+        self._refuse_empty = refuse_empty
 
     @property
     def seconds(self) -> float:
@@ -57,9 +57,9 @@ class FromWorker:
     def receive(
         self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
     ) -> Incoming:
-        """See ``Transfer``. Raises NotReady too."""
-        if self._otherwise and self._worker.entry.usable and not entry.usable:
-            raise NotReady(f"The volume in {repository.shell.where} does not have {repository.name}.", "Run again.")
+        """See ``Transfer``. Raises NeedsAll too."""
+        if self._refuse_empty and self._worker.entry.usable and not entry.usable:
+            raise NeedsAll(f"It has nothing of {repository.name}.")
         packs = self._worker.incoming.packs if repository.lacks(entry, snapshot, deadline) else ()
         files = files_of(pack.name for pack in packs)
         repository.expect([pack.name for pack in packs], sum((self._scratch / name).stat().st_size for name in files), deadline)

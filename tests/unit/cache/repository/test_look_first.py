@@ -7,17 +7,20 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import TimeoutError as NoResultYet
 from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache import first_looks
+from ansible_collections.packit.deployment.plugins.module_utils.cache.first_looks import FirstLooks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import PackMaker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, Record, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult
-from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.once import copied
@@ -30,7 +33,7 @@ from .test_killed import all_objects, check_rules
 
 
 class Noting(LocalKeeper):
-    """Notes when a volume is taken and given back, and when upstream is read in full."""
+    """Notes when a volume is taken and given back, and, with ``keeper``, when upstream is read in full."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
@@ -59,7 +62,7 @@ def keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Noting:
     ready = OwnClone.ready
 
     def noted(clone: OwnClone, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
-        if "in full" not in noting.story:
+        if noting.story[-1:] != ["in full"]:  # it is asked for each of a pair's volumes
             noting.story.append("in full")
         return ready(clone, snapshot, deadline)
 
@@ -139,18 +142,28 @@ def test_what_was_filled_by_hand_and_is_not_whole_does_not_do(tmp_path: Path, up
 
 
 def test_others_wait_for_the_first_look_and_are_not_looked_at_for_nothing() -> None:
-    book, limit = SnapshotBook({}, lambda _: pytest.fail("nothing is read")), Deadline(BOUND, "this test")
+    looks, limit = FirstLooks(), Deadline(BOUND, "this test")
     one = driver.project_of("https://example.org/one.git")
-    assert book.looks_first(one, limit)
-    book.looked(one)
-    assert book.looks_first(one, limit), "one that was filled by hand says nothing of the others"
-    book.looked(one, in_full=True)
-    assert not book.looks_first(one, limit)
+    assert looks.looks_first(one, limit)
+    with ThreadPoolExecutor(1) as executor:
+        other = executor.submit(looks.looks_first, one, limit)
+        with pytest.raises(NoResultYet):
+            other.result(0.3)
+        looks.looked(one, in_full=True)
+        assert other.result(BOUND) is False
+
+
+def test_a_volume_that_was_filled_by_hand_says_nothing_of_the_others() -> None:
+    looks, limit = FirstLooks(), Deadline(BOUND, "this test")
+    one = driver.project_of("https://example.org/one.git")
+    assert looks.looks_first(one, limit)
+    looks.looked(one)
+    assert looks.looks_first(one, limit)
 
 
 def test_a_first_look_that_does_not_end_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    book, limit = SnapshotBook({}, lambda _: pytest.fail("nothing is read")), Deadline(BOUND, "this test")
-    monkeypatch.setattr("ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots._LOOK_SECONDS", 0.1)
+    looks, limit = FirstLooks(), Deadline(BOUND, "this test")
+    monkeypatch.setattr(first_looks, "_LOOK_SECONDS", 0.1)
     one = driver.project_of("https://example.org/one.git")
-    assert book.looks_first(one, limit)
-    assert book.looks_first(one, limit)
+    assert looks.looks_first(one, limit)
+    assert looks.looks_first(one, limit)

@@ -122,7 +122,7 @@ def test_packs_that_the_claim_has_on_record_count_until_a_file_is_changed(
     make.git(sandbox, "repack", "-a", "-d", "-f", "--depth=1", "-q")
     url = upstream.url("one.git")
     first = fill(tmp_path, url, keeper=keeper).sandbox.projects[0]
-    assert any("with objects that only the worker had, as far as checksums prove, were copied" in words for words in first.warnings)
+    assert any("copied from the worker's volume, with objects that the sandbox's was not proved to have" in words for words in first.warnings)
     (recorded,) = (record.projects["one"].inventory for volume, record in keeper.records.items() if volume.claim == "sandbox")
     assert recorded.stamp == "" and recorded.packs == 2  # one of the two was not proved: nobody needed it
     fill(tmp_path, url, verify=True, keeper=keeper)

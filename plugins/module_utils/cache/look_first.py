@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The projects of which a worker's volume is looked at before upstream is read in full for them."""
+"""Whether a worker's volume is looked at before upstream is read in full: somebody may have filled it by hand."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .plan import Step
 from .side import VolumeSide
 from .snapshots import SnapshotBook
 from .transfer import Transfer
-from .transfer.sparing import Sparing
+from .transfer.what_is_there import UseWhatIsThere
 
 
-class Spared:
-    """Those of a pair's projects whose planned transfers were not made ready, as what lies on the worker's volume may do."""
+class LookFirst:
+    """The projects of a pair for which the worker's volume is looked at first. Their planned transfers are not made ready until then."""
 
     def __init__(
         self,
@@ -32,29 +32,29 @@ class Spared:
         self._transfer_of = transfer_of
         self._book = book
         self._asked: dict[str, Project] = {}
-        self._ways: dict[str, Sparing] = {}
+        self._transfers_there: dict[str, UseWhatIsThere] = {}
 
     def __contains__(self, project: Project) -> bool:
-        return project.name in self._ways
+        return project.name in self._transfers_there
 
     def among(self, pending: Sequence[Project]) -> list[Project]:
-        """Those of the projects that are spared."""
+        """Return those of the projects for which the worker's volume is looked at first."""
         return [project for project in pending if project in self]
 
-    def way(self, project: Project) -> Transfer | None:
-        """What brings a spared project to the worker's volume."""
-        return self._ways.get(project.name)
+    def transfer_for(self, project: Project) -> Transfer | None:
+        """Return what brings such a project to the worker's volume, or None for another one."""
+        return self._transfers_there.get(project.name)
 
     def decide(self, project: Project, deadline: Deadline) -> bool:
-        """Whether it is spared: where nothing is recorded of it on the worker's volume, and as long as nobody has seen that this does not do."""
+        """Return whether to look first: nothing is recorded of the project on the worker's volume, and no look has shown that all must be read."""
         if project.name not in self._asked:
             self._asked[project.name] = project
             planned = self._transfers[self._worker.volume, project.name]
             reads_in_full = planned.method is not Method.GIT and not project.path
-            if reads_in_full and not self._recorded(project) and self._book.looks_first(project, deadline):
+            if reads_in_full and not self._recorded(project) and self._book.first_looks.looks_first(project, deadline):
                 by_git = planned.method is Method.SEED and project.method is Method.AUTO
                 step = replace(self._worker.steps[project.name], method=Method.GIT)
-                self._ways[project.name] = Sparing(planned, self._transfer_of(step) if by_git else None)
+                self._transfers_there[project.name] = UseWhatIsThere(planned, self._transfer_of(step) if by_git else None)
         return project in self
 
     def _recorded(self, project: Project) -> bool:
@@ -62,17 +62,17 @@ class Spared:
         absent = record is not None and project.name in record.absent
         return absent or self._worker.knows(project) or self._worker.damaged(project)
 
-    def not_enough(self, project: Project) -> None:
-        """What lies there does not do, so upstream is read in full: for others too."""
-        del self._ways[project.name]
-        self._book.looked(project, in_full=True)
+    def needs_all(self, project: Project) -> None:
+        """Read upstream in full: what lies there is empty or broken. Other pairs do not look first any more."""
+        del self._transfers_there[project.name]
+        self._book.first_looks.looked(project, in_full=True)
 
     def end(self) -> None:
-        """None is spared any more."""
-        self._ways.clear()
+        """Give up looking first."""
+        self._transfers_there.clear()
         self.looked()
 
     def looked(self) -> None:
-        """The worker's volume was looked at, or will not be: nobody waits for that any more."""
+        """Let the pairs that wait for this look go on."""
         for project in self._asked.values():
-            self._book.looked(project)
+            self._book.first_looks.looked(project)
