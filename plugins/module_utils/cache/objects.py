@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..deadline import Deadline
 from ..errors import DeploymentError
-from ..shell import checked
+from ..shell import CommandFailed, checked
 from . import scripts
 from .entry import Entry
 from .packs import Contents, HeldPack, Pack
@@ -171,8 +171,12 @@ def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) ->
     """Copy what is ``missing``. Returns the packs that came whole, and whether one of single objects came, which is indexed where it came."""
     ours, theirs = sandbox.repository, worker.repository
     packs, single = _held(worker, "many", deadline)
+    try:
+        made = theirs.pack_single(object_stores(worker.entry, worker.incoming), deadline) if single else None
+    except CommandFailed:  # one of them cannot be read, or there is no room for a pack of them: whole packs say which is damaged
+        packs, single = _held(worker, "any", deadline)
+        made = theirs.pack_single(("loose", worker.entry.objects), deadline) if single else None
     found = {pack.name: pack for pack in packs}
-    made = theirs.pack_single(object_stores(worker.entry, worker.incoming), deadline) if single else None
     present, size = [pack.name for pack in sandbox.incoming.packs], sandbox.incoming.bytes
     copied = []
     for pack in (*found.values(), *(() if made is None else (made,))):

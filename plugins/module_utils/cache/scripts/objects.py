@@ -215,7 +215,6 @@ INVENTORY = (
     r"""
 scratch=$1
 STEMS
-has_some() { [ -e "$1" ]; }  # of what a pattern stands for
 shift
 for d; do
     echo store
@@ -225,7 +224,7 @@ for d; do
         tails 40 .idx <"$scratch/stems" >"$scratch/indexes"
         tails 20 .pack <"$scratch/stems" | paste "$scratch/indexes" - | tr -d ' \t' | sed -n 's/^\(.\{40\}\)\(.\{40\}\)/pack \1 \2 /p'
     fi
-    if has_some "$d"/[0-9a-f][0-9a-f]; then
+    if [ -n "$(find "$d"/[0-9a-f][0-9a-f] -maxdepth 0 -print -quit 2>/dev/null)" ]; then
         LOOSE | sort >"$scratch/loose" || exit 4
         head -n 10000 "$scratch/loose" | sed 's/^/loose /'
         [ "$(wc -l <"$scratch/loose")" -le 10000 ] || printf 'loose all-%s\n' "$(sha256sum <"$scratch/loose" | cut -c1-64)"
@@ -364,7 +363,7 @@ LC_ALL=C comm -23 "$1" "$2" >"$3" && wc -l <"$3"
 # $1 wanted ids (sorted), $2 scratch, $3 `any` or `many`, then object directories: packs that say they hold any of them, or so many that to pack these
 # anew would be no gain, as `pack`, the pack's checksum, the bytes of pack and index, and a number: links $2/held/NUMBER.pack and .idx lead there, as their
 # own names are anybody's. Then the number of the other wanted ids, in packs with few of them and of loose objects, which are left in $2/single-ids.
-# To pack an object anew takes the time in which some 5,000 bytes are copied.
+# To pack an object anew takes the time in which some 20,000 bytes are copied.
 HOLDING = r"""
 LC_ALL=C
 export LC_ALL
@@ -383,7 +382,7 @@ for d; do
         if [ "$which" = many ]; then
             few=$(wc -l <"$scratch/both") all=$(wc -l <"$scratch/one")
             size "$p"
-            if [ "$((3 * few))" -lt "$((2 * all))" ] && [ "$few" -le "$((1000 + size / 5000))" ]; then
+            if [ "$((3 * few))" -lt "$((2 * all))" ] && [ "$few" -le "$((1000 + size / 20000))" ]; then
                 cat -- "$scratch/both" >>"$scratch/few" || exit 3
                 continue
             fi
@@ -432,5 +431,9 @@ made "$slot/single"
 exec 8<.
 ln -s -- /proc/self/fd/8 "$git/written/pack" || exit 3
 GIT_DIR=$git GIT_OBJECT_DIRECTORY=$git/written GIT_ALTERNATE_OBJECT_DIRECTORIES=$stores \
-    git pack-objects --window="$window" --delta-base-offset --quiet /proc/self/fd/8/pack <"$scratch/single-ids"
+    git pack-objects --window="$window" --delta-base-offset --quiet /proc/self/fd/8/pack <"$scratch/single-ids" || {
+    code=$?
+    find . -mindepth 1 -maxdepth 1 -exec rm -rf -- {} +  # a full volume is not to stay so
+    exit "$code"
+}
 """.replace("EMPTY_GIT", _EMPTY_GIT).replace("PLACES", PLACES)

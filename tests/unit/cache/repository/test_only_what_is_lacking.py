@@ -135,3 +135,25 @@ def test_of_a_workers_pack_the_objects_that_a_sandbox_lacks_are_brought_alone(tm
     assert value in all_objects(sandbox)
     assert max(keeper.sandbox.received, size(sandbox) - was) < 10_000
     check_rules(tmp_path, {})
+
+
+def test_of_a_workers_damaged_pack_the_rest_comes_and_it_is_mended(tmp_path: Path, upstream: GitServer) -> None:
+    """The object that is lacking cannot be read there, so no pack of it alone can be made."""
+    keeper = CountingKeeper(tmp_path)
+    url = upstream.url("one.git")
+    assert not fill(tmp_path, url, method="git", keeper=keeper).sandbox.failed
+    worker = tmp_path / "worker/one"
+    value = make.git(worker, "hash-object", "-w", "--stdin", stdin=b"only here")
+    make.git(worker, "update-ref", "refs/keep/it", value)
+    make.git(worker, "repack", "-a", "-d", "-q")
+    (pack,) = (worker / "objects/pack").glob("*.pack")
+    listed = make.git(worker, "verify-pack", "-v", str(pack))
+    (offset,) = (int(line.split()[4]) for line in listed.splitlines() if line.startswith(value))
+    pack.chmod(0o644)
+    with pack.open("r+b") as opened:
+        opened.seek(offset + 4)
+        opened.write(b"\xff\xff\xff")
+    keeper.records[PAIR.worker] = replace(keeper.records[PAIR.worker], projects={})
+    results = [fill(tmp_path, url, method="git", keeper=keeper) for _run in (1, 2)]
+    assert not results[-1].sandbox.failed and not results[-1].worker.failed, results
+    check_rules(tmp_path, {})
