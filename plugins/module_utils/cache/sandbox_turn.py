@@ -26,7 +26,7 @@ from .results import ProjectResult
 from .side import VolumeSide
 from .snapshots import SnapshotBook, SnapshotStale
 from .space import NoSpace
-from .together import work_together
+from .together import NotTogether, work_together
 from .transfer import AsItIs, Transfer
 from .transfer.from_worker import FromWorker
 from .transfer.what_is_there import NeedsAll, UseWhatIsThere
@@ -223,18 +223,18 @@ class SandboxTurn:
                 return
             try:
                 settled[project.name] = self._settled(seen, project, chosen[project.name], limit)
-            except (Cancelled, DeadlineExceeded, PlaceLost) as error:
+            except (Cancelled, DeadlineExceeded, NotTogether, PlaceLost) as error:
                 ends.append((project, error))
 
         work_together(held, small, limit, work)
-        gone: set[str] = set()
-        for project, error in ends:
+        for _project, error in ends:
             if isinstance(error, Cancelled):
                 raise error
-            if isinstance(error, PlaceLost) and not self._goes_on(project, error):
-                gone.add(project.name)
-        later = [project for project in small if not settled.get(project.name) and project.name not in gone]
+        later = [project for project in small if not settled.get(project.name)]
         first = ends[0][1] if ends else None
+        if any(isinstance(error, (PlaceLost, NotTogether)) for _project, error in ends):  # several at once may be too much for the place
+            self._apart = True
+            self._side.tell("", "takes its projects one by one in the next turn", ends[0][1].message)
         if isinstance(first, Interrupted):
             self._side.tell("", "is given back", first.message)
         elif isinstance(first, DeadlineExceeded) and not any(settled.values()):
@@ -244,10 +244,11 @@ class SandboxTurn:
         return later, first is None
 
     def _settled(self, held: HeldVolume, project: Project, transfer: Transfer, limit: Deadline) -> bool:
-        """Bring one project; whether it needs no later turn. Raises what ends this turn for all: Cancelled, DeadlineExceeded, PlaceLost."""
+        """Fill one project; return whether it needs no later turn. Raises what ends this turn for all: Cancelled, DeadlineExceeded, NotTogether,
+        PlaceLost."""
         try:
             self._fill_one(held, project, transfer, limit)
-        except (Cancelled, DeadlineExceeded, PlaceLost):
+        except (Cancelled, DeadlineExceeded, NotTogether, PlaceLost):
             raise
         except SnapshotStale:
             return False
@@ -307,7 +308,7 @@ class SandboxTurn:
 
         try:
             self._book.once_with_current(project, bring)
-        except (Cancelled, SnapshotStale, NeedsAll, DeadlineExceeded, PlaceLost, Damaged, NoSpace):
+        except (Cancelled, SnapshotStale, NeedsAll, NotTogether, DeadlineExceeded, PlaceLost, Damaged, NoSpace):
             raise  # where there is no room for the snapshot, there is none for what the worker has received of it
         except DeploymentError:
             if worker is not None and self._side.steps[project.name].listed:

@@ -28,6 +28,12 @@ from .results import Lock
 
 T = TypeVar("T")
 
+
+class NotTogether(DeploymentError):
+    """What several projects wanted was not run to its own end: it says nothing of them. Each is to be tried alone."""
+
+
+
 MOST = 8
 """Projects that are worked on at once, a thread each. All their answers are one answer of the place."""
 PATIENCE = 2.0
@@ -152,6 +158,8 @@ class Together:
                         self._run_alone(part[0])
                     else:
                         self._run_together(part)
+        except NotTogether as error:
+            failure = error
         except BaseException as error:  # noqa: BLE001  (the others wait in threads of their own, and get it)
             failure = unexpected("Running the commands of several projects", error)
         finally:
@@ -175,13 +183,11 @@ class Together:
             own = [f"+{name}={value}" for name, value in one.env.items()]
             own += [f"@{texts[word]}" if word in texts else f"={word}" for word in one.argv]
             how = "alone" if scripts.SIDE_BY_SIDE.isdisjoint(one.argv) else "beside"
-            words += [how, f"{one.seconds:.3f}", str(len(one.stdin)), str(len(own)), *own]
+            words += [how, f"{max(0.001, one.seconds):.3f}", str(len(one.stdin)), str(len(own)), *own]
         stdin = b"".join(one.stdin for one in batch)
         answer = self._shell.run(scripts.argv(scripts.TOGETHER, *words), deadline=self._limit, stdin=stdin)
         if answer.returncode:  # killed, or not even begun
-            for one in batch:
-                one.completed = replace(answer, argv=one.argv, stdout=b"")
-            return
+            raise NotTogether(f"What several projects need in {self.where} could not be run together: {_last_line(answer)}.")
         *lines, rest = answer.stdout.split(b"\n", len(batch))
         for number, (one, line) in enumerate(zip(batch, lines, strict=True), 1):
             code, size, said = (int(word) for word in line.split())
@@ -194,7 +200,9 @@ class Together:
                 )
                 continue
             completed = Completed(one.argv, code, output, errors.decode("utf-8", "replace"))
-            if came == size:
+            if code in scripts.NOT_ITS_OWN_END:
+                one.error = NotTogether(f"{' '.join(one.argv[:2])} in {self.where} ended early beside others: {_last_line(completed)}.")
+            elif came == size:
                 one.completed = completed
             else:
                 self._fetch(one, completed, f"{self._directory}/{number}.out")
@@ -207,6 +215,10 @@ class Together:
             one.error = error
         else:
             one.completed = replace(completed, stdout=fetched.stdout)
+
+
+def _last_line(completed: Completed) -> str:
+    return (completed.stderr.strip().splitlines() or [f"exit code {completed.returncode}"])[-1]
 
 
 def _parts(batch: Sequence[_Asked]) -> Iterator[list[_Asked]]:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import threading
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -22,7 +24,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.plan impor
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.scripts import OUTPUT_MOST
 from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
-from ansible_collections.packit.deployment.plugins.module_utils.cache.together import Together
+from ansible_collections.packit.deployment.plugins.module_utils.cache.together import NotTogether, Together
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -172,9 +174,48 @@ def test_what_ends_all_is_told_to_each(tmp_path: Path) -> None:
     for ended in ask(Lost(), tmp_path, (("true",), {}), (("true",), {})):
         assert isinstance(ended, PlaceLost) and ended.message == "the pod is gone"
     for ended in ask(Killed(), tmp_path, (("one", "more"), {}), (("two",), {})):
-        assert isinstance(ended, Completed) and ended.returncode == 137 and ended.argv[0] in ("one", "two")
+        assert isinstance(ended, NotTogether) and ended.message.endswith("could not be run together: exit code 137.")
     for ended in ask(Faulty(), tmp_path, (("true",), {}), (("true",), {})):
         assert isinstance(ended, DeploymentError) and "KeyError: 'what'" in ended.message
+
+
+def test_a_place_without_room_for_the_outputs_says_nothing_of_any(tmp_path: Path) -> None:
+    """An exit code of ours would be taken for the process's own."""
+    (tmp_path / "full").touch()
+    for ended in ask(LocalShell(), tmp_path / "full", (("true",), {}), (("true",), {})):
+        assert isinstance(ended, NotTogether) and "Not a directory" in ended.message
+
+
+def test_one_that_is_killed_beside_others_says_nothing_and_the_others_have_their_ends(tmp_path: Path) -> None:
+    killed, other = ask(LocalShell(), tmp_path, (("sh", "-c", "kill -9 $$"), {}), (("echo", "done"), {}))
+    assert isinstance(killed, NotTogether) and "sh -c in this machine ended early" in killed.message
+    assert isinstance(other, Completed) and other.stdout == b"done\n"
+
+
+class NoHead(LocalShell):
+    """A place in which there is room for one input. Whoever stores another one waits until the first process has begun."""
+
+    def __init__(self, directory: Path, begun: Path) -> None:
+        directory.mkdir()
+        head = directory / "head"
+        first = f"mkdir {directory}/first 2>&- && exec {shutil.which('head')} \"$@\""
+        head.write_text(f"#!/bin/sh\n{first}\nuntil [ -s {begun} ]; do sleep 0.05; done\nexit 1\n")
+        head.chmod(0o755)
+        self.path = f"{directory}:{os.environ['PATH']}"
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
+        return super().run(argv, **{**more, "env": {"PATH": self.path}})
+
+
+def test_what_has_begun_ends_where_another_cannot_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = tmp_path / "begun"
+    script = 'echo $$ >"$1.new" && mv "$1.new" "$1"; exec sleep 1000'
+    monkeypatch.setattr(scripts, "SIDE_BY_SIDE", frozenset((script,)))
+    shell = NoHead(tmp_path / "bin", begun)
+    words = ("sh", "-c", script, "x", str(begun))
+    ended = ask(shell, tmp_path, (words, {"stdin": b"x"}), (words, {"stdin": b"x"}))
+    assert all(isinstance(one, NotTogether) for one in ended), ended
+    assert not Path("/proc", begun.read_text().strip()).exists()
 
 
 def test_a_consumer_that_waits_ends_all_of_it(tmp_path: Path) -> None:
@@ -242,6 +283,31 @@ def test_the_jobs_of_a_hold_do_not_grow_with_projects(tmp_path: Path, monkeypatc
             assert make.refs(entry) == make.refs(tmp_path / f"1/{role}/project-0")
             make.git(entry, "fsck", "--full")
             assert not [path.name for path in entry.parent.iterdir() if path.name.startswith(".packit")]
+
+
+class TooMuch(Counting):
+    """A place for which several at once are too much."""
+
+    def __init__(self, lost: bool) -> None:
+        super().__init__()
+        self.lost = lost
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
+        if scripts.TOGETHER not in argv:
+            return super().run(argv, **more)
+        if self.lost:
+            raise PlaceLost("the pod is gone")
+        return Completed(tuple(argv), 137, b"", "")
+
+
+@pytest.mark.parametrize("lost", [False, True])
+def test_where_several_at_once_are_too_much_each_is_brought_alone(tmp_path: Path, lost: bool) -> None:
+    keeper = Keeper(tmp_path)
+    keeper.counting = TooMuch(lost)
+    with a_dozen(tmp_path) as server:
+        result = fill(keeper, server.url("one.git"), 3)
+    assert [project.action for project in (*result.sandbox.projects, *result.worker.projects)] == [Action.ADD] * 6
+    assert keeper.holds == 2
 
 
 def test_one_projects_failure_is_its_own_also_where_several_are_worked_on(tmp_path: Path) -> None:

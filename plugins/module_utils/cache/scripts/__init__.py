@@ -31,7 +31,7 @@ from .places import CHANGED, OPEN
 from .publish import BRIDGE, CHANGE_REFS, HEAD, LOCKING, MOVE_PACKS, PUBLISH_NEW, REMOVE, SETTINGS
 from .repair import REPAIR
 from .tidy import LEFT, WORK
-from .together import OUTPUT_MOST, SIDE_BY_SIDE, TOGETHER, TOOK_TOO_LONG
+from .together import NOT_ITS_OWN_END, OUTPUT_MOST, SIDE_BY_SIDE, TOGETHER, TOOK_TOO_LONG
 
 __all__ = [
     "ABSENT_REFS",
@@ -61,6 +61,7 @@ __all__ = [
     "MISSING",
     "MOVE_PACKS",
     "NAMES",
+    "NOT_ITS_OWN_END",
     "OPEN",
     "OUTPUT_MOST",
     "PACK_SINGLE",

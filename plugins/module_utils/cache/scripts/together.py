@@ -1,16 +1,16 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Several processes as one."""
+"""A script that runs several processes, each with its own input, output, exit code and time limit."""
 
 from __future__ import annotations
 
 from ...shell import STDERR_LIMIT
 from .look import ABSENT_REFS, INSPECT
 from .objects import INVENTORY, QUARANTINED, SUMS
-from .publish import CHANGE_REFS, MOVE_PACKS, PUBLISH_NEW
+from .publish import MOVE_PACKS, PUBLISH_NEW
 
-SIDE_BY_SIDE = frozenset((ABSENT_REFS, CHANGE_REFS, INSPECT, INVENTORY, MOVE_PACKS, PUBLISH_NEW, QUARANTINED, SUMS))
+SIDE_BY_SIDE = frozenset((ABSENT_REFS, INSPECT, INVENTORY, MOVE_PACKS, PUBLISH_NEW, QUARANTINED, SUMS))
 """Scripts of which several, for different projects, may run at once: none makes the work directory, and none removes it under another one, whose
 project's slot is in it. They wait for a disk or the network as long as for the processor."""
 AT_ONCE = 4
@@ -43,6 +43,11 @@ all_end() {
     done
     running= beside=0
 }
+fail() {  # nothing goes on when this has ended
+    [ -z "$running" ] || kill $running
+    all_end
+    exit 3
+}
 n=0
 while [ $# -gt 0 ]; do
     n=$((n + 1)) how=$1 seconds=$2 bytes=$3 words=$4 in=/dev/null
@@ -50,7 +55,7 @@ while [ $# -gt 0 ]; do
     if [ "$how" = alone ] || [ "$beside" -ge AT_ONCE ]; then all_end; fi
     if [ "$bytes" -gt 0 ]; then
         in=$d/$n.in inputs="$inputs $n.in"
-        (umask 077 && head -c "$bytes" >"$in") || exit 3
+        (umask 077 && head -c "$bytes" >"$in") || fail
     fi
     (
         others=$(($# - words))
@@ -94,3 +99,5 @@ done
 
 TOOK_TOO_LONG = 124
 """The exit code of `timeout` where it ended a process."""
+NOT_ITS_OWN_END = frozenset((125, 137))
+"""Exit codes of what could not begin, or was killed: by `timeout` where it did not heed its end, or for want of memory."""
