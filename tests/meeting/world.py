@@ -236,7 +236,7 @@ class Transfer:
 
     method, resumes, seconds = Method.RSYNC, False, 0.0
 
-    def __init__(self, *_: object) -> None:
+    def __init__(self, *_: object, **_more: object) -> None:
         return
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:

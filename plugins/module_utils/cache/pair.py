@@ -276,12 +276,15 @@ class PairRun:
             # From here on: the sandbox's volume waits for neither of the two any more. The worker's filler lasts for both times.
             deadline = Deadline(self._options.timeout, f"volume {self._sandbox.volume}", self._stop)
             while True:
+                first = self._look_first.among(pending)
                 later = self._turn.take(pending, deadline)
                 for project in pending:
                     if project not in later:
                         self._finish_worker(project)
                 if not later:
                     return
+                if any(project in later and project not in self._look_first for project in first):
+                    raise NeedsAll("Its sandbox's volume needs more than it has.")  # a seed may need the quota that the worker's filler takes
                 deadline.sleep(_TURN_PAUSE)
                 if worker is not None:
                     self._require_there(worker)
@@ -349,6 +352,9 @@ class PairRun:
                 self._unlisted.discard(project.name)
                 return
             except DeploymentError as error:
+                if project in self._look_first:  # the planned way needs less of the filler, or does not read what is broken there
+                    self._look_first.needs_all(project)
+                    raise NeedsAll(error.message, error.remedy) from error
                 self._failed_on_worker(worker, project, error, deadline)
                 if not transfer.resumes and project.name not in self._received:
                     repository = repository_on(worker, project.name, self._options.leftovers_age)

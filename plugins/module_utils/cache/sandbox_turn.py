@@ -192,7 +192,8 @@ class SandboxTurn:
                 self._side.tell("", "is given back", error.message)
                 return [*later, *large[number:]]
             except DeadlineExceeded as error:
-                if number == 0 and not small and not transfer.resumes:
+                planned = transfer is self._transfers.get((self._side.volume, project.name), AS_IT_IS)
+                if number == 0 and not small and not transfer.resumes and planned:
                     self._require_time(limit, attach, error)
                     self._side.end([project], Action.FAILED, self._too_long(project, error))
                     return [*later, *large[1:]]
@@ -248,13 +249,17 @@ class SandboxTurn:
         PlaceLost."""
         try:
             self._fill_one(held, project, transfer, limit)
-        except (Cancelled, DeadlineExceeded, NotTogether, PlaceLost):
+        except (Cancelled, Interrupted, NotTogether, PlaceLost):
+            raise
+        except DeadlineExceeded as error:
+            if project not in self._look_first:
+                raise
+            self._needs_all(project, error)  # the planned way goes on in a later turn, or needs less time here
             raise
         except SnapshotStale:
             return False
         except NeedsAll as error:
-            self._look_first.needs_all(project)
-            self._side.tell(project.name, "waits for a later turn, until its packs are ready", error.message)
+            self._needs_all(project, error)
             return False
         except Damaged as error:
             self._side.suspect(project)
@@ -267,6 +272,10 @@ class SandboxTurn:
         except DeploymentError as error:
             self._failed(held, project, error, limit)
         return True
+
+    def _needs_all(self, project: Project, error: DeploymentError) -> None:
+        self._look_first.needs_all(project)
+        self._side.tell(project.name, "waits for a later turn, until its packs are ready", error.message)
 
     def _require_time(self, limit: Deadline, attach: float, error: DeadlineExceeded) -> None:
         """Raises TooLong where the volume itself took more of the longest hold than it left for the work."""
@@ -324,7 +333,7 @@ class SandboxTurn:
             brought, lost = bring_back(mine.side, worker.side, self._options.scratch, limit)
             worker = replace(worker, side=brought, current=False, lost=lost)
             self._received[project.name] = worker
-            mine = replace(mine, side=bring_missing(brought, mine.side, work.recorded, work.scratch, limit))
+            mine = replace(mine, side=bring_missing(brought, mine.side, None if work.verify else work.recorded, work.scratch, limit))
         if worker is not None and worker.work.snapshot is None and not worker.side.entry.whole:
             whole = worker.side
             whole.repository.prove(whole.entry, whole.incoming, worker.snapshot, limit)

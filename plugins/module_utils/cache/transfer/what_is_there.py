@@ -28,8 +28,8 @@ class UseWhatIsThere:
 
     @property
     def method(self) -> Method:
-        """Return the method by which more would come."""
-        return self._fetching.method
+        """Return the method of what is used."""
+        return self._used.method
 
     @property
     def resumes(self) -> bool:

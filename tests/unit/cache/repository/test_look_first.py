@@ -20,8 +20,11 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.model impo
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import PackMaker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, Record, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Incoming
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.once import copied
 from ansible_collections.packit.deployment.tests.repositories import make
@@ -62,7 +65,7 @@ def keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Noting:
     ready = OwnClone.ready
 
     def noted(clone: OwnClone, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
-        if noting.story[-1:] != ["in full"]:  # it is asked for each of a pair's volumes
+        if "in full" not in noting.story:  # it is asked for each of a pair's volumes
             noting.story.append("in full")
         return ready(clone, snapshot, deadline)
 
@@ -129,7 +132,8 @@ def test_a_sandbox_that_turns_out_empty_is_free_while_all_is_made_ready(tmp_path
     value = make.git(worker, "hash-object", "-w", "--stdin", stdin=b"only here")
     make.commit(upstream.root / "one.git", "main", 1)
     assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", keeper=keeper)) == [Action.ADD, Action.UPDATE]
-    assert keeper.story == ["worker", "sandbox", "sandbox is free", "in full", "sandbox", "sandbox is free", "worker is free"]
+    assert keeper.story[:5] == ["worker", "sandbox", "sandbox is free", "worker is free", "in full"]
+    assert keeper.story[5:] == ["worker", "sandbox", "sandbox is free", "worker is free"]
     assert value in all_objects(tmp_path / "sandbox/one")
     check_rules(tmp_path, {})
 
@@ -137,6 +141,22 @@ def test_a_sandbox_that_turns_out_empty_is_free_while_all_is_made_ready(tmp_path
 def test_what_was_filled_by_hand_and_is_not_whole_does_not_do(tmp_path: Path, upstream: GitServer, keeper: Noting) -> None:
     by_hand(upstream, tmp_path / "worker", "--depth=2")
     assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", keeper=keeper)) == [Action.ADD, Action.REPAIR]
+    assert keeper.story == ["worker", "worker is free", "in full", "worker", "sandbox", "sandbox is free", "worker is free"]
+    check_rules(tmp_path, {})
+
+
+def test_where_the_difference_cannot_be_brought_the_planned_way_is_taken(
+    tmp_path: Path, upstream: GitServer, keeper: Noting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may need more memory than a filler has, or read what is broken there."""
+
+    def too_much(*_: object) -> Incoming:
+        raise DeploymentError("git was killed for want of memory")
+
+    monkeypatch.setattr(GitTransfer, "receive", too_much)
+    by_hand(upstream, tmp_path / "worker")
+    make.commit(upstream.root / "one.git", "main", 3)
+    assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", keeper=keeper)) == [Action.ADD, Action.UPDATE]
     assert keeper.story == ["worker", "worker is free", "in full", "worker", "sandbox", "sandbox is free", "worker is free"]
     check_rules(tmp_path, {})
 
