@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""`make benchmark`: ours against what people do by hand, on the real cluster, and the idle run and what travels on the embedded one.
+"""`make benchmark`: ours against what people do by hand, on the real cluster, and amounts and growth on the embedded one.
 
 All figures write docs/benchmarks.md; `python -m tests.benchmarks seed-lock delta` measures only those, and writes nothing. Every
 time ends when the data is on disk. No figure is a test.
@@ -19,12 +19,13 @@ from tests.repositories.realistic import Shape
 
 from .by_git import git, idle, pod_rsync
 from .figures import FIGURES
+from .many import pairs, projects, refs
 from .measure import RUNS, Table, machine
 from .missing import missing
 from .world import world
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-EMBEDDED = {"idle": idle, "missing": missing}
+EMBEDDED = {"idle": idle, "missing": missing, "projects": projects, "pairs": pairs, "refs": refs}
 ON_CLUSTER = {**FIGURES, "pod-rsync": pod_rsync, "git": git}
 _TEXT = """\
 # How fast it is

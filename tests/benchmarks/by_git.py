@@ -7,22 +7,15 @@ from __future__ import annotations
 
 import os
 import shutil
-import tempfile
-from contextlib import ExitStack
-from pathlib import Path
 from statistics import median
 
-from tests.clusters.embedded import EmbeddedTestCluster
-from tests.consumers.packit import packit
-from tests.integration.harness import SAND, Scene
+from tests.integration.harness import SAND
 from tests.integration.test_modules import filler
-from tests.modules.launcher import launcher
 from tests.repositories.make import make_large
-from tests.upstream.server import GitServer
 
 from . import rivals
 from .measure import RUNS, Table, timed, watched
-from .world import ONE_PAIR, World, sandbox_of
+from .world import ONE_PAIR, World, embedded, sandbox_of
 
 _MEGABYTES = 110
 _BYTES = 300_000_000
@@ -73,23 +66,15 @@ def pod_rsync(world: World, table: Table) -> None:
 
 def idle(table: Table) -> None:
     """Nothing to do on 100 pairs, on the embedded cluster."""
-    cluster = EmbeddedTestCluster()
-    try:
-        with ExitStack() as stack:
-            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packit-benchmark-")))
-            server = stack.enter_context(GitServer(directory, cluster.upstream_host))
-            modules, consumer = stack.enter_context(launcher()), stack.enter_context(packit())
-            scene = Scene(cluster, server, directory, modules, consumer, through_playbook=True)
-            scene.deploy(100, running=False)
-            scene.repository(commits=3)
-            scene.succeed(concurrency=32)
-            cluster.requests(clear=True)
-            seen = watched(scene)
-            asked = sum(number for what, number in cluster.requests().items() if not what.startswith("admin"))
-            if seen.run.result["changed"]:
-                raise RuntimeError("the second run had something to do")
-            table.say("nothing to do on 100 pairs", f"{seen.seconds:.1f} s", "≤ 5 s", "embedded cluster")
-            table.say("nothing to do on 100 pairs, requests a claim", f"{asked / 200:.2f}", "≤ 3", "embedded cluster")
-            table.say("nothing to do on 100 pairs, pods made", f"{len(scene.fillers())}", "≤ 0", "embedded cluster")
-    finally:
-        cluster.close()
+    with embedded() as (cluster, scene):
+        scene.deploy(100, running=False)
+        scene.repository(commits=3)
+        scene.succeed(concurrency=32)
+        cluster.requests(clear=True)
+        seen = watched(scene)
+        asked = sum(number for what, number in cluster.requests().items() if not what.startswith("admin"))
+        if seen.run.result["changed"]:
+            raise RuntimeError("the second run had something to do")
+        table.say("nothing to do on 100 pairs", f"{seen.seconds:.1f} s", "≤ 5 s", "embedded cluster")
+        table.say("nothing to do on 100 pairs, requests a claim", f"{asked / 200:.2f}", "≤ 3", "embedded cluster")
+        table.say("nothing to do on 100 pairs, pods made", f"{len(scene.fillers())}", "≤ 0", "embedded cluster")

@@ -12,6 +12,7 @@ import subprocess
 import threading
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -98,6 +99,30 @@ def watched(scene: Scene, *names: str, **more: object) -> Watched:
     if ended.code:
         raise RuntimeError(ended.story)
     return Watched(ended, seconds, largest["python"], largest["tools"])
+
+
+class Most:
+    """The most threads and descriptors that a process has had, looked at all the time."""
+
+    def __init__(self, pid: int) -> None:
+        self.threads = self.descriptors = 0
+        self._place = Path(f"/proc/{pid}")
+        self._done = threading.Event()
+        self._looks = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Most:
+        self._looks.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._looks.join()
+
+    def _look(self) -> None:
+        while not self._done.wait(0.05):
+            with suppress(OSError):  # it has ended
+                self.threads = max(self.threads, len(list((self._place / "task").iterdir())))
+                self.descriptors = max(self.descriptors, len(list((self._place / "fd").iterdir())))
 
 
 def machine(volumes: Path) -> str:

@@ -6,38 +6,25 @@
 from __future__ import annotations
 
 import shutil
-import tempfile
-from contextlib import ExitStack
 from pathlib import Path
 
-from tests.clusters.embedded import EmbeddedTestCluster
-from tests.consumers.packit import packit
 from tests.integration.harness import SAND, WORK, Scene, own
-from tests.modules.launcher import launcher
 from tests.repositories.make import git
 from tests.repositories.realistic import Shape, a_day, realistic
-from tests.upstream.server import GitServer
 
 from .measure import Table, watched
+from .world import embedded
 
 _SHAPE = Shape(commits=6_000, files=1_000)
 
 
 def missing(table: Table) -> None:
     """A worker's volume that is a new one beside its sandbox's, and volumes that were filled by hand."""
-    cluster = EmbeddedTestCluster()
-    try:
-        with ExitStack() as stack:
-            directory = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="packit-benchmark-")))
-            server = stack.enter_context(GitServer(directory / "upstream", cluster.upstream_host))
-            modules, consumer = stack.enter_context(launcher()), stack.enter_context(packit())
-            scene = Scene(cluster, server, directory, modules, consumer, through_playbook=True)
-            scene.deploy()
-            upstream = shutil.copytree(realistic(_SHAPE), server.root / "one.git")
-            _emptied_worker(scene, upstream, table)
-            _by_hand(scene, upstream, table)
-    finally:
-        cluster.close()
+    with embedded() as (_cluster, scene):
+        scene.deploy()
+        upstream = shutil.copytree(realistic(_SHAPE), scene.server.root / "one.git")
+        _emptied_worker(scene, upstream, table)
+        _by_hand(scene, upstream, table)
 
 
 def _emptied_worker(scene: Scene, upstream: Path, table: Table) -> None:

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The real cluster with four pairs of volumes, and an upstream whose repositories are copies of those in the cache."""
+"""Where figures are measured: the real cluster with four pairs of volumes, and embedded ones."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.clusters.embedded import EmbeddedTestCluster
 from tests.clusters.real import RealCluster
 from tests.consumers.packit import packit
 from tests.integration.harness import SAND, WORK, Scene
@@ -83,6 +84,19 @@ def sandbox_of(run: Run) -> dict[str, object]:
 def large() -> Path:
     """A repository of 1.2 GB, few commits of large files."""
     return cached(f"benchmark-repository-large-{LARGE}", lambda path: make_large(path, LARGE, commits=4000))
+
+
+@contextmanager
+def embedded(through_playbook: bool = True) -> Iterator[tuple[EmbeddedTestCluster, Scene]]:
+    """An embedded cluster with nothing on it, for amounts."""
+    cluster = EmbeddedTestCluster()
+    try:
+        with tempfile.TemporaryDirectory(prefix="packit-benchmark-") as name, launcher() as modules, packit() as consumer:
+            directory = Path(name)
+            with GitServer(directory / "upstream", cluster.upstream_host) as server:
+                yield cluster, Scene(cluster, server, directory, modules, consumer, through_playbook=through_playbook)
+    finally:
+        cluster.close()
 
 
 @contextmanager

@@ -6,11 +6,10 @@
 from __future__ import annotations
 
 import shutil
-import threading
-from contextlib import suppress
-from pathlib import Path
 
 import pytest
+
+from tests.benchmarks.measure import Most
 
 from .harness import Scene
 
@@ -26,30 +25,6 @@ def test_requests_for_pods_do_not_grow_with_volumes(scene: Scene) -> None:
     assert counted["create pods"] >= 12
     assert counted["watch pods"] < 12, "a watch of each pod would be two for each volume"
     scene.check(volumes=1)
-
-
-class Most:
-    """The most threads and descriptors that a process has had, looked at all the time."""
-
-    def __init__(self, pid: int) -> None:
-        self.threads = self.descriptors = 0
-        self._place = Path(f"/proc/{pid}")
-        self._done = threading.Event()
-        self._looks = threading.Thread(target=self._look)
-
-    def __enter__(self) -> Most:
-        self._looks.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._looks.join()
-
-    def _look(self) -> None:
-        while not self._done.wait(0.05):
-            with suppress(OSError):  # it has ended
-                self.threads = max(self.threads, len(list((self._place / "task").iterdir())))
-                self.descriptors = max(self.descriptors, len(list((self._place / "fd").iterdir())))
 
 
 @pytest.mark.embedded

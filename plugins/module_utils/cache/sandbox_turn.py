@@ -33,9 +33,7 @@ from .transfer.what_is_there import NeedsAll, UseWhatIsThere
 
 RELEASE_RESERVE = 5.0
 """Seconds of the longest hold that are kept for ending the work and deleting the pod."""
-
-
-SMALL = 32 * 1024 * 1024
+SMALL_PROJECT = 32 * 1024 * 1024
 """Bytes of a project that is worked on together with others: each step then takes little memory, and less than a second or two."""
 AS_IT_IS = AsItIs()
 
@@ -210,7 +208,7 @@ class SandboxTurn:
             return False
         there = None if record is None else record.projects.get(project.name)
         sizes = (worker.side.entry.bytes, worker.side.incoming.bytes, 0 if there is None else there.bytes)
-        return max(sizes) <= SMALL
+        return max(sizes) <= SMALL_PROJECT
 
     def _fill_together(
         self, held: HeldVolume, small: Sequence[Project], chosen: Mapping[str, Transfer], limit: Deadline, attach: float

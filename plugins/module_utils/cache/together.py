@@ -33,7 +33,6 @@ class NotTogether(DeploymentError):
     """What several projects wanted was not run to its own end: it says nothing of them. Each is to be tried alone."""
 
 
-
 MOST = 8
 """Projects that are worked on at once, a thread each. All their answers are one answer of the place."""
 PATIENCE = 2.0

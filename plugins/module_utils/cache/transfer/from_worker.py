@@ -24,8 +24,8 @@ from .what_is_there import NeedsAll
 class FromWorker:
     """Brings what the worker's quarantine has. What of the worker's other packs is lacking is brought after every transfer.
 
-    ``brought``: the files that are whole on this machine, with the seconds that each took; one for all projects and turns. ``otherwise``: whether
-    there is another way for a volume that has nothing of it, which is better than to have it wait for all of the worker's other packs.
+    ``brought``: the files that are whole on this machine, with the seconds that each took; one for all projects and turns. ``refuse_empty``: raise
+    NeedsAll for a volume that has nothing of the project; there is another way, which is better than to have it wait for all of the worker's packs.
     """
 
     method = Method.GIT
