@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a fetch from upstream failed, in words; and the two reasons that the run itself can do something about."""
+"""Why a fetch from upstream failed, in words; and the reasons that the run itself can do something about."""
 
 from __future__ import annotations
 
@@ -21,6 +21,10 @@ class SnapshotGone(DeploymentError):
 
 class OutOfReach(DeploymentError):
     """Upstream cannot be read from this place, but may be from the controller: no way there, no credentials, no trust."""
+
+
+class OutOfMemory(DeploymentError):
+    """git was killed, or could not have the memory that it asked for. Fewer at once may do."""
 
 
 # git's own two messages (upload-pack.c), and only these, for an object that was forced or collected away.
@@ -58,11 +62,8 @@ _MEANINGS = (
     (r"returned error: 404|not found|does not exist", "Check the URL."),
     (r"operation too slow|speed limit", "Upstream sent nothing for a minute. Run again, or use method rsync."),
     (r"no space left|disk quota exceeded", "Grow the volume, or take projects off it (repository_cache_state: absent)."),
-    (
-        r"out of memory|cannot allocate|signal 9|index-pack died",
-        _MORE_MEMORY_OR_RSYNC,
-    ),
 )
+_NO_MEMORY = "out of memory|cannot allocate|signal 9|index-pack died"
 
 
 def telling(stderr: str) -> str:
@@ -80,10 +81,7 @@ def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentErr
     if completed.returncode == 127:
         return DeploymentError(f"There is no git in {where}.", "Use an image with git (repository_cache_image).")
     if completed.returncode == KILLED:
-        return DeploymentError(
-            f"git was killed in {where}, probably for want of memory: {said}",
-            _MORE_MEMORY_OR_RSYNC,
-        )
+        return OutOfMemory(f"git was killed in {where}, probably for want of memory: {said}", _MORE_MEMORY_OR_RSYNC)
     other, remedy = no_repository(shown, completed.stderr)
     if other:  # in this place: a proxy may be in the way, or the controller may have the credentials
         return OutOfReach(f"{other}, as seen from {where}.", remedy)
@@ -101,8 +99,10 @@ def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentErr
     for pattern, remedy in _OUT_OF_REACH:
         if re.search(pattern, lowered):
             return OutOfReach(text, remedy)
-    remedy = next((words for pattern, words in _MEANINGS if re.search(pattern, lowered)), _BY_HAND)
-    return DeploymentError(text, remedy)
+    for pattern, remedy in _MEANINGS:
+        if re.search(pattern, lowered):
+            return DeploymentError(text, remedy)
+    return OutOfMemory(text, _MORE_MEMORY_OR_RSYNC) if re.search(_NO_MEMORY, lowered) else DeploymentError(text, _BY_HAND)
 
 
 def no_repository(url: str, words: str, certain: bool = False) -> tuple[str, str]:

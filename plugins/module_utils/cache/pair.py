@@ -37,6 +37,8 @@ from .unlisted import unlisted_on
 
 _TURN_PAUSE = 2.0
 """Seconds between two turns of a sandbox's volume, in which its consumers can have it."""
+_READY_AT_ONCE = 3
+"""Projects of a pair that are made ready at once: one may wait for its upstream while another one's packs are made."""
 _FIRST = (Action.ADD, Action.LOOK, Action.REPLACE)
 
 
@@ -217,25 +219,28 @@ class PairRun:
 
     def _ready(self, pending: Sequence[Project]) -> list[Project]:
         """Have all that is slow done before a volume is taken, and see that each has room; the projects that go on."""
-        going = []
-        for project in pending:
-            if not self._worker.steps[project.name].listed:
-                going.append(project)
-                continue
-            deadline = Deadline(self._options.timeout, f"making {project.name} ready", self._stop)
-            try:
-                self._book.renew_if_stale(project)
-                if not self._look_first.decide(project, deadline):
-                    for side in (self._worker, self._sandbox):
-                        self._ready_for(side, project, deadline)
-            except Cancelled:
-                raise
-            except DeploymentError as error:
-                self._sandbox.end([project], Action.FAILED, error)
-                self._worker.end([project], Action.BLOCKED, error)
-                continue
-            going.append(project)
-        return going
+        if not pending:
+            return []
+        with ThreadPoolExecutor(min(_READY_AT_ONCE, len(pending)), "ready") as executor:
+            return [project for project, goes_on in zip(pending, executor.map(self._made_ready, pending), strict=True) if goes_on]
+
+    def _made_ready(self, project: Project) -> bool:
+        """Have one project made ready; return whether it goes on. Raises Cancelled."""
+        if not self._worker.steps[project.name].listed:
+            return True
+        deadline = Deadline(self._options.timeout, f"making {project.name} ready", self._stop)
+        try:
+            self._book.renew_if_stale(project)
+            if not self._look_first.decide(project, deadline):
+                for side in (self._worker, self._sandbox):
+                    self._ready_for(side, project, deadline)
+        except Cancelled:
+            raise
+        except DeploymentError as error:
+            self._sandbox.end([project], Action.FAILED, error)
+            self._worker.end([project], Action.BLOCKED, error)
+            return False
+        return True
 
     def _ready_for(self, side: VolumeSide, project: Project, deadline: Deadline) -> None:
         step, record = side.steps[project.name], side.recorded()

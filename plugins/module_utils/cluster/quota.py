@@ -36,8 +36,10 @@ def _amounts(text: str) -> dict[str, str]:
 
 
 class Room:
-    """How many fillers there may be at once, in one namespace or on one node. Starts at the user's number; each refusal by the quota
-    lowers it to what fits beside one consumer's pod. Safe for threads."""
+    """How many may be at work at once: fillers in one namespace or on one node, or fetches in one pod. Safe for threads.
+
+    Starts at ``most``; each refusal by the quota lowers it to what fits beside one consumer's pod.
+    """
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -45,14 +47,15 @@ class Room:
         self._changed = threading.Condition()
 
     @contextmanager
-    def place(self, deadline: Deadline) -> Iterator[None]:
-        """A place for one filler, waited for."""
+    def place(self, deadline: Deadline) -> Iterator[bool]:
+        """Wait for a place for one, and have it. Yields whether there may be others."""
         with self._changed:
             while self._inside >= self._most:
                 self._changed.wait(min(0.5, deadline.left()))
             self._inside += 1
+            several = self._most > 1
         try:
-            yield
+            yield several
         finally:
             with self._changed:
                 self._inside -= 1
@@ -62,3 +65,8 @@ class Room:
         """The quota refused a filler: the others that are there now, less one, are all that may be."""
         with self._changed:
             self._most = max(1, min(self._most, self._inside - 1) - 1)
+
+    def one_by_one(self) -> None:
+        """Let no more than one in from now on: several at once were too much."""
+        with self._changed:
+            self._most = 1

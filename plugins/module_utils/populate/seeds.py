@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 from ..background import unexpected
+from ..cache.fetch_errors import OutOfMemory
 from ..cache.fill import Tell
 from ..cache.git import Limits
 from ..cache.mirror import Mirror
@@ -29,6 +30,7 @@ from ..cluster.errors import ClusterError
 from ..cluster.manifest import SCRATCH, FillerSpec
 from ..cluster.network_policy import allowed
 from ..cluster.objects import Pod
+from ..cluster.quota import Room
 from ..cluster.service_pod import ServicePod
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError, PlaceLost
@@ -44,6 +46,8 @@ KEPT = "/packit-seed"
 """Where a claim that keeps the scratch between runs is mounted."""
 _SHELLS = 4
 """Processes that run at once in the seed pod, which has few processors, however many projects there are."""
+_FETCHES = 3
+"""Projects that the seed pod fetches at once. One that was lost, or had too little memory for that, fetches one after the other."""
 _PAUSE = 1.0
 _POLICY_SECONDS = 15.0
 """Seconds until a new network policy must be in force."""
@@ -94,7 +98,9 @@ class Seeds:
         self._pod = ServicePod(client, spec, stop, lambda words: tell(words, ""))
         self._keys = {volume: new_key(f"filler-{number}") for number, volume in enumerate(volumes)}
         self._replicas = Replicas(client, spec, replicas, tuple(self._keys.values()), stop, tell)
-        self._slow = threading.Lock()
+        self._starting = threading.Lock()
+        self._fetching: dict[str, threading.Lock] = {}
+        self._room = Room(_FETCHES)
         self._failed = OnceFailed()
         self._stack = ExitStack()
         self._life: _Life | None = None
@@ -120,11 +126,12 @@ class Seeds:
 
         ``known_size`` in bytes, 0 where nobody knows. Raises SnapshotGone, OutOfReach, PlaceLost, DeploymentError.
         """
-        with deadline.holding(self._slow):
+        with deadline.holding(self._fetching.setdefault(project.name, threading.Lock())):
             while True:  # until there is an answer, or `_living` says that it has been lost too often
                 key = (project.name, snapshot.digest)
                 try:
-                    life = self._living(deadline)
+                    with deadline.holding(self._starting):
+                        life = self._living(deadline)
                     if key not in life.makers:
                         with self._failed.tried(key, deadline):
                             life.makers[key] = self._fetched(life, project, snapshot, known_size, deadline)
@@ -136,6 +143,7 @@ class Seeds:
                     if self._life is not None:
                         self._life.mirrors.pop(project.name, None)
                     self._pod.suspect()
+                    self._room.one_by_one()
                     deadline.sleep(_PAUSE)
 
     def maker(self, project: Project, snapshot: Snapshot) -> PackMaker:
@@ -220,7 +228,16 @@ class Seeds:
             life.mirrors[project.name] = self._mirror(life, project)
         self._tell(f"fetches {project.name}", "")
         mirror = life.mirrors[project.name]
-        mirror.fetch(project, snapshot, deadline, self._telling(project))
+        while True:
+            try:
+                with self._room.place(deadline) as several:
+                    mirror.fetch(project, snapshot, deadline, self._telling(project))
+                break
+            except OutOfMemory as error:
+                if not several:
+                    raise
+                self._room.one_by_one()
+                self._tell(f"fetches {project.name} again, by itself", error.message)
         self._check_size(project, mirror.size(deadline))  # before the kubelet looks, which would evict the pod
         return mirror.maker()
 

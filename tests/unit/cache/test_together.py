@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts, together
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan
@@ -283,6 +284,21 @@ def test_the_jobs_of_a_hold_do_not_grow_with_projects(tmp_path: Path, monkeypatc
             assert make.refs(entry) == make.refs(tmp_path / f"1/{role}/project-0")
             make.git(entry, "fsck", "--full")
             assert not [path.name for path in entry.parent.iterdir() if path.name.startswith(".packit")]
+
+
+def test_projects_are_made_ready_beside_each_other(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One may wait for its upstream, or for its packs."""
+    both = threading.Barrier(2)
+
+    def prepare(_transfer: GitTransfer, _snapshot: Snapshot, _deadline: Deadline, first: bool) -> int:
+        if first and threading.current_thread().name.startswith("ready"):
+            both.wait(BOUND)
+        return 0
+
+    monkeypatch.setattr(GitTransfer, "prepare", prepare)
+    with a_dozen(tmp_path) as server:
+        result = fill(Keeper(tmp_path), server.url("one.git"), 2)
+    assert [project.action for project in (*result.sandbox.projects, *result.worker.projects)] == [Action.ADD] * 4
 
 
 class TooMuch(Counting):

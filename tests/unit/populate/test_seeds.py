@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,7 +16,7 @@ from unittest import mock
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import OutOfReach, SnapshotGone
+from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import OutOfMemory, OutOfReach, SnapshotGone
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import FinishedPack
@@ -40,6 +41,9 @@ PROJECT = Project("one", "https://host/one", ("refs/heads/*",))
 NEIGHBOUR = Volume("sand", "claim", Role.SANDBOX)
 REPOSITORY = SimpleNamespace(guest=False)
 PACKS = FinishedPacks("/served/one/abc", (FinishedPack(f"pack-{'2' * 40}", 1, 1, "", ""),), True)
+
+
+FETCHED = Seeds._fetched
 
 
 class Obedient:
@@ -217,6 +221,82 @@ def test_what_had_too_little_time_is_tried_again(make: Made, monkeypatch: pytest
         seeds.ready(PROJECT, SNAPSHOT, 0, late)
     monkeypatch.setattr(Seeds, "_fetched", lambda *_: "maker")
     assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker"  # type: ignore[comparison-overlap]
+    seeds.close()
+
+
+def ready_at_once(seeds: Seeds, *names: str) -> list[Any]:
+    """Ask for several projects at once."""
+    with ThreadPoolExecutor(len(names)) as executor:
+        asked = [executor.submit(seeds.ready, Project(name, f"https://host/{name}"), SNAPSHOT, 0, limit()) for name in names]
+    return [one.result() for one in asked]
+
+
+def test_upstreams_of_several_projects_are_read_at_once(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    both = threading.Barrier(2)
+
+    def fetched(*_: object) -> str:
+        both.wait(BOUND)
+        return "maker"
+
+    seeds, _pod = make()
+    monkeypatch.setattr(Seeds, "_fetched", fetched)
+    assert ready_at_once(seeds, "one", "two") == ["maker", "maker"]
+    seeds.close()
+
+
+class Mirrors:
+    """In place of ``Mirror``: the first fetches, of which there are ``beside`` at once, are too much for the pod's memory; so are all with ``always``."""
+
+    def __init__(self, beside: int, always: bool = False) -> None:
+        self._together = threading.Barrier(beside)
+        self._always = always
+        self._lock = threading.Lock()
+        self._left = beside
+        self._inside = 0
+        self.fetches: list[int] = []
+
+    def __call__(self, *_: object) -> Mirrors:
+        return self
+
+    def fetch(self, *_: object) -> None:
+        with self._lock:
+            self._inside += 1
+            self.fetches.append(self._inside)
+            first, self._left = self._left > 0, self._left - 1
+        try:
+            if first:
+                self._together.wait(BOUND)
+            if first or self._always:
+                raise OutOfMemory("git was killed")
+        finally:
+            with self._lock:
+                self._inside -= 1
+
+    def size(self, _deadline: Deadline) -> int:
+        return 1
+
+    def maker(self) -> str:
+        return "maker"
+
+
+def test_fetches_that_were_too_much_at_once_are_made_again_one_by_one(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds, _pod = make()
+    mirrors = Mirrors(beside=2)
+    monkeypatch.setattr(Seeds, "_fetched", FETCHED)
+    monkeypatch.setattr(module, "Mirror", mirrors)
+    assert ready_at_once(seeds, "one", "two") == ["maker", "maker"]
+    assert mirrors.fetches == [1, 2, 1, 1]
+    seeds.close()
+
+
+def test_a_fetch_that_is_too_much_by_itself_fails(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    seeds, _pod = make()
+    mirrors = Mirrors(beside=1, always=True)
+    monkeypatch.setattr(Seeds, "_fetched", FETCHED)
+    monkeypatch.setattr(module, "Mirror", mirrors)
+    with pytest.raises(OutOfMemory):
+        seeds.ready(PROJECT, SNAPSHOT, 0, limit())
+    assert len(mirrors.fetches) == 2
     seeds.close()
 
 
