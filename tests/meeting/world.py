@@ -203,8 +203,12 @@ def _receive(held: Any, volume: Volume, work: Work, worker: Received | None, dea
     if worker is not None:
         objects |= worker.side.contents.objects
     contents: Any = Contents(frozenset(objects))
-    entry = SimpleNamespace(usable=there is not None, whole=True, layout=Layout.BARE)
-    side: Any = SimpleNamespace(entry=entry, contents=contents, proof=contents, repository=Entry(held, name))
+    # Too large to go through a turn with others: each step is the run's own then, at which another run may go on.
+    size = sandbox_turn.SMALL_PROJECT + 1
+    entry = SimpleNamespace(usable=there is not None, whole=True, layout=Layout.BARE, bytes=size)
+    side: Any = SimpleNamespace(
+        entry=entry, incoming=SimpleNamespace(bytes=size), contents=contents, proof=contents, repository=Entry(held, name)
+    )
     return Received(volume, work, work.snapshot or Snapshot(()), side, held.shared, objects == there, 0, 0.0, ())
 
 
