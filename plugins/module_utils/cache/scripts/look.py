@@ -155,14 +155,12 @@ else
         judged "$code" refs
         : >"$4/refs"
         size=0
-        rm -rf -- refs packed-refs
-        mkdir refs || exit 3
-    # What git leaves out of that list stops it elsewhere: in our view there is the list then.
     elif [ -s "$4/words" ] && grep -q -e '^warning: ignoring broken ref' -e '^warning: ignoring ref with broken name' "$4/words"; then
         say broken refs
-        rm -rf -- refs packed-refs
-        mkdir refs && cp -- "$4/refs" packed-refs || exit 3
     fi
+    # In our view there is the list: what git leaves out of it stops it elsewhere, and what is planted among the refs from now on, a pipe, would hold it.
+    rm -rf -- refs packed-refs
+    mkdir refs && cp -- "$4/refs" packed-refs || exit 3
     if [ "$size" -le LISTED ]; then
         sed 's/^/ref /' "$4/refs"
     else

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.local_shell impo
 from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
 
 def deadline() -> Deadline:
@@ -77,6 +79,18 @@ def test_a_damaged_packs_index_is_not_waited_for(there: Repository, entry: Entry
     os.truncate(f"{stem}.pack", 100)
     there.script(scripts.SALVAGE, (there.root, there.slot, there.scratch, str(stem)), deadline())
     assert not list(Path(there.pack_directory).iterdir())
+
+
+def test_a_ref_that_is_planted_after_the_look_is_not_waited_for(tmp_path: Path, there: Repository) -> None:
+    upstream = shutil.copytree(there.path, tmp_path / "upstream/one.git")
+    new = make.commit(upstream, "main", 3)
+    found = there.inspect(deadline())
+    os.mkfifo(Path(there.path) / "refs/heads/pipe")
+    there.quarantine(deadline())
+    with GitServer(tmp_path / "upstream") as server:
+        there.fetch(server.url("one.git"), (new,), found, deadline(), None)
+    assert not there.gap(found, deadline())
+    assert there.incoming(True, deadline(), just_indexed=True).packs
 
 
 def test_the_walk_through_a_history_has_a_limit_of_its_own(there: Repository, entry: Entry, monkeypatch: pytest.MonkeyPatch) -> None:
