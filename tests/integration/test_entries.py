@@ -87,7 +87,8 @@ def test_what_only_the_worker_has_reaches_its_sandbox_first(scene: Scene) -> Non
     done = scene.succeed()
     assert {loose, forgotten} <= objects(scene.worker() / "one")
     assert {loose, forgotten} <= objects(scene.sandbox() / "one")
-    assert any("only the worker had" in words for words in done.project(scene.sandbox_claim(), "one")["warnings"])
+    warnings = done.project(scene.sandbox_claim(), "one")["warnings"]
+    assert any("copied from the worker's volume, with objects that" in words for words in warnings)
     scene.check()
 
 
