@@ -165,11 +165,12 @@ class AgentLink(Background):
                 return stream
             except NotFound as error:
                 raise PodLost(f"The pod is gone (deleted, evicted, or its node drained): {error.message}", "Run again.") from error
-            except (Forbidden, Unauthorized, Redirected, PodLost):
+            except (Forbidden, Unauthorized, Redirected):
                 raise
             except ClusterError as error:
                 attempt += 1
-                if isinstance(error, ExecRefused) and not self._opened and (not error.passes or attempt > _FIRST_TRIES):
+                final = isinstance(error, PodLost) or (isinstance(error, ExecRefused) and not self._opened)
+                if final and (not error.passes or attempt > _FIRST_TRIES):
                     raise
                 pause = max(_PAUSES[min(attempt - 1, len(_PAUSES) - 1)], error.retry_after)
                 if self._closing or pause >= deadline.left():

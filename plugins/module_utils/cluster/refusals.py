@@ -15,6 +15,7 @@ from .errors import (
     AlreadyExists,
     ClusterError,
     Conflict,
+    ContainerGone,
     ExecRefused,
     Forbidden,
     Gone,
@@ -110,6 +111,8 @@ def _refused(status: int, body: Object, what: str, host: str) -> ClusterError:
     return ClusterError(text, admission)
 
 
+# What a kubelet says of a container that has ended, also before the API tells so of its pod (kubernetes/pkg/kubelet/kubelet_pods.go).
+_NO_CONTAINER = "container not found ("
 EXEC_REMEDY = "A policy or gateway before the API may not let it through, though all else: try `kubectl exec` by the same way."
 
 
@@ -119,7 +122,11 @@ def exec_refused(status: int, body: Object, what: str, host: str, retry_after: f
     if isinstance(failure, (Unauthorized, Forbidden, NotFound)):
         return failure
     words = " ".join(str(body.get("message", "")).split()) or "it said nothing"
-    found = ExecRefused(f"The API, or what is before it, refused to {what} (HTTP status {status}): {words}", EXEC_REMEDY)
+    found: ClusterError
+    if _NO_CONTAINER in words:
+        found = ContainerGone(f"There is no container (any more) in which to {what}: {words}", "Run again.")
+    else:
+        found = ExecRefused(f"The API, or what is before it, refused to {what} (HTTP status {status}): {words}", EXEC_REMEDY)
     found.passes, found.retry_after = failure.passes, retry_after
     return found
 

@@ -12,7 +12,13 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import link
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, ConnectionLost, ExecRefused, Forbidden
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import (
+    ClusterError,
+    ConnectionLost,
+    ExecRefused,
+    Forbidden,
+    PodLost,
+)
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
@@ -55,6 +61,17 @@ def test_one_that_is_refused_for_a_moment_is_tried_a_few_times(peer: Callable[..
     monkeypatch.setattr(link, "_PAUSES", (0.01,))
     served = peer(http(502, b"Bad Gateway"))
     with pytest.raises(ExecRefused, match=r"\(HTTP status 502\): Bad Gateway"):
+        run_in(client_of(served.url))
+    assert served.asked == link._FIRST_TRIES + 1
+
+
+def test_a_container_that_has_ended_is_a_lost_pod_though_the_api_does_not_say_so_yet(
+    peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that slept for longer than its filler lasts asks for one more process there."""
+    monkeypatch.setattr(link, "_PAUSES", (0.01,))
+    served = peer(http(500, b'{"message": "container not found (\\"filler\\")"}'))
+    with pytest.raises(PodLost, match=r'no container \(any more\) in which to run a process in pod ns/pod: container not found \("filler"\)'):
         run_in(client_of(served.url))
     assert served.asked == link._FIRST_TRIES + 1
 
