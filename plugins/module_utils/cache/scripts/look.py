@@ -270,6 +270,8 @@ locks=$old  # packed-refs.new is what git writes under packed-refs.lock: where i
 ended() { case $1 in CHANGED | 12[67] | 1[3-9]?) exit "$1" ;; esac }
 clean_entry "$@"  # first: with the slot goes the mark of whose locks they are
 ended $?
+clear_dead "${4#"$2"}"
+ended $?
 [ -d ./WORK ] && [ -x ./WORK ] || exit 0
 (
     into WORK

@@ -22,6 +22,7 @@ STAMPED = r"-printf '%f %i %s %C@\0'"
 # aside PATH PREFIX: rename to PREFIX#name#uid.time.pid.
 # away PATH: delete; if that fails, rename to `left#…` in the same directory. Fails if it is still there.
 # clear_work: make the work directory ours: rename one of another uid, remove a link, delete what earlier runs left. Follows no link.
+# clear_dead TAG: delete what runs with another tag than ours left in the work directory. They are dead, as the lock on the claim is ours.
 # tell_left NAME: for each leftover of NAME (or `*`) print `left`, uid and mode.
 TIDY = (
     PLACES
@@ -69,6 +70,10 @@ clear_slot() {
     rmdir ./WORK 2>/dev/null
     return 0
 }
+clear_dead() {
+    if [ ! -d ./WORK ] || [ -L ./WORK ] || [ ! -x ./WORK ]; then return 0; fi
+    (into WORK; find . -mindepth 1 -maxdepth 1 -name '*@RUN' ! -name "*${1:-#}" -exec rm -rf -- {} + 2>/dev/null; exit 0)
+}
 tell_left() {
     for d in ./LEFT#$1#* ./WORK/left#$1#*; do
         there "$d" || continue
@@ -76,5 +81,7 @@ tell_left() {
         printf 'left %s\n' "${other:-$(stat -c '%u %a' -- "$d")}"
     done
 }
-""".replace("WORK", WORK).replace("LEFT", LEFT)
+""".replace("WORK", WORK)
+    .replace("LEFT", LEFT)
+    .replace("RUN", "[0-9a-f]" * 12)
 )

@@ -28,6 +28,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.plan impor
 from ansible_collections.packit.deployment.plugins.module_utils.cache.publication import bridge, own_snapshot, publish
 from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.scripts.tidy import TIDY
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -38,7 +39,7 @@ from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
 from .beginnings import a_dozen, filled
-from .driver import Held, LocalKeeper, fill
+from .driver import Held, LocalKeeper, fill, remove
 
 OLD, YEAR_2100 = 1_000_000, 4_102_444_800
 """Times of files, in seconds since 1970."""
@@ -400,6 +401,31 @@ def test_what_our_own_git_left_when_it_was_killed_stops_nobody(tmp_path: Path, u
     result = fill(tmp_path, upstream.url("one.git"))
     assert [volume.projects[0].action for volume in (result.sandbox, result.worker)] == [Action.UPDATE, Action.UPDATE]
     assert not (tmp_path / "sandbox/one" / left).exists()
+
+
+@pytest.mark.parametrize("act", [fill, lambda tmp_path, _url: remove(tmp_path)], ids=["fill", "removal"])
+def test_what_a_dead_run_left_that_worked_in_anothers_pod_goes_at_once(
+    tmp_path: Path, upstream: GitServer, act: Callable[[Path, str], PairResult]
+) -> None:
+    """Whoever has the lock on the claim is alone. What a later run goes on with stays until it is old."""
+    filled(tmp_path)
+    work = tmp_path / "sandbox/.packit-deployment#work"
+    for name in ("one@0123456789ab", "two@ba9876543210", "three"):
+        (work / name / "objects/pack").mkdir(parents=True)
+    make.commit(upstream.root / "one.git", "main", 1)
+    act(tmp_path, upstream.url("one.git"))
+    assert [path.name for path in work.iterdir()] == ["three"]
+
+
+def test_what_this_run_received_of_other_projects_in_anothers_pod_stays(tmp_path: Path) -> None:
+    (tmp_path / "root").mkdir()
+    work = tmp_path / "root/.packit-deployment#work"
+    for name in ("one@0123456789ab", "two@0123456789ab"):
+        (work / name / "objects/pack").mkdir(parents=True)
+    mine = Repository(LocalShell(), str(tmp_path / "root"), "one", str(tmp_path / "scratch"), Limits(), tag="@0123456789ab")
+    mine.take(deadline())
+    mine.remove(deadline())
+    assert [path.name for path in work.iterdir()] == ["two@0123456789ab"]
 
 
 def test_nor_does_it_when_the_run_that_removes_it_is_killed_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
