@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError, Interrupted
-from ..shell import Completed, Shell
+from ..shell import Completed, Shell, require_there
 
 SECONDS = 60.0
 """For a step that reads nothing large: far more than it needs where nothing stands still."""
@@ -24,7 +24,7 @@ class StoodStill(DeploymentError):
 def run_step(
     shell: Shell, argv: Sequence[str], deadline: Deadline, size: int, *, stdin: bytes = b"", env: Mapping[str, str] | None = None
 ) -> Completed:
-    """Run an argv that reads ``size`` bytes at the most. Raises StoodStill, and as ``Shell.run`` does."""
+    """Run an argv that reads ``size`` bytes at the most. Raises StoodStill, and as ``Shell.run`` does: PlaceLost where it was this run that stood still."""
     limit = SECONDS + size / BYTES_A_SECOND
     try:
         return shell.run(argv, deadline=deadline.within(limit, "one step"), stdin=stdin, env=env)
@@ -32,6 +32,7 @@ def run_step(
         raise
     except DeadlineExceeded as error:
         deadline.left()  # raises where it is the caller's time that is over
+        require_there(shell, deadline)  # a run that was stopped, or cut off, for so long may not have its place any more
         raise StoodStill(
             f"A step of the work in {shell.where} stood still: it was ended after {limit:.0f} seconds, which is far more than it needs.",
             "Run again. If it happens again, look for what is no plain file (a pipe) in the project's directory on the volume, or run while no "

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,9 +18,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.git import
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.steps import StoodStill, run_step
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from ansible_collections.packit.deployment.plugins.module_utils.errors import Cancelled, DeadlineExceeded
+from ansible_collections.packit.deployment.plugins.module_utils.errors import Cancelled, DeadlineExceeded, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed
+from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed, Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.racer.world import World
 from ansible_collections.packit.deployment.tests.shells import HERE
@@ -99,3 +100,18 @@ def test_a_step_that_stands_still_is_ended_in_words_and_is_not_the_callers_limit
     stop.set()
     with pytest.raises(Cancelled):
         run_step(LocalShell(), argv, Deadline(BOUND, "the hold", stop), 0)
+
+
+class Asleep(LocalShell):
+    """A place that is another run's by the time this one looks again."""
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
+        if argv == ("true",):
+            raise PlaceLost("somebody else has it now")
+        raise DeadlineExceeded("a step took longer than 60 seconds")
+
+
+def test_a_step_in_which_it_was_the_run_that_stood_still_is_a_lost_place() -> None:
+    """It was stopped, and its place was another run's when it went on."""
+    with pytest.raises(PlaceLost, match="somebody else"):
+        run_step(Asleep(), ("git", "version"), deadline(), 0)
