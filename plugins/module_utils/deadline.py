@@ -36,15 +36,15 @@ class Deadline:
         self.what = what
         self.stop = stop if stop is not None else threading.Event()
         self._wanted = wanted
-        self._clock = clock
+        self.clock = clock
         self._end = clock() + seconds
 
     def within(self, seconds: float, what: str, wanted: threading.Event | None = None) -> Deadline:
         """A deadline for a part of the work: at most ``seconds`` from now, never later than this one."""
-        left, wanted = max(0.0, self._end - self._clock()), wanted or self._wanted
+        left, wanted = max(0.0, self._end - self.clock()), wanted or self._wanted
         if left <= seconds:
-            return Deadline(left, self.what, self.stop, self._clock, wanted)
-        return Deadline(seconds, what, self.stop, self._clock, wanted)
+            return Deadline(left, self.what, self.stop, self.clock, wanted)
+        return Deadline(seconds, what, self.stop, self.clock, wanted)
 
     def left(self) -> float:
         """Seconds left, more than 0. Raises Cancelled, Interrupted, or DeadlineExceeded when none are left."""
@@ -52,7 +52,7 @@ class Deadline:
             raise Cancelled("the run was asked to stop")
         if self._wanted is not None and self._wanted.is_set():
             raise Interrupted("a consumer's pod waits for the volume")
-        left = self._end - self._clock()
+        left = self._end - self.clock()
         if left <= 0:
             raise DeadlineExceeded(f"{self.what} took longer than {self.seconds:.0f} seconds")
         return left

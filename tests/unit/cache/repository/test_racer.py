@@ -115,3 +115,29 @@ def test_a_step_in_which_it_was_the_run_that_stood_still_is_a_lost_place() -> No
     """It was stopped, and its place was another run's when it went on."""
     with pytest.raises(PlaceLost, match="somebody else"):
         run_step(Asleep(), ("git", "version"), deadline(), 0)
+
+
+class Slow(LocalShell):
+    """A place in which a step takes as long as these looks at the deadline are apart."""
+
+    def __init__(self, *pauses: float) -> None:
+        super().__init__()
+        self.now = 0.0
+        self._pauses = pauses
+
+    def run(self, argv: Sequence[str], *, deadline: Deadline, **_more: Any) -> Completed:
+        for pause in self._pauses if argv != ("true",) else ():
+            self.now += pause
+            deadline.left()
+        return Completed(tuple(argv), 0, b"", "")
+
+
+def test_the_time_in_which_the_run_was_stopped_is_none_of_a_steps() -> None:
+    def step(slow: Slow, seconds: float) -> Completed:
+        return run_step(slow, ("git", "version"), Deadline(seconds, "the hold", clock=lambda: slow.now), 0)
+
+    assert step(Slow(1, steps.SECONDS * 2, 1), seconds=1000).returncode == 0
+    with pytest.raises(StoodStill):
+        step(Slow(*[1] * int(steps.SECONDS * 2)), seconds=1000)
+    with pytest.raises(DeadlineExceeded, match="the hold took longer"):
+        step(Slow(1, 2000, 1), seconds=1000)
