@@ -72,10 +72,6 @@ class PodLost(ClusterError, PlaceLost):
     """A pod of ours was deleted or evicted by somebody else."""
 
 
-class ContainerGone(PodLost):
-    """A node runs no such container (any more), whatever the API says of the pod by now."""
-
-
 class VolumeBusy(ClusterError):
     """The volume is attached to another node, so the filler went away at once."""
 

@@ -157,7 +157,7 @@ class AgentLink(Background):
 
     def _open(self) -> ExecStream:
         deadline = Deadline(self._reconnect_seconds, "reconnecting to the pod", self._stop_event)
-        attempt = 0
+        attempt = refused = 0
         while True:
             try:
                 stream = self._connect(deadline)
@@ -169,9 +169,11 @@ class AgentLink(Background):
                 raise
             except ClusterError as error:
                 attempt += 1
-                final = isinstance(error, PodLost) or (isinstance(error, ExecRefused) and not self._opened)
-                if final and (not error.passes or attempt > _FIRST_TRIES):
-                    raise
+                # A node may say so for a moment of a pod that is ready, so it is asked a few times.
+                if isinstance(error, PodLost) or (isinstance(error, ExecRefused) and not self._opened):
+                    refused += 1
+                    if not error.passes or refused > _FIRST_TRIES:
+                        raise
                 pause = max(_PAUSES[min(attempt - 1, len(_PAUSES) - 1)], error.retry_after)
                 if self._closing or pause >= deadline.left():
                     raise ConnectionLost(

@@ -48,7 +48,7 @@ class Room:
 
     @contextmanager
     def place(self, deadline: Deadline) -> Iterator[bool]:
-        """Wait for a place for one, and have it. Yields whether there may be others."""
+        """Wait for a place, and have it. Yields whether others may have one at the same time."""
         with self._changed:
             while self._inside >= self._most:
                 self._changed.wait(min(0.5, deadline.left()))
@@ -67,6 +67,6 @@ class Room:
             self._most = max(1, min(self._most, self._inside - 1) - 1)
 
     def one_by_one(self) -> None:
-        """Let no more than one in from now on: several at once were too much."""
+        """Allow only one at a time from now on: several were too much."""
         with self._changed:
             self._most = 1

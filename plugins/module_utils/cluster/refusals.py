@@ -15,12 +15,12 @@ from .errors import (
     AlreadyExists,
     ClusterError,
     Conflict,
-    ContainerGone,
     ExecRefused,
     Forbidden,
     Gone,
     Invalid,
     NotFound,
+    PodLost,
     QuotaExceeded,
     Redirected,
     Unauthorized,
@@ -124,7 +124,7 @@ def exec_refused(status: int, body: Object, what: str, host: str, retry_after: f
     words = " ".join(str(body.get("message", "")).split()) or "it said nothing"
     found: ClusterError
     if _NO_CONTAINER in words:
-        found = ContainerGone(f"There is no container (any more) in which to {what}: {words}", "Run again.")
+        found = PodLost(f"There is no container (any more) in which to {what}: {words}.", "Run again.")
     else:
         found = ExecRefused(f"The API, or what is before it, refused to {what} (HTTP status {status}): {words}", EXEC_REMEDY)
     found.passes, found.retry_after = failure.passes, retry_after

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -35,7 +35,7 @@ from ..cluster.service_pod import ServicePod
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError, PlaceLost
 from ..local_shell import LocalShell
-from ..shell import Progress, Shell, checked
+from ..shell import KILLED, CommandFailed, Progress, Shell, checked
 from .copy_failures import CopyFailures
 from .once_failed import OnceFailed
 from .seed_options import SeedOptions
@@ -46,8 +46,8 @@ KEPT = "/packit-seed"
 """Where a claim that keeps the scratch between runs is mounted."""
 _SHELLS = 4
 """Processes that run at once in the seed pod, which has few processors, however many projects there are."""
-_FETCHES = 3
-"""Projects that the seed pod fetches at once. One that was lost, or had too little memory for that, fetches one after the other."""
+_FETCHES_AT_ONCE = 3
+"""Projects that the seed pod fetches at once; one, once it was lost or ran out of memory."""
 _PAUSE = 1.0
 _POLICY_SECONDS = 15.0
 """Seconds until a new network policy must be in force."""
@@ -67,6 +67,17 @@ class _Life:
     mirrors: dict[str, Mirror]
     makers: dict[tuple[str, str], PackMaker]
     failures: CopyFailures = field(default_factory=CopyFailures)
+
+
+@contextmanager
+def _too_much(several: bool) -> Iterator[None]:
+    """Raises PlaceLost where a process inside was killed for want of memory beside ``several`` others: it is tried again, alone."""
+    try:
+        yield
+    except (OutOfMemory, CommandFailed) as error:
+        if several and (isinstance(error, OutOfMemory) or error.completed.returncode == KILLED):
+            raise PlaceLost(error.message, error.remedy) from error
+        raise
 
 
 class Seeds:
@@ -98,9 +109,9 @@ class Seeds:
         self._pod = ServicePod(client, spec, stop, lambda words: tell(words, ""))
         self._keys = {volume: new_key(f"filler-{number}") for number, volume in enumerate(volumes)}
         self._replicas = Replicas(client, spec, replicas, tuple(self._keys.values()), stop, tell)
-        self._starting = threading.Lock()
-        self._fetching: dict[str, threading.Lock] = {}
-        self._room = Room(_FETCHES)
+        self._pod_lock = threading.Lock()
+        self._project_locks: dict[str, threading.Lock] = {}
+        self._fetch_room = Room(_FETCHES_AT_ONCE)
         self._failed = OnceFailed()
         self._stack = ExitStack()
         self._life: _Life | None = None
@@ -126,14 +137,14 @@ class Seeds:
 
         ``known_size`` in bytes, 0 where nobody knows. Raises SnapshotGone, OutOfReach, PlaceLost, DeploymentError.
         """
-        with deadline.holding(self._fetching.setdefault(project.name, threading.Lock())):
+        with deadline.holding(self._project_locks.setdefault(project.name, threading.Lock())):
             while True:  # until there is an answer, or `_living` says that it has been lost too often
                 key = (project.name, snapshot.digest)
                 try:
-                    with deadline.holding(self._starting):
+                    with deadline.holding(self._pod_lock):
                         life = self._living(deadline)
                     if key not in life.makers:
-                        with self._failed.tried(key, deadline):
+                        with self._fetch_room.place(deadline) as several, self._failed.tried(key, deadline), _too_much(several):
                             life.makers[key] = self._fetched(life, project, snapshot, known_size, deadline)
                     for probed in self._probes:
                         probed.result()
@@ -143,7 +154,7 @@ class Seeds:
                     if self._life is not None:
                         self._life.mirrors.pop(project.name, None)
                     self._pod.suspect()
-                    self._room.one_by_one()
+                    self._fetch_room.one_by_one()
                     deadline.sleep(_PAUSE)
 
     def maker(self, project: Project, snapshot: Snapshot) -> PackMaker:
@@ -157,6 +168,7 @@ class Seeds:
     def lost(self) -> None:
         """Something was not to be had of the seed."""
         self._pod.suspect()
+        self._fetch_room.one_by_one()
 
     def prepare_copies(self, namespace: str, packs: FinishedPacks, deadline: Deadline) -> None:
         """Do what can be done for a namespace's volumes before one is taken."""
@@ -228,16 +240,7 @@ class Seeds:
             life.mirrors[project.name] = self._mirror(life, project)
         self._tell(f"fetches {project.name}", "")
         mirror = life.mirrors[project.name]
-        while True:
-            try:
-                with self._room.place(deadline) as several:
-                    mirror.fetch(project, snapshot, deadline, self._telling(project))
-                break
-            except OutOfMemory as error:
-                if not several:
-                    raise
-                self._room.one_by_one()
-                self._tell(f"fetches {project.name} again, by itself", error.message)
+        mirror.fetch(project, snapshot, deadline, self._telling(project))
         self._check_size(project, mirror.size(deadline))  # before the kubelet looks, which would evict the pod
         return mirror.maker()
 

@@ -289,6 +289,15 @@ def test_fetches_that_were_too_much_at_once_are_made_again_one_by_one(make: Made
     seeds.close()
 
 
+def test_whoever_only_waited_for_a_place_has_not_failed(make: Made) -> None:
+    seeds, _pod = make()
+    seeds.lost()  # from now on one fetches after the other
+    with seeds._fetch_room.place(limit()), pytest.raises(DeadlineExceeded):
+        seeds.ready(PROJECT, SNAPSHOT, 0, Deadline(0.2, "this project"))
+    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 2"  # type: ignore[comparison-overlap]
+    seeds.close()
+
+
 def test_a_fetch_that_is_too_much_by_itself_fails(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     seeds, _pod = make()
     mirrors = Mirrors(beside=1, always=True)
