@@ -94,7 +94,7 @@ options:
       - V(auto) chooses for each project and volume, and the plan says what and why. V(rsync) for projects with a C(path) or an
         ssh URL; V(git) where only a difference is to be fetched, or the project is known to be small; else V(seed). Where the
         cluster turns out not to reach upstream, V(auto) goes on with V(rsync).
-      - A worker's volume of which nothing is recorded is looked at before upstream is read in full, as it may have been filled by hand.
+      - A worker's volume without a record is looked at first, because somebody may have filled it by hand.
     type: str
     default: auto
   image:

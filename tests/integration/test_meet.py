@@ -131,7 +131,7 @@ def test_a_run_that_wakes_beside_another_runs_filler_does_not_work_in_it(scene: 
 
 
 @pytest.mark.parametrize("seed", range(SCHEDULES))
-def test_whatever_the_schedule_the_rules_hold_and_the_claims_say_what_is_there(scene: Scene, seed: int) -> None:
+def test_whatever_the_schedule_the_rules_hold_and_the_claims_say_missing_only(scene: Scene, seed: int) -> None:
     """Two or three runs, one of which is stopped for a moment, sleeps for longer than its fillers last, or is killed, at a point that the
     seed chooses. tests/meeting has thousands of these, without a cluster."""
     chance = random.Random(seed)

@@ -204,7 +204,7 @@ def _receive(held: Any, volume: Volume, work: Work, worker: Received | None, dea
         objects |= worker.side.contents.objects
     contents: Any = Contents(frozenset(objects))
     # Too large to go through a turn with others: each step is the run's own then, at which another run may go on.
-    size = sandbox_turn.SMALL_PROJECT + 1
+    size = sandbox_turn.MAX_BATCHED_BYTES + 1
     entry = SimpleNamespace(usable=there is not None, whole=True, layout=Layout.BARE, bytes=size)
     side: Any = SimpleNamespace(
         entry=entry, incoming=SimpleNamespace(bytes=size), contents=contents, proof=contents, repository=Entry(held, name)

@@ -57,6 +57,11 @@ class Work:
     tell: Tell
     suspect: Callable[[], None]
 
+    @property
+    def trusted_record(self) -> Held | None:
+        """What the claim says, or None where ``verify`` trusts no claim."""
+        return None if self.verify else self.recorded
+
 
 @dataclass(frozen=True)
 class Received:
@@ -184,7 +189,7 @@ def _receive(
     incoming = work.transfer.receive(repository, entry, snapshot, deadline, lambda line: work.tell(phase, line))
     side = Side(repository, entry, incoming, repository.contents(entry, incoming, deadline), counted if entry.usable else frozenset())
     if worker is not None:
-        side = bring_missing(worker.side, side, None if work.verify else work.recorded, work.scratch, deadline)
+        side = bring_missing(worker.side, side, work.trusted_record, work.scratch, deadline)
     incoming, lost = salvage(repository, entry, side.incoming, deadline)
     if incoming is not side.incoming:
         contents = repository.contents(entry, incoming, deadline)

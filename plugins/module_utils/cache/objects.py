@@ -15,11 +15,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ..deadline import Deadline
-from ..errors import DeploymentError
 from ..shell import CommandFailed, checked
 from . import scripts
 from .entry import Entry
-from .packs import Contents, HeldPack, Pack
+from .packs import Contents, Damaged, HeldPack, Pack
 from .record import Held, Inventory, key
 from .repository import Incoming, Repository, object_stores
 
@@ -57,7 +56,7 @@ def bring_missing(worker: Side, sandbox: Side, recorded: Held | None, scratch: P
     packs whose own checksums are known: what was received, what the worker has as well and was read here, and what the claim's
     record has, where no file was changed since. Where these are not all of the worker's packs, the ids in them are compared. Of a pack
     that holds little of what is missing, that alone comes, in a pack of its own; else it comes whole, as that takes less time, and both have
-    the same pack then. Lists and packs go through files in ``scratch`` on the controller. Raises DeploymentError where objects are still missing.
+    the same pack then. Lists and packs go through files in ``scratch`` on the controller. Raises Damaged where objects are still missing.
     """
     sandbox = replace(sandbox, counted=_counted(worker.contents, sandbox, recorded, deadline))
     if sandbox.proof.includes(worker.contents) or _known_to_include(worker, sandbox, recorded):
@@ -77,7 +76,7 @@ def bring_missing(worker: Side, sandbox: Side, recorded: Held | None, scratch: P
         brought = replace(sandbox, incoming=incoming, contents=contents, counted=sandbox.counted | contents.received)
         left = 0 if brought.proof.includes(worker.contents) else _still_missing(worker, sandbox, brought, local, deadline)
         if left:
-            raise DeploymentError(
+            raise Damaged(
                 f"{left} objects of {worker.repository.path} in {worker.repository.shell.where} could not be brought to its sandbox.",
                 "Run again. If it happens again, look at the worker's entry (git fsck), or remove the project from both.",
             )
@@ -108,7 +107,10 @@ def _unchanged(sandbox: Side, recorded: Held | None) -> bool:
 
 
 def _known_to_include(worker: Side, sandbox: Side, recorded: Held | None) -> bool:
-    """Whether the sandbox had all that the worker's entry has by what the claim says, both being what they were then, and has what that received."""
+    """Return whether the claim proves that the sandbox includes the worker's entry.
+
+    Both must be unchanged since, and the sandbox must have all that the worker received in this run.
+    """
     if recorded is None or not _unchanged(sandbox, recorded) or worker.contents.doubtful or worker.entry.layout is None:
         return False
     there = key(worker.entry.layout.value, worker.contents.before)
@@ -137,7 +139,8 @@ def receive_file(repository: Repository, source: Path, name: str, deadline: Dead
 def _missing(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> int:
     """Return how many of the worker's objects the sandbox is not proved to have; their ids are then in ``missing`` in the worker's scratch.
 
-    What travels grows with what differs alone, or is the sandbox's list, as what comes there takes the time in which it is held.
+    The sandbox's list travels to the worker's side, because comparing there keeps no sandbox's volume held. The worker's list travels only
+    where it is many times shorter.
     """
     ours, theirs = sandbox.repository, worker.repository
     number = theirs.list_ids(worker.entry, worker.incoming, deadline, "others", sandbox.counted)
@@ -186,7 +189,8 @@ def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) ->
         index_sum = copy_pack(theirs, ours, pack, local, deadline, indexed=pack is not made)
         if pack is not made:
             copied.append(Pack(pack.name, pack.pack_bytes, index_sum))
-    return copied, made is not None and ours.index(made.name, deadline)
+    indexed = made is not None and ours.index(made.name, deadline)
+    return copied, indexed
 
 
 def packs_holding(source: Side, wanted: Path, deadline: Deadline, which: str) -> tuple[list[HeldPack], bool]:

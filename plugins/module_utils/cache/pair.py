@@ -7,6 +7,8 @@ For each project the worker's volume, whose own pod is not locked out, receives 
 that no consumer sees; what the sandbox's volume needs before it is taken is done beside that. Then the sandbox's volume is
 taken (``sandbox_turn``), receives it too, gets what of *all* the worker's objects it lacks (the quarantine's included), is
 published, verified and released; and only then the worker's quarantine is published.
+
+Where nothing is recorded of a project on the worker's volume, that volume is looked at before upstream is read in full (``unrecorded``).
 """
 
 from __future__ import annotations
@@ -21,7 +23,6 @@ from ..errors import Cancelled, DeploymentError, PlaceLost
 from ..shell import require_there
 from .fill import NotThere, Received, finish, receive, repository_on
 from .keeper import HeldVolume, Keeper, VolumeSkipped
-from .look_first import LookFirst
 from .model import Method, Project, Snapshot, Volume
 from .packs import Damaged
 from .pair_options import Options
@@ -31,15 +32,15 @@ from .sandbox_turn import AS_IT_IS, SandboxTurn, work_on
 from .side import CLEANING_SECONDS, Report, VolumeSide
 from .snapshots import SnapshotBook
 from .space import check_capacity
-from .transfer import Transfer
-from .transfer.what_is_there import NeedsAll
+from .transfer import FullCopyNeeded, Transfer
 from .unlisted import unlisted_on
+from .unrecorded import UnrecordedProjects
 
 _TURN_PAUSE = 2.0
 """Seconds between two turns of a sandbox's volume, in which its consumers can have it."""
 _READY_AT_ONCE = 3
 """Projects of a pair that are made ready at once: one may wait for its upstream while another one's packs are made."""
-_FIRST = (Action.ADD, Action.LOOK, Action.REPLACE)
+_FILLING_ACTIONS = (Action.ADD, Action.LOOK, Action.REPLACE)
 
 
 class _WorkerLost(DeploymentError):
@@ -71,8 +72,8 @@ class PairRun:
             (step.volume, step.project.name): transfer(step) for step in plan.steps if step.listed and not plan.idle
         }
         self._unlisted = set(plan.unlisted)
-        self._look_first = LookFirst(self._worker, self._transfers, transfer, book)
-        self._turn = SandboxTurn(self._sandbox, self._received, self._transfers, self._book, self._options, self._look_first)
+        self._unrecorded = UnrecordedProjects(self._worker, self._transfers, transfer, book)
+        self._turn = SandboxTurn(self._sandbox, self._received, self._transfers, self._book, self._options, self._unrecorded)
 
     def run(self) -> PairResult:
         """Do it. What fails is in the result; only Cancelled is raised."""
@@ -81,9 +82,11 @@ class PairRun:
         for side in (self._sandbox, self._worker):
             side.end([project for project in projects if project not in pending], Action.NOTHING)
         try:
-            failure = self._with_sandbox_prepared(self._ready(pending))
+            pending = self._ready(pending)
+            self._unrecorded.looking()
+            failure = self._with_sandbox_prepared(pending)
         finally:
-            self._look_first.looked()
+            self._unrecorded.looked()
         return self._result() if failure is None else self.failed(failure)
 
     def failed(self, failure: DeploymentError) -> PairResult:
@@ -118,12 +121,12 @@ class PairRun:
                     worker = self._take_worker(stack, pending)
                     if worker is not None:
                         pending = [*self._decided_again(pending), *self._found(worker)]
-                    pending = self._receive_what_is_there(worker, pending)
+                    pending = self._receive_unrecorded(worker, pending)
                     self._rounds(worker, pending, prepared)
                 return None
             except Cancelled:
                 raise
-            except NeedsAll as error:  # not counted: each time at least one project fewer is looked at first
+            except FullCopyNeeded as error:  # not counted: each time at least one project fewer is looked at first
                 tries += 1
                 self._worker.tell("", "is released until its packs are ready", error.message)
                 pending = self._start_over(pending)
@@ -144,23 +147,23 @@ class PairRun:
                 self._sandbox.reopen(project)
         return self._ready(pending)
 
-    def _receive_what_is_there(self, worker: HeldVolume | None, pending: list[Project]) -> list[Project]:
-        """Receive first what may be there already. Raises NeedsAll where it is not: the worker's volume is free while all is made ready."""
-        first = self._look_first.among(pending)
+    def _receive_unrecorded(self, worker: HeldVolume | None, pending: list[Project]) -> list[Project]:
+        """Receive first what may be there already. Raises FullCopyNeeded where it is not: the worker's volume is free while all is made ready."""
+        first = self._unrecorded.of(pending)
         if worker is None:
-            self._look_first.end()
+            self._unrecorded.clear()
             return [*(project for project in pending if project not in first), *self._ready(first)]
         deadline = Deadline(self._options.timeout, f"volume {self._worker.volume}", self._stop)
-        needs_all: NeedsAll | None = None
+        needed: FullCopyNeeded | None = None
         try:
             for project in first:
                 try:
                     self._receive_on_worker(worker, project, deadline)
-                except NeedsAll as error:
-                    needs_all = error
-            self._look_first.looked()
-            if needs_all is not None:
-                raise needs_all
+                except FullCopyNeeded as error:
+                    needed = error
+            self._unrecorded.looked()
+            if needed is not None:
+                raise needed
         except DeploymentError:
             self._clean_worker()
             raise
@@ -218,7 +221,7 @@ class PairRun:
         return any(side.steps[name].action is not Action.NOTHING for side in (self._sandbox, self._worker))
 
     def _ready(self, pending: Sequence[Project]) -> list[Project]:
-        """Have all that is slow done before a volume is taken, and see that each has room; the projects that go on."""
+        """Make the transfers ready, but of projects that are looked for first, and see that each has room; return the projects that go on."""
         if not pending:
             return []
         with ThreadPoolExecutor(min(_READY_AT_ONCE, len(pending)), "ready") as executor:
@@ -231,7 +234,7 @@ class PairRun:
         deadline = Deadline(self._options.timeout, f"making {project.name} ready", self._stop)
         try:
             self._book.renew_if_stale(project)
-            if not self._look_first.decide(project, deadline):
+            if not self._unrecorded.check(project, deadline):
                 for side in (self._worker, self._sandbox):
                     self._ready_for(side, project, deadline)
         except Cancelled:
@@ -257,7 +260,7 @@ class PairRun:
     def _may_need_all(self, side: VolumeSide, project: Project) -> bool:
         """Whether a volume may have nothing of a project, or nothing that is of use."""
         doubted = self._options.verify or side.damaged(project) or not side.knows(project)
-        return doubted and side.steps[project.name].action in _FIRST
+        return doubted and side.steps[project.name].action in _FILLING_ACTIONS
 
     def _take_worker(self, stack: ExitStack, pending: Sequence[Project]) -> HeldVolume | None:
         """The worker's volume, for the whole of the pair; None where it cannot be had: its sandbox is filled all the same."""
@@ -281,15 +284,13 @@ class PairRun:
             # From here on: the sandbox's volume waits for neither of the two any more. The worker's filler lasts for both times.
             deadline = Deadline(self._options.timeout, f"volume {self._sandbox.volume}", self._stop)
             while True:
-                first = self._look_first.among(pending)
                 later = self._turn.take(pending, deadline)
                 for project in pending:
                     if project not in later:
                         self._finish_worker(project)
                 if not later:
                     return
-                if any(project in later and project not in self._look_first for project in first):
-                    raise NeedsAll("Its sandbox's volume needs more than it has.")  # a seed may need the quota that the worker's filler takes
+                self._require_full_copies(later)
                 deadline.sleep(_TURN_PAUSE)
                 if worker is not None:
                     self._require_there(worker)
@@ -330,7 +331,7 @@ class PairRun:
         side, done = self._worker, self._received.get(project.name)
         if not side.open(project) or (done is not None and done.work.snapshot == self._book.current(project)):
             return
-        transfer = self._look_first.transfer_for(project) or self._transfers.get((side.volume, project.name), AS_IT_IS)
+        transfer = self._unrecorded.transfer_for(project) or self._transfers.get((side.volume, project.name), AS_IT_IS)
         for attempt in range(self._options.tries):
             try:
                 self._received[project.name] = self._book.with_current(
@@ -339,8 +340,8 @@ class PairRun:
                 return
             except Cancelled:
                 raise
-            except NeedsAll:
-                self._look_first.needs_all(project)
+            except FullCopyNeeded:
+                self._unrecorded.read_in_full(project)
                 raise
             except PlaceLost as error:
                 self._require_there(worker)
@@ -357,14 +358,19 @@ class PairRun:
                 self._unlisted.discard(project.name)
                 return
             except DeploymentError as error:
-                if project in self._look_first:  # the planned way needs less of the filler, or does not read what is broken there
-                    self._look_first.needs_all(project)
-                    raise NeedsAll(error.message, error.remedy) from error
+                if project in self._unrecorded:  # the planned way needs less of the filler, or does not read what is broken there
+                    self._unrecorded.read_in_full(project)
+                    self._clean_received(worker, project)
+                    raise FullCopyNeeded(error.message, error.remedy) from error
                 self._failed_on_worker(worker, project, error, deadline)
                 if not transfer.resumes and project.name not in self._received:
-                    repository = repository_on(worker, project.name, self._options.leftovers_age)
-                    side.clean(project, repository, Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
+                    self._clean_received(worker, project)
                 return
+
+    def _clean_received(self, worker: HeldVolume, project: Project) -> None:
+        """Remove what was received of a project in vain."""
+        repository = repository_on(worker, project.name, self._options.leftovers_age)
+        self._worker.clean(project, repository, Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
 
     def _failed_on_worker(self, worker: HeldVolume, project: Project, error: DeploymentError, deadline: Deadline) -> None:
         """The worker's volume does not get it; its sandbox's does not wait for that, and has what is there brought all the same."""
@@ -406,6 +412,15 @@ class PairRun:
         suspect = project.name in self._turn.suspects
         work = work_on(side, project, snapshot, transfer, self._options, suspect, self._telling(project))
         return receive(worker, side.volume, work, None, deadline)
+
+    def _require_full_copies(self, later: Sequence[Project]) -> None:
+        """Raises FullCopyNeeded where the sandbox's volume does: a seed may need the quota that the worker's filler takes."""
+        needed = [project for project in later if project.name in self._turn.full_copies]
+        self._turn.full_copies.clear()
+        for project in needed:
+            self._unrecorded.read_in_full(project)
+        if needed:
+            raise FullCopyNeeded(f"Its sandbox's volume needs a full copy of {', '.join(project.name for project in needed)}.")
 
     def _finish_worker(self, project: Project) -> None:
         side, received = self._worker, self._received.get(project.name)

@@ -114,7 +114,7 @@ class Outlook:
 
 VOLUMES_OF_A_PAIR = 2
 """A pair holds both of its volumes while its sandbox is filled."""
-NOT_WORTH_A_SEED = 16_000_000
+MAX_BYTES_BY_GIT = 16_000_000
 """Bytes up to which a seed pod costs one pair more time than it saves."""
 
 
@@ -130,7 +130,7 @@ def choose_method(project: Project, held: Held | None, outlook: Outlook) -> tupl
         return Method.GIT, "git, as only the difference is fetched"
     if held is not None:
         return Method.SEED, "seed, which kept the earlier snapshot"
-    if outlook.volumes <= VOLUMES_OF_A_PAIR and 0 < outlook.size <= NOT_WORTH_A_SEED:
+    if outlook.volumes <= VOLUMES_OF_A_PAIR and 0 < outlook.size <= MAX_BYTES_BY_GIT:
         return Method.GIT, "git, as it is small"
     if outlook.volumes <= VOLUMES_OF_A_PAIR:
         return Method.SEED, "seed, so that nothing is indexed while a volume is held"

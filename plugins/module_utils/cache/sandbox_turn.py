@@ -13,10 +13,10 @@ from pathlib import Path
 
 from ..deadline import Deadline
 from ..errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
+from .batches import BatchFailed, work_in_batches
 from .bring_back import bring_back
 from .fill import Received, Tell, Work, finish, including, receive, repository_on
 from .keeper import HeldVolume, VolumeSkipped
-from .look_first import LookFirst
 from .model import Method, Project, Snapshot, Volume
 from .objects import bring_missing
 from .packs import Contents, Damaged
@@ -26,15 +26,15 @@ from .results import ProjectResult
 from .side import VolumeSide
 from .snapshots import SnapshotBook, SnapshotStale
 from .space import NoSpace
-from .together import NotTogether, work_together
-from .transfer import AsItIs, Transfer
+from .transfer import AsItIs, FullCopyNeeded, Transfer
 from .transfer.from_worker import FromWorker
-from .transfer.what_is_there import NeedsAll, UseWhatIsThere
+from .transfer.missing_only import MissingOnly
+from .unrecorded import UnrecordedProjects
 
 RELEASE_RESERVE = 5.0
 """Seconds of the longest hold that are kept for ending the work and deleting the pod."""
-SMALL_PROJECT = 32 * 1024 * 1024
-"""Bytes of a project that is worked on together with others: each step then takes little memory, and less than a second or two."""
+MAX_BATCHED_BYTES = 32 * 1024 * 1024
+"""Size of the largest project that is filled in a batch with others: a step of it takes little memory, and two seconds at the most."""
 AS_IT_IS = AsItIs()
 
 
@@ -72,19 +72,21 @@ class SandboxTurn:
         transfers: Mapping[tuple[Volume, str], Transfer],
         book: SnapshotBook,
         options: Options,
-        look_first: LookFirst,
+        unrecorded: UnrecordedProjects,
     ) -> None:
         self._side = side
         self._received = received
         self._transfers = transfers
         self._book = book
         self._options = options
-        self._look_first = look_first
+        self._unrecorded = unrecorded
         self._scratch = options.scratch / f"from-{side.volume.namespace}.{side.volume.claim}"
         self._lost: Counter[str] = Counter()
         self._brought: dict[Path, float] = {}
         self._proofs: dict[str, tuple[Received | None, Contents]] = {}
-        self._apart = False
+        self._one_by_one = False
+        self.full_copies: set[str] = set()
+        """Names of projects of which a full copy is needed here after all; whoever has it made ready removes them."""
         self.suspects: set[str] = set()
         """Names of projects that were not whole here with all that the worker has: each side is looked at in whole before the next turn."""
 
@@ -148,12 +150,12 @@ class SandboxTurn:
         """What brings the project here; what the worker has fetched from upstream is not fetched again."""
         transfer = self._transfers.get((self._side.volume, project.name), AS_IT_IS)
         worker = self._received.get(project.name)
-        looked_first = project in self._look_first
+        looked_first = project in self._unrecorded
         if worker is None or (transfer.method is not Method.GIT and not looked_first) or worker.work.snapshot != self._book.current(project):
-            return UseWhatIsThere(transfer) if looked_first else transfer
+            return MissingOnly(transfer) if looked_first else transfer
         if not self._lacked_the_same(project, worker):  # what the worker has received is not what is lacking here, which comes by itself
             return AS_IT_IS
-        relay = FromWorker(worker.side, self._scratch / project.name, self._brought, refuse_empty=transfer.method is not Method.GIT)
+        relay = FromWorker(worker.side, self._scratch / project.name, self._brought, needs_entry=transfer.method is not Method.GIT)
         size = relay.prepare(worker.snapshot, deadline, first=True)
         # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
         if relay.seconds > self._options.max_hold - RELEASE_RESERVE:
@@ -176,22 +178,22 @@ class SandboxTurn:
         """Bring small projects together, then one after the other; those for a later turn. Raises TooLong where the volume is to blame, which
         took so long to attach."""
         small = [project for project in needed if self._small(project)]
-        small = small if len(small) > 1 and not self._apart else []
+        small = small if len(small) > 1 and not self._one_by_one else []
         large = [project for project in needed if project not in small]
-        later, goes_on = self._fill_together(held, small, chosen, limit, attach) if small else ([], True)
+        later, goes_on = self._fill_in_batches(held, small, chosen, limit, attach) if small else ([], True)
         if not goes_on:
             return [*later, *large]
         for number, project in enumerate(large):
             transfer = chosen[project.name]
             try:
-                if not self._settled(held, project, transfer, limit):
+                if not self._try_fill(held, project, transfer, limit):
                     later.append(project)
             except Interrupted as error:
                 self._side.tell("", "is given back", error.message)
                 return [*later, *large[number:]]
             except DeadlineExceeded as error:
-                planned = transfer is self._transfers.get((self._side.volume, project.name), AS_IT_IS)
-                if number == 0 and not small and not transfer.resumes and planned:
+                another_way = project.name in self.full_copies
+                if number == 0 and not small and not transfer.resumes and not another_way:
                     self._require_time(limit, attach, error)
                     self._side.end([project], Action.FAILED, self._too_long(project, error))
                     return [*later, *large[1:]]
@@ -208,56 +210,57 @@ class SandboxTurn:
             return False
         there = None if record is None else record.projects.get(project.name)
         sizes = (worker.side.entry.bytes, worker.side.incoming.bytes, 0 if there is None else there.bytes)
-        return max(sizes) <= SMALL_PROJECT
+        return max(sizes) <= MAX_BATCHED_BYTES
 
-    def _fill_together(
+    def _fill_in_batches(
         self, held: HeldVolume, small: Sequence[Project], chosen: Mapping[str, Transfer], limit: Deadline, attach: float
     ) -> tuple[list[Project], bool]:
-        """Bring several projects at once; those for a later turn, and whether this one goes on."""
-        ends: list[tuple[Project, DeploymentError]] = []
+        """Bring several projects at once; return those for a later turn, and whether this turn continues."""
+        errors: list[DeploymentError] = []
         settled: dict[str, bool] = {}
 
         def work(seen: HeldVolume, project: Project) -> None:
-            if ends:
+            if errors:
                 return
             try:
-                settled[project.name] = self._settled(seen, project, chosen[project.name], limit)
-            except (Cancelled, DeadlineExceeded, NotTogether, PlaceLost) as error:
-                ends.append((project, error))
+                settled[project.name] = self._try_fill(seen, project, chosen[project.name], limit)
+            except (Cancelled, DeadlineExceeded, BatchFailed, PlaceLost) as error:
+                errors.append(error)
 
-        work_together(held, small, limit, work)
-        for _project, error in ends:
+        work_in_batches(held, small, limit, work)
+        for error in errors:
             if isinstance(error, Cancelled):
                 raise error
         later = [project for project in small if not settled.get(project.name)]
-        first = ends[0][1] if ends else None
-        if any(isinstance(error, (PlaceLost, NotTogether)) for _project, error in ends):  # several at once may be too much for the place
-            self._apart = True
-            self._side.tell("", "takes its projects one by one in the next turn", ends[0][1].message)
+        first = errors[0] if errors else None
+        too_much: DeploymentError | None = next((error for error in errors if isinstance(error, (PlaceLost, BatchFailed))), None)
         if isinstance(first, Interrupted):
             self._side.tell("", "is given back", first.message)
-        elif isinstance(first, DeadlineExceeded) and not any(settled.values()):
+        elif too_much is None and isinstance(first, DeadlineExceeded) and not any(settled.values()):
             if not any(chosen[project.name].resumes for project in small):
                 self._require_time(limit, attach, first)
-            self._apart = True  # which of them takes so long is seen then
+            too_much = first  # which of them takes so long is seen then
+        if too_much is not None:
+            self._one_by_one = True
+            self._side.tell("", "takes its projects one by one in the next turn", too_much.message)
         return later, first is None
 
-    def _settled(self, held: HeldVolume, project: Project, transfer: Transfer, limit: Deadline) -> bool:
-        """Fill one project; return whether it needs no later turn. Raises what ends this turn for all: Cancelled, DeadlineExceeded, NotTogether,
+    def _try_fill(self, held: HeldVolume, project: Project, transfer: Transfer, limit: Deadline) -> bool:
+        """Fill one project; return whether it needs no later turn. Raises what ends this turn for all: Cancelled, DeadlineExceeded, BatchFailed,
         PlaceLost."""
         try:
             self._fill_one(held, project, transfer, limit)
-        except (Cancelled, Interrupted, NotTogether, PlaceLost):
+        except (Cancelled, Interrupted, BatchFailed, PlaceLost):
             raise
         except DeadlineExceeded as error:
-            if project not in self._look_first:
+            if project not in self._unrecorded:
                 raise
-            self._needs_all(project, error)  # the planned way goes on in a later turn, or needs less time here
+            self._needs_full_copy(project, error)  # the planned way goes on in a later turn, or needs less time here
             raise
         except SnapshotStale:
             return False
-        except NeedsAll as error:
-            self._needs_all(project, error)
+        except FullCopyNeeded as error:
+            self._needs_full_copy(project, error)
             return False
         except Damaged as error:
             self._side.suspect(project)
@@ -271,8 +274,8 @@ class SandboxTurn:
             self._failed(held, project, error, limit)
         return True
 
-    def _needs_all(self, project: Project, error: DeploymentError) -> None:
-        self._look_first.needs_all(project)
+    def _needs_full_copy(self, project: Project, error: DeploymentError) -> None:
+        self.full_copies.add(project.name)
         self._side.tell(project.name, "waits for a later turn, until its packs are ready", error.message)
 
     def _require_time(self, limit: Deadline, attach: float, error: DeadlineExceeded) -> None:
@@ -315,7 +318,7 @@ class SandboxTurn:
 
         try:
             self._book.once_with_current(project, bring)
-        except (Cancelled, SnapshotStale, NeedsAll, NotTogether, DeadlineExceeded, PlaceLost, Damaged, NoSpace):
+        except (Cancelled, SnapshotStale, FullCopyNeeded, BatchFailed, DeadlineExceeded, PlaceLost, Damaged, NoSpace):
             raise  # where there is no room for the snapshot, there is none for what the worker has received of it
         except DeploymentError:
             if worker is not None and self._side.steps[project.name].listed:
@@ -331,7 +334,7 @@ class SandboxTurn:
             brought, lost = bring_back(mine.side, worker.side, self._options.scratch, limit)
             worker = replace(worker, side=brought, current=False, lost=lost)
             self._received[project.name] = worker
-            mine = replace(mine, side=bring_missing(brought, mine.side, None if work.verify else work.recorded, work.scratch, limit))
+            mine = replace(mine, side=bring_missing(brought, mine.side, work.trusted_record, work.scratch, limit))
         if worker is not None and worker.work.snapshot is None and not worker.side.entry.whole:
             whole = worker.side
             whole.repository.prove(whole.entry, whole.incoming, worker.snapshot, limit)

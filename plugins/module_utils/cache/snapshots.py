@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from ..errors import DeploymentError
 from .fetch_errors import SnapshotGone
-from .first_looks import FirstLooks
+from .full_reads import FullReads
 from .model import Project, Snapshot
 
 T = TypeVar("T")
@@ -25,7 +25,7 @@ class SnapshotStale(DeploymentError):
 
 
 class SnapshotBook:
-    """Which snapshot of each project the run works with, and for which of them it is read in full. Safe for threads."""
+    """Which snapshot of each project the run works with. Safe for threads. ``full_reads`` goes with it to every pair."""
 
     def __init__(self, snapshots: Mapping[str, Snapshot], read: Callable[[Project], Snapshot]) -> None:
         self._snapshots = dict(snapshots)
@@ -34,7 +34,7 @@ class SnapshotBook:
         self._lock = threading.Lock()
         self._reading = threading.Lock()
         self._renewals = 0
-        self.first_looks = FirstLooks()
+        self.full_reads = FullReads()
 
     def current(self, project: Project) -> Snapshot | None:
         """The snapshot to work with now; None for a project that nobody lists."""

@@ -90,16 +90,16 @@ def guest(
         with visit.shell:
             yield visit
     finally:
-        visit.left = _leave(visit, _apart(client, pod.namespace, pod.name, pod.uid, container, threading.Event()))
+        visit.left = _leave(visit, _one_by_one(client, pod.namespace, pod.name, pod.uid, container, threading.Event()))
 
 
 def end_visit(client: Client, namespace: str, pod: str, uid: str, container: str, name: str, deadline: Deadline) -> None:
     """End all that a run which is no more has left in a container. Raises ClusterError where it may go on."""
     with suppress(PodLost):
-        _remove(_apart(client, namespace, pod, uid, container, deadline.stop), _directories(name), deadline)
+        _remove(_one_by_one(client, namespace, pod, uid, container, deadline.stop), _directories(name), deadline)
 
 
-def _apart(client: Client, namespace: str, pod: str, uid: str, container: str, stop: threading.Event) -> PodShell:
+def _one_by_one(client: Client, namespace: str, pod: str, uid: str, container: str, stop: threading.Event) -> PodShell:
     """A shell for cleaning up: what is ours is ended there whoever has the lock by now."""
     return PodShell(
         client,

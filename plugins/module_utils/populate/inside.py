@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 
 from ..cache.results import Lock
+from ..cache.scripts.tidy import TAG, UNLOCKED
 from ..cluster.claim_lock import Busy, ClaimLock, Holder
 from ..cluster.client import Client
 from ..cluster.guest import Guest, guest
@@ -76,7 +77,8 @@ def inside(
         ):
             memory, cpus = _limits(pod, mine.container)
             ours = LABEL in pod.labels
-            held = Held(visit.shell, root, f"{visit.scratch}/work", memory, cpus, True, f"@{mine.by['run']}", started, guest=not ours)
+            tag = f"{UNLOCKED if lock is None else TAG}{mine.by['run']}"
+            held = Held(visit.shell, root, f"{visit.scratch}/work", memory, cpus, True, tag, started, guest=not ours)
             held.volumes = frozenset(mounts_of(pod, mine.container))
             yield held
     finally:

@@ -16,7 +16,6 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache import pair
 from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Entry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import SnapshotGone
-from ansible_collections.packit.deployment.plugins.module_utils.cache.look_first import LookFirst
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
@@ -29,6 +28,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.side impor
 from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.unrecorded import UnrecordedProjects
 from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
@@ -167,7 +167,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
 
             book = SnapshotBook(snapshots, read_again)
             for project in projects:
-                book.first_looks.looked(project, in_full=True)  # these tests are of what comes after the look
+                book.full_reads.report(project, in_full=True)  # these tests are of what comes after the look
             result = PairRun(plan.pairs[0], keeper, book, lambda _step: transfer, options, told.append, threading.Event()).run()
             return result, keeper, transfer, told
 
@@ -268,8 +268,8 @@ def test_sandboxes_of_one_name_in_two_namespaces_have_their_packs_apart(tmp_path
     sides = [VolumeSide(Volume(namespace, "claim", Role.SANDBOX), (), LocalKeeper(tmp_path), lambda _: None) for namespace in ("a", "b")]
     options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=tmp_path)
     book = SnapshotBook({}, lambda _: pytest.fail("nothing is read"))
-    look_first = LookFirst(sides[0], {}, lambda _: pytest.fail("nothing is brought"), book)
-    turns = [SandboxTurn(side, {}, {}, book, options, look_first) for side in sides]
+    unrecorded = UnrecordedProjects(sides[0], {}, lambda _: pytest.fail("nothing is brought"), book)
+    turns = [SandboxTurn(side, {}, {}, book, options, unrecorded) for side in sides]
     assert turns[0]._scratch != turns[1]._scratch
 
 

@@ -83,7 +83,7 @@ def place(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Pl
 def test_the_claim_at_a_path_is_locked_for_as_long_as_the_work_lasts(place: Place) -> None:
     with place.work() as held:
         assert place.holder is not None and (place.holder.pod, place.holder.container) == ("worker", "main")
-        assert (held.root, held.tag) == ("/cache", f"@{place.holder.by['run']}")
+        assert (held.root, held.tag) == ("/cache", f"%{place.holder.by['run']}")
     assert (place.holder, held.warnings) == (None, ())
 
 
@@ -119,7 +119,7 @@ def test_without_the_right_to_lock_it_goes_on_and_says_so(place: Place) -> None:
 
     place.client.patch = patch
     with place.work() as held:
-        pass
+        assert held.tag.startswith("%unlocked-")
     assert held.warnings == (
         "Nothing keeps another run from working on claim claim at the same time, as it could not be locked: "
         "You may not patch PersistentVolumeClaim ns/claim. Ask for the right.",

@@ -9,6 +9,7 @@ decided in Python.
 
 from __future__ import annotations
 
+from .batch import BATCH, NO_RESULT_CODES, OUTPUT_MOST, PARALLEL, TIMED_OUT
 from .look import ABSENT_REFS, ANSWER_MOST, CLEAN, CONFIG_MOST, INSPECT, LOCKS, REF_BUCKETS, REFS_MOST, TAKE, VIEW
 from .mend import COMMON, DROP_LOOSE, DROP_PACKS, GOOD_OBJECTS, LOST, NAMES, SALVAGE
 from .objects import (
@@ -31,11 +32,11 @@ from .places import CHANGED, OPEN
 from .publish import BRIDGE, CHANGE_REFS, HEAD, LOCKING, MOVE_PACKS, PUBLISH_NEW, REMOVE, SETTINGS
 from .repair import REPAIR
 from .tidy import LEFT, WORK
-from .together import NOT_ITS_OWN_END, OUTPUT_MOST, SIDE_BY_SIDE, TOGETHER, TOOK_TOO_LONG
 
 __all__ = [
     "ABSENT_REFS",
     "ANSWER_MOST",
+    "BATCH",
     "BRIDGE",
     "CHANGED",
     "CHANGE_REFS",
@@ -61,10 +62,11 @@ __all__ = [
     "MISSING",
     "MOVE_PACKS",
     "NAMES",
-    "NOT_ITS_OWN_END",
+    "NO_RESULT_CODES",
     "OPEN",
     "OUTPUT_MOST",
     "PACK_SINGLE",
+    "PARALLEL",
     "PUBLISH_NEW",
     "QUARANTINE",
     "QUARANTINED",
@@ -76,11 +78,9 @@ __all__ = [
     "SALVAGE",
     "SEND",
     "SETTINGS",
-    "SIDE_BY_SIDE",
     "SUMS",
     "TAKE",
-    "TOGETHER",
-    "TOOK_TOO_LONG",
+    "TIMED_OUT",
     "VIEW",
     "WORK",
     "argv",

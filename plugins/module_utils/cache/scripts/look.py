@@ -270,7 +270,8 @@ locks=$old  # packed-refs.new is what git writes under packed-refs.lock: where i
 ended() { case $1 in CHANGED | 12[67] | 1[3-9]?) exit "$1" ;; esac }
 clean_entry "$@"  # first: with the slot goes the mark of whose locks they are
 ended $?
-clear_dead "${4#"$2"}"
+tag=${4#"$2"}
+clear_other_runs "$tag"
 ended $?
 [ -d ./WORK ] && [ -x ./WORK ] || exit 0
 (
@@ -284,7 +285,6 @@ ended $?
     else
         away "./$4"
     fi
-    tag=${4#"$2"}
     for d in ./* ./.[!.]* ./..?*; do
         of=${d#./} of=${of%"$tag"}
         if [ "$d" != "./$4" ] && { [ "$d" != "./$of$tag" ] || [ ! -d "${7%/*}/$of" ]; }; then

@@ -264,7 +264,12 @@ for d; do
         if [ "$which" != all ]; then
             PAIR
             if grep -qxF -e "$pair" "$out.these"; then [ "$which" = these ]; else [ "$which" = others ]; fi || continue
-            [ "$which" != these ] || [ "$(sum_body "$i")" = "${pair#* }" ] || continue
+            if [ "$which" = these ]; then  # read once: between two readings it may become another one
+                body "$i" "$size" >"$out.index" || exit 3
+                i=$out.index
+                PAIR
+                grep -qxF -e "$pair" "$out.these" && [ "$(sum_body "$i")" = "${pair#* }" ] || continue
+            fi
         fi
         listed "$i" >"$out.one" || { [ $? = 128 ] && continue; exit 4; }
         cut -d' ' -f2 "$out.one" >>"$out.raw"

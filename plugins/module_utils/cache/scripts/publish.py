@@ -233,7 +233,7 @@ root=$1
 cd -P -- "$root" || exit 3
 TIDY
 clear_work
-clear_dead "${3#"$2"}" || exit $?
+clear_other_runs "${3#"$2"}" || exit $?
 clear_slot "$3"
 if there "./$2"; then
     [ -L "./$2" ] || open_up "./$2" -maxdepth 0

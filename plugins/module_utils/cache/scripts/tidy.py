@@ -11,18 +11,24 @@ WORK = ".packit-deployment#work"
 """Our directory at the root of a volume while we work. `#` starts a URL's fragment, so no project can have this name."""
 LEFT = ".packit-deployment#left"
 """Prefix of what could not be deleted at the volume's root, and was renamed. Its old name, owner and time follow."""
+TAG = "%"
+"""Before a run's id, in the name of a slot of a run that works inside another's pod. It is in no project's name."""
+UNLOCKED = "%unlocked-"
+"""The same, of a run that has no lock on the claim: others may be at work, and it may be beside others."""
 
 STAMPED = r"-printf '%f %i %s %C@\0'"
 """find's words for what tells whether a pack's file is the one that was looked at."""
 
-# All are given names in the working directory, as ``places`` wants it; the last two are called in the volume's root.
+# All are given names in the working directory, as ``places`` wants it; the last four are called in the volume's root.
 #
 # open_up PATH [find's words]: make our own files below PATH readable and writable. Root needs no such thing.
 # there PATH: whether something is there, a dangling link too.
 # aside PATH PREFIX: rename to PREFIX#name#uid.time.pid.
 # away PATH: delete; if that fails, rename to `left#…` in the same directory. Fails if it is still there.
 # clear_work: make the work directory ours: rename one of another uid, remove a link, delete what earlier runs left. Follows no link.
-# clear_dead TAG: delete what runs with another tag than ours left in the work directory. They are dead, as the lock on the claim is ours.
+# clear_slot NAME: delete the slot NAME of the work directory, and the work directory with it if nothing else is in it.
+# clear_other_runs TAG: delete what runs with another tag than TAG left in the work directory; without TAG, of all. They have ended, as the lock on
+# the claim is ours: who has none deletes nothing, and has a tag that is not meant here. No name ends in `#`, so without TAG nothing is kept.
 # tell_left NAME: for each leftover of NAME (or `*`) print `left`, uid and mode.
 TIDY = (
     PLACES
@@ -63,16 +69,16 @@ clear_work() {
     )
     return 0
 }
-# the slot $1 of the work directory goes, and the work directory with it if nothing else is in it.
 clear_slot() {
     if [ ! -d ./WORK ] || [ -L ./WORK ]; then return 0; fi
     (into WORK && away "./$1") || return
     rmdir ./WORK 2>/dev/null
     return 0
 }
-clear_dead() {
+clear_other_runs() {
+    case $1 in UNLOCKED*) return 0 ;; esac
     if [ ! -d ./WORK ] || [ -L ./WORK ] || [ ! -x ./WORK ]; then return 0; fi
-    (into WORK; find . -mindepth 1 -maxdepth 1 -name '*@RUN' ! -name "*${1:-#}" -exec rm -rf -- {} + 2>/dev/null; exit 0)
+    (into WORK; find . -mindepth 1 -maxdepth 1 -name '*TAGRUN' ! -name "*${1:-#}" -exec rm -rf -- {} + 2>/dev/null; exit 0)
 }
 tell_left() {
     for d in ./LEFT#$1#* ./WORK/left#$1#*; do
@@ -84,4 +90,6 @@ tell_left() {
 """.replace("WORK", WORK)
     .replace("LEFT", LEFT)
     .replace("RUN", "[0-9a-f]" * 12)
+    .replace("UNLOCKED", f"'{UNLOCKED}'")
+    .replace("TAG[", f"{TAG}[")
 )

@@ -8,10 +8,15 @@ from __future__ import annotations
 from typing import Protocol
 
 from ...deadline import Deadline
+from ...errors import DeploymentError
 from ...shell import Progress
 from ..entry import Entry
 from ..model import Method, Snapshot
 from ..repository import Incoming, Repository
+
+
+class FullCopyNeeded(DeploymentError):
+    """What is missing on a volume cannot be brought alone: a full copy has to be made ready first."""
 
 
 class Transfer(Protocol):

@@ -18,24 +18,24 @@ from ..model import Method, Snapshot
 from ..objects import Side, fetch_file, receive_file
 from ..packs import files_of
 from ..repository import Incoming, Repository
-from .what_is_there import NeedsAll
+from . import FullCopyNeeded
 
 
 class FromWorker:
     """Brings what the worker's quarantine has. What of the worker's other packs is lacking is brought after every transfer.
 
-    ``brought``: the files that are whole on this machine, with the seconds that each took; one for all projects and turns. ``refuse_empty``: raise
-    NeedsAll for a volume that has nothing of the project; there is another way, which is better than to have it wait for all of the worker's packs.
+    ``brought``: the files that are whole on this machine, with the seconds that each took; one for all projects and turns. ``needs_entry``: raise
+    FullCopyNeeded for a volume that has nothing of the project; there is another way, which is better than to have it wait for all of the worker's packs.
     """
 
     method = Method.GIT
     resumes = False
 
-    def __init__(self, worker: Side, scratch: Path, brought: dict[Path, float], refuse_empty: bool = False) -> None:
+    def __init__(self, worker: Side, scratch: Path, brought: dict[Path, float], needs_entry: bool = False) -> None:
         self._worker = worker
         self._scratch = scratch
         self._brought = brought
-        self._refuse_empty = refuse_empty
+        self._needs_entry = needs_entry
 
     @property
     def seconds(self) -> float:
@@ -57,9 +57,9 @@ class FromWorker:
     def receive(
         self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
     ) -> Incoming:
-        """See ``Transfer``. Raises NeedsAll too."""
-        if self._refuse_empty and self._worker.entry.usable and not entry.usable:
-            raise NeedsAll(f"It has nothing of {repository.name}.")
+        """See ``Transfer``. Raises FullCopyNeeded too."""
+        if self._needs_entry and self._worker.entry.usable and not entry.usable:
+            raise FullCopyNeeded(f"It has nothing of {repository.name}.")
         packs = self._worker.incoming.packs if repository.lacks(entry, snapshot, deadline) else ()
         files = files_of(pack.name for pack in packs)
         repository.expect([pack.name for pack in packs], sum((self._scratch / name).stat().st_size for name in files), deadline)

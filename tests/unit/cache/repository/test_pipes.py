@@ -81,6 +81,23 @@ def test_a_damaged_packs_index_is_not_waited_for(there: Repository, entry: Entry
     assert not list(Path(there.pack_directory).iterdir())
 
 
+def test_an_index_that_is_exchanged_after_its_sum_is_not_listed(tmp_path: Path, there: Repository, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = there.inspect(deadline())
+    (index,) = Path(there.path).glob("objects/pack/*.idx")
+    data = index.read_bytes()
+    ids = sorted(line.split()[1] for line in make.git(tmp_path, "show-index", stdin=data).splitlines())
+    last = bytes.fromhex(ids[-1])
+    (tmp_path / "forged").write_bytes(data.replace(last, last[:-1] + bytes([last[-1] ^ 1])))
+    program = tmp_path / "bin/sha1sum"
+    program.parent.mkdir()
+    program.write_text(f'#!/bin/sh\n{shutil.which("sha1sum")} "$@"\ncp {tmp_path}/forged {index}.new && mv -f {index}.new {index}\n')
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    there.list_ids(found, None, deadline(), "these", frozenset({f"{data[-40:-20].hex()} {data[-20:].hex()}"}))
+    assert Path(there.ids_file).read_text().split() == ids
+    assert index.read_bytes() != data
+
+
 def test_a_ref_that_is_planted_after_the_look_is_not_waited_for(tmp_path: Path, there: Repository) -> None:
     upstream = shutil.copytree(there.path, tmp_path / "upstream/one.git")
     new = make.commit(upstream, "main", 3)

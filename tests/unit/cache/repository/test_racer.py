@@ -111,7 +111,7 @@ class Asleep(LocalShell):
         raise DeadlineExceeded("a step took longer than 60 seconds")
 
 
-def test_a_step_in_which_it_was_the_run_that_stood_still_is_a_lost_place() -> None:
+def test_a_run_that_was_stopped_in_a_step_and_lost_its_place_is_told_so() -> None:
     """It was stopped, and its place was another run's when it went on."""
     with pytest.raises(PlaceLost, match="somebody else"):
         run_step(Asleep(), ("git", "version"), deadline(), 0)

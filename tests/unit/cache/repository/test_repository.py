@@ -410,22 +410,35 @@ def test_what_a_dead_run_left_that_worked_in_anothers_pod_goes_at_once(
     """Whoever has the lock on the claim is alone. What a later run goes on with stays until it is old."""
     filled(tmp_path)
     work = tmp_path / "sandbox/.packit-deployment#work"
-    for name in ("one@0123456789ab", "two@ba9876543210", "three"):
+    for name in ("one%0123456789ab", "two%ba9876543210", "three"):
         (work / name / "objects/pack").mkdir(parents=True)
     make.commit(upstream.root / "one.git", "main", 1)
     act(tmp_path, upstream.url("one.git"))
     assert [path.name for path in work.iterdir()] == ["three"]
 
 
+def test_what_may_be_alive_stays(tmp_path: Path) -> None:
+    """A task without a lock on the claim may be at work, and a project's name may look like a run's."""
+    (tmp_path / "root").mkdir()
+    work, names = tmp_path / "root/.packit-deployment#work", {"two@0123456789ab", "two%unlocked-0123456789ab"}
+    for name in names:
+        (work / name / "objects/pack").mkdir(parents=True)
+    for tag in ("", "%ba9876543210"):
+        Repository(LocalShell(), str(tmp_path / "root"), "one", str(tmp_path / "scratch"), Limits(), tag=tag).take(deadline())
+    (work / "two%0123456789ab").mkdir()
+    Repository(LocalShell(), str(tmp_path / "root"), "one", str(tmp_path / "scratch"), Limits(), tag="%unlocked-ba9876543210").take(deadline())
+    assert {path.name for path in work.iterdir()} == {*names, "two%0123456789ab"}
+
+
 def test_what_this_run_received_of_other_projects_in_anothers_pod_stays(tmp_path: Path) -> None:
     (tmp_path / "root").mkdir()
     work = tmp_path / "root/.packit-deployment#work"
-    for name in ("one@0123456789ab", "two@0123456789ab"):
+    for name in ("one%0123456789ab", "two%0123456789ab"):
         (work / name / "objects/pack").mkdir(parents=True)
-    mine = Repository(LocalShell(), str(tmp_path / "root"), "one", str(tmp_path / "scratch"), Limits(), tag="@0123456789ab")
+    mine = Repository(LocalShell(), str(tmp_path / "root"), "one", str(tmp_path / "scratch"), Limits(), tag="%0123456789ab")
     mine.take(deadline())
     mine.remove(deadline())
-    assert [path.name for path in work.iterdir()] == ["two@0123456789ab"]
+    assert [path.name for path in work.iterdir()] == ["two%0123456789ab"]
 
 
 def test_nor_does_it_when_the_run_that_removes_it_is_killed_as_well(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,9 +1,9 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Runs what several projects need in one place as one job: a job costs a held volume a way there and back, and an agent's processes.
+"""Runs the commands of several projects as one job, because each job costs a way there and back while the volume is held.
 
-The projects go through the same stages, so what they ask of the place is mostly the same at the same time.
+The projects go through the same stages, so they mostly want the same at the same time.
 """
 
 from __future__ import annotations
@@ -29,14 +29,14 @@ from .results import Lock
 T = TypeVar("T")
 
 
-class NotTogether(DeploymentError):
-    """What several projects wanted was not run to its own end: it says nothing of them. Each is to be tried alone."""
+class BatchFailed(DeploymentError):
+    """A batch, or a process in it, was killed or could not start. That says nothing of the projects, so each is tried alone."""
 
 
-MOST = 8
-"""Projects that are worked on at once, a thread each. All their answers are one answer of the place."""
-PATIENCE = 2.0
-"""Seconds that a batch waits for projects that are busy elsewhere, with the seed or the API."""
+PROJECTS_AT_ONCE = 8
+"""Projects that are worked on at once, a thread each."""
+BATCH_WAIT_SECONDS = 2.0
+"""Seconds for which a batch waits for projects that are busy elsewhere, with the seed or the API."""
 _LOOK_EVERY = 0.5
 """Seconds between two looks at the deadline."""
 _WORDS_MOST = 512 * 1024
@@ -44,8 +44,8 @@ _WORDS_MOST = 512 * 1024
 
 
 @dataclass
-class _Asked:
-    """A process that somebody wants run, within ``seconds`` from its own beginning, which are left of the ``allowed`` ones for ``what``.
+class _Request:
+    """A process that a thread wants run, for ``seconds`` from its own start at the most: these are left of the ``allowed`` ones for ``what``.
 
     In the end it is ``completed``, or there is an ``error``.
     """
@@ -66,32 +66,32 @@ class _Asked:
         return self.completed is not None or self.error is not None
 
 
-class Together:
-    """A Shell for ``among`` threads at once, which runs what they ask for in batches: a batch is one job of ``shell``, one process after the
-    other, or a few beside each other where they may (``scripts.SIDE_BY_SIDE``).
+class BatchingShell:
+    """A Shell for several threads that runs their commands in batches. A batch is one job of ``shell``.
 
-    Each process has its own exit code, output and time. ``directory`` is our own, in that place; ``limit`` is the time for all.
+    Its processes run one after the other, or a few at once where they may (``scripts.PARALLEL``). Each has its own exit code, output and
+    time. ``directory`` is our own, in that place; ``limit`` is the time for all; a batch waits ``wait_seconds`` for all ``threads`` to ask.
     """
 
-    def __init__(self, shell: Shell, directory: str, among: int, limit: Deadline, patience: float) -> None:
+    def __init__(self, shell: Shell, directory: str, threads: int, limit: Deadline, wait_seconds: float) -> None:
         self._shell = shell
         self._directory = directory
         self._limit = limit
-        self._patience = patience
+        self._wait_seconds = wait_seconds
         self._changed = threading.Condition()
         self._using = threading.Lock()
-        self._among = among
-        self._asked: list[_Asked] = []
+        self._threads = threads
+        self._requests: list[_Request] = []
 
     @property
     def where(self) -> str:
         """See ``Shell``."""
         return self._shell.where
 
-    def leave(self) -> None:
-        """Stop waiting for one of the threads: it has nothing more to be run."""
+    def thread_done(self) -> None:
+        """Stop waiting for one of the threads, which has nothing more to run."""
         with self._changed:
-            self._among -= 1
+            self._threads -= 1
             self._changed.notify_all()
 
     def run(
@@ -103,14 +103,14 @@ class Together:
         env: Mapping[str, str] | None = None,
         progress: Progress | None = None,
     ) -> Completed:
-        """See ``Shell``. Of what goes together there is no progress."""
-        asked = _Asked(tuple(argv), stdin, env or {}, deadline.left(), deadline.seconds, deadline.what, progress)
-        batch = self._batch(asked)
+        """See ``Shell``. A process in a batch reports no progress."""
+        request = _Request(tuple(argv), stdin, env or {}, deadline.left(), deadline.seconds, deadline.what, progress)
+        batch = self._batch(request)
         if batch:
             self._run(batch)
-        if asked.completed is not None:
-            return asked.completed
-        raise asked.error or AssertionError("who runs a batch gives each of it an end")
+        if request.completed is not None:
+            return request.completed
+        raise request.error or AssertionError("every request of a batch must have a result or an error")
 
     def download(self, argv: Sequence[str], to: Path, *, deadline: Deadline) -> Completed:
         """See ``Shell``."""
@@ -128,26 +128,26 @@ class Together:
         with deadline.holding(self._using), self._shell.rsync_peer(deadline, within) as peer:
             yield peer
 
-    def _batch(self, asked: _Asked) -> list[_Asked]:
+    def _batch(self, request: _Request) -> list[_Request]:
         """Wait until the process has run, or its turn has come: then it and all that are to run with it."""
         with self._changed:
-            self._asked.append(asked)
+            self._requests.append(request)
             self._changed.notify_all()
-            waits_until = monotonic() + self._patience
-            while not asked.done:
-                if not asked.begun and (len(self._asked) >= self._among or monotonic() >= waits_until):
-                    batch, self._asked = self._asked, []
+            waits_until = monotonic() + self._wait_seconds
+            while not request.done:
+                if not request.begun and (len(self._requests) >= self._threads or monotonic() >= waits_until):
+                    batch, self._requests = self._requests, []
                     for one in batch:
                         one.begun = True
                     return batch
                 try:
-                    self._changed.wait(_LOOK_EVERY if asked.begun else min(_LOOK_EVERY, self._limit.left()))
+                    self._changed.wait(_LOOK_EVERY if request.begun else min(_LOOK_EVERY, self._limit.left()))
                 except DeploymentError:
-                    self._asked.remove(asked)
+                    self._requests.remove(request)
                     raise
         return []
 
-    def _run(self, batch: Sequence[_Asked]) -> None:
+    def _run(self, batch: Sequence[_Request]) -> None:
         """Run a batch; whatever becomes of it, each of it has its end, and who waits is told."""
         failure = DeploymentError(f"{self.where} did not answer the commands of several projects.", "Run again.")
         try:
@@ -156,8 +156,8 @@ class Together:
                     if len(part) == 1:
                         self._run_alone(part[0])
                     else:
-                        self._run_together(part)
-        except NotTogether as error:
+                        self._run_batch(part)
+        except BatchFailed as error:
             failure = error
         except BaseException as error:  # noqa: BLE001  (the others wait in threads of their own, and get it)
             failure = unexpected("Running the commands of several projects", error)
@@ -168,46 +168,48 @@ class Together:
                         one.error = failure
                 self._changed.notify_all()
 
-    def _run_alone(self, one: _Asked) -> None:
+    def _run_alone(self, one: _Request) -> None:
         deadline = self._limit.within(one.seconds, one.what)
         try:
             one.completed = self._shell.run(one.argv, deadline=deadline, stdin=one.stdin, env=one.env, progress=one.progress)
         except DeploymentError as error:
             one.error = error
 
-    def _run_together(self, batch: Sequence[_Asked]) -> None:
+    def _run_batch(self, batch: Sequence[_Request]) -> None:
         texts = {word: number for number, word in enumerate(dict.fromkeys(word for one in batch for word in one.argv if "\n" in word), 1)}
         words = [self._directory, str(len(texts)), *texts]
         for one in batch:
             own = [f"+{name}={value}" for name, value in one.env.items()]
             own += [f"@{texts[word]}" if word in texts else f"={word}" for word in one.argv]
-            how = "alone" if scripts.SIDE_BY_SIDE.isdisjoint(one.argv) else "beside"
+            how = "alone" if scripts.PARALLEL.isdisjoint(one.argv) else "parallel"
             words += [how, f"{max(0.001, one.seconds):.3f}", str(len(one.stdin)), str(len(own)), *own]
         stdin = b"".join(one.stdin for one in batch)
-        answer = self._shell.run(scripts.argv(scripts.TOGETHER, *words), deadline=self._limit, stdin=stdin)
+        answer = self._shell.run(scripts.argv(scripts.BATCH, *words), deadline=self._limit, stdin=stdin)
         if answer.returncode:  # killed, or not even begun
-            raise NotTogether(f"What several projects need in {self.where} could not be run together: {_last_line(answer)}.")
+            raise BatchFailed(f"The commands of several projects in {self.where} were killed or could not start: {_last_line(answer)}.")
         *lines, rest = answer.stdout.split(b"\n", len(batch))
-        for number, (one, line) in enumerate(zip(batch, lines, strict=True), 1):
-            code, size, said = (int(word) for word in line.split())
+        ends = [tuple(int(word) for word in line.split()) for line in lines]
+        if len(rest) != sum((size if size <= scripts.OUTPUT_MOST else 0) + said for _code, size, said in ends):
+            raise BatchFailed(f"What the commands of several projects in {self.where} printed was changed while it was read.")
+        for number, (one, (code, size, said)) in enumerate(zip(batch, ends, strict=True), 1):
             came = size if size <= scripts.OUTPUT_MOST else 0
             output, errors, rest = rest[:came], rest[came : came + said], rest[came + said :]
-            if code == scripts.TOOK_TOO_LONG:
+            if code == scripts.TIMED_OUT:
                 program = " ".join(one.argv[:2])
                 one.error = DeadlineExceeded(
                     f"{program} in {self.where} did not end in time: {one.what} took longer than {one.allowed:.0f} seconds."
                 )
                 continue
             completed = Completed(one.argv, code, output, errors.decode("utf-8", "replace"))
-            if code in scripts.NOT_ITS_OWN_END:
-                one.error = NotTogether(f"{' '.join(one.argv[:2])} in {self.where} ended early beside others: {_last_line(completed)}.")
+            if code in scripts.NO_RESULT_CODES:
+                one.error = BatchFailed(f"A command ({' '.join(one.argv[:2])}) in {self.where} was killed while others ran: {_last_line(completed)}.")
             elif came == size:
                 one.completed = completed
             else:
                 self._fetch(one, completed, f"{self._directory}/{number}.out")
 
-    def _fetch(self, one: _Asked, completed: Completed, file: str) -> None:
-        """An output that is too large to come with the others."""
+    def _fetch(self, one: _Request, completed: Completed, file: str) -> None:
+        """Fetch an output that is too large to come with the others."""
         try:
             fetched = checked(self._shell, self._shell.run(("cat", "--", file), deadline=self._limit))
         except DeploymentError as error:
@@ -220,9 +222,9 @@ def _last_line(completed: Completed) -> str:
     return (completed.stderr.strip().splitlines() or [f"exit code {completed.returncode}"])[-1]
 
 
-def _parts(batch: Sequence[_Asked]) -> Iterator[list[_Asked]]:
+def _parts(batch: Sequence[_Request]) -> Iterator[list[_Request]]:
     """The batch in parts, none of which has more words than one job may have."""
-    part: list[_Asked] = []
+    part: list[_Request] = []
     size = 0
     for one in batch:
         own = sum(len(word) for word in one.argv)
@@ -234,12 +236,12 @@ def _parts(batch: Sequence[_Asked]) -> Iterator[list[_Asked]]:
     yield part
 
 
-def work_together(held: HeldVolume, items: Sequence[T], limit: Deadline, work: Callable[[HeldVolume, T], None]) -> None:
+def work_in_batches(held: HeldVolume, items: Sequence[T], limit: Deadline, work: Callable[[HeldVolume, T], None]) -> None:
     """Do ``work`` with the held volume and each of the items, several at once. Raises what one of them raises, when all have ended."""
-    threads = min(MOST, len(items))
+    threads = min(PROJECTS_AT_ONCE, len(items))
     # `#` is in no project's name, whose directories are beside this one.
-    together = Together(held.shell, f"{held.scratch}/together#", threads, limit, PATIENCE)
-    seen = HeldTogether(held, together)
+    shell = BatchingShell(held.shell, f"{held.scratch}/batch#", threads, limit, BATCH_WAIT_SECONDS)
+    seen = BatchedVolume(held, shell)
     left: SimpleQueue[T | None] = SimpleQueue()
     for item in (*items, *[None] * threads):
         left.put(item)
@@ -249,7 +251,7 @@ def work_together(held: HeldVolume, items: Sequence[T], limit: Deadline, work: C
             for item in iter(left.get_nowait, None):
                 work(seen, item)
         finally:
-            together.leave()
+            shell.thread_done()
 
     with ThreadPoolExecutor(threads, "project") as executor:
         ends = [executor.submit(work_on_some) for _thread in range(threads)]
@@ -257,8 +259,8 @@ def work_together(held: HeldVolume, items: Sequence[T], limit: Deadline, work: C
         end.result()
 
 
-class HeldTogether:
-    """A held volume as one of several projects sees it that are worked on at once."""
+class BatchedVolume:
+    """A held volume whose processes run through a BatchingShell."""
 
     def __init__(self, held: HeldVolume, shell: Shell) -> None:
         self.shell = shell

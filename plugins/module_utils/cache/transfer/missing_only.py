@@ -6,35 +6,32 @@
 from __future__ import annotations
 
 from ...deadline import Deadline
-from ...errors import DeploymentError
 from ...shell import Progress
 from ..entry import Entry
 from ..model import Method, Snapshot
 from ..repository import Incoming, Repository
-from . import AsItIs, Transfer
+from . import AsItIs, FullCopyNeeded, Transfer
 
 
-class NeedsAll(DeploymentError):
-    """The volume is empty or not whole, so that all has to be made ready first."""
+class MissingOnly:
+    """Fetches only what the volume lacks, by ``difference`` if there is one. The ``planned`` transfer is not made ready.
 
-
-class UseWhatIsThere:
-    """Uses what lies on the volume, and fetches the rest by ``difference`` if there is one. The ``planned`` transfer is not made ready."""
+    Raises FullCopyNeeded where that cannot be done.
+    """
 
     def __init__(self, planned: Transfer, difference: Transfer | None = None) -> None:
         self._difference = difference
-        self._used = planned
-        self._fetching = planned if difference is None else difference
+        self._current = planned
 
     @property
     def method(self) -> Method:
         """Return the method of what is used."""
-        return self._used.method
+        return self._current.method
 
     @property
     def resumes(self) -> bool:
         """Return whether to keep what an earlier run has received by the planned transfer."""
-        return self._used.resumes
+        return self._current.resumes
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
         """See ``Transfer``."""
@@ -43,11 +40,11 @@ class UseWhatIsThere:
     def receive(
         self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
     ) -> Incoming:
-        """See ``Transfer``. Raises NeedsAll too."""
+        """See ``Transfer``. Raises FullCopyNeeded too."""
         if not repository.lacks(entry, snapshot, deadline):
-            self._used = AsItIs()
+            self._current = AsItIs()
         elif self._difference is not None and repository.held_ids(entry):
-            self._used = self._difference
+            self._current = self._difference
         else:
-            raise NeedsAll(f"It has nothing of {repository.name}, or not all.")
-        return self._used.receive(repository, entry, snapshot, deadline, progress)
+            raise FullCopyNeeded(f"It has nothing of {repository.name}, or not all.")
+        return self._current.receive(repository, entry, snapshot, deadline, progress)

@@ -5,27 +5,27 @@
 
 from __future__ import annotations
 
-from ...shell import STDERR_LIMIT
+from ...shell import KILLED, STDERR_LIMIT
 from .look import ABSENT_REFS, INSPECT
 from .objects import INVENTORY, QUARANTINED, SUMS
 from .publish import MOVE_PACKS, PUBLISH_NEW
 
-SIDE_BY_SIDE = frozenset((ABSENT_REFS, INSPECT, INVENTORY, MOVE_PACKS, PUBLISH_NEW, QUARANTINED, SUMS))
+PARALLEL = frozenset((ABSENT_REFS, INSPECT, INVENTORY, MOVE_PACKS, PUBLISH_NEW, QUARANTINED, SUMS))
 """Scripts of which several, for different projects, may run at once: none makes the work directory, and none removes it under another one, whose
-project's slot is in it. They wait for a disk or the network as long as for the processor."""
-AT_ONCE = 4
+project's slot is in it. They wait for the disk or the network as long as for the processor."""
+PROCESSES_AT_ONCE = 4
 """So many of them, as a filler has little memory and few processors."""
 
 OUTPUT_MOST = 1024 * 1024
 """Bytes of one process's output that come with those of the others."""
 
-# $1 a directory of ours, $2 the number of texts, these texts (scripts are long, and the same for many), then for each process: `alone`, or `beside` others of
-# that kind, the seconds that it may take, the bytes of its standard input, the number of its words, and these: `=` and a word, `@` and a text's
-# number, or, before those, `+` and NAME=VALUE for its environment.
-# One begins after the other, whatever becomes of the first; their standard inputs come as one. Prints a line for each, its exit code (124 where it
+# $1 a directory of ours, $2 the number of texts, these texts (scripts are long, and the same for many), then for each process: `alone`, or `parallel`
+# to others of that kind, the seconds that it may take, the bytes of its standard input, the number of its words, and these: `=` and a word, `@` and a
+# text's number, or, before those, `+` and NAME=VALUE for its environment.
+# One starts after the other, whatever becomes of the first; their standard inputs come as one. Prints a line for each, its exit code (124 where it
 # took too long) and the bytes of its output and its errors, then all of them; an output of more than MOST bytes stays in the directory.
 # `timeout` has a process group of its own, so whoever ends this one has to end that one too.
-TOGETHER = (
+BATCH = (
     r"""
 d=$1 texts=$2 n=0 codes= files= inputs= running= beside=0
 shift 2
@@ -40,6 +40,7 @@ all_end() {
     for pid in $running; do
         wait "$pid"
         codes="$codes $?"
+        kill -KILL "-$pid" 2>/dev/null  # what it has started may live longer, and write
     done
     running= beside=0
 }
@@ -52,7 +53,7 @@ n=0
 while [ $# -gt 0 ]; do
     n=$((n + 1)) how=$1 seconds=$2 bytes=$3 words=$4 in=/dev/null
     shift 4
-    if [ "$how" = alone ] || [ "$beside" -ge AT_ONCE ]; then all_end; fi
+    if [ "$how" = alone ] || [ "$beside" -ge PROCESSES_AT_ONCE ]; then all_end; fi
     if [ "$bytes" -gt 0 ]; then
         in=$d/$n.in inputs="$inputs $n.in"
         (umask 077 && head -c "$bytes" >"$in") || fail
@@ -72,7 +73,7 @@ while [ $# -gt 0 ]; do
         exec timeout -k 1 "$seconds" "$@"
     ) <"$in" >"$d/$n.out" 2>"$d/$n.err" &
     running="$running $!" beside=$((beside + 1)) files="$files $n.out $n.err"
-    [ "$how" = beside ] || all_end
+    [ "$how" = parallel ] || all_end
     shift "$words"
 done
 all_end
@@ -94,10 +95,10 @@ done
 [ -z "$outputs" ] || cat -- $outputs
 """.replace("LIMIT", str(STDERR_LIMIT))
     .replace("MOST", str(OUTPUT_MOST))
-    .replace("AT_ONCE", str(AT_ONCE))
+    .replace("PROCESSES_AT_ONCE", str(PROCESSES_AT_ONCE))
 )
 
-TOOK_TOO_LONG = 124
+TIMED_OUT = 124
 """The exit code of `timeout` where it ended a process."""
-NOT_ITS_OWN_END = frozenset((125, 137))
+NO_RESULT_CODES = frozenset((125, KILLED, 143))
 """Exit codes of what could not begin, or was killed: by `timeout` where it did not heed its end, or for want of memory."""

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -156,4 +157,22 @@ def test_of_a_workers_damaged_pack_the_rest_comes_and_it_is_mended(tmp_path: Pat
     keeper.records[PAIR.worker] = replace(keeper.records[PAIR.worker], projects={})
     results = [fill(tmp_path, url, method="git", keeper=keeper) for _run in (1, 2)]
     assert not results[-1].sandbox.failed and not results[-1].worker.failed, results
+    check_rules(tmp_path, {})
+
+
+def test_an_index_of_the_worker_that_names_what_is_not_there_is_found_and_mended_in_one_run(tmp_path: Path, upstream: GitServer) -> None:
+    keeper = CountingKeeper(tmp_path)
+    url = upstream.url("one.git")
+    assert not fill(tmp_path, url, method="git", keeper=keeper).sandbox.failed
+    packs = tmp_path / "worker/one/objects/pack"
+    value = make.git(tmp_path / "worker/one", "hash-object", "-w", "--stdin", stdin=b"only here")
+    make.git(tmp_path / "worker/one", "pack-objects", "--quiet", str(packs / "pack"), stdin=f"{value}\n".encode())
+    make.git(tmp_path / "worker/one", "prune-packed", "-q")
+    (index,) = (file for file in packs.glob("*.idx") if value in make.git(packs, "show-index", stdin=file.read_bytes()))
+    data = index.read_bytes().replace(bytes.fromhex(value), bytes.fromhex(value)[:-1] + bytes([bytes.fromhex(value)[-1] ^ 1]))[:-20]
+    index.chmod(0o644)
+    index.write_bytes(data + hashlib.sha1(data).digest())
+    keeper.records[PAIR.worker] = replace(keeper.records[PAIR.worker], projects={})
+    result = fill(tmp_path, url, method="git", keeper=keeper)
+    assert not result.sandbox.failed and not result.worker.failed, result
     check_rules(tmp_path, {})

@@ -10,17 +10,20 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import TimeoutError as NoResultYet
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import first_looks
-from ansible_collections.packit.deployment.plugins.module_utils.cache.first_looks import FirstLooks
+from ansible_collections.packit.deployment.plugins.module_utils.cache import full_reads
+from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Entry
+from ansible_collections.packit.deployment.plugins.module_utils.cache.full_reads import FullReads
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import PackMaker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, Record, unchanged
-from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Incoming
+from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Incoming, Repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -138,7 +141,7 @@ def test_a_sandbox_that_turns_out_empty_is_free_while_all_is_made_ready(tmp_path
     check_rules(tmp_path, {})
 
 
-def test_what_was_filled_by_hand_and_is_not_whole_does_not_do(tmp_path: Path, upstream: GitServer, keeper: Noting) -> None:
+def test_a_shallow_clone_that_was_made_by_hand_gets_a_full_copy(tmp_path: Path, upstream: GitServer, keeper: Noting) -> None:
     by_hand(upstream, tmp_path / "worker", "--depth=2")
     assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", keeper=keeper)) == [Action.ADD, Action.REPAIR]
     assert keeper.story == ["worker", "worker is free", "in full", "worker", "sandbox", "sandbox is free", "worker is free"]
@@ -150,9 +153,17 @@ def test_where_the_difference_cannot_be_brought_the_planned_way_is_taken(
 ) -> None:
     """It may need more memory than a filler has, or read what is broken there."""
 
-    def too_much(*_: object) -> Incoming:
+    def too_much(_transfer: GitTransfer, repository: Repository, _entry: Entry, _snapshot: Snapshot, deadline: Deadline, *_: object) -> Incoming:
+        repository.quarantine(deadline)
+        (Path(repository.pack_directory) / "tmp_pack_1").write_bytes(bytes(1000))
         raise DeploymentError("git was killed for want of memory")
 
+    def checked(clone: OwnClone, *arguments: Any) -> PackMaker:
+        assert not list((tmp_path / "worker").glob(".packit*")), "the volume is given back as it was"
+        return ready(clone, *arguments)
+
+    ready = OwnClone.ready
+    monkeypatch.setattr(driver.OwnClone, "ready", checked)
     monkeypatch.setattr(GitTransfer, "receive", too_much)
     by_hand(upstream, tmp_path / "worker")
     make.commit(upstream.root / "one.git", "main", 3)
@@ -162,28 +173,39 @@ def test_where_the_difference_cannot_be_brought_the_planned_way_is_taken(
 
 
 def test_others_wait_for_the_first_look_and_are_not_looked_at_for_nothing() -> None:
-    looks, limit = FirstLooks(), Deadline(BOUND, "this test")
+    looks, limit = FullReads(), Deadline(BOUND, "this test")
     one = driver.project_of("https://example.org/one.git")
-    assert looks.looks_first(one, limit)
+    assert looks.inspect_first(one, "a pair", limit)
     with ThreadPoolExecutor(1) as executor:
-        other = executor.submit(looks.looks_first, one, limit)
+        other = executor.submit(looks.inspect_first, one, "another pair", limit)
         with pytest.raises(NoResultYet):
             other.result(0.3)
-        looks.looked(one, in_full=True)
+        looks.report(one, in_full=True)
         assert other.result(BOUND) is False
 
 
-def test_a_volume_that_was_filled_by_hand_says_nothing_of_the_others() -> None:
-    looks, limit = FirstLooks(), Deadline(BOUND, "this test")
+def test_other_pairs_still_look_first_after_one_that_was_filled_by_hand() -> None:
+    looks, limit = FullReads(), Deadline(BOUND, "this test")
     one = driver.project_of("https://example.org/one.git")
-    assert looks.looks_first(one, limit)
-    looks.looked(one)
-    assert looks.looks_first(one, limit)
+    assert looks.inspect_first(one, "a pair", limit)
+    looks.report(one)
+    assert looks.inspect_first(one, "another pair", limit)
+
+
+def test_of_two_pairs_that_owe_each_other_a_look_none_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks, limit = FullReads(), Deadline(BOUND, "this test")
+    monkeypatch.setattr(full_reads, "_LOOK_SECONDS", BOUND)
+    one, two = driver.project_of("https://example.org/one.git"), driver.project_of("https://example.org/two.git")
+    two = replace(two, name="two")
+    assert looks.inspect_first(one, "a pair", limit) and looks.inspect_first(two, "another pair", limit)
+    assert looks.inspect_first(two, "a pair", limit) and looks.inspect_first(one, "another pair", limit)
+    looks.looking("a third pair")
+    assert looks.inspect_first(one, "a third pair", limit)
 
 
 def test_a_first_look_that_does_not_end_is_not_waited_for_without_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks, limit = FirstLooks(), Deadline(BOUND, "this test")
-    monkeypatch.setattr(first_looks, "_LOOK_SECONDS", 0.1)
+    looks, limit = FullReads(), Deadline(BOUND, "this test")
+    monkeypatch.setattr(full_reads, "_LOOK_SECONDS", 0.1)
     one = driver.project_of("https://example.org/one.git")
-    assert looks.looks_first(one, limit)
-    assert looks.looks_first(one, limit)
+    assert looks.inspect_first(one, "a pair", limit)
+    assert looks.inspect_first(one, "another pair", limit)

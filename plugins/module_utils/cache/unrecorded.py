@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a worker's volume is looked at before upstream is read in full: somebody may have filled it by hand."""
+"""Projects that a worker's volume is looked at for, before upstream is read in full: somebody may have filled it by hand."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from .plan import Step
 from .side import VolumeSide
 from .snapshots import SnapshotBook
 from .transfer import Transfer
-from .transfer.what_is_there import UseWhatIsThere
+from .transfer.missing_only import MissingOnly
 
 
-class LookFirst:
-    """The projects of a pair for which the worker's volume is looked at first. Their planned transfers are not made ready until then."""
+class UnrecordedProjects:
+    """The projects of a pair of which the worker's claim records nothing. Their planned transfers are made ready only where a look shows the need."""
 
     def __init__(
         self,
@@ -32,42 +32,46 @@ class LookFirst:
         self._transfer_of = transfer_of
         self._book = book
         self._asked: dict[str, Project] = {}
-        self._transfers_there: dict[str, UseWhatIsThere] = {}
+        self._transfers_there: dict[str, MissingOnly] = {}
 
     def __contains__(self, project: Project) -> bool:
         return project.name in self._transfers_there
 
-    def among(self, pending: Sequence[Project]) -> list[Project]:
-        """Return those of the projects for which the worker's volume is looked at first."""
+    def of(self, pending: Sequence[Project]) -> list[Project]:
+        """Return those of ``pending`` for which the worker's volume is looked at first."""
         return [project for project in pending if project in self]
 
     def transfer_for(self, project: Project) -> Transfer | None:
         """Return what brings such a project to the worker's volume, or None for another one."""
         return self._transfers_there.get(project.name)
 
-    def decide(self, project: Project, deadline: Deadline) -> bool:
+    def check(self, project: Project, deadline: Deadline) -> bool:
         """Return whether to look first: nothing is recorded of the project on the worker's volume, and no look has shown that all must be read."""
         if project.name not in self._asked:
             self._asked[project.name] = project
             planned = self._transfers[self._worker.volume, project.name]
             reads_in_full = planned.method is not Method.GIT and not project.path
-            if reads_in_full and not self._recorded(project) and self._book.first_looks.looks_first(project, deadline):
+            if reads_in_full and not self._recorded(project) and self._book.full_reads.inspect_first(project, self, deadline):
                 by_git = planned.method is Method.SEED and project.method is Method.AUTO
                 step = replace(self._worker.steps[project.name], method=Method.GIT)
-                self._transfers_there[project.name] = UseWhatIsThere(planned, self._transfer_of(step) if by_git else None)
+                self._transfers_there[project.name] = MissingOnly(planned, self._transfer_of(step) if by_git else None)
         return project in self
+
+    def looking(self) -> None:
+        """Wait for no other pair's look from now on."""
+        self._book.full_reads.looking(self)
 
     def _recorded(self, project: Project) -> bool:
         record = self._worker.recorded()
         absent = record is not None and project.name in record.absent
         return absent or self._worker.knows(project) or self._worker.damaged(project)
 
-    def needs_all(self, project: Project) -> None:
+    def read_in_full(self, project: Project) -> None:
         """Read upstream in full: what lies there is empty or broken. Other pairs do not look first any more."""
         del self._transfers_there[project.name]
-        self._book.first_looks.looked(project, in_full=True)
+        self._book.full_reads.report(project, in_full=True)
 
-    def end(self) -> None:
+    def clear(self) -> None:
         """Give up looking first."""
         self._transfers_there.clear()
         self.looked()
@@ -75,4 +79,4 @@ class LookFirst:
     def looked(self) -> None:
         """Let the pairs that wait for this look go on."""
         for project in self._asked.values():
-            self._book.first_looks.looked(project)
+            self._book.full_reads.report(project)

@@ -17,7 +17,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts, together
+from ansible_collections.packit.deployment.plugins.module_utils.cache import batches, sandbox_turn, scripts
+from ansible_collections.packit.deployment.plugins.module_utils.cache.batches import BatchFailed, BatchingShell
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
 from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
@@ -25,7 +26,6 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.plan impor
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.scripts import OUTPUT_MOST
 from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
-from ansible_collections.packit.deployment.plugins.module_utils.cache.together import NotTogether, Together
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -61,9 +61,9 @@ Wish = tuple[Sequence[str], dict[str, Any]]
 
 
 def ask(shell: LocalShell, tmp_path: Path, *wishes: Wish, limit: Deadline | None = None) -> list[Completed | DeploymentError]:
-    """Have each of these run, all by one ``Together``; how each ended."""
+    """Have each of these run, all by one ``BatchingShell``; how each ended."""
     limit = limit or Deadline(BOUND, "this test")
-    shared = Together(shell, str(tmp_path / "together"), len(wishes), limit, patience=BOUND)
+    shared = BatchingShell(shell, str(tmp_path / "batch"), len(wishes), limit, wait_seconds=BOUND)
 
     def one(wish: Wish) -> Completed | DeploymentError:
         argv, more = wish
@@ -72,7 +72,7 @@ def ask(shell: LocalShell, tmp_path: Path, *wishes: Wish, limit: Deadline | None
         except DeploymentError as error:
             return error
         finally:
-            shared.leave()
+            shared.thread_done()
 
     with ThreadPoolExecutor(len(wishes)) as executor:
         return list(executor.map(one, wishes))
@@ -116,10 +116,24 @@ def test_only_scripts_that_may_run_at_once_do(tmp_path: Path, monkeypatch: pytes
     if [ -e "$2" ]; then echo both; elif [ "$3" -lt 9 ]; then rm "$1"; fi
     """
     if beside:
-        monkeypatch.setattr(scripts, "SIDE_BY_SIDE", frozenset((script,)))
+        monkeypatch.setattr(scripts, "PARALLEL", frozenset((script,)))
     one, two, looks = str(tmp_path / "one"), str(tmp_path / "two"), str(int(BOUND / 0.05)) if beside else "3"
     ended = ask(LocalShell(), tmp_path, (("sh", "-c", script, "x", one, two, looks), {}), (("sh", "-c", script, "x", two, one, looks), {}))
     assert [done.stdout for done in ended if isinstance(done, Completed)] == [b"both\n" if beside else b""] * 2
+
+
+def test_what_a_process_left_running_writes_into_no_others_output(tmp_path: Path) -> None:
+    still = '(trap "" TERM; while :; do echo noise; echo noise >&2; done) & wait'
+    late, first, second = ask(
+        LocalShell(),
+        tmp_path,
+        (("sh", "-c", still), {"deadline": Deadline(0.3, "one step")}),
+        (("echo", "right"), {}),
+        (("echo", "0123456789"), {}),
+    )
+    assert isinstance(late, DeadlineExceeded)
+    assert isinstance(first, Completed) and first.stdout == b"right\n"
+    assert isinstance(second, Completed) and second.stdout == b"0123456789\n"
 
 
 def test_of_many_words_of_error_the_end_is_kept(tmp_path: Path) -> None:
@@ -139,14 +153,14 @@ def test_a_large_output_comes_by_itself(tmp_path: Path) -> None:
     assert shell.jobs == 2
 
 
-def test_who_has_ended_is_not_waited_for(tmp_path: Path) -> None:
-    shared = Together(Counting(), str(tmp_path / "together"), 2, Deadline(BOUND, "this test"), patience=BOUND)
-    shared.leave()
+def test_a_batch_does_not_wait_for_a_thread_that_is_done(tmp_path: Path) -> None:
+    shared = BatchingShell(Counting(), str(tmp_path / "batch"), 2, Deadline(BOUND, "this test"), wait_seconds=BOUND)
+    shared.thread_done()
     assert shared.run(("echo", "alone"), deadline=Deadline(BOUND, "this test")).stdout == b"alone\n"
 
 
-def test_who_is_busy_elsewhere_is_not_waited_for_without_end(tmp_path: Path) -> None:
-    shared = Together(Counting(), str(tmp_path / "together"), 2, Deadline(BOUND, "this test"), patience=0.0)
+def test_a_batch_does_not_wait_without_end_for_a_thread_that_is_busy_elsewhere(tmp_path: Path) -> None:
+    shared = BatchingShell(Counting(), str(tmp_path / "batch"), 2, Deadline(BOUND, "this test"), wait_seconds=0.0)
     assert shared.run(("echo", "alone"), deadline=Deadline(BOUND, "this test")).stdout == b"alone\n"
 
 
@@ -171,11 +185,11 @@ class Faulty(LocalShell):
         raise KeyError("what")
 
 
-def test_what_ends_all_is_told_to_each(tmp_path: Path) -> None:
+def test_a_lost_place_ends_every_command_of_the_batch(tmp_path: Path) -> None:
     for ended in ask(Lost(), tmp_path, (("true",), {}), (("true",), {})):
         assert isinstance(ended, PlaceLost) and ended.message == "the pod is gone"
     for ended in ask(Killed(), tmp_path, (("one", "more"), {}), (("two",), {})):
-        assert isinstance(ended, NotTogether) and ended.message.endswith("could not be run together: exit code 137.")
+        assert isinstance(ended, BatchFailed) and ended.message.endswith("were killed or could not start: exit code 137.")
     for ended in ask(Faulty(), tmp_path, (("true",), {}), (("true",), {})):
         assert isinstance(ended, DeploymentError) and "KeyError: 'what'" in ended.message
 
@@ -184,12 +198,12 @@ def test_a_place_without_room_for_the_outputs_says_nothing_of_any(tmp_path: Path
     """An exit code of ours would be taken for the process's own."""
     (tmp_path / "full").touch()
     for ended in ask(LocalShell(), tmp_path / "full", (("true",), {}), (("true",), {})):
-        assert isinstance(ended, NotTogether) and "Not a directory" in ended.message
+        assert isinstance(ended, BatchFailed) and "Not a directory" in ended.message
 
 
 def test_one_that_is_killed_beside_others_says_nothing_and_the_others_have_their_ends(tmp_path: Path) -> None:
     killed, other = ask(LocalShell(), tmp_path, (("sh", "-c", "kill -9 $$"), {}), (("echo", "done"), {}))
-    assert isinstance(killed, NotTogether) and "sh -c in this machine ended early" in killed.message
+    assert isinstance(killed, BatchFailed) and "(sh -c) in this machine was killed while others ran" in killed.message
     assert isinstance(other, Completed) and other.stdout == b"done\n"
 
 
@@ -211,11 +225,11 @@ class NoHead(LocalShell):
 def test_what_has_begun_ends_where_another_cannot_begin(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     begun = tmp_path / "begun"
     script = 'echo $$ >"$1.new" && mv "$1.new" "$1"; exec sleep 1000'
-    monkeypatch.setattr(scripts, "SIDE_BY_SIDE", frozenset((script,)))
+    monkeypatch.setattr(scripts, "PARALLEL", frozenset((script,)))
     shell = NoHead(tmp_path / "bin", begun)
     words = ("sh", "-c", script, "x", str(begun))
     ended = ask(shell, tmp_path, (words, {"stdin": b"x"}), (words, {"stdin": b"x"}))
-    assert all(isinstance(one, NotTogether) for one in ended), ended
+    assert all(isinstance(one, BatchFailed) for one in ended), ended
     assert not Path("/proc", begun.read_text().strip()).exists()
 
 
@@ -264,11 +278,11 @@ def fill(keeper: Keeper, url: str, number: int) -> PairResult:
 
 
 def test_the_jobs_of_a_hold_do_not_grow_with_projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(together, "PATIENCE", BOUND)
+    monkeypatch.setattr(batches, "BATCH_WAIT_SECONDS", BOUND)
     with a_dozen(tmp_path) as server:
         url = server.url("one.git")
         jobs: dict[int, list[int]] = {}
-        keepers = {number: Keeper(tmp_path / str(number)) for number in (1, together.MOST)}
+        keepers = {number: Keeper(tmp_path / str(number)) for number in (1, batches.PROJECTS_AT_ONCE)}
         for action in (Action.ADD, Action.UPDATE):
             for number, keeper in keepers.items():
                 keeper.directory.mkdir(exist_ok=True)
@@ -277,10 +291,10 @@ def test_the_jobs_of_a_hold_do_not_grow_with_projects(tmp_path: Path, monkeypatc
                 jobs.setdefault(number, []).append(keeper.counting.jobs)
             make.commit(tmp_path / "upstream/one.git", "main", 13)
     assert all(keeper.holds == 2 for keeper in keepers.values())
-    assert jobs[together.MOST] == jobs[1], "each stage is one job for all of them"
-    for number in range(together.MOST):
+    assert jobs[batches.PROJECTS_AT_ONCE] == jobs[1], "each stage is one job for all of them"
+    for number in range(batches.PROJECTS_AT_ONCE):
         for role in ("sandbox", "worker"):
-            entry = tmp_path / f"{together.MOST}/{role}/project-{number}"
+            entry = tmp_path / f"{batches.PROJECTS_AT_ONCE}/{role}/project-{number}"
             assert make.refs(entry) == make.refs(tmp_path / f"1/{role}/project-0")
             make.git(entry, "fsck", "--full")
             assert not [path.name for path in entry.parent.iterdir() if path.name.startswith(".packit")]
@@ -309,7 +323,7 @@ class TooMuch(Counting):
         self.lost = lost
 
     def run(self, argv: Sequence[str], **more: Any) -> Completed:
-        if scripts.TOGETHER not in argv:
+        if scripts.BATCH not in argv:
             return super().run(argv, **more)
         if self.lost:
             raise PlaceLost("the pod is gone")
@@ -324,6 +338,30 @@ def test_where_several_at_once_are_too_much_each_is_brought_alone(tmp_path: Path
         result = fill(keeper, server.url("one.git"), 3)
     assert [project.action for project in (*result.sandbox.projects, *result.worker.projects)] == [Action.ADD] * 6
     assert keeper.holds == 2
+
+
+class TooSlow(Counting):
+    """A place in which one project takes longer than a sandbox's volume may be held."""
+
+    def upload(self, argv: Sequence[str], source: Path, *, deadline: Deadline) -> Completed:
+        if any("project-0" in word for word in argv):
+            raise DeadlineExceeded("the longest hold of a sandbox's volume took longer than 60 seconds")
+        return super().upload(argv, source, deadline=deadline)
+
+
+@pytest.mark.parametrize("large", [True, False])
+def test_a_project_that_does_not_fit_in_a_hold_fails_once_and_the_others_get_their_turn(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool
+) -> None:
+    if large:
+        monkeypatch.setattr(sandbox_turn, "MAX_BATCHED_BYTES", -1)
+    keeper = Keeper(tmp_path)
+    keeper.counting = TooSlow()
+    with a_dozen(tmp_path) as server:
+        result = fill(keeper, server.url("one.git"), 3)
+    assert [project.action for project in result.sandbox.projects] == [Action.FAILED, Action.ADD, Action.ADD]
+    assert "could not be brought to the volume while it was held" in result.sandbox.projects[0].error
+    assert keeper.holds <= 3
 
 
 def test_one_projects_failure_is_its_own_also_where_several_are_worked_on(tmp_path: Path) -> None:
