@@ -19,7 +19,7 @@ from .background import Background
 from .deadline import Deadline
 from .errors import DeadlineExceeded, DeploymentError, Interrupted
 from .local_environment import local_environment
-from .shell import STDERR_LIMIT, Completed, Progress, RsyncPeer
+from .shell import STDERR_LIMIT, Completed, Progress, RsyncPeer, not_in_time
 
 _POLL = 0.5
 """Seconds between looks at the deadline; the end of the process itself is noticed at once."""
@@ -217,7 +217,7 @@ def _wait(process: subprocess.Popen[bytes], argv: Sequence[str], deadline: Deadl
         except Interrupted:
             raise
         except DeadlineExceeded as error:
-            raise DeadlineExceeded(f"{' '.join(argv[:2])} on this machine did not end in time: {error}.") from error
+            raise not_in_time(argv, "on this machine", error) from error
         try:
             process.wait(min(_POLL, left))
             return

@@ -132,6 +132,11 @@ def checked(shell: Shell, completed: Completed, remedy: str = "") -> Completed:
     return completed
 
 
+def not_in_time(argv: Sequence[str], place: str, why: object) -> DeadlineExceeded:
+    """Return the error for a process that did not end in time; ``place`` as in `in pod x`."""
+    return DeadlineExceeded(f"{' '.join(argv[:2])} {place} did not end in time: {why}.")
+
+
 def require_there(shell: Shell, deadline: Deadline) -> None:
     """Look for half a minute at the most whether processes can still be run in a place. Raises PlaceLost where they cannot."""
     try:

@@ -20,8 +20,8 @@ from typing import TypeVar
 
 from ..background import unexpected
 from ..deadline import Deadline
-from ..errors import DeadlineExceeded, DeploymentError
-from ..shell import Completed, Progress, RsyncPeer, Shell, checked
+from ..errors import DeploymentError
+from ..shell import Completed, Progress, RsyncPeer, Shell, checked, not_in_time
 from . import scripts
 from .keeper import HeldVolume
 from .results import Lock
@@ -64,6 +64,20 @@ class _Request:
     @property
     def done(self) -> bool:
         return self.completed is not None or self.error is not None
+
+
+@dataclass(frozen=True)
+class _End:
+    """How a process of a batch ended: its exit code, and the bytes of its output and of its errors."""
+
+    code: int
+    size: int
+    said: int
+
+    @property
+    def came(self) -> int:
+        """The bytes of its output that came with those of the others."""
+        return self.size if self.size <= scripts.OUTPUT_MOST else 0
 
 
 class BatchingShell:
@@ -188,22 +202,18 @@ class BatchingShell:
         if answer.returncode:  # killed, or not even begun
             raise BatchFailed(f"The commands of several projects in {self.where} were killed or could not start: {_last_line(answer)}.")
         *lines, rest = answer.stdout.split(b"\n", len(batch))
-        ends = [tuple(int(word) for word in line.split()) for line in lines]
-        if len(rest) != sum((size if size <= scripts.OUTPUT_MOST else 0) + said for _code, size, said in ends):
+        ends = [_End(*(int(word) for word in line.split())) for line in lines]
+        if len(rest) != sum(end.came + end.said for end in ends):
             raise BatchFailed(f"What the commands of several projects in {self.where} printed was changed while it was read.")
-        for number, (one, (code, size, said)) in enumerate(zip(batch, ends, strict=True), 1):
-            came = size if size <= scripts.OUTPUT_MOST else 0
-            output, errors, rest = rest[:came], rest[came : came + said], rest[came + said :]
-            if code == scripts.TIMED_OUT:
-                program = " ".join(one.argv[:2])
-                one.error = DeadlineExceeded(
-                    f"{program} in {self.where} did not end in time: {one.what} took longer than {one.allowed:.0f} seconds."
-                )
+        for number, (one, end) in enumerate(zip(batch, ends, strict=True), 1):
+            output, errors, rest = rest[: end.came], rest[end.came : end.came + end.said], rest[end.came + end.said :]
+            if end.code == scripts.TIMED_OUT:
+                one.error = not_in_time(one.argv, f"in {self.where}", f"{one.what} took longer than {one.allowed:.0f} seconds")
                 continue
-            completed = Completed(one.argv, code, output, errors.decode("utf-8", "replace"))
-            if code in scripts.NO_RESULT_CODES:
+            completed = Completed(one.argv, end.code, output, errors.decode("utf-8", "replace"))
+            if end.code in scripts.NO_RESULT_CODES:
                 one.error = BatchFailed(f"A command ({' '.join(one.argv[:2])}) in {self.where} was killed while others ran: {_last_line(completed)}.")
-            elif came == size:
+            elif end.came == end.size:
                 one.completed = completed
             else:
                 self._fetch(one, completed, f"{self._directory}/{number}.out")

@@ -253,9 +253,8 @@ class SandboxTurn:
         except (Cancelled, Interrupted, BatchFailed, PlaceLost):
             raise
         except DeadlineExceeded as error:
-            if project not in self._unrecorded:
-                raise
-            self._needs_full_copy(project, error)  # the planned way goes on in a later turn, or needs less time here
+            if project in self._unrecorded:  # the planned way goes on in a later turn, or needs less time here
+                self._needs_full_copy(project, error)
             raise
         except SnapshotStale:
             return False

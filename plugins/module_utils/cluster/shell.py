@@ -15,7 +15,7 @@ from pathlib import Path
 
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError, Interrupted
-from ..shell import KILLED, STDERR_LIMIT, AnswerTooLarge, Completed, Progress, RsyncPeer, require_there
+from ..shell import KILLED, STDERR_LIMIT, AnswerTooLarge, Completed, Progress, RsyncPeer, not_in_time, require_there
 from .agent import OTHER_POD, run_message, served_argv, start_argv
 from .channels import STDERR, STDOUT, NotStarted
 from .client import Client
@@ -30,8 +30,8 @@ _BUFFER = 4 * 1024 * 1024
 
 
 class PodShell:
-    """Runs processes in a container of a running pod. A context manager; processes end with their jobs, not with it. For several threads:
-    one that runs a process waits for the others'.
+    """Runs processes in a container of a running pod. A context manager; processes end with their jobs, not with it. Safe for threads:
+    ``run`` runs one process at a time.
 
     The pod is the one of that ``uid``, or it is lost: another one may have its name at any time. One of ours knows its uid and refuses by
     itself; ``require`` is called before each connection to another's pod, and raises where we may not work there any more. ``ended`` is asked
@@ -105,7 +105,7 @@ class PodShell:
         except Interrupted:
             raise
         except DeadlineExceeded as error:
-            raise DeadlineExceeded(f"{' '.join(argv[:2])} in {self.where} did not end in time: {error}.") from error
+            raise not_in_time(argv, f"in {self.where}", error) from error
         finally:
             self._link.end(job)
 

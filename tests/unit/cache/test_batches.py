@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -31,7 +31,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream i
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import STDERR_LIMIT, Completed, Progress
+from ansible_collections.packit.deployment.plugins.module_utils.shell import STDERR_LIMIT, Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.beginnings import a_dozen
@@ -44,17 +44,9 @@ class Counting(LocalShell):
     def __init__(self) -> None:
         self.jobs = 0
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        deadline: Deadline,
-        stdin: bytes = b"",
-        env: Mapping[str, str] | None = None,
-        progress: Progress | None = None,
-    ) -> Completed:
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
         self.jobs += 1
-        return super().run(argv, deadline=deadline, stdin=stdin, env=env, progress=progress)
+        return super().run(argv, **more)
 
 
 Wish = tuple[Sequence[str], dict[str, Any]]

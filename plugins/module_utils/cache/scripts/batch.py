@@ -101,4 +101,5 @@ done
 TIMED_OUT = 124
 """The exit code of `timeout` where it ended a process."""
 NO_RESULT_CODES = frozenset((125, KILLED, 143))
-"""Exit codes of what could not begin, or was killed: by `timeout` where it did not heed its end, or for want of memory."""
+"""Exit codes of what could not begin, or was killed: by `timeout` where it did not heed its end, or for want of memory. 143 is
+busybox's `timeout`, too."""

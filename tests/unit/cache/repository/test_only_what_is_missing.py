@@ -6,10 +6,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,7 +20,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.record imp
 from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.once import copied
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -36,17 +37,9 @@ class Counting(LocalShell):
     def __init__(self) -> None:
         self.received = 0
 
-    def run(
-        self,
-        argv: Sequence[str],
-        *,
-        deadline: Deadline,
-        stdin: bytes = b"",
-        env: Mapping[str, str] | None = None,
-        progress: Progress | None = None,
-    ) -> Completed:
+    def run(self, argv: Sequence[str], *, stdin: bytes = b"", **more: Any) -> Completed:
         self.received += len(stdin)
-        return super().run(argv, deadline=deadline, stdin=stdin, env=env, progress=progress)
+        return super().run(argv, stdin=stdin, **more)
 
     def upload(self, argv: Sequence[str], source: Path, *, deadline: Deadline) -> Completed:
         self.received += source.stat().st_size
