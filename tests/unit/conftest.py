@@ -6,6 +6,10 @@ by its time, which is another one on a busy machine."""
 
 from __future__ import annotations
 
+import faulthandler
+import sys
+from collections.abc import Iterator
+
 import pytest
 from hypothesis import HealthCheck, settings
 
@@ -16,6 +20,18 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the session's directory, and let ansible-test fork no process for each test, which took twice as long."""
     once.pytest_configure(config)
     config.pluginmanager.unregister(name="ansible_forked")
+
+
+_LONGEST_SECONDS = 1200
+"""No test takes so long, on however busy a machine: the longest takes one minute."""
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """Have a test that hangs show where, and end. ansible-test reads no settings of ours for it."""
+    faulthandler.dump_traceback_later(_LONGEST_SECONDS, exit=True, file=sys.__stderr__)
+    yield
+    faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.hookimpl(optionalhook=True)

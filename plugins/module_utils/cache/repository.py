@@ -61,7 +61,7 @@ class NotRemoved(DeploymentError):
 
 @dataclass(frozen=True)
 class Incoming:
-    """A quarantine: its objects directory and its packs, each with checksums that hold.
+    """What was received: its packs, each with checksums that hold, and the quarantine's objects directory, empty where nothing came.
 
     ``connected``: whether it is proved that nothing is missing behind the snapshot's ids.
     """
@@ -75,6 +75,10 @@ class Incoming:
     def bytes(self) -> int:
         """The packs' size together."""
         return sum(pack.bytes for pack in self.packs)
+
+
+NOTHING = Incoming("", (), connected=False)
+"""Nothing came, and no quarantine was made."""
 
 
 class Repository:
@@ -107,6 +111,7 @@ class Repository:
         self._configuration = configuration(limits)
         self.environment = environment(f"{self.scratch}/gitconfig")
         self._empty_view = False
+        self._slot_used = True  # by an earlier run
         self._bytes = 0  # of what is known to be there, or to come
 
     @property
@@ -154,6 +159,7 @@ class Repository:
     def _take(self, deadline: Deadline, keep_received: bool) -> tuple[Entry, tuple[str, ...]]:
         how = "keep" if keep_received else "all"
         rest = self.script(scripts.TAKE, (*self._inspected(), self._slot, how, self._whose), deadline).stdout
+        self._slot_used = keep_received
         removed = []
         while rest.startswith(b"removed "):
             line, _newline, rest = rest.partition(b"\n")
@@ -161,8 +167,9 @@ class Repository:
         return self._parsed(rest), tuple(removed)
 
     def clean(self, deadline: Deadline) -> None:
-        """Remove our work directory."""
-        self.script(scripts.CLEAN, (self.root, self.name, self.minutes, self._slot, "all", self._whose, self.scratch), deadline)
+        """Remove our work directory, unless nothing was put there since the take."""
+        if self._slot_used:
+            self.script(scripts.CLEAN, (self.root, self.name, self.minutes, self._slot, "all", self._whose, self.scratch), deadline)
 
     def inspect(self, deadline: Deadline) -> Entry:
         """What is there, with its refs' objects looked for: a ref to an absent one breaks every clone."""
@@ -308,7 +315,7 @@ class Repository:
     def arrived(self, packs: Sequence[FinishedPack], connected: bool, deadline: Deadline, warnings: tuple[str, ...] = ()) -> Incoming:
         """Finished packs in the quarantine, on disk, and as they were made. Raises BadPack."""
         names = files_of(pack.name for pack in packs)
-        sums = self.script(scripts.SUMS, ("arrived", self.root, self.slot, *names), deadline).text() if names else ""
+        sums = self.script(scripts.SUMS, ("arrived", self.root, self.slot, *names), deadline).text()
         return Incoming(f"{self.work}/objects", compare_sums(sums, packs, self.shell.where), connected, warnings)
 
     def contents(self, entry: Entry, incoming: Incoming | None, deadline: Deadline) -> Contents:
@@ -355,7 +362,7 @@ class Repository:
 
     def _walk(self, entry: Entry, incoming: Incoming | None, snapshot: Snapshot, deadline: Deadline) -> Completed:
         """Look for every object between what the entry's refs reach and the snapshot; exit code 0 where none is missing."""
-        alternate = {} if incoming is None else stores(incoming.objects, entry)
+        alternate = stores(incoming.objects, entry) if incoming is not None and incoming.objects else {}
         return run_step(
             self.shell,
             ("git", "rev-list", "--objects", "--quiet", "--stdin", "--not", "--all"),
@@ -454,7 +461,7 @@ class Repository:
         wanted = sorted(set(ids))
         if not wanted:
             return ()
-        alternate = {} if incoming is None else stores(incoming.objects, entry)
+        alternate = stores(incoming.objects, entry) if incoming is not None and incoming.objects else {}
         answer = run_step(
             self.shell,
             ("git", "cat-file", "--batch-check=%(objectname)"),
@@ -489,6 +496,7 @@ class Repository:
         """Run one of ``scripts`` here. Raises CommandFailed."""
         # git looks for a repository where it is run, which may be one that a stranger has made. A script says which it means.
         settings = {**self.environment, "GIT_DIR": NO_GIT_DIR}
+        self._slot_used = self._slot_used or not {self._slot, self.slot}.isdisjoint(arguments)
         completed = run_step(self.shell, scripts.argv(text, *arguments), deadline, self._bytes, stdin=stdin, env=settings)
         return checked(self.shell, completed, self._remedy(completed, deadline) if completed.returncode else "")
 
@@ -513,7 +521,7 @@ def _lines(values: Iterable[str]) -> bytes:
 
 
 def stores(objects: str, entry: Entry) -> Mapping[str, str]:
-    """git's environment in which it writes to ``objects`` and reads the entry's as well."""
+    """Return git's environment in which it writes to ``objects`` and reads the entry's as well."""
     return {"GIT_OBJECT_DIRECTORY": objects, "GIT_ALTERNATE_OBJECT_DIRECTORIES": entry.objects}
 
 

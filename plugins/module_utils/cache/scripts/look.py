@@ -22,8 +22,9 @@ ANSWER_MOST = 15 * 1024 * 1024
 """Bytes of refs that are brought from a volume: less than ``shell.OUTPUT_LIMIT``."""
 
 # $1 root, $2 name, $3 age in minutes from which a lock counts as left behind, $4 our scratch directory, $5 our configuration
-# of git, which is left there for every later command. $4/view becomes our own git directory over the entry: its objects and
-# refs, and nothing else of it.
+# of git, which is left there for every later command. $4/view becomes our own git directory over the entry: its objects, the list of its
+# refs as git has read it, and nothing else of it.
+# Each process costs a filler's small share of a processor while the volume is held, so there are few: no `$(a | b)`, and no function in either.
 INSPECT = (
     r"""
 { [ -d "$4" ] || mkdir -p -- "$4"; } && printf '%s' "$5" >"$4/gitconfig" || exit 3
@@ -56,7 +57,7 @@ if { [ ! -e "$g/HEAD" ] || [ ! -d "$g/refs" ]; } && [ -z "$(find "$g/objects" -t
     say kind halfmade
     exit
 fi
-# Each process here costs a filler's small share of a processor: one counts all, a byte each in files of ours.
+# One counts all, a byte each in files of ours.
 find "$g/objects" "$g/refs" "$g/HEAD" ! -type f ! -type d -fprintf "$4/n.odd" x , ! -readable -fprintf "$4/n.unreadable" x , \
     -path "$g/objects/pack/*.promisor" -fprintf "$4/n.promisor" x , \
     -path "$g/objects/pack/*.idx" ! -path "$g/objects/pack/*/*" -fprintf "$4/n.packs" x , \
@@ -74,8 +75,9 @@ for word in unreadable promisor packs loose; do
     say "$word" "${numbers%%"$nl"*}"
 done
 if [ -f "$g/HEAD" ]; then
-    head=$(content "$g/HEAD" 200 2>/dev/null | tr -d '\000')
-    say head "${head%%"$nl"*}"
+    content "$g/HEAD" 200 >"$4/head" 2>/dev/null
+    IFS= read -r head <"$4/head"  # without NULs
+    say head "$head"
 else
     say broken HEAD
 fi
@@ -101,19 +103,23 @@ size=$(df -B1 --output=size .)
 say room "${size##*[!0-9]}"  # nothing where the file system does not say
 # Whoever writes to a file changes the time of its last change, which nobody can set. After a publication the stamp is of what was there at the
 # take, before anything was read, and of what was published: not of what somebody has put there meanwhile.
-find "$g/objects/pack" -maxdepth 1 -type f STAMPED 2>/dev/null | LC_ALL=C sort -z >"$4/files"
-if [ -e "$4/proved" ]; then
-    stamp=$(LC_ALL=C sort -z -u "$4/proved" | LC_ALL=C comm -z -12 - "$4/files" | sha256sum)
+files=$4/proved
+[ ! -e "$files" ] || files=$4/files
+find "$g/objects/pack" -maxdepth 1 -type f STAMPED 2>/dev/null | LC_ALL=C sort -z >"$files" || exit 3
+if [ "$files" = "$4/proved" ]; then
+    stamp=$(sha256sum <"$files")
 else
-    cp -- "$4/files" "$4/proved" || exit 3
-    stamp=$(sha256sum <"$4/files")
+    stamp=$(LC_ALL=C sort -z -u "$4/proved" | LC_ALL=C comm -z -12 - "$files" | sha256sum)
 fi
 printf 'stamp %.32s\n' "$stamp"
 if there "$g/hooks"; then
     found=$(find "$g/hooks" ! -type d ! -name '*.sample' -printf x 2>/dev/null)
     say hooks "${#found}"
 fi
-found=$(find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) -mmin "-$3" ! -newermt "+${3}minutes" -printf x 2>/dev/null)
+found=
+for f in "$g"/*.lock "$g"/.*.lock "$g/packed-refs.new"; do
+    ! there "$f" || found=$found$(find "$f" -maxdepth 0 -mmin "-$3" ! -newermt "+${3}minutes" -printf x 2>/dev/null)
+done
 say young_locks "${#found}"
 for d in "$g" "$g/objects" "$g/objects/pack" "$g/refs"; do
     if [ -e "$d" ] && [ ! -w "$d" ]; then say unwritable "$(stat -c '%u %a' "$d")"; break; fi
@@ -124,12 +130,16 @@ else
     if [ -L "$e/objects" ] && [ "$(readlink "$e/objects")" = .git/objects ]; then say bridge 1
     elif [ -e "$e/objects" ] || [ -L "$e/objects" ]; then say objects_taken 1; fi
 fi
-v=$4/view
-{ ! there "$v" || rm -rf -- "$v"; } && mkdir -- "$v" && cd -- "$v" || exit 3
-echo 'ref: refs/heads/packit-cache-view' >HEAD
-printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >config
+v=$4/view l=$4/listed
+rm -rf -- "$v" "$l" && mkdir -- "$v" "$v/refs" "$l" || exit 3
+for d in "$v" "$l"; do
+    echo 'ref: refs/heads/packit-cache-view' >"$d/HEAD"
+    printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >"$d/config"
+done
 a=$1/${g#./}
+ln -s -t "$v" -- "$a/objects" && cd -- "$l" || exit 3
 if [ -d "$a/refs" ]; then ln -s -t . -- "$a/objects" "$a/refs"; else ln -s -- "$a/objects" objects && mkdir refs; fi || exit 3
+: >"$v/packed-refs" || exit 3
 # With each line of a tag comes one of what it names; more than that is cut, and more than is read.
 if [ -f "$a/packed-refs" ]; then
     : >packed-refs || exit 3
@@ -143,39 +153,45 @@ if [ "${bytes:-0}" -gt REFS_FILES ] || [ -s "$4/n.large" ]; then
     say kind repository
     exit
 fi
-# What lies there may be of any size, and what is said of it is not: see REF_BUCKETS for refs.
-code=$({ { { GIT_DIR=$v git for-each-ref --format='%(objectname) %(refname)' 2>&4; echo $? >&3; } | head -c REFS_MOST1 >"$4/refs"; } 4>&1 |
-    { head -c WORDS_MOST >"$4/words"; cat >/dev/null; }; } 3>&1)
-sizes=$(stat -c %s -- "$4/refs" packed-refs 2>/dev/null)
-size=${sizes%%"$nl"*} packed=${sizes#*"$nl"}
-if [ "$size" -gt REFS_MOST ] || [ "${packed:-0}" -ge PACKED_MOST ]; then
+# What lies there may be of any size, and what is said of it is not: see REF_BUCKETS for refs. A shell's blocks are of 512 or 1,024 bytes.
+# git lists in a directory of its own: what it leaves out of the list stops it elsewhere, and what is planted among the refs from now on, a pipe, would
+# hold it.
+(
+    ulimit -c 0
+    ulimit -f REFS_BLOCKS
+    GIT_DIR=$l exec git for-each-ref --format='%(objectname) %(refname)' >"$v/packed-refs" 2>"$4/words"
+)
+code=$?
+sizes=$(stat -c %s -- "$v/packed-refs" "$4/words" packed-refs 2>/dev/null)
+size=${sizes%%"$nl"*} sizes=${sizes#*"$nl"}
+said=${sizes%%"$nl"*} packed=${sizes#*"$nl"}
+if [ "$size" -gt REFS_MOST ] || [ "$said" -gt REFS_MOST ] || [ "$packed" -ge PACKED_MOST ]; then
     say refs_many "$size"
+    : >"$v/packed-refs"
 else
     if [ "$code" != 0 ]; then
         judged "$code" refs
-        : >"$4/refs"
+        : >"$v/packed-refs"
         size=0
-    elif [ -s "$4/words" ] && grep -q -e '^warning: ignoring broken ref' -e '^warning: ignoring ref with broken name' "$4/words"; then
+    elif [ "$said" -gt 0 ] && grep -q -e '^warning: ignoring broken ref' -e '^warning: ignoring ref with broken name' "$4/words"; then
         say broken refs
     fi
-    # In our view there is the list: what git leaves out of it stops it elsewhere, and what is planted among the refs from now on, a pipe, would hold it.
-    rm -rf -- refs packed-refs
-    mkdir refs && cp -- "$4/refs" packed-refs || exit 3
     if [ "$size" -le LISTED ]; then
-        sed 's/^/ref /' "$4/refs"
+        [ "$size" = 0 ] || sed 's/^/ref /' "$v/packed-refs"
     else
         rm -rf -- "$4/buckets" && mkdir -- "$4/buckets" && cd -- "$4/buckets" || exit 3
         digits='0 1 2 3 4 5 6 7 8 9 a b c d e f' third=
         [ "$size" -le FEW ] || third=$digits
         { for x in $digits; do for y in $digits; do if [ -z "$third" ]; then echo "$x$y"; else for z in $third; do echo "$x$y$z"; done; fi; done; done
-            cat "$4/refs"; } | sort | csplit -z -s -n 4 -f b - '/^[0-9a-f]*$/' '{*}' || exit 3
+            cat "$v/packed-refs"; } | sort | csplit -z -s -n 4 -f b - '/^[0-9a-f]*$/' '{*}' || exit 3
         sha256sum b* | cut -c1-32 | sed 's/^/refs_sum /'
     fi
 fi
 cd -- "$1" || exit 3
 if [ -f "$g/config" ]; then
     content "$g/config" CONFIG_MOST1 >"$4/config" 2>/dev/null
-    code=$({ { git config --file "$4/config" --no-includes --null --list 2>/dev/null; echo $? >&3; } | head -c CONFIG_MOST1 >"$4/settings"; } 3>&1)
+    (ulimit -c 0; ulimit -f CONFIG_BLOCKS; exec git config --file "$4/config" --no-includes --null --list >"$4/settings" 2>/dev/null)
+    code=$?
     sizes=$(stat -c %s -- "$4/settings" "$4/config")
     if [ "${sizes%%"$nl"*}" -gt CONFIG_MOST ] || [ "${sizes#*"$nl"}" -gt CONFIG_MOST ]; then
         say config_large CONFIG_MOST
@@ -190,12 +206,12 @@ else
 fi
 """.replace("TIDY", TIDY)
     .replace("GIT_DIRECTORY", _GIT_DIRECTORY)
-    .replace("WORDS_MOST", str(CONFIG_MOST))
     .replace("WORK", WORK)
     .replace("STAMPED", STAMPED)
 )
-for _word, _number in (("REFS_MOST", REFS_MOST), ("CONFIG_MOST", CONFIG_MOST)):
-    INSPECT = INSPECT.replace(f"{_word}1", str(_number + 1)).replace(_word, str(_number))
+for _word, _number in (("REFS", REFS_MOST), ("CONFIG", CONFIG_MOST)):
+    INSPECT = INSPECT.replace(f"{_word}_MOST1", str(_number + 1)).replace(f"{_word}_MOST", str(_number))
+    INSPECT = INSPECT.replace(f"{_word}_BLOCKS", str(_number // 512 + 1))
 INSPECT = INSPECT.replace("REFS_FILES", str(4 * REFS_MOST)).replace("REF_FILE", "64").replace("PACKED_MOST", str(2 * REFS_MOST))
 INSPECT = INSPECT.replace("LISTED", str(64 * 1024)).replace("FEW", str(4 * 1024 * 1024))
 
@@ -210,9 +226,10 @@ if [ "$size" -gt MOST ]; then echo "many $size"; else cat -- "$@"; fi
 
 # $1 our scratch directory: those of the ids that the refs name that are not there; `many` where they are more. The list is INSPECT's.
 ABSENT_REFS = r"""
-cut -d' ' -f1 "$1/refs" | sort -u >"$1/refs-ids" || exit 3
+cut -d' ' -f1 "$1/view/packed-refs" >"$1/refs-ids" || exit 3
 GIT_DIR=$1/view git cat-file --batch-check='%(objectname)' <"$1/refs-ids" >"$1/refs-found" || exit $?
 sed -n 's/^\([0-9a-f]*\) missing$/\1/p' "$1/refs-found" >"$1/refs-absent" || exit 3
+[ -s "$1/refs-absent" ] || exit 0
 if [ "$(stat -c %s "$1/refs-absent")" -gt MOST ]; then echo many; else cat -- "$1/refs-absent"; fi
 """.replace("MOST", str(ANSWER_MOST))
 
@@ -251,15 +268,21 @@ clean_entry() {
         at "${g#./}"
         open_up .
         [ "$g" != "$e" ] || clear_second
-        find ./objects \( -name 'tmp_*' -o -name '.tmp-*' \) -type f $old -print -delete
         # A lock of git's is a file; anything else of that name is nobody's, and in the way of all.
-        find . -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) \( ! -type f -o -type f $locks \) -print -prune -execdir rm -rf -- {} +
-        [ ! -d ./info ] || [ -L ./info ] || find ./info -maxdepth 1 -name '*.lock' \( ! -type f -o -type f $locks \) -print -prune -execdir rm -rf -- {} +
-        [ ! -d ./refs ] || find ./refs -name '*.lock' \( ! -type f -o -type f $locks \) -print -prune -execdir rm -rf -- {} +
-        # What speaks for objects instead of them. git reads these of a reference too, and what they say may be wrong; none is needed.
-        find ./objects -mindepth 1 -maxdepth 1 -type f \( -name info -o -name pack \) -print -delete
-        find ./objects -mindepth 2 -maxdepth 2 \( -path './objects/info/commit-graph*' -o -path './objects/pack/multi-pack-index*' \
-            -o -path './objects/pack/*.bitmap' -o -path './objects/pack/*.rev' \) -print -prune -execdir rm -rf -- {} +
+        # And what speaks for objects instead of them: git reads these of a reference too, and what they say may be wrong; none is needed.
+        set --
+        for f in ./*.lock ./.*.lock ./packed-refs.new; do ! there "$f" || set -- "$@" "$f"; done
+        if [ -d ./info ] && [ ! -L ./info ]; then
+            for f in ./info/*.lock ./info/.*.lock; do ! there "$f" || set -- "$@" "$f"; done
+        fi
+        [ ! -d ./refs ] || set -- ./refs "$@"
+        find ./objects "$@" \( \
+            -path './objects/*' \( -name 'tmp_*' -o -name '.tmp-*' \) -type f $old \
+            -o ! -path './objects/*' \( -name '*.lock' -o -path ./packed-refs.new \) \( ! -type f -o -type f $locks \) \
+            -o \( -path ./objects/info -o -path ./objects/pack \) -type f \
+            -o ! -path './objects/*/*/*' \( -path './objects/info/commit-graph*' -o -path './objects/pack/multi-pack-index*' \
+                -o -path './objects/pack/*.bitmap' -o -path './objects/pack/*.rev' \) \
+            \) -print -prune -execdir rm -rf -- {} +
     )
 }
 # Old is also what is dated as far in the future: a clock was wrong, or somebody has set it so, and it would never grow old.
@@ -304,10 +327,12 @@ exit 0
 # $1 to $5 as INSPECT, $6 slot, $7 how to clean, $8 whether it is shared. What was removed, a line each, an empty line, then the facts: one process
 # instead of two, as each costs a filler's small share of a processor while the volume is held.
 TAKE = (
-    f"clean() ({CLEAN})\ninspect() ({INSPECT})\n"
+    f"clean() ({CLEAN})\ninspect() {{\n{INSPECT}\n}}\n"
     + r"""
-{ code=$({ { clean "$1" "$2" "$3" "$6" "$7" "$8" "$4"; echo $? >&3; } | { head -n 1000 | sed 's/^/removed /'; cat >/dev/null; } >&4; } 3>&1); } 4>&1
-[ "$code" = 0 ] || ! (cd -- "$1") 2>/dev/null || exit "${code:-3}"
+[ -d "$4" ] || mkdir -p -- "$4" || exit 3
+{ clean "$1" "$2" "$3" "$6" "$7" "$8" "$4"; echo $? >"$4/code"; } | sed -n '1,1000s/^/removed /p'
+IFS= read -r code <"$4/code" || exit 3
+[ "$code" = 0 ] || ! (cd -- "$1") 2>/dev/null || exit "$code"
 rm -f -- "$4/proved"
 inspect "$1" "$2" "$3" "$4" "$5"
 """

@@ -69,7 +69,7 @@ made "$2/objects/pack"
 exec 8<.
 GIT_DIR=$s
 export GIT_DIR
-if [ -f "$p.pack" ] && size "$p.pack" && [ "$(sum_body "$p.pack")" = "$(end "$p.pack" "$size" 20 | hex)" ]; then
+if [ -f "$p.pack" ] && own_sum "$p.pack"; then
     if name=$(git index-pack -o "$s/new.idx" "$p.pack"); then
         name=pack-${name##*[!0-9a-f]}
         rm -rf -- "./$name.pack" "./$name.idx"

@@ -17,9 +17,6 @@ _LOOSE = (
 # Theirs, and those that empty files would have.
 _NAMED = _LOOSE.replace(" ! -empty", "")
 
-# The checksums that the index "$i" has of its pack and of itself, in "$pair".
-_PAIR = r"""size "$i"; pair=$(end "$i" "$size" 40 | od -An -v -tx1 -w20 | tr -d ' ' | paste -d' ' - -)"""
-
 # broken: the ids of loose objects in "$d" that git cannot read, or that are others than their names say, sorted in "$out.broken"; fsck's code is in
 # "$code". Below 126 it tells of history, too; 128 that it gave up, and more that it was killed.
 # broken_apart: the same where git gives up on them together: by directories, and in those on which it gives up again, one by one:
@@ -57,26 +54,42 @@ broken_apart() {
     d=$all code=0
 }"""
 
-# hex, sum BYTES: standard input in hexadecimal digits, and its SHA-1, where it has about so many bytes: openssl uses the processor's own instructions,
-# which not every sha1sum does, but takes 7 ms to start, in which sha1sum sums up some 5 MB.
-# body, end, size, sum_body, listed: of a file, its first bytes, its last ones, its size, the SHA-1 of all but its last 20 bytes, and what git lists of
-# an index. It may be a pipe by now, which is not waited for.
-SUM = r"""hex() { od -An -v -tx1 | tr -d ' \n'; }
+# Of a file, which may be a pipe by now, and is not waited for. What they find is in the variable of their name: each process costs a filler's small share
+# of a processor, and a function that printed it into `$(…)` would take one more.
+# size FILE: its size, or 20 where it is smaller, or none.
+# end FILE BYTES: the last bytes of a file of $size, in hexadecimal digits.
+# pair FILE: the checksums that an index has of its pack and of itself.
+# sum FILE BYTES: the SHA-1 of the first BYTES of a file of about $size, or of all where BYTES is empty; with `,nofollow` behind them, never of a link's.
+#   openssl uses the processor's own instructions, which not every sha1sum does, but takes 7 ms to start, in which sha1sum sums up some 5 MB.
+# sum_body FILE: in $sum, the SHA-1 of all but the last 20 bytes.
+# own_sum FILE: the same, and whether it is what these 20 bytes say.
+# body FILE BYTES: prints the first ones. listed FILE: prints what git lists of an index.
+SUM = r"""size() { size=$(stat -L -c %s -- "$1" 2>/dev/null); case $size in '' | *[!0-9]*) size=20 ;; esac; if [ "$size" -lt 20 ]; then size=20; fi; }
 body() { dd if="$1" bs=1M iflag=count_bytes,nonblock count="$2" status=none; }
-end() { dd if="$1" bs=64k iflag=skip_bytes,count_bytes,nonblock skip="$(($2 < $3 ? 0 : $2 - $3))" count="$3" status=none; }
-size() { size=$(stat -L -c %s -- "$1" 2>/dev/null); case $size in '' | *[!0-9]*) size=20 ;; esac; if [ "$size" -lt 20 ]; then size=20; fi; }
-sum() { if [ "$1" -gt 8000000 ] && command -v openssl >/dev/null; then openssl dgst -sha1 -r; else sha1sum; fi | cut -c1-40; }
-sum_body() { size "$1"; body "$1" "$((size - 20))" | sum "$size"; }
-listed() { size "$1"; body "$1" "$size" | git show-index; }"""
+end() {
+    end=$(dd if="$1" bs=64k iflag=skip_bytes,count_bytes,nonblock skip="$((size < $2 ? 0 : size - $2))" count="$2" status=none | od -An -v -tx1)
+    set -- $end
+    IFS=
+    end="$*"
+    unset IFS
+}
+pair() { size "$1"; end "$1" 40; pair="${end%FORTY} ${end#"${end%FORTY}"}"; }
+sum() {
+    summing=sha1sum
+    if [ "$size" -gt 8000000 ] && command -v openssl >/dev/null; then summing='openssl dgst -sha1 -r'; fi
+    sum=$(dd if="$1" bs=1M iflag=count_bytes,nonblock"$3" ${2:+count="$2"} status=none | $summing)
+    sum=${sum%%[!0-9a-f]*}
+}
+sum_body() { size "$1"; sum "$1" "$((size - 20))"; }
+own_sum() { sum_body "$1"; end "$1" 20; [ "$sum" = "$end" ]; }
+listed() { size "$1"; body "$1" "$size" | git show-index; }""".replace("FORTY", 40 * "?")
 
 # stems DIRECTORY: the names, without suffix, of the packs there that git would read (through links, too), each ended by a NUL. What is too
 # short is none to git.
-# tails BYTES SUFFIX: the ends of the files of such names, as `od` has them, a line each. No process a pack: they may be many.
 _STEMS = r"""stems() {
     find -L "$1" -mindepth 1 -maxdepth 1 -type f \( -name '*.idx' -size +1071c -o -name '*.pack' -size +31c \) -print0 2>/dev/null |
         sed -z 's/\.idx$//;s/\.pack$//' | LC_ALL=C sort -z | uniq -z -d
-}
-tails() { sed -z "s/\$/$2/" | xargs -0 -r tail -q -c "$1" -- | od -An -v -tx1 -w"$1"; }"""
+}"""
 
 # An empty git directory $1, for commands that want one.
 _EMPTY_GIT = r"""empty_git() { mkdir -p -- "$1/refs" "$1/objects" && echo 'ref: refs/heads/none' >"$1/HEAD"; }"""
@@ -153,13 +166,13 @@ how=$2 scratch=$3 known=" $4 "
 set -- pack-*.pack
 [ -e "$1" ] || exit 0
 syncing= most=
-[ "$how" = stored ] || most=$(df -B1 --output=size . | tail -n 1 | tr -d ' ')  # a file may say that it is larger than the volume
-case $most in *[!0-9]*) most= ;; esac  # some file systems do not say
+[ "$how" = stored ] || most=$(df -B1 --output=size .)  # a file may say that it is larger than the volume
+most=${most##*[!0-9]}  # some file systems do not say
 [ "$how" = stored ] || { flush pack-* & syncing=$!; }  # the disk works while the processor does
 for p in pack-*.pack; do
     p=${p%.pack}
-    size "./$p.pack"; pack=$size
     size "./$p.idx"; index=$size
+    size "./$p.pack"; pack=$size
     if [ -L "$p.pack" ] || [ -L "$p.idx" ] || [ "$((pack + index))" -gt "${most:-$((pack + index))}" ]; then echo "$p"; continue; fi
     right=./$p.idx
     case $how$known in anew*" $p "*) ;; anew*)
@@ -168,11 +181,16 @@ for p in pack-*.pack; do
         empty_git "$scratch/anew" && { [ ! -f "$p.pack" ] || GIT_DIR=$scratch/anew git index-pack -o "$right" "./$p.pack" >/dev/null; }
         case $? in 0) ;; 126 | 127 | 1[3-9]?) exit 4 ;; *) echo "$p"; continue ;; esac
     esac
-    printf '%s %s %s %s %s %s %s %s\n' "$p" "$pack" \
-        "$(if [ "$how" != trailers ]; then body "$p.pack" $((pack - 20)) | sum "$pack"; else end "$p.pack" "$pack" 20 | hex; fi)" \
-        "$(end "$p.pack" "$pack" 20 | hex)" \
-        "$(end "$p.idx" "$index" 40 | head -c 20 | hex)" \
-        "$(body "$p.idx" $((index - 20)) | sum "$index")" "$(end "$p.idx" "$index" 20 | hex)" "$(size "$right"; body "$right" "$size" | sum "$size")"
+    size=$pack
+    end "./$p.pack" 20
+    if [ "$how" = trailers ]; then sum=$end; else sum "./$p.pack" "$((pack - 20))"; fi
+    said="$p $pack $sum $end"
+    pair "./$p.idx"
+    sum "./$p.idx" "$((size - 20))"
+    said="$said ${pair% *} $sum ${pair#* }"
+    [ "$right" = "./$p.idx" ] || size "$right"
+    sum "$right" "$size"
+    echo "$said $sum"
 done
 [ -z "$syncing" ] || wait "$syncing" || exit 4
 """.replace("FLUSH", FLUSH).replace("SUM", SUM).replace("EMPTY_GIT", _EMPTY_GIT)
@@ -220,11 +238,13 @@ for d; do
     echo store
     [ -d "$d" ] || continue
     stems "$d/pack" >"$scratch/stems" || exit 4
-    if [ -s "$scratch/stems" ]; then
-        tails 40 .idx <"$scratch/stems" >"$scratch/indexes"
-        tails 20 .pack <"$scratch/stems" | paste "$scratch/indexes" - | tr -d ' \t' | sed -n 's/^\(.\{40\}\)\(.\{40\}\)/pack \1 \2 /p'
+    if [ -s "$scratch/stems" ]; then  # no process a pack: they may be many
+        sed -z 's/$/.idx/' "$scratch/stems" | xargs -0 -r tail -q -c 40 -- | od -An -v -tx1 -w40 >"$scratch/indexes"
+        sed -z 's/$/.pack/' "$scratch/stems" | xargs -0 -r tail -q -c 20 -- | od -An -v -tx1 -w20 | paste "$scratch/indexes" - |
+            sed -n 's/[ \t]//g;s/^\(.\{40\}\)\(.\{40\}\)/pack \1 \2 /p'
     fi
-    if [ -n "$(find "$d"/[0-9a-f][0-9a-f] -maxdepth 0 -print -quit 2>/dev/null)" ]; then
+    set -- "$d"/[0-9a-f][0-9a-f]
+    if [ -e "$1" ]; then
         LOOSE | sort >"$scratch/loose" || exit 4
         head -n 10000 "$scratch/loose" | sed 's/^/loose /'
         [ "$(wc -l <"$scratch/loose")" -le 10000 ] || printf 'loose all-%s\n' "$(sha256sum <"$scratch/loose" | cut -c1-64)"
@@ -262,13 +282,13 @@ for d; do
     for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
         if [ ! -f "$i" ] || [ ! -f "${i%.idx}.pack" ]; then continue; fi
         if [ "$which" != all ]; then
-            PAIR
+            pair "$i"
             if grep -qxF -e "$pair" "$out.these"; then [ "$which" = these ]; else [ "$which" = others ]; fi || continue
             if [ "$which" = these ]; then  # read once: between two readings it may become another one
                 body "$i" "$size" >"$out.index" || exit 3
                 i=$out.index
-                PAIR
-                grep -qxF -e "$pair" "$out.these" && [ "$(sum_body "$i")" = "${pair#* }" ] || continue
+                pair "$i"
+                grep -qxF -e "$pair" "$out.these" && sum_body "$i" && [ "$sum" = "${pair#* }" ] || continue
             fi
         fi
         listed "$i" >"$out.one" || { [ $? = 128 ] && continue; exit 4; }
@@ -289,7 +309,6 @@ rm -rf -- "$out".?*
 wc -l <"$out"
 """.replace("LOOSE", _LOOSE)
     .replace("BROKEN_FUNCTIONS", _BROKEN_FUNCTIONS)
-    .replace("PAIR", _PAIR)
     .replace("SUM", SUM)
     .replace("EMPTY_GIT", _EMPTY_GIT)
 )
@@ -313,14 +332,15 @@ empty_git "$out.git" || exit 3
 for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
     p=${i%.idx}.pack
     if [ ! -f "$i" ] || [ ! -f "$p" ]; then continue; fi
-    PAIR
+    pair "$i"
     known=1
     b=${i##*/} b=${b%.idx}
     case $b in '' | *[!0-9A-Za-z._-]*) b=- ;; esac
     [ "$which" = stored ] || grep -qxF -e "$pair" "$out.known" || known=
     [ "$which" = all ] || [ -n "$known" ] || continue
     of=${pair% *}
-    if [ "$(sum_body "$i")" = "${pair#* }" ] && [ "$(sum_body "$p")" = "$of" ] && size "$p" && [ "$(end "$p" "$size" 20 | hex)" = "$of" ]; then
+    sum_body "$i"
+    if [ "$sum" = "${pair#* }" ] && own_sum "$p" && [ "$sum" = "$of" ]; then
         [ -n "$known" ] || GIT_DIR=$out.git git index-pack --verify "$p" >/dev/null 2>&1
         case $? in
             0) echo "holds $pair" ;;
@@ -337,6 +357,13 @@ for p in "$d"/pack/pack-*.pack; do
     case $b in *[!0-9A-Za-z._-]*) continue ;; esac
     [ ! -f "$p" ] || [ -e "$d/pack/$b.idx" ] || echo "damaged - $b"
 done
+scratch=$2
+set -- "$d"/[0-9a-f][0-9a-f]
+if [ ! -e "$1" ]; then
+    : >"$scratch/false-loose" || exit 5
+    printf 'loose 0\nempty 0\n'
+    exit 0
+fi
 BROKEN_FUNCTIONS
 LOOSE | sort >"$out.loose"
 NAMED | sort >"$out.named"
@@ -350,12 +377,11 @@ if [ -s "$out.loose" ]; then
 fi
 comm -12 "$out.loose" "$out.broken" >"$out.false"
 comm -13 "$out.loose" "$out.named" >"$out.empty"
-sort "$out.false" "$out.empty" >"$2/false-loose" || exit 5
+sort "$out.false" "$out.empty" >"$scratch/false-loose" || exit 5
 printf 'loose %s\nempty %s\n' "$(wc -l <"$out.false")" "$(wc -l <"$out.empty")"
 """.replace("LOOSE", _LOOSE)
     .replace("NAMED", _NAMED)
     .replace("BROKEN_FUNCTIONS", _BROKEN_FUNCTIONS)
-    .replace("PAIR", _PAIR)
     .replace("SUM", SUM)
     .replace("EMPTY_GIT", _EMPTY_GIT)
 )
@@ -395,7 +421,8 @@ for d; do
         fi
         n=$((n + 1))
         ln -s -- "$p" "$scratch/held/$n.pack" && ln -s -- "$i" "$scratch/held/$n.idx" || exit 3
-        printf 'pack %s %s %s\n' "$(size "$i"; end "$i" "$size" 40 | head -c 20 | hex)" "$(stat -L -c %s -- "$p" "$i" | paste -d' ' - -)" "$n"
+        pair "$i"
+        echo "pack ${pair% *}" $(stat -L -c %s -- "$p" "$i") "$n"
     done
     LOOSE >>"$scratch/loose"
 done

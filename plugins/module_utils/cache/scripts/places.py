@@ -60,7 +60,7 @@ content() { dd if="$1" iflag=nofollow,nonblock${2:+,count_bytes,fullblock} ${2:+
 fresh() { dd of="./$1" conv=excl bs=1M status=none; }
 put() {
     if [ -L "./$2.lock" ] || [ ! -f "./$2.lock" ]; then away "./$2.lock"; fi  # none of git's
-    : | fresh "$2.lock" || return  # from here on the lock is ours, and goes again where the volume is full
+    fresh "$2.lock" </dev/null || return  # from here on the lock is ours, and goes again where the volume is full
     if [ -d "./$2" ] && [ ! -L "./$2" ]; then away "./$2"; fi
     dd if="$1" of="./$2.lock" oflag=nofollow,nonblock bs=1M status=none && flush "./$2.lock" &&
         mv -f -T -- "./$2.lock" "./$2" || { rm -f -- "./$2.lock"; return 1; }

@@ -21,25 +21,26 @@ _SETTLE = SUM + r"""
 right() {
     [ -f "./$1" ] && [ ! -L "./$1" ] || return 1
     case $1 in
-        *.pack) size "./$1" && of=$(sum_body "./$1") && [ "pack-$of.pack" = "$1" ] && [ "$(end "./$1" "$size" 20 | hex)" = "$of" ] ;;
-        *) size "./$1" && [ "$(content "./$1" | sum "$size")" = "$2" ] ;;
+        *.pack) own_sum "./$1" && [ "pack-$sum.pack" = "$1" ] ;;
+        *) size "./$1" && sum "./$1" "" ,nofollow && [ "$sum" = "$2" ] ;;
     esac
 }
 settle() {
-    ours=
     for suffix in pack idx; do
+        ours= files= coming=
         for p; do
-            f=${p%.*}.$suffix
+            f=${p%.*}.$suffix files="$files ./${p%.*}.$suffix"
             ! right "$f" "${p#*.}" || continue
             if [ -d "./$f" ] && [ ! -L "./$f" ]; then away "./$f" || return 6; fi
-            flush "$from/$f" && mv -f -T -- "$from/$f" "./$f" || return 6
-            ours="$ours $f "
+            ours="$ours $f " coming="$coming $from/$f"
         done
-        for p; do flush "./${p%.*}.$suffix" || return 6; done
+        # Names of packs are digits: they are words.
+        [ -z "$coming" ] || { flush $coming && mv -f -t . -- $coming; } || return 6
+        flush $files || return 6
         sleep 0.02
+        find $files STAMPED >>"$scratch/proved" || return 6
         for p; do
             f=${p%.*}.$suffix
-            find "./$f" STAMPED >>"$scratch/proved" || return 6
             ! right "$f" "${p#*.}" || continue
             case $ours in
                 *" $f "*) rm -f -- "./$f"; changed "$f" ;;
@@ -91,7 +92,7 @@ LOCKING = r"""
 PLACES
 root=$1
 made "$2"
-rm -f -- ./locks && : | fresh locks || exit 3
+rm -f -- ./locks && fresh locks </dev/null || exit 3
 exec 8<.
 shift 2
 "$@"
@@ -122,7 +123,7 @@ rm -rf -- "$s" && mkdir -p -- "$s/refs" || exit 3
 echo 'ref: refs/heads/packit-cache-view' >"$s/HEAD"
 printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >"$s/config"
 ln -s -- "$1/$3/objects" "$s/objects" && cat >"$s/commands" || exit 3
-{ echo '# pack-refs with: sorted'; cat -- "$2/refs"; } >"$s/packed-refs" || exit 3
+{ echo '# pack-refs with: sorted'; cat -- "$2/view/packed-refs"; } >"$s/packed-refs" || exit 3
 at "$3"
 # A lock is a file; a ref's name is bytes, and is told as ``locks.shown`` has it.
 lock=$(find . -maxdepth 1 -type f \( -name packed-refs.lock -o -name packed-refs.new \) -print -quit)
@@ -149,9 +150,9 @@ TIDY
 SETTLE
 umask 022
 root=$1 to=$2 slot=$3 how=$4 scratch=$6 n=$6/new
-{ ! there "$n" || rm -rf -- "$n"; } && mkdir -p -- "$n/refs" && cat >"$n/lines" && IFS= read -r head <"$n/lines" || exit 3
-printf '%s' "$5" >"$n/config" && printf '%s\n' "$head" >"$n/HEAD" && sed '1s/.*/# pack-refs with: sorted/' "$n/lines" >"$n/packed-refs" || exit 3
-: >"$scratch/proved" || exit 3
+{ ! there "$n" || rm -rf -- "$n"; } && mkdir -p -- "$n/refs" "$n/files" && IFS= read -r head || exit 3
+printf '%s\n' "$head" >"$n/HEAD" && printf '%s\n' "$head" >"$n/files/HEAD" && printf '%s' "$5" >"$n/files/config" || exit 3
+{ echo '# pack-refs with: sorted' && cat; } >"$n/files/packed-refs" && : >"$scratch/proved" || exit 3
 shift 6
 made "$slot"
 exec 8<.
@@ -162,20 +163,19 @@ mkdir -- ./new || exit 3
 into new
 exec 7<.
 mkdir -- ./objects ./refs && (into refs && mkdir -- ./heads ./tags) || exit 3
-for f in HEAD config packed-refs; do
-    fresh "$f" <"$n/$f" || exit 3
-done
+cp --remove-destination -t . -- "$n/files/HEAD" "$n/files/config" "$n/files/packed-refs" || exit 3
 into objects
 exec 6<.
 mkdir -- ./info ./pack && into pack || exit 3
 exec 5<.
-at "$slot/objects/pack"
-exec 3<.
-from=/proc/self/fd/3
-cd -P -- /proc/self/fd/5 && settle "$@" || exit 4
-exec 3<&-
-ln -s -- /proc/self/fd/6 "$n/objects" && sed '1d;s/ .*//' "$n/packed-refs" >"$n/wanted" || exit 3
-mv -- "$n/packed-refs" "$n/lines"
+if [ $# -gt 0 ]; then
+    at "$slot/objects/pack"
+    exec 3<.
+    from=/proc/self/fd/3
+    cd -P -- /proc/self/fd/5 && settle "$@" || exit 4
+    exec 3<&-
+fi
+ln -s -- /proc/self/fd/6 "$n/objects" && sed '1d;s/ .*//' "$n/files/packed-refs" >"$n/wanted" || exit 3
 GIT_DIR=$n git cat-file --batch-check='%(objectname)' <"$n/wanted" >"$n/found" || exit 7
 missing=$(grep -c ' missing$' "$n/found")
 [ "$missing" = 0 ] || { echo "$missing of the refs' objects are not there" >&2; exit 7; }
@@ -194,7 +194,7 @@ exit 0
 )
 # $1 to $5 as INSPECT, then those of the above from $3 on: published, and looked at in the same process.
 PUBLISH_NEW = (
-    f"inspect() ({INSPECT})\npublish() ({_PUBLISH_NEW})\n"
+    f"inspect() {{\n{INSPECT}\n}}\npublish() ({_PUBLISH_NEW})\n"
     + r"""
 root=$1 name=$2 age=$3 scratch=$4 config=$5
 shift 5

@@ -12,7 +12,7 @@ from ...errors import DeploymentError
 from ...shell import Progress
 from ..entry import Entry
 from ..model import Method, Snapshot
-from ..repository import Incoming, Repository
+from ..repository import NOTHING, Incoming, Repository
 
 
 class FullCopyNeeded(DeploymentError):
@@ -56,6 +56,5 @@ class AsItIs:
     def receive(
         self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
     ) -> Incoming:
-        """An empty quarantine."""
-        repository.quarantine(deadline)
-        return repository.incoming(connected=False, deadline=deadline)
+        """Return nothing."""
+        return NOTHING

@@ -17,7 +17,7 @@ from ..entry import Entry
 from ..model import Method, Snapshot
 from ..objects import Side, fetch_file, receive_file
 from ..packs import files_of
-from ..repository import Incoming, Repository
+from ..repository import NOTHING, Incoming, Repository
 from . import FullCopyNeeded
 
 
@@ -60,10 +60,12 @@ class FromWorker:
         """See ``Transfer``. Raises FullCopyNeeded too."""
         if self._needs_entry and self._worker.entry.usable and not entry.usable:
             raise FullCopyNeeded(f"It has nothing of {repository.name}.")
-        packs = self._worker.incoming.packs if repository.lacks(entry, snapshot, deadline) else ()
+        packs = self._worker.incoming.packs
+        if not packs or not repository.lacks(entry, snapshot, deadline):
+            return NOTHING
         files = files_of(pack.name for pack in packs)
         repository.expect([pack.name for pack in packs], sum((self._scratch / name).stat().st_size for name in files), deadline)
         for name in files:
             receive_file(repository, self._scratch / name, name, deadline)
         # Into an empty entry git has proved the whole; else the new part is walked where it arrives.
-        return repository.incoming(connected=bool(packs) and not self._worker.entry.usable, deadline=deadline, known=packs)
+        return repository.incoming(connected=not self._worker.entry.usable, deadline=deadline, known=packs)

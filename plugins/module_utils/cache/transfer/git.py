@@ -9,7 +9,7 @@ from ...deadline import Deadline
 from ...shell import Progress
 from ..entry import Entry
 from ..model import Method, Snapshot
-from ..repository import Incoming, Repository
+from ..repository import NOTHING, Incoming, Repository
 
 
 class GitTransfer:
@@ -30,9 +30,8 @@ class GitTransfer:
         self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
     ) -> Incoming:
         """Fetch what the entry lacks. Nothing is asked of upstream where all ids are there."""
-        lacking = repository.lacks(entry, snapshot, deadline)
+        if not repository.lacks(entry, snapshot, deadline):
+            return NOTHING
         repository.quarantine(deadline)
-        if lacking:
-            repository.fetch(self._url, repository.new_ids(entry, snapshot), entry, deadline, progress)
-            return repository.incoming(connected=True, deadline=deadline, just_indexed=not self._strangers)
-        return repository.incoming(connected=False, deadline=deadline)
+        repository.fetch(self._url, repository.new_ids(entry, snapshot), entry, deadline, progress)
+        return repository.incoming(connected=True, deadline=deadline, just_indexed=not self._strangers)

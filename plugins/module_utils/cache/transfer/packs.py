@@ -8,6 +8,7 @@ The two differ in where the packs are made (``PackSource``) and how they travel 
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Protocol
 
 from ...deadline import Deadline
@@ -17,7 +18,7 @@ from ..entry import Entry
 from ..model import Method, Snapshot
 from ..pack_maker import FinishedPacks, PackMaker
 from ..packs import BadPack
-from ..repository import Incoming, Repository
+from ..repository import NOTHING, Incoming, Repository
 
 _COPIES = 3
 """How often a pack that arrives damaged is copied."""
@@ -92,11 +93,12 @@ class PackTransfer:
         maker = self._source.maker(snapshot)
         base = maker.known(repository.held_ids(entry), snapshot, deadline)
         packs = maker.make(snapshot, base, deadline)
+        if not packs.names:
+            return replace(NOTHING, connected=packs.complete)
         repository.expect(packs.names, packs.bytes, deadline)
         warnings: list[str] = []
         while True:
-            if packs.names:
-                self._courier.copy(packs, repository, deadline, progress)
+            self._courier.copy(packs, repository, deadline, progress)
             try:
                 return repository.arrived(packs.packs, packs.complete, deadline, tuple(warnings))
             except BadPack as error:
