@@ -51,6 +51,7 @@ def bring_back(sandbox: Side, worker: Side, scratch: Path, deadline: Deadline) -
 def _copy(sandbox: Side, worker: Side, local: Path, deadline: Deadline) -> tuple[str, ...]:
     """Copy what the sandbox has of the objects whose ids are in ``missing`` in ``local``; the words about that."""
     ours, theirs = worker.repository, sandbox.repository
+    ours.require_quarantine(worker.incoming, deadline)
     packs, loose = packs_holding(sandbox, local / "missing", deadline, "any")
     came, size = [pack.name for pack in worker.incoming.packs], worker.incoming.bytes
     before = len(came)

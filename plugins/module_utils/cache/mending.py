@@ -63,8 +63,8 @@ def salvage(repository: Repository, entry: Entry, incoming: Incoming, deadline: 
         return incoming, 0
     repository.script('rm -f -- "$1"', (repository.lost_file,), deadline)
     repository.list_ids(entry, incoming, deadline)
-    if packs and not incoming.objects:
-        repository.quarantine(deadline)
+    if packs:
+        repository.require_quarantine(incoming, deadline)
     for pack in packs:
         repository.script(scripts.SALVAGE, (repository.root, repository.slot, repository.scratch, pack), deadline)
     if packs:

@@ -173,6 +173,7 @@ def _compare_at_worker(worker: Side, sandbox: Side, ids: str, to: str, local: Pa
 def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> tuple[list[Pack], bool]:
     """Copy what is ``missing``. Returns the packs that came whole, and whether one of single objects came, which is indexed where it came."""
     ours, theirs = sandbox.repository, worker.repository
+    ours.require_quarantine(sandbox.incoming, deadline)
     packs, single = _held(worker, "many", deadline)
     try:
         made = theirs.pack_single(object_stores(worker.entry, worker.incoming), deadline) if single else None

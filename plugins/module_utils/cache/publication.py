@@ -50,6 +50,7 @@ def publish(
         check_usable(repository, entry, shared)
         how = "replace" if entry.occupied else "new"
         lines = f"{_head_line(snapshot)}\n" + "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
+        repository.require_quarantine(incoming, deadline)
         packs = [f"{pack.name}.{pack.index_sum}" for pack in incoming.packs]
         arguments = (repository.slot, how, _kept_configuration(), repository.scratch, *packs)
         expected = refs_of(snapshot, Layout.BARE)

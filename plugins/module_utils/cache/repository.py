@@ -453,8 +453,13 @@ class Repository:
         return True
 
     def quarantine(self, deadline: Deadline) -> None:
-        """An empty quarantine on the volume."""
+        """Make an empty quarantine on the volume."""
         self.script(scripts.QUARANTINE, (self.root, self._slot), deadline)
+
+    def require_quarantine(self, incoming: Incoming, deadline: Deadline) -> None:
+        """Make one where nothing came until now. What an earlier try has left in it goes."""
+        if not incoming.objects:
+            self.quarantine(deadline)
 
     def absent(self, ids: Iterable[str], entry: Entry, incoming: Incoming | None, deadline: Deadline) -> tuple[str, ...]:
         """Those of ``ids`` that are neither in the entry nor in the quarantine. Raises Incomplete where git cannot read what is there."""

@@ -117,8 +117,10 @@ if there "$g/hooks"; then
     say hooks "${#found}"
 fi
 found=
-for f in "$g"/*.lock "$g"/.*.lock "$g/packed-refs.new"; do
-    ! there "$f" || found=$found$(find "$f" -maxdepth 0 -mmin "-$3" ! -newermt "+${3}minutes" -printf x 2>/dev/null)
+for f in "$g"/*.lock "$g"/.*lock "$g/packed-refs.new"; do
+    there "$f" || continue
+    found=$(find "$g" -maxdepth 1 \( -name '*.lock' -o -name packed-refs.new \) -mmin "-$3" ! -newermt "+${3}minutes" -printf x 2>/dev/null)
+    break
 done
 say young_locks "${#found}"
 for d in "$g" "$g/objects" "$g/objects/pack" "$g/refs"; do
@@ -170,6 +172,7 @@ if [ "$size" -gt REFS_MOST ] || [ "$said" -gt REFS_MOST ] || [ "$packed" -ge PAC
     : >"$v/packed-refs"
 else
     if [ "$code" != 0 ]; then
+        [ "$said" -gt 0 ] || exit 3  # our own directory is full
         judged "$code" refs
         : >"$v/packed-refs"
         size=0
@@ -230,6 +233,7 @@ cut -d' ' -f1 "$1/view/packed-refs" >"$1/refs-ids" || exit 3
 GIT_DIR=$1/view git cat-file --batch-check='%(objectname)' <"$1/refs-ids" >"$1/refs-found" || exit $?
 sed -n 's/^\([0-9a-f]*\) missing$/\1/p' "$1/refs-found" >"$1/refs-absent" || exit 3
 [ -s "$1/refs-absent" ] || exit 0
+sort -u -o "$1/refs-absent" "$1/refs-absent" || exit 3
 if [ "$(stat -c %s "$1/refs-absent")" -gt MOST ]; then echo many; else cat -- "$1/refs-absent"; fi
 """.replace("MOST", str(ANSWER_MOST))
 
@@ -270,15 +274,17 @@ clean_entry() {
         [ "$g" != "$e" ] || clear_second
         # A lock of git's is a file; anything else of that name is nobody's, and in the way of all.
         # And what speaks for objects instead of them: git reads these of a reference too, and what they say may be wrong; none is needed.
-        set --
-        for f in ./*.lock ./.*.lock ./packed-refs.new; do ! there "$f" || set -- "$@" "$f"; done
-        if [ -d ./info ] && [ ! -L ./info ]; then
-            for f in ./info/*.lock ./info/.*.lock; do ! there "$f" || set -- "$@" "$f"; done
-        fi
-        [ ! -d ./refs ] || set -- ./refs "$@"
-        find ./objects "$@" \( \
+        for f in ./*.lock ./.*lock ./packed-refs.new ./info/*.lock ./info/.*lock; do
+            there "$f" || continue  # only a question: `find` itself enters no link, and takes as many as there are
+            find . ./info -maxdepth 1 \( -name '*.lock' -o -path ./packed-refs.new \) \( ! -type f -o -type f $locks \) -print -prune \
+                -execdir rm -rf -- {} +
+            break
+        done
+        refs=./refs
+        [ -d ./refs ] || refs=
+        find ./objects $refs \( \
             -path './objects/*' \( -name 'tmp_*' -o -name '.tmp-*' \) -type f $old \
-            -o ! -path './objects/*' \( -name '*.lock' -o -path ./packed-refs.new \) \( ! -type f -o -type f $locks \) \
+            -o -path './refs/*' -name '*.lock' \( ! -type f -o -type f $locks \) \
             -o \( -path ./objects/info -o -path ./objects/pack \) -type f \
             -o ! -path './objects/*/*/*' \( -path './objects/info/commit-graph*' -o -path './objects/pack/multi-pack-index*' \
                 -o -path './objects/pack/*.bitmap' -o -path './objects/pack/*.rev' \) \
@@ -330,6 +336,7 @@ TAKE = (
     f"clean() ({CLEAN})\ninspect() {{\n{INSPECT}\n}}\n"
     + r"""
 [ -d "$4" ] || mkdir -p -- "$4" || exit 3
+: >"$4/code"
 { clean "$1" "$2" "$3" "$6" "$7" "$8" "$4"; echo $? >"$4/code"; } | sed -n '1,1000s/^/removed /p'
 IFS= read -r code <"$4/code" || exit 3
 [ "$code" = 0 ] || ! (cd -- "$1") 2>/dev/null || exit "$code"

@@ -58,7 +58,7 @@ broken_apart() {
 # of a processor, and a function that printed it into `$(…)` would take one more.
 # size FILE: its size, or 20 where it is smaller, or none.
 # end FILE BYTES: the last bytes of a file of $size, in hexadecimal digits.
-# pair FILE: the checksums that an index has of its pack and of itself.
+# pair FILE: the checksums that an index of $size bytes has of its pack and of itself.
 # sum FILE BYTES: the SHA-1 of the first BYTES of a file of about $size, or of all where BYTES is empty; with `,nofollow` behind them, never of a link's.
 #   openssl uses the processor's own instructions, which not every sha1sum does, but takes 7 ms to start, in which sha1sum sums up some 5 MB.
 # sum_body FILE: in $sum, the SHA-1 of all but the last 20 bytes.
@@ -73,7 +73,7 @@ end() {
     end="$*"
     unset IFS
 }
-pair() { size "$1"; end "$1" 40; pair="${end%FORTY} ${end#"${end%FORTY}"}"; }
+pair() { end "$1" 40; pair="${end%FORTY} ${end#"${end%FORTY}"}"; }
 sum() {
     summing=sha1sum
     if [ "$size" -gt 8000000 ] && command -v openssl >/dev/null; then summing='openssl dgst -sha1 -r'; fi
@@ -185,6 +185,7 @@ for p in pack-*.pack; do
     end "./$p.pack" 20
     if [ "$how" = trailers ]; then sum=$end; else sum "./$p.pack" "$((pack - 20))"; fi
     said="$p $pack $sum $end"
+    size=$index
     pair "./$p.idx"
     sum "./$p.idx" "$((size - 20))"
     said="$said ${pair% *} $sum ${pair#* }"
@@ -244,7 +245,7 @@ for d; do
             sed -n 's/[ \t]//g;s/^\(.\{40\}\)\(.\{40\}\)/pack \1 \2 /p'
     fi
     set -- "$d"/[0-9a-f][0-9a-f]
-    if [ -e "$1" ]; then
+    if [ -e "$1" ] || [ -L "$1" ]; then  # a view has links, of which the first one may lead nowhere by now
         LOOSE | sort >"$scratch/loose" || exit 4
         head -n 10000 "$scratch/loose" | sed 's/^/loose /'
         [ "$(wc -l <"$scratch/loose")" -le 10000 ] || printf 'loose all-%s\n' "$(sha256sum <"$scratch/loose" | cut -c1-64)"
@@ -282,11 +283,13 @@ for d; do
     for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
         if [ ! -f "$i" ] || [ ! -f "${i%.idx}.pack" ]; then continue; fi
         if [ "$which" != all ]; then
+            size "$i"
             pair "$i"
             if grep -qxF -e "$pair" "$out.these"; then [ "$which" = these ]; else [ "$which" = others ]; fi || continue
             if [ "$which" = these ]; then  # read once: between two readings it may become another one
                 body "$i" "$size" >"$out.index" || exit 3
                 i=$out.index
+                size "$i"
                 pair "$i"
                 grep -qxF -e "$pair" "$out.these" && sum_body "$i" && [ "$sum" = "${pair#* }" ] || continue
             fi
@@ -332,6 +335,7 @@ empty_git "$out.git" || exit 3
 for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
     p=${i%.idx}.pack
     if [ ! -f "$i" ] || [ ! -f "$p" ]; then continue; fi
+    size "$i"
     pair "$i"
     known=1
     b=${i##*/} b=${b%.idx}
@@ -359,7 +363,7 @@ for p in "$d"/pack/pack-*.pack; do
 done
 scratch=$2
 set -- "$d"/[0-9a-f][0-9a-f]
-if [ ! -e "$1" ]; then
+if [ ! -e "$1" ] && [ ! -L "$1" ]; then
     : >"$scratch/false-loose" || exit 5
     printf 'loose 0\nempty 0\n'
     exit 0
@@ -421,6 +425,7 @@ for d; do
         fi
         n=$((n + 1))
         ln -s -- "$p" "$scratch/held/$n.pack" && ln -s -- "$i" "$scratch/held/$n.idx" || exit 3
+        size "$i"
         pair "$i"
         echo "pack ${pair% *}" $(stat -L -c %s -- "$p" "$i") "$n"
     done
@@ -459,6 +464,7 @@ if [ "$1" = loose ]; then
 else
     for d; do stores=$stores:$d; done
 fi
+umask 077
 made "$slot/single"
 exec 8<.
 ln -s -- /proc/self/fd/8 "$git/written/pack" || exit 3

@@ -91,7 +91,9 @@ done
 LOCKING = r"""
 PLACES
 root=$1
+umask 077
 made "$2"
+umask 022
 rm -f -- ./locks && fresh locks </dev/null || exit 3
 exec 8<.
 shift 2

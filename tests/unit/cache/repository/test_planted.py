@@ -5,9 +5,11 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -17,6 +19,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.tampering import PACKS_MOST
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -129,3 +132,59 @@ def test_packs_that_are_none_hide_no_other(tmp_path: Path, upstream: GitServer, 
     result = fill(tmp_path, upstream.url("one.git"), verify=verify)
     assert not result.sandbox.failed and not result.worker.failed, result
     assert all_objects(worker) <= all_objects(sandbox)
+
+
+def test_locks_without_number_are_removed_at_once_and_young_ones_are_counted(tmp_path: Path, upstream: GitServer) -> None:
+    """Their names together are more than a process may have words."""
+    sandbox, _worker = filled(tmp_path)
+    for number in range(10_000):
+        (sandbox / f"{'a' * 240}{number}.lock").touch()
+    shell, limit = LocalShell(), Deadline(BOUND, "this test")
+    shared = Repository(shell, str(tmp_path / "sandbox"), "one", str(tmp_path / "own"), Limits(), shared=True)
+    assert any("has 10000 fresh lock files" in warning for warning in shared.take(limit)[0].warnings)
+    alone = Repository(shell, str(tmp_path / "sandbox"), "one", str(tmp_path / "own"), Limits(), shared=False)
+    entry, removed = alone.take(limit)
+    assert entry.warnings == () and len(removed) == 1000  # so many are told
+    assert not list(sandbox.glob("*.lock"))
+
+
+def test_a_link_that_takes_a_directorys_place_while_locks_are_removed_leads_nowhere(tmp_path: Path, upstream: GitServer) -> None:
+    sandbox, _worker = filled(tmp_path)
+    outside, bin_directory = tmp_path / "outside", tmp_path / "bin"
+    (sandbox / "info").mkdir(exist_ok=True)
+    for directory in (outside, bin_directory):
+        directory.mkdir()
+    for directory in (outside, sandbox / "info"):
+        (directory / "a.lock").touch()
+    swapping = f"""#!/bin/sh
+    if [ -d info ] && [ ! -L info ]; then mv info info.away && ln -s {outside} info; fi
+    exec {shutil.which("find")} "$@"
+    """
+    (bin_directory / "find").write_text(swapping)
+    (bin_directory / "find").chmod(0o755)
+    repository = Repository(WithPrograms(bin_directory), str(tmp_path / "sandbox"), "one", str(tmp_path / "own"), Limits(), shared=False)
+    repository.take(Deadline(BOUND, "this test"))
+    assert (sandbox / "info").is_symlink() and (outside / "a.lock").exists()
+
+
+def test_a_link_to_nowhere_beside_loose_objects_hides_none(tmp_path: Path, upstream: GitServer) -> None:
+    sandbox, _worker = filled(tmp_path)
+    value = make.git(sandbox, "hash-object", "-w", "--stdin", stdin=b"loose 3")
+    assert value[:2] != "00"
+    limit = Deadline(BOUND, "this test")
+    repository = Repository(LocalShell(), str(tmp_path / "sandbox"), "one", str(tmp_path / "own"), Limits())
+    entry = repository.inspect(limit)
+    (sandbox / "objects/00").symlink_to("nowhere")
+    (sandbox / f"objects/{value[:2]}/{'0' * 38}").write_bytes(b"none")
+    assert value in repository.contents(entry, None, limit).loose
+    assert repository.checksums(entry, (), limit, "stored").loose == 1
+
+
+class WithPrograms(LocalShell):
+    """Finds these programs before the machine's."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+
+    def run(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, **more: Any) -> Completed:
+        return super().run(argv, env={**(env or {}), "PATH": f"{self._directory}:{os.environ['PATH']}"}, **more)
