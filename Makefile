@@ -87,8 +87,10 @@ benchmark: prerequisites $(VENV)/dev-installed
 	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
 		$(RUN) $(BIN)/python -m tests.benchmarks
 
+# These run the embedded cluster, which needs more of a machine.
+demo test pytest molecule: NEEDS := cluster
 prerequisites:
-	@PYTHON=$(PYTHON) tests/tools/prerequisites.sh
+	@PYTHON=$(PYTHON) tests/tools/prerequisites.sh $(NEEDS)
 
 $(VENV)/demo-installed: requirements/demo.txt tests/tools/lay_out.py
 	@echo "== makes $(VENV) with $(PYTHON)"

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""``python -m tests.embedded_cluster --dir DIR``: run the cluster in the foreground until it is ended.
+"""``python -m tests.embedded_cluster --dir DIR``: run the cluster in the foreground until it is ended; ``--check``: say whether it can run here.
 
 The server runs in namespaces of its own: all of its pods and mounts end with it, and no root is needed where unprivileged
 user namespaces are allowed.
@@ -22,7 +22,7 @@ from ..bounds import BOUND
 CANNOT = (
     "The embedded cluster needs unprivileged user namespaces, which are switched off here. Allow them "
     "(sysctl kernel.unprivileged_userns_clone=1 on Debian, sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu, "
-    "sysctl user.max_user_namespaces=10000 on RHEL), or run this as root."
+    "sysctl user.max_user_namespaces=10000 on RHEL; in a chroot nobody may make one), or run this as root."
 )
 
 
@@ -43,12 +43,16 @@ def possible() -> bool:
 def main() -> int:
     """Run it."""
     parser = argparse.ArgumentParser(description="A small Kubernetes API whose pods are local processes.")
-    parser.add_argument("--dir", type=Path, required=True, help="where everything is kept; made, and removed at the end")
+    what = parser.add_mutually_exclusive_group(required=True)
+    what.add_argument("--dir", type=Path, help="where everything is kept; made, and removed at the end")
+    what.add_argument("--check", action="store_true", help="only say whether it can run on this machine")
     parser.add_argument("--nodes", type=int, default=2, help="how many nodes it has (2)")
     options = parser.parse_args()
     if not possible():
         print(CANNOT, file=sys.stderr)
         return 1
+    if options.check:
+        return 0
     options.dir.mkdir(parents=True, exist_ok=True)
     environment = {**os.environ, "EMBEDDED_CLUSTER_ROOT": "1" if os.geteuid() == 0 else "0"}
     argv = [*namespaces(), sys.executable, "-m", f"{__package__}.server", str(options.dir.resolve()), str(options.nodes)]
