@@ -57,8 +57,15 @@ list = no
 auth users = *
 secrets file = $1/secret
 CONFIGURATION
-[ "$(id -u)" != 0 ] || printf 'uid = 0\ngid = 0\n' >>"$1/rsyncd.conf"  # it would become nobody, who can read nothing of ours
-rsync --daemon --config="$1/rsyncd.conf" || exit $?
+as=
+if [ "$(id -u)" = 0 ]; then  # it would become nobody, who can read nothing of ours
+    as='unshare --user --map-user=1 --map-group=1'  # in a user namespace root may be refused to set groups; another user need not
+    if setpriv --clear-groups true 2>/dev/null || ! $as true 2>/dev/null; then
+        as=
+        printf 'uid = 0\ngid = 0\n' >>"$1/rsyncd.conf"
+    fi
+fi
+$as rsync --daemon --config="$1/rsyncd.conf" || exit $?
 looks=0
 while [ "$looks" -lt 300 ]; do  # half a minute: a seed's node may be busy
     [ -s "$1/rsyncd.pid" ] && exit 0

@@ -121,6 +121,22 @@ def place(tmp_path: Path) -> Iterator[Place]:
             found.stop()
 
 
+class MappedRoot(LocalShell):
+    """Root in a user namespace of one user, as in a pod with one, where nobody may set groups."""
+
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
+        return super().run(("unshare", "--user", "--map-root-user", *argv), **more)
+
+
+def test_a_daemon_of_a_root_that_may_set_no_groups_serves(place: Place) -> None:
+    packs = finished(place)
+    place.shell = MappedRoot()
+    place.serve()
+    assert probe(LocalShell(), str(place.directory / "probing"), place.route, KEY, place.deadline()) == ""
+    assert place.bring(NetworkCourier(place.route, KEY)) == ()
+    assert {path.name for path in (place.root / ".packit-deployment#work/one/objects/pack").glob("*.pack")} == {f"{name}.pack" for name in packs.names}
+
+
 def finished(place: Place) -> FinishedPacks:
     place.ready(place.snapshot, place.deadline())
     return place.maker(place.snapshot).make(place.snapshot, (), place.deadline())
