@@ -8,10 +8,21 @@ from __future__ import annotations
 import posixpath
 
 from ..errors import InvalidOption
-from .model import ADD, CACHE, FALSE, FIELDS, TRUE, VOLUMES, Wanted
+from .model import ADD, CACHE, FALSE, FALSE_FOR_ADD, FIELDS, KEYS, TRUE, TRUE_FOR_ADD, VOLUMES, Wanted
 from .nodes import Document, Kind, Node
 
 _STOPS = "The service does not start with it."
+
+
+def repeated(document: Document) -> tuple[str, ...]:
+    """Refuse keys of the cache that are there twice; return warnings of others. Raises InvalidOption."""
+    warnings = []
+    for within, key, first in document.repeated:
+        words = f"{document.at(key)}: the key `{key.value}` is there already in line {document.line(first.start)}"
+        if within in KEYS:
+            raise InvalidOption(f"{words}; the service would silently use the last.", "Take one of them out.")
+        warnings.append(f"{words}; the service silently uses the last. It is not the cache's, so both stay as they are. Take one of them out.")
+    return tuple(warnings)
 
 
 def check(document: Document, wanted: Wanted) -> tuple[str, ...]:
@@ -24,7 +35,7 @@ def check(document: Document, wanted: Wanted) -> tuple[str, ...]:
                 f"{document.at(pair[0])}: `{name}` is a {pair[1].meant.kind.value}, and must be {kind}. {_STOPS}", _correct(name)
             )
     pair = document.root.get(ADD)
-    if pair is not None and pair[1].meant.value not in (*TRUE, *FALSE):
+    if pair is not None and pair[1].meant.value not in (*TRUE_FOR_ADD, *FALSE_FOR_ADD):
         raise InvalidOption(f"{document.at(pair[0])}: `{ADD}` is neither true nor false. {_STOPS}", _correct(ADD))
     volumes = document.root.get(VOLUMES)
     if volumes is None:
@@ -57,9 +68,13 @@ def check(document: Document, wanted: Wanted) -> tuple[str, ...]:
 
 
 def is_own(item: Node, wanted: Wanted) -> bool:
-    """Whether an item of the volumes is the cache's: by its path, however it is spelt, or by its variable."""
-    path = scalar(item, "path")
-    return (bool(path) and posixpath.normpath("/" + path.lstrip("/")) == wanted.path) or scalar(item, "pvc_from_env") == wanted.pvc_from_env
+    """Whether an item of the volumes is the cache's."""
+    return is_cache(scalar(item, "path"), scalar(item, "pvc_from_env"), wanted)
+
+
+def is_cache(path: str, pvc_from_env: str, wanted: Wanted) -> bool:
+    """Whether a volume is the cache: by its path, however it is spelt, or by its variable."""
+    return (bool(path) and posixpath.normpath("/" + path.lstrip("/")) == wanted.path) or pvc_from_env == wanted.pvc_from_env
 
 
 def scalar(item: Node, name: str) -> str:

@@ -73,6 +73,25 @@ def findings(wanted: Wanted, workers: Sequence[Worker], namespace: str, claims: 
                 )
 
 
+def without_cache(template: Mapping[str, Any], wanted: Wanted) -> bool:
+    """Return whether a pod template runs the service's worker, and mounts no cache."""
+    containers = (template.get("spec") or {}).get("containers") or []
+    return any(START_UP in _words(item) for item in containers) and worker("", 0, template, wanted) is None
+
+
+def no_cache(names: Sequence[str], wanted: Wanted) -> str:
+    """Return what becomes of jobs that clone on these workers, which have no cache."""
+    return (
+        f"These run the service's worker and mount nothing at {wanted.path}: {', '.join(names)}. The service makes that directory where it is missing, "
+        "and where it may not, a job that clones there fails with PermissionError. Mount the cache there as well, or see that none of their "
+        "queues has a job that clones."
+    )
+
+
+def _words(container: Mapping[str, Any]) -> str:
+    return " ".join(str(word) for word in [*(container.get("command") or []), *(container.get("args") or [])])
+
+
 def mentions(template: Mapping[str, Any], secret: str) -> bool:
     """Whether a pod template uses a Secret: as a volume, or in its environment. Its pods see a new content when they start."""
     spec = template.get("spec") or {}
@@ -94,7 +113,7 @@ def _looked_up(container: Mapping[str, Any], variable: str, pod: str) -> str:
     """The claim that a worker's pod finds in its variable."""
     env = {item["name"]: item for item in container.get("env") or []}
     queues = str(env.get("QUEUES", {}).get("value", QUEUE))
-    words = " ".join(str(word) for word in [*(container.get("command") or []), *(container.get("args") or [])])
+    words = _words(container)
     if START_UP in words and variable == VARIABLE and QUEUE in queues:
         return CLAIM_PREFIX + pod
     said = re.search(rf"{re.escape(variable)}=[\"']?([^\s\"';&$]*(?:\$\([^)]*\)|\$\{{?\w+\}}?)?)", words)

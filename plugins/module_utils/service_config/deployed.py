@@ -13,7 +13,7 @@ from ..cluster.client import Client
 from ..cluster.errors import Forbidden
 from ..cluster.workloads import Workload, list_workloads, restart, wait_for_rollout
 from ..deadline import Deadline
-from .consistency import findings, mentions, worker
+from .consistency import findings, mentions, no_cache, without_cache, worker
 from .model import Wanted
 from .secret import Place
 
@@ -46,14 +46,16 @@ def misfits(client: Client, deployed: Deployed, wanted: Wanted, sandbox_namespac
         return (deployed.blind,)
     stateful = [item for item in deployed.workloads if item.kind == "StatefulSet"]
     workers = [found for item in stateful if (found := worker(item.name, item.replicas, item.template, wanted)) is not None]
+    bare = [f"{item.kind} {item.name}" for item in deployed.workloads if without_cache(item.template, wanted)]
+    beside = (no_cache(bare, wanted),) if workers and bare else ()
     if not sandbox_namespace:
         words = "The sandboxes' namespace is not known, so their claims were not looked at. Set sandbox_namespace."
-        return (*findings(wanted, workers, "", None), words)
+        return (*findings(wanted, workers, "", None), *beside, words)
     try:
         claims = {item["metadata"]["name"] for item in client.list("PersistentVolumeClaim", sandbox_namespace, deadline)}
     except Forbidden as error:
-        return (*findings(wanted, workers, "", None), f"The sandboxes' claims could not be looked at. {error}")
-    return tuple(findings(wanted, workers, sandbox_namespace, claims))
+        return (*findings(wanted, workers, "", None), *beside, f"The sandboxes' claims could not be looked at. {error}")
+    return (*findings(wanted, workers, sandbox_namespace, claims), *beside)
 
 
 def require_restart(client: Client, namespace: str, readers: Sequence[Workload], deadline: Deadline) -> None:

@@ -13,7 +13,7 @@ import re
 
 from ..errors import InvalidOption
 from .checks import is_own, scalar
-from .model import ADD, CACHE, FALSE, KEYS, TRUE, VOLUMES, Wanted, entry_flow, entry_lines, lines
+from .model import ADD, CACHE, FALSE_FOR_ADD, KEYS, TRUE, VOLUMES, Wanted, entry_flow, entry_lines, lines
 from .nodes import Document, Kind, Node, meaning, parse
 from .spans import Span, after_line, apply, at_end, column, joined, lines_of, newline
 
@@ -25,7 +25,7 @@ def lacking(document: Document, wanted: Wanted) -> tuple[str, ...]:
         name
         for name, there in (
             (CACHE, cache is not None and cache[1].meant.value == wanted.path),
-            (ADD, add is not None and add[1].meant.value in FALSE),
+            (ADD, add is not None and add[1].meant.value in FALSE_FOR_ADD),
             (VOLUMES, any(not _differing(item.meant, wanted) for item in _own(document, wanted))),
         )
         if not there
@@ -60,7 +60,7 @@ def remove(document: Document, wanted: Wanted) -> str:
     if cache is not None and ours:
         spans.append(lines_of(document.text, cache[0].start, cache[1].end))
     pair = document.root.get(ADD)
-    if pair is not None and pair[1].meant.value in FALSE and ours:
+    if pair is not None and pair[1].meant.value in FALSE_FOR_ADD and ours:
         spans.append(lines_of(document.text, pair[0].start, pair[1].end))
     own = _own(document, wanted)
     if volumes is not None and own:

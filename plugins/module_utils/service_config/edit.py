@@ -10,7 +10,7 @@ from enum import Enum
 
 from ..errors import InvalidOption
 from . import document, jinja_source, nodes
-from .checks import check
+from .checks import check, repeated
 from .model import CACHE, SANDBOX_NAMESPACE, Wanted, lines
 
 
@@ -47,16 +47,17 @@ def edit(source: str, data: bytes, state: State, wanted: Wanted) -> Edit:
             return Edit(text, jinja_source.remove(source, text, wanted))
         return Edit(text, *jinja_source.add(source, text, wanted))
     present = nodes.parse(source, text)
+    twice = repeated(present)
     named = present.root.get(SANDBOX_NAMESPACE)
     namespace = named[1].meant.value if named is not None else ""
     if state is State.PRESENT:
         warnings = check(present, wanted)
-        return Edit(text, document.add(present, wanted), warnings, namespace)
+        return Edit(text, document.add(present, wanted), (*twice, *warnings), namespace)
     after = document.remove(present, wanted)
     cache = present.root.get(CACHE)
     left = cache is not None and cache[1].meant.value != wanted.path
     words = f"{source}: `{CACHE}` is another path than {wanted.path}, so it stays. Give that path to take it out."
-    return Edit(text, after, (words,) if left else (), namespace)
+    return Edit(text, after, (*twice, *((words,) if left else ())), namespace)
 
 
 def created(wanted: Wanted) -> Edit:

@@ -11,13 +11,14 @@ source is left alone and the user is told the lines.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 
 from ..errors import InvalidOption
 from . import document
-from .checks import check, is_own
+from .checks import check, is_cache, is_own, repeated
 from .jinja_world import MISSING, CannotRender, render
-from .model import ADD, CACHE, KEYS, VOLUMES, Wanted, entry_lines, lines
+from .model import ADD, CACHE, FALSE, KEYS, TRUE, VOLUMES, Wanted, entry_lines, lines
 from .nodes import Document, parse
 from .spans import Span, after_line, apply, at_end, joined, lines_of
 
@@ -29,7 +30,7 @@ def add(source: str, text: str, wanted: Wanted) -> tuple[str, tuple[str, ...]]:
         raise _refused(f"{source}, line {line}: `{found.group(1)}` is set by a Jinja expression, which is not edited.", wanted)
     worlds = _worlds(source, text, wanted)
     try:
-        warnings = check(worlds[0], wanted)
+        warnings = tuple(dict.fromkeys(words for world in worlds for words in check(world, wanted)))
     except InvalidOption as error:
         raise _refused(error.message, wanted) from error
     missing = [name for name in KEYS if any(name in document.lacking(world, wanted) for world in worlds)]
@@ -38,19 +39,32 @@ def add(source: str, text: str, wanted: Wanted) -> tuple[str, tuple[str, ...]]:
     spans = []
     absent = []
     for name in missing:
+        if len({world.root.get(name) is None for world in worlds}) > 1:
+            raise _refused(f"{source}: `{name}` stands in a condition or a loop, so it is not always there.", wanted)
         lines_with_it = re.findall(rf"(?m)^{name}:", text)
         if not lines_with_it:
             absent.append(name)
             continue
-        span = _corrected(text, name, wanted)
-        if span is None or len(lines_with_it) > 1:
+        corrected = _corrected(text, name, wanted)
+        if corrected is None or len(lines_with_it) > 1:
             raise _refused(f"{source}: `{name}` cannot be edited in a Jinja source.", wanted)
-        spans.append(span)
-    if absent:
-        spans.append(at_end(text, len(text), lines(wanted, absent)))
-    edited = apply(text, spans)
-    _compare(source, worlds, edited, wanted, lambda world: not document.lacking(world, wanted))
-    return edited, warnings
+        spans += corrected
+    # Ansible takes away the line end after a block: behind one at the end of the text, the lines need an empty one before them.
+    for before in ([], [""]):
+        added = [at_end(text, len(text), [*before, *lines(wanted, absent)])] if absent else []
+        edited = apply(text, [*spans, *added])
+        if _only_ours_changed(source, worlds, edited, wanted, lambda world: _right(world, wanted)):
+            return edited, warnings
+    raise _more_would_change(source, wanted)
+
+
+def _right(world: Document, wanted: Wanted) -> bool:
+    """Whether what is to be written is what would be accepted if it were found."""
+    try:
+        check(world, wanted)
+    except InvalidOption:
+        return False
+    return not document.lacking(world, wanted)
 
 
 def remove(source: str, text: str, wanted: Wanted) -> str:
@@ -66,7 +80,8 @@ def remove(source: str, text: str, wanted: Wanted) -> str:
         alone = re.search(rf"(?m)^{VOLUMES}:[^\n]*\n\Z", text[: found.start()]) if not _followed(text, found.end()) else None
         spans.append(lines_of(text, alone.start() if alone is not None else found.start(), found.end()))
     edited = apply(text, joined(text, spans)) if spans else text
-    _compare(source, worlds, edited, wanted, lambda world: not _has(world, wanted))
+    if not _only_ours_changed(source, worlds, edited, wanted, lambda world: not _has(world, wanted)):
+        raise _more_would_change(source, wanted)
     return edited
 
 
@@ -81,20 +96,79 @@ def _followed(text: str, end: int) -> bool:
     return re.compile(r"[^\n]*\n *- ").match(text, end) is not None
 
 
-def _corrected(text: str, name: str, wanted: Wanted) -> Span | None:
-    """What makes a line right which is there; None where its form is not simple."""
+def _corrected(text: str, name: str, wanted: Wanted) -> list[Span] | None:
+    """Return what makes right what is there of a key; None where its form is not simple."""
     if name == VOLUMES:
         found = re.search(rf"(?m)^{VOLUMES}:[ \t]*(?:#.*)?\r?\n(?P<indent> *)- ", text)
-        return after_line(text, found.start(), entry_lines(wanted, len(found["indent"]))) if found is not None else None
+        if found is None:
+            return None
+        own = [item for item in _items(text, found.end("indent"), found["indent"]) if item.is_own(wanted)]
+        if not own:
+            return [after_line(text, found.start(), entry_lines(wanted, len(found["indent"])))]
+        return own[0].corrected(text, wanted) if len(own) == 1 else None
     found = re.search(rf"(?m)^{name}:[ \t]*(?P<value>[\w./-]+)(?=[ \t]*(?:#.*)?\r?$)", text)
-    return Span(found.start("value"), found.end("value"), wanted.path if name == CACHE else "false") if found is not None else None
+    return [Span(found.start("value"), found.end("value"), wanted.path if name == CACHE else "false")] if found is not None else None
 
 
-def _compare(source: str, worlds: list[Document], edited: str, wanted: Wanted, good: Callable[[Document], bool]) -> None:
-    after = _worlds(source, edited, wanted)
-    for one, other in zip(worlds, after, strict=True):
-        if not good(other) or document.others(one, wanted) != document.others(other, wanted):
-            raise _refused(f"{source}: an edit would change more than the cache's keys, or not all of them.", wanted)
+@dataclass(frozen=True)
+class _Item:
+    """An item of a block list, by its lines: its fields with the places of their names and values, where it ends, and its fields' indent."""
+
+    fields: Mapping[str, re.Match[str]]
+    end: int
+    indent: int
+
+    def value(self, name: str) -> str:
+        """Return the text of a field, without quotes; empty where there is none."""
+        return self.fields[name]["value"].strip("'\"") if name in self.fields else ""
+
+    def is_own(self, wanted: Wanted) -> bool:
+        """Return whether it is the cache's."""
+        return is_cache(self.value("path"), self.value("pvc_from_env"), wanted)
+
+    def corrected(self, text: str, wanted: Wanted) -> list[Span]:
+        """Return what makes its fields right."""
+        spans, added = [], []
+        for name, value in wanted.fields:
+            there = self.value(name)
+            if there == value or (name == "read_only" and there in (TRUE if wanted.read_only else FALSE)):
+                continue
+            if name in self.fields:
+                spans.append(Span(*self.fields[name].span("value"), value))
+            elif name == "pvc_from_env" and "pvc" in self.fields:
+                spans.append(Span(self.fields["pvc"].start("name"), self.fields["pvc"].end("value"), f"{name}: {value}"))
+            else:
+                added.append(f"{' ' * self.indent}{name}: {value}")
+        return [*spans, *([after_line(text, self.end, added)] if added else [])]
+
+
+def _items(text: str, start: int, indent: str) -> Iterator[_Item]:
+    """Find the items of the block list whose first dash is at ``start``, as far as they are lines of fields."""
+    line = re.compile(rf"(?:{indent}(?P<dash>- )|{indent}  )(?P<name>\w+):[ \t]*(?P<value>[^\s#]+)?[ \t]*(?:#.*)?\r?(?:\n|\Z)")
+    fields: dict[str, re.Match[str]] = {}
+    position = end = start - len(indent)
+    while (found := line.match(text, position)) is not None:
+        if found["dash"] and fields:
+            yield _Item(fields, end, len(indent) + 2)
+            fields = {}
+        if found["value"] is not None:
+            fields[found["name"]] = found
+        end, position = found.end("name"), found.end()
+    if fields:
+        yield _Item(fields, end, len(indent) + 2)
+
+
+def _only_ours_changed(source: str, before: list[Document], edited: str, wanted: Wanted, good: Callable[[Document], bool]) -> bool:
+    """Return whether all that an edited text renders to is ``good``, and says the same of everything that is not ours."""
+    try:
+        pairs = zip(before, _worlds(source, edited, wanted), strict=True)
+    except InvalidOption:
+        return False
+    return all(good(other) and document.others(one, wanted) == document.others(other, wanted) for one, other in pairs)
+
+
+def _more_would_change(source: str, wanted: Wanted) -> InvalidOption:
+    return _refused(f"{source}: an edit would change more than the cache's keys, or not all of them.", wanted)
 
 
 def _worlds(source: str, text: str, wanted: Wanted) -> list[Document]:
@@ -105,6 +179,7 @@ def _worlds(source: str, text: str, wanted: Wanted) -> list[Document]:
     for truth in (False, True):
         try:
             worlds.append(parse(f"{source} (rendered)", render(text, truth)))
+            repeated(worlds[-1])
         except InvalidOption as error:
             raise _refused(f"{source} cannot be checked by rendering it without its variables. {error.message}", wanted) from error
         except CannotRender as error:

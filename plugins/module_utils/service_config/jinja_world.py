@@ -1,11 +1,17 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Renders a Jinja source whose variables are not known: all of them empty, and either all false or all true. Pure."""
+"""Renders a Jinja source whose variables are not known: all of them empty, and either all false or all true. Pure.
+
+Whatever an expression makes of such a value (a call, arithmetic, a filter, a comparison) is such a value again. Blocks and line ends are as
+Ansible's template module has them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import functools
+import re
+from collections.abc import Callable, Iterator
 from typing import Any
 
 MISSING = False
@@ -22,64 +28,140 @@ except ImportError:
         """Only a name for `except`, as the package is missing."""
 
 
+_ERRORS = (TemplateError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
+"""What a template ends with that does something else with its values than what is foreseen here."""
+_HEADER = re.compile(r"#jinja2:(?P<settings>[^\n]*)\n")
+"""A first line with settings of Ansible's."""
+_SETTING = re.compile(r"\s*(trim_blocks|lstrip_blocks)\s*:\s*(True|False)\s*", re.IGNORECASE)
+_UNPACKED = re.compile(r"not enough values to unpack \(expected (\d+), got 1\)")
+
+
 class CannotRender(ValueError):
     """The template says something that cannot be rendered without its variables; the text is the kind of error, not its words."""
 
 
 def render(text: str, truth: bool) -> str:
-    """The rendered text. Raises CannotRender."""
-    environment = SandboxedEnvironment(undefined=_True if truth else _False, keep_trailing_newline=True)
-    environment.filters = _Passing(environment.filters)
-    environment.tests = _Passing(environment.tests)
+    """Return the rendered text. Raises CannotRender."""
+    settings = {"trim_blocks": True}
+    header = _HEADER.match(text)
+    if header is not None:
+        text = text[header.end() :]
+        for word in header["settings"].split(","):
+            setting = _SETTING.fullmatch(word)
+            if setting is None:
+                raise CannotRender("its first line has settings that are not known here")
+            settings[setting[1].lower()] = setting[2].lower() == "true"
     try:
-        return str(environment.from_string(text).render())
-    except (TemplateError, TypeError, ValueError) as error:  # the two are what filters make of a value that is not there
-        raise CannotRender(type(error).__name__) from None  # a template's traceback quotes the template
+        return _rendered(text, truth, 1, settings)
+    except _ERRORS as error:
+        unpacked = _UNPACKED.search(str(error))
+        kind = type(error).__name__  # a template's traceback quotes the template
+        if unpacked is None:
+            raise CannotRender(kind) from None
+    try:  # a loop over pairs, say
+        return _rendered(text, truth, int(unpacked[1]), settings)
+    except _ERRORS as error:
+        raise CannotRender(type(error).__name__) from None
 
 
-class _Passing(dict[str, Any]):
-    """Filters and tests. Those of Ansible are not known here, and give back what they get."""
+def _rendered(text: str, truth: bool, parts: int, settings: dict[str, bool]) -> str:
+    """Render, where each item of an unknown list has so many ``parts``."""
+    world = type("Unknown", (_Unknown,), {"truth": truth, "parts": parts})
+    environment = SandboxedEnvironment(undefined=world, keep_trailing_newline=True, **settings)
+    environment.filters = _Lenient(environment.filters, _filtered)
+    environment.tests = _Lenient(environment.tests, _tested)
+    return str(environment.from_string(text).render())
+
+
+class _Lenient(dict[str, Any]):
+    """Filters or tests. Those of Ansible are not known here, and give back what they get."""
+
+    def __init__(self, known: dict[str, Any], unknown_value: Callable[..., Any]) -> None:
+        super().__init__({name: _lenient(name, function, unknown_value) for name, function in known.items()})
+        self._unknown_value = unknown_value
 
     def __contains__(self, _name: object) -> bool:
         return True
 
-    def __missing__(self, _name: str) -> Any:
-        return lambda value, *_arguments, **_named: value
+    def __missing__(self, name: str) -> Any:
+        return _lenient(name, lambda value, *_arguments, **_named: value, self._unknown_value)
 
     def get(self, name: str, _default: Any = None) -> Any:
         return self[name]
 
 
-class _False(Undefined):  # type: ignore[misc]
+def _lenient(name: str, function: Any, unknown_value: Callable[..., Any]) -> Any:
+    """Return the function for values that are known; where it cannot do with one, that is what it gives back."""
+    position = 1 if hasattr(function, "jinja_pass_arg") else 0
+
+    @functools.wraps(function)
+    def called(*arguments: Any, **named: Any) -> Any:
+        value = arguments[position]
+        if isinstance(value, _Unknown):
+            return unknown_value(name, value, *arguments[position + 1 :])
+        try:
+            return function(*arguments, **named)
+        except _ERRORS:
+            return value
+
+    return called
+
+
+def _filtered(name: str, value: _Unknown, *arguments: Any) -> Any:
+    return arguments[0] if name in ("default", "d") and arguments and not value else value
+
+
+def _tested(name: str, value: _Unknown, *_arguments: Any) -> bool:
+    return bool(value) is not (name == "undefined")
+
+
+class _Unknown(Undefined):  # type: ignore[misc]
     """A variable, or anything that is made of one."""
 
-    _truth = False
+    truth = False
+    parts = 1
 
     def __str__(self) -> str:
         return ""
 
     def __bool__(self) -> bool:
-        return self._truth
+        return self.truth
 
     def __len__(self) -> int:
-        return int(self._truth)
+        return int(self.truth)
 
     def __iter__(self) -> Iterator[Any]:
-        return iter([self] * self._truth)
+        # A list of one item, which is a list of its own: of `parts`, as they are unpacked.
+        return iter([tuple([self] * self.parts) if self.parts > 1 else self] * self.truth)
 
-    def __call__(self, *_arguments: Any, **_named: Any) -> Any:
-        return self
+    def __eq__(self, _other: object) -> bool:
+        return self.truth
+
+    def __ne__(self, _other: object) -> bool:
+        return not self.truth
+
+    def __hash__(self) -> int:
+        return id(type(self))
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__"):
             raise AttributeError(name)
+        return False if name in ("unsafe_callable", "alters_data") else self  # what jinja2's sandbox asks of whatever is called
+
+    def _compared(self, _other: object) -> bool:
+        return self.truth
+
+    def _number(self) -> int:
+        return int(self.truth)
+
+    def _itself(self, *_arguments: Any, **_named: Any) -> Any:
         return self
 
-    def __getitem__(self, _key: Any) -> Any:
-        return self
+    __contains__ = __lt__ = __le__ = __gt__ = __ge__ = _compared
+    __int__ = __index__ = _number
+    __call__ = __getitem__ = __neg__ = __pos__ = __abs__ = _itself
+    __add__ = __sub__ = __mul__ = __truediv__ = __floordiv__ = __mod__ = __pow__ = _itself
+    __radd__ = __rsub__ = __rmul__ = __rtruediv__ = __rfloordiv__ = __rmod__ = __rpow__ = _itself
 
-
-class _True(_False):
-    """The same, and true."""
-
-    _truth = True
+    def __float__(self) -> float:
+        return float(self.truth)

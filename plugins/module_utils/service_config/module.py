@@ -76,7 +76,9 @@ def _secret(module: Any, options: ConfigOptions) -> None:
             f"{place} has its sandboxes in namespace {made.sandbox_namespace}, and sandbox_namespace is {options.sandbox_namespace}: "
             "the claims of one are not seen from the other. Make both the same."
         )
-    if made.changed:
+    if made.changed and written.owner:
+        module.warn(f"{place} is kept by {written.owner}, which will put back what it has: make the same change there.")
+    elif made.changed:
         module.warn(
             f"{place} is applied again from its source at the next deployment: change the source in the same way"
             + (" (the lines are in the result)." if options.state is State.PRESENT else ".")

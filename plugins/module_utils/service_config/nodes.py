@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
@@ -30,8 +30,15 @@ except ImportError:  # told by the module, with the interpreter's name
     class MarkedYAMLError(YAMLError):  # type: ignore[no-redef,misc]
         """Only a name for `except`, as the package is missing."""
 
+try:
+    import yaml
+except ImportError:
+    yaml = None
 
-_STANDARD_TAG = "tag:yaml.org,2002:"
+
+_TYPES = ("null", "bool", "int", "float", "binary", "timestamp", "omap", "pairs", "set", "str", "seq", "map", "merge", "value")
+_KNOWN_TAGS = {"!", *(f"tag:yaml.org,2002:{name}" for name in _TYPES)}
+"""Those of PyYAML's SafeLoader."""
 
 
 class Kind(Enum):
@@ -80,12 +87,16 @@ def require_parser() -> None:
 
 @dataclass(frozen=True)
 class Document:
-    """A text, the mapping that it holds, and where something can be added to its end."""
+    """A text, the mapping that it holds, and where something can be added to its end.
+
+    ``repeated``: keys that a mapping has twice, each with the key of the top level in which it is, and the first one.
+    """
 
     source: str
     text: str
     root: Node
     end: int
+    repeated: tuple[tuple[str, Node, Node], ...] = ()
 
     def line(self, position: int) -> int:
         """The number of the line of a position, from 1."""
@@ -97,7 +108,7 @@ class Document:
 
 
 def parse(source: str, text: str) -> Document:
-    """The document. Raises InvalidOption with the line, for what the service's own loader refuses and for duplicate keys.
+    """Return the document. Raises InvalidOption with the line, for what the service's own loader refuses.
 
     Messages never quote the text, as there are credentials in it; and the parser's errors, which do, are no cause of ours.
     """
@@ -127,8 +138,24 @@ def parse(source: str, text: str) -> Document:
     ending = events[names.index("DocumentEndEvent")]
     explicit = ending.start_mark.index != ending.end_mark.index
     document = Document(source, text, root, ending.start_mark.index if explicit else len(text))
-    _check(document, root)
-    return document
+    _check_tags(document, root)
+    _load(source, text)
+    found = [(key.value, *pair) for key, value in root.pairs for pair in _repeated(value)]
+    return replace(document, repeated=(*((key.value, key, first) for key, first in _repeated_here(root)), *found))
+
+
+def _load(source: str, text: str) -> None:
+    """Read the text as the service does, where its parser is here. Raises InvalidOption."""
+    if yaml is None:
+        return
+    try:
+        yaml.safe_load(text)
+    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter of a date or a number that is none
+        mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
+        line = f", line {mark.line + 1}" if mark is not None else ""
+        words = _unquoted(str(getattr(error, "problem", "") or "a value is not what it is said to be"))
+        unrendered = "; is it a template that was not rendered (`{{ … }}`)?" if "unhashable key" in words else "."
+        raise InvalidOption(f"{source}{line}: the service cannot load this: {words}{unrendered}", _REPAIR) from None
 
 
 _REPAIR = "Repair it first: the service does not start with it either."
@@ -196,26 +223,37 @@ class _Builder:
         return max((child.end for child in children), default=start)
 
 
-def _check(document: Document, node: Node) -> None:
-    """Duplicate keys, and tags that the service's loader does not know."""
-    if node.tag and not node.tag.startswith(_STANDARD_TAG) and node.tag != "!":
+def _check_tags(document: Document, node: Node) -> None:
+    """Refuse tags that the service's loader does not know."""
+    if node.tag and node.tag not in _KNOWN_TAGS:
         raise InvalidOption(
             f"{document.at(node)}: the service's loader does not know this tag, and stops.", "Take the tag (`!…`) out of that line."
         )
+    for inner in _inside(node):
+        _check_tags(document, inner)
+
+
+def _inside(node: Node) -> Iterator[Node]:
+    for pair in node.pairs:
+        yield from pair
+    if node.kind is Kind.SEQUENCE:
+        yield from node.items
+
+
+def _repeated(node: Node) -> Iterator[tuple[Node, Node]]:
+    """Find the keys that this or a mapping in it has twice, each with the first one."""
+    yield from _repeated_here(node)
+    for inner in _inside(node):
+        yield from _repeated(inner)
+
+
+def _repeated_here(node: Node) -> Iterator[tuple[Node, Node]]:
     seen: dict[str, Node] = {}
-    for key, value in node.pairs:
-        if key.kind is Kind.SCALAR:
+    for key, _value in node.pairs:
+        if key.kind is Kind.SCALAR and key.value != "<<":  # several of these are merged
             if key.value in seen:
-                raise InvalidOption(
-                    f"{document.at(key)}: the key `{key.value}` is there already in line {document.line(seen[key.value].start)}; "
-                    "the service would silently use the last.",
-                    "Take one of them out.",
-                )
+                yield key, seen[key.value]
             seen[key.value] = key
-        _check(document, key)
-        _check(document, value)
-    for item in node.items if node.kind is Kind.SEQUENCE else ():
-        _check(document, item)
 
 
 def meaning(node: Node) -> object:

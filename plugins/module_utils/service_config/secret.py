@@ -10,6 +10,7 @@ import binascii
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from ..cluster.access import Right, require
 from ..cluster.client import Client
@@ -36,20 +37,39 @@ class Place:
 
 @dataclass(frozen=True)
 class Content:
-    """What is there now. ``data`` is None where the key is missing, ``version`` empty where the Secret is."""
+    """What is there now. ``data`` is None where the key is missing, ``version`` empty where the Secret is. ``owner`` puts it back, if anybody does."""
 
     version: str
     data: bytes | None
     keys: tuple[str, ...]
     immutable: bool = False
+    owner: str = ""
 
 
 @dataclass(frozen=True)
 class Written:
-    """An edit that was made, or in check mode would be; and the Secret with the former content, if one was made."""
+    """An edit that was made, or in check mode would be; the Secret with the former content, if one was made; and see ``Content.owner``."""
 
     edit: Edit
     backup: str = ""
+    owner: str = ""
+
+
+_MARKS = {
+    "argocd.argoproj.io/tracking-id": "Argo CD",
+    "argocd.argoproj.io/instance": "Argo CD",
+    "kustomize.toolkit.fluxcd.io/name": "Flux",
+    "helm.toolkit.fluxcd.io/name": "Flux",
+}
+"""Annotations and labels of what keeps objects as their source has them."""
+
+
+def owner_of(metadata: Mapping[str, Any]) -> str:
+    """Return who keeps an object as it wants it, by its owner references, annotations and labels; empty where nobody does."""
+    for owner in metadata.get("ownerReferences") or []:
+        return f"{owner.get('kind')} {owner.get('name')}"
+    marks = {**(metadata.get("labels") or {}), **(metadata.get("annotations") or {})}
+    return next((who for mark, who in _MARKS.items() if mark in marks), "")
 
 
 class ConfigSecret:
@@ -68,7 +88,7 @@ class ConfigSecret:
             edit = make(content)
             if not edit.changed:
                 # After a conflict: what was wanted is there by now, by a request of ours whose answer was lost, or by another's.
-                return Written(edit if wrote is None else wrote, saved)
+                return Written(edit if wrote is None else wrote, saved, content.owner)
             wrote = edit
             if content.immutable:
                 raise InvalidOption(
@@ -77,11 +97,11 @@ class ConfigSecret:
                 )
             self._require(content, backup)
             if check_mode:
-                return Written(edit)
+                return Written(edit, owner=content.owner)
             try:
                 saved = self._back_up(content) if backup and content.data is not None else saved
                 self._write(content, edit.after.encode())
-                return Written(edit, saved)
+                return Written(edit, saved, content.owner)
             except (Conflict, AlreadyExists, NotFound):
                 self._deadline.sleep(0.2)
 
@@ -100,7 +120,8 @@ class ConfigSecret:
             value = base64.b64decode(raw, validate=True) if raw is not None else None
         except binascii.Error:
             raise InvalidOption(f"{place} is no base64, as the API gives it.") from None
-        return Content(found["metadata"]["resourceVersion"], value, tuple(sorted(data)), bool(found.get("immutable")))
+        metadata = found["metadata"]
+        return Content(metadata["resourceVersion"], value, tuple(sorted(data)), bool(found.get("immutable")), owner_of(metadata))
 
     def _require(self, content: Content, backup: bool) -> None:
         place = self._place

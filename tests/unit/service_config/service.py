@@ -10,6 +10,7 @@ The facts, with the files of the published source that have them:
   to do with unknown keys, so marshmallow refuses them, and the service does not start.
 - packit, packit/schema.py, UserConfigSchema: ``repository_cache`` is a String, ``add_repositories_to_repository_cache`` a Bool, and
   ``command_handler_pvc_volume_specs`` a List of Dicts whose content nobody checks. None of them may be null.
+- marshmallow, marshmallow/fields.py, Boolean: the values of ``_TRUTHY`` and ``_FALSY`` below, and no others.
 - packit, packit/config/config.py: ``add_repositories_to_repository_cache`` is true unless the file says otherwise.
 - packit, packit/command_handler.py: each Dict becomes the keyword arguments of sandcastle's VolumeSpec when the first sandbox
   starts. A Dict whose ``pvc_from_env`` names an unset variable is left out, without a word; so is one whose ``path`` equals
@@ -29,9 +30,12 @@ KNOWN = {
     "deployment": str,
     "command_handler_k8s_namespace": str,
     "repository_cache": str,
-    "add_repositories_to_repository_cache": bool,
+    "add_repositories_to_repository_cache": object,
     "command_handler_pvc_volume_specs": list,
 }
+_ADD = "add_repositories_to_repository_cache"
+_TRUTHY = {"t", "T", "true", "True", "TRUE", "on", "On", "ON", "y", "Y", "yes", "Yes", "YES", "1", 1}
+_FALSY = {"f", "F", "false", "False", "FALSE", "off", "Off", "OFF", "n", "N", "no", "No", "NO", "0", 0}
 FIELDS = ("path", "volume_name", "pvc", "pvc_from_env", "read_only")
 
 
@@ -52,6 +56,11 @@ def start(text: str) -> dict[str, Any]:
             raise Refused(f"unknown key {key}")
         if not isinstance(value, KNOWN[key]):
             raise Refused(f"type of {key}")
+    if _ADD in data:
+        add = data[_ADD]
+        if isinstance(add, (list, dict)) or add not in _TRUTHY | _FALSY:
+            raise Refused(f"type of {_ADD}")
+        data[_ADD] = add in _TRUTHY
     if any(not isinstance(item, dict) for item in data.get("command_handler_pvc_volume_specs", [])):
         raise Refused("an item is no mapping")
     return data

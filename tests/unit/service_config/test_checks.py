@@ -13,6 +13,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.errors import In
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import State, edit
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import VARIABLE, parse_wanted
 
+from . import service
+
 WANTED = parse_wanted("/repository-cache", VARIABLE, True)
 SOURCE = "Secret packit/packit-config, key packit-service.yaml"
 VOLUMES = "deployment: prod\ncommand_handler_pvc_volume_specs:\n"
@@ -41,8 +43,17 @@ def refusal(text: str | bytes) -> str:
         ("- s3cret\n", ": its top level is a list and no mapping."),
         ("s3cret\n", ": its top level is a scalar and no mapping."),
         ("a: 1\n---\nb: 2\n", ", line 2: a second document begins, and the service reads only one."),
-        ("a: s3cret\nb: 1\na: 2\n", ", line 3: the key `a` is there already in line 1; the service would silently use the last."),
-        ("x:\n  a: s3cret\n  a: 2\n", ", line 3: the key `a` is there already in line 2"),
+        (
+            "repository_cache: s3cret\nb: 1\nrepository_cache: /x\n",
+            ", line 3: the key `repository_cache` is there already in line 1; the service would silently use the last.",
+        ),
+        (VOLUMES + "  - path: s3cret\n    path: /x\n", ", line 4: the key `path` is there already in line 3"),
+        ("a: {{ s3cret }}\n", ", line 1: the service cannot load this: found unhashable key; is it a template that was not rendered (`{{ … }}`)?"),
+        ("? [a, s3cret]\n: b\n", ", line 1: the service cannot load this: found unhashable key"),
+        ("a: {b: 1,\n\tc: s3cret}\n", ", line 2: the service cannot load this: found character "),
+        ("a: 2026-13-45\nb: s3cret\n", ": the service cannot load this: a value is not what it is said to be."),
+        ("a: !!int s3cret\n", ": the service cannot load this: a value is not what it is said to be."),
+        ("a: !!python/object:os.system {}\nb: s3cret\n", ", line 1: the service's loader does not know this tag, and stops."),
         ("a: !vault s3cret\n", ", line 1: the service's loader does not know this tag, and stops. Take the tag (`!…`) out of that line."),
         ("a: 1\nrepository_cache: [/x]\n", ", line 2: `repository_cache` is a list, and must be text. The service does not start with it."),
         ("add_repositories_to_repository_cache: maybe\n", ", line 1: `add_repositories_to_repository_cache` is neither true nor false."),
@@ -90,6 +101,31 @@ def test_what_is_wrong_with_other_items_is_a_warning_and_stays() -> None:
         f"{SOURCE}, line 5: in this item of `command_handler_pvc_volume_specs` the field `readonly` is unknown. It is not the cache's, "
         "so it stays as it is. Known fields: path, volume_name, pvc, pvc_from_env, read_only.",
     )
+
+
+def test_keys_of_others_that_are_there_twice_are_a_warning_and_stay() -> None:
+    text = "a: s3cret\nx:\n  b: 1\n  b: 2\na: 2\n"
+    for state in State:
+        made = edit(SOURCE, text.encode(), state, WANTED)
+        assert made.after.startswith(text)
+        assert made.warnings == tuple(
+            f"{SOURCE}, line {line}: the key `{key}` is there already in line {first}; the service silently uses the last. It is not the cache's, so "
+            "both stay as they are. Take one of them out."
+            for line, key, first in ((5, "a", 1), (4, "b", 3))
+        )
+
+
+def test_several_merges_are_no_key_twice() -> None:
+    text = "x: &x {a: 1}\ny: &y {b: 2}\nz:\n  <<: *x\n  <<: *y\n"
+    assert edit(SOURCE, text.encode(), State.PRESENT, WANTED).warnings == ()
+
+
+@pytest.mark.parametrize("value", ["false", "0", "n", '"0"', "'no'", "F", "Off"])
+def test_what_the_service_takes_for_false_is_right(value: str) -> None:
+    item = f"{ITEM}    pvc_from_env: {VARIABLE}\n    read_only: true\n"
+    before = f"{VOLUMES}{item}repository_cache: /repository-cache\nadd_repositories_to_repository_cache: {value}\n"
+    assert service.start(before)["add_repositories_to_repository_cache"] is False
+    assert not edit(SOURCE, before.encode(), State.PRESENT, WANTED).changed
 
 
 def test_another_path_is_left_alone_when_the_cache_is_taken_out() -> None:

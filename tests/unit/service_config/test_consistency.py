@@ -10,8 +10,15 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.consistency import findings, mentions, worker
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.consistency import (
+    findings,
+    mentions,
+    no_cache,
+    without_cache,
+    worker,
+)
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import VARIABLE, parse_wanted
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.secret import owner_of
 
 WANTED = parse_wanted("/repository-cache", VARIABLE, True)
 SAND = "packit-sandbox"
@@ -78,6 +85,32 @@ def test_another_mount_and_no_mount_at_all_are_found() -> None:
         "No StatefulSet mounts a repository cache at /repository-cache: workers find nothing there. Deploy them with one "
         "(with_repository_cache), or leave the cache out of the configuration."
     ]
+
+
+def test_workers_without_the_cache_are_told_what_becomes_of_their_clones() -> None:
+    bare = {"spec": {"containers": [{"name": "side"}, {"name": "worker", **SCRIPT}]}}
+    assert without_cache(bare, WANTED) is True
+    assert without_cache(template(**SCRIPT), WANTED) is False
+    assert without_cache({"spec": {"containers": [{"name": "redis"}]}}, WANTED) is False
+    assert no_cache(["StatefulSet packit-worker-short-running"], WANTED) == (
+        "These run the service's worker and mount nothing at /repository-cache: StatefulSet packit-worker-short-running. The service makes that "
+        "directory where it is missing, and where it may not, a job that clones there fails with PermissionError. Mount the cache there as well, or "
+        "see that none of their queues has a job that clones."
+    )
+
+
+@pytest.mark.parametrize(
+    ("metadata", "owner"),
+    [
+        ({"ownerReferences": [{"kind": "SealedSecret", "name": "packit-config"}]}, "SealedSecret packit-config"),
+        ({"annotations": {"argocd.argoproj.io/tracking-id": "packit:/Secret:packit/packit-config"}}, "Argo CD"),
+        ({"labels": {"kustomize.toolkit.fluxcd.io/name": "packit"}}, "Flux"),
+        ({"labels": {"app": "packit"}, "annotations": None, "ownerReferences": None}, ""),
+        ({}, ""),
+    ],
+)
+def test_who_keeps_a_secret_as_it_wants_it(metadata: dict[str, Any], owner: str) -> None:
+    assert owner_of(metadata) == owner
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import traceback
+from pathlib import Path
 
 import pytest
 
@@ -59,15 +60,16 @@ def test_an_item_is_added_to_the_list_that_is_there_and_a_path_is_corrected() ->
     ("text", "words"),
     [
         (SOURCE + "repository_cache: {{ path }}\n", "packit-service.yaml.j2, line 15: `repository_cache` is set by a Jinja expression"),
-        (SOURCE + "{% if cache %}\n" + LINES + "{% endif %}\n", "an edit would change more than the cache's keys, or not all of them"),
+        (SOURCE + "{% if cache %}\n" + LINES + "{% endif %}\n", "`repository_cache` stands in a condition or a loop, so it is not always there."),
         (SOURCE + "server_name: |\n  s3cret", "an edit would change more than the cache's keys, or not all of them"),
         (
             SOURCE + "command_handler_pvc_volume_specs:\n{% for x in y %}\n  - path: /x\n    pvc: a\n{% endfor %}\n",
-            "(rendered), line 9: `command_handler_pvc_volume_specs` is no list.",
+            "(rendered), line 7: `command_handler_pvc_volume_specs` is no list.",
         ),
         (SOURCE + "command_handler_pvc_volume_specs: [{path: /x, pvc: a}]\n", "`command_handler_pvc_volume_specs` cannot be edited"),
         (SOURCE + "{% endif %}\n", "cannot be rendered without its variables (TemplateSyntaxError)"),
-        (SOURCE + "{{ x + 1 }}\n", "cannot be rendered without its variables (UndefinedError)"),
+        (SOURCE + "{% set a, b = x.split() %}\n", "cannot be rendered without its variables (ValueError)"),
+        ("#jinja2: variable_start_string: '[%'\n" + SOURCE, "(its first line has settings that are not known here)"),
         (SOURCE + "{% include 's3cret' %}\n", "cannot be rendered without its variables"),
         ("{{ everything | to_nice_yaml }}\n", "cannot be checked by rendering it without its variables."),
     ],
@@ -80,9 +82,72 @@ def test_what_cannot_be_checked_is_refused_with_the_lines(text: str, words: str)
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
 
 
-def test_a_template_does_nothing_on_this_machine() -> None:
-    with pytest.raises(InvalidOption, match="cannot be rendered"):
-        edited("deployment: {{ ''.__class__.__mro__[1].__subclasses__() }}\n{{ cycler.__init__.__globals__.os.system('true') + 1 }}\n")
+ITEM = f"  - path: /repository-cache\n    pvc_from_env: {VARIABLE}\n"
+FROM_ENV = f"  - pvc_from_env: {VARIABLE}\n"
+FULL = f"{ITEM}    read_only: true\n"
+OTHER = "  - path: /other\n    pvc: a\n"
+LISTED = SOURCE + "repository_cache: /repository-cache\nadd_repositories_to_repository_cache: false\ncommand_handler_pvc_volume_specs:\n"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (ITEM, FULL),  # the service's own documented snippet
+        (OTHER + ITEM, OTHER + FULL),
+        (ITEM + OTHER, FULL + OTHER),
+        (ITEM + "    read_only: false  # why?\n", ITEM + "    read_only: true  # why?\n"),
+        (
+            "  - path: '/repository-cache'\n    pvc: one-for-all\n    read_only: yes\n",
+            f"  - path: '/repository-cache'\n    pvc_from_env: {VARIABLE}\n    read_only: yes\n",
+        ),
+        (f"{FROM_ENV}    path: /wrong\n    read_only: true\n", f"{FROM_ENV}    path: /repository-cache\n    read_only: true\n"),
+    ],
+)
+def test_the_item_that_is_there_is_corrected_and_none_comes_beside_it(before: str, after: str) -> None:
+    for end in ("", "server_name: {{ name }}\n"):
+        assert edited(LISTED + before + end) == LISTED + after + end
+        assert edited(LISTED + after + end) == LISTED + after + end
+
+
+EXPRESSIONS = (
+    "{{ fields.get('a:b') }}", "{{ x.split(':')[0] }}", "{{ lookup('file', 'x') | b64decode }}", "{{ x + 'b' }}", "{{ 'b' + x }}",
+    "{{ x > 3 }}", "{{ x | int + 1 }}", "{{ x | default('y') }}", "{{ -x // 2 ** y }}", "{{ '%s' % x }}", "{{ (x | bool) | ternary(1, 2) }}",
+    "{% for k, v in x.items() %}{{ k }}{{ v }}{% endfor %}", "{% for i in range(n) %}{{ i }}{% endfor %}", "{{ 'a' in x and x in ['a'] }}",
+    "{{ x if y == 'prod' else z }}", "{{ query('a') | map(attribute='b') | join(',') }}", "{{ now().strftime('%Y') }}", "{{ [1, x] | sum }}",
+    "{{ x is defined and x is not none }}", "{{ x is version('1', '>=') }}", "{{ 'text' | unknown_filter(1) }}",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("expression", EXPRESSIONS)
+def test_any_expression_may_stand_elsewhere(expression: str) -> None:
+    text = f"{SOURCE}server_name: '{expression}'\n" if "'" not in expression else f'{SOURCE}server_name: "{expression}"\n'
+    assert edited(text) == text + LINES
+
+
+def test_yaml_that_a_filter_makes_may_stand_elsewhere() -> None:
+    text = SOURCE + "authentication:\n  {{ vault.fields | to_nice_yaml | indent(2) }}\n"
+    assert edited(text) == text + LINES
+
+
+def test_what_a_condition_has_in_each_case_is_seen() -> None:
+    worlds = [jinja_world.render("{% if x == 'prod' %}\na\n{% else %}\nb\n{% endif %}\nc", truth) for truth in (False, True)]
+    assert worlds == ["b\nc", "a\nc"]  # and lines of blocks are taken away, as Ansible does it
+
+
+@pytest.mark.parametrize("end", ["\n", ""])
+def test_lines_behind_a_block_at_the_end_are_lines_of_their_own(end: str) -> None:
+    text = "server_name: x\ndeployment: {% if prod %}prod{% else %}stg{% endif %}" + end
+    after = edited(text)
+    assert after == f"{text.rstrip()}\n\n{LINES}" if end else f"{text}\n\n{LINES.rstrip()}"
+    rendered = jinja_world.render(after, True)
+    assert "deployment: prod\nrepository_cache: /repository-cache\n" in rendered
+
+
+def test_a_template_does_nothing_on_this_machine(tmp_path: Path) -> None:
+    said = f"touch {tmp_path}/done"
+    for expression in ("''.__class__.__mro__[1].__subclasses__()", f"cycler.__init__.__globals__.os.system('{said}')", f"lookup('pipe', '{said}')"):
+        edited(f'deployment: "{{{{ {expression} }}}}"\n')
+    assert not list(tmp_path.iterdir())
 
 
 def test_without_jinja2_the_lines_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
