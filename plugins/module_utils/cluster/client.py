@@ -361,7 +361,7 @@ class Client:
                     content_type=content_type,
                     _request_timeout=(min(_CONNECT_TIMEOUT, left), max(1.0, min(REQUEST_TIMEOUT, left))),
                 )
-                if not isinstance(response, urllib3.response.BaseHTTPResponse):
+                if not isinstance(response, urllib3.HTTPResponse):
                     raise ClusterError(f"The client library answered {type(response).__name__} when asked to {what}.")
                 self._set_clock(response.headers)
                 return take(response, deadline)

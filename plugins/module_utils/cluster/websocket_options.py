@@ -23,9 +23,10 @@ _CUT_AGAIN = 0.5
 
 
 def headers(configuration: Any, defaults: Mapping[str, str]) -> Sequence[str]:
-    """The request's headers, credentials among them."""
+    """Return the request's headers, credentials among them."""
     found = {str(name): str(value) for name, value in defaults.items() if name != "User-Agent"}
-    token = configuration.get_api_key_with_prefix("BearerToken", alias="authorization")
+    # Only the client itself knows where it keeps a token: its versions differ.
+    token = configuration.auth_settings().get("BearerToken", {}).get("value")
     if token:
         found["Authorization"] = token if " " in token else f"Bearer {token}"
     elif configuration.username and configuration.password:
