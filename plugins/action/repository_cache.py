@@ -6,7 +6,7 @@
 A module's output is read only when it has ended. So the module appends what happens to a file, and a thread here shows it on
 standard error: standard output belongs to the callback, which may write JSON or YAML there. On a terminal that includes
 percentages, rates and the time left; elsewhere each change of phase. This needs the module to run on the controller;
-elsewhere it runs without live lines, and so it does with C(no_log).
+elsewhere it runs without live lines, and so it does with C(no_log). When it has ended, the table of what was done is printed.
 
 The lines go through a descriptor of our own: an error of standard error that reached Ansible's display would end the thread that
 takes the results, and ansible-playbook would wait for ever.
@@ -23,6 +23,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ansible import constants
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.packit.deployment.plugins.module_utils.background import Background
@@ -56,6 +57,7 @@ class ActionModule(ActionBase):
             arguments["kubeconfig"] = self._loader.get_real_file(self._find_needle("files", arguments["kubeconfig"]))
         if self._task.no_log or self._connection.transport != "local" or arguments.get("progress_file"):
             result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+            self._tell(result)
             return result
         with tempfile.TemporaryDirectory(prefix="packit-deployment-") as directory:
             progress = Path(directory) / "progress"
@@ -71,7 +73,16 @@ class ActionModule(ActionBase):
             finally:
                 stop.set()
                 shower.join(_LAST_SECONDS)
+        self._tell(result)
         return result
+
+    def _tell(self, result: Mapping[str, Any]) -> None:
+        """Print the table, and what failed, as text: in a result they are cells of JSON. A callback that writes JSON has standard output for itself."""
+        if self._task.no_log:
+            return
+        elsewhere = "json" in str(constants.DEFAULT_STDOUT_CALLBACK)
+        for line in (*result.get("summary", ()), *result.get("failures", ())):
+            self._display.display(line, stderr=elsewhere)
 
 
 def _show(path: Path, screen: Screen, stop: threading.Event) -> None:

@@ -289,7 +289,9 @@ volumes:
       locks: [{attach: 0.8, work: 1.9, release: 0.2}]
       projects: []
 summary:
-  description: A table of volumes and projects, ready to be printed, a line each; in check mode a line for each step of the plan.
+  description:
+    - A table of volumes and projects, ready to be printed, a line each; in check mode, of what would be done. What stays as it is is one line.
+    - It is printed when the task ends.
   returned: always, unless the options are wrong
   type: list
   elements: str

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -112,7 +113,8 @@ def test_check_mode_and_diff_make_no_pod_and_change_nothing(scene: Scene) -> Non
     scene.repository()
     planned = scene.succeed(arguments=("--check", "--diff"))
     assert planned.result["changed"] is True
-    assert "(nothing is known of the volume; git was asked for)" in planned.text
+    assert re.search(r"^VOLUME +PROJECT +WOULD +METHOD +WHY$", planned.output, re.MULTILINE)
+    assert re.search(rf"^{SAND}/{scene.sandbox_claim()} +one +check +git +nothing is known of the volume; git was asked for$", planned.output, re.MULTILINE)
     assert "+one: " in planned.text
     assert not (scene.sandbox() / "one").exists()
     assert "packit.dev/repository-cache" not in scene.cluster.annotations(SAND, scene.sandbox_claim())

@@ -8,11 +8,20 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from ..cache.model import Volume
+from ..cache.model import Role, Volume
 from ..cache.plan import Action, Plan, State
 from ..cache.record import Record
 from ..cache.results import PairResult, ProjectResult, VolumeResult
 from ..cache.space import size
+
+ROWS_MOST = 200
+"""Rows of a table that are printed."""
+_NOTHING = {
+    State.PRESENT: "Nothing to do: every volume holds every project, as upstream has it.",
+    State.ABSENT: "Nothing to do: no volume holds any of the projects.",
+}
+_PLANNED = {Action.LOOK: "check", Action.REPAIR: "mend"}
+"""What a plan says in other words than results."""
 
 
 def volume_facts(result: VolumeResult) -> dict[str, object]:
@@ -54,30 +63,46 @@ def plan_facts(plan: Plan) -> list[dict[str, object]]:
 
 
 def planned_summary(plan: Plan) -> list[str]:
-    """What a run would do, a line a step."""
-    lines = [
-        f"{step.volume} {step.project.name}: {step.action.value} ({step.why})"
+    """Return a table of what a run would do, a line each, ready to be printed."""
+    rows = [
+        (str(step.volume), step.project.name, _PLANNED.get(step.action, step.action.value), step.method.value, step.why)
         for pair in plan.pairs
         for step in pair.steps
         if step.action is not Action.NOTHING
     ]
-    return lines or ["Nothing to do: every volume holds every project, as upstream has it."]
+    return _table(("VOLUME", "PROJECT", "WOULD", "METHOD", "WHY"), rows, sum(len(pair.steps) for pair in plan.pairs), plan.state)
 
 
-def summary(results: Iterable[PairResult]) -> list[str]:
-    """A table of volumes and projects, a line each, ready to be printed.
+def summary(results: Iterable[PairResult], state: State) -> list[str]:
+    """Return a table of what was done to each project on each volume, a line each, ready to be printed. What stayed as it was is one line.
 
-    No cell has a space in it: where results are printed as YAML, long lines are broken at single spaces.
+    No cell has a space in it: where results are printed as YAML, long lines are broken at single spaces. Only a sandbox's volume locks somebody out
+    while it is held, so only there it is told.
     """
-    rows = [("VOLUME", "PROJECT", "ACTION", "METHOD", "RECEIVED", "HELD")]
+    rows, number = [], 0
     for result in _volumes(results):
-        held = f"{sum(lock.seconds for lock in result.locks):.1f}s" if result.locks else "-"
+        held = f"{sum(lock.seconds for lock in result.locks):.1f}s" if result.locks and result.volume.role is Role.SANDBOX else "-"
+        number += len(result.projects)
         rows += [
             (str(result.volume), project.project, project.action.value, project.method or "-", size(project.bytes).replace(" ", ""), held)
             for project in result.projects
+            if project.action is not Action.NOTHING
         ]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
-    return ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in rows]
+    return _table(("VOLUME", "PROJECT", "ACTION", "METHOD", "RECEIVED", "HELD"), rows, number, state)
+
+
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], number: int, state: State) -> list[str]:
+    """Return the rows below their heads, so many as a person reads, and a line on the rest of the ``number`` of projects on volumes."""
+    if not rows:
+        return [_NOTHING[state]]
+    shown = [head, *rows[:ROWS_MOST]]
+    widths = [max(len(row[column]) for row in shown) for column in range(len(head))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in shown]
+    if len(rows) > ROWS_MOST:
+        lines.append(f"and {len(rows) - ROWS_MOST:,} rows more, which are in the task's result")
+    if number > len(rows):
+        lines.append(f"Unchanged: {number - len(rows):,} of {number:,}.")
+    return lines
 
 
 def warnings(results: Iterable[PairResult]) -> list[str]:

@@ -5,31 +5,61 @@
 
 from __future__ import annotations
 
+import re
+
 import yaml
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Pair, Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Pair, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import parse_project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Lock, PairResult, ProjectResult, VolumeResult
-from ansible_collections.packit.deployment.plugins.module_utils.populate.report import summary
+from ansible_collections.packit.deployment.plugins.module_utils.populate.report import ROWS_MOST, planned_summary, summary
 
 SANDBOX = Volume("packit-prod-sandbox", "sandcastle-repository-cache-packit-worker-long-running-0", Role.SANDBOX)
 WORKER = Volume("packit-prod", "packit-worker-repository-cache-packit-worker-long-running-0", Role.WORKER)
 
 
-def lines() -> list[str]:
-    """Of a sandbox that was held twice, and a worker that was not."""
+def lines(*more: ProjectResult) -> list[str]:
+    """Of a sandbox that was held twice, and a worker on which one project was filled and one was there."""
     filled = ProjectResult(SANDBOX, "packit", Action.ADD, "seed", bytes=22_000_000)
-    idle = ProjectResult(WORKER, "packit", Action.NOTHING)
-    held = VolumeResult(SANDBOX, (filled,), (Lock(0.5, 2.0, 0.5), Lock(0.5, 0.1, 0.3)))
-    return summary([PairResult(Pair(WORKER, SANDBOX), held, VolumeResult(WORKER, (idle,)))])
+    there = ProjectResult(WORKER, "ogr", Action.NOTHING)
+    sandbox = VolumeResult(SANDBOX, (filled, *more), (Lock(0.5, 2.0, 0.5), Lock(0.5, 0.1, 0.3)))
+    worker = VolumeResult(WORKER, (ProjectResult(WORKER, "packit", Action.UPDATE, "git"), there), (Lock(0.5, 2.0, 0.5),))
+    return summary([PairResult(Pair(WORKER, SANDBOX), sandbox, worker)], State.PRESENT)
 
 
-def test_a_row_has_what_was_done_how_much_came_and_for_how_long_the_volume_was_held_in_all() -> None:
-    head, sandbox, worker = (line.split() for line in lines())
-    assert head == ["VOLUME", "PROJECT", "ACTION", "METHOD", "RECEIVED", "HELD"]
-    assert sandbox == [str(SANDBOX), "packit", "add", "seed", "22MB", "3.9s"]
-    assert worker == [str(WORKER), "packit", "unchanged", "-", "0B", "-"]
+def test_a_row_has_what_was_done_how_much_came_and_for_how_long_a_sandbox_was_locked_out() -> None:
+    head, sandbox, worker, rest = lines()
+    assert head.split() == ["VOLUME", "PROJECT", "ACTION", "METHOD", "RECEIVED", "HELD"]
+    assert sandbox.split() == [str(SANDBOX), "packit", "add", "seed", "22MB", "3.9s"]
+    assert worker.split() == [str(WORKER), "packit", "update", "git", "0B", "-"]
+    assert rest == "Unchanged: 1 of 3."
 
 
 def test_the_table_stays_a_table_where_results_are_printed_as_yaml() -> None:
-    assert yaml.safe_dump(lines(), width=80).splitlines() == [f"- {line}" for line in lines()]
+    assert yaml.safe_dump(lines()[:-1], width=80).splitlines() == [f"- {line}" for line in lines()[:-1]]
+
+
+def test_a_hundred_pairs_with_nothing_to_do_are_one_line() -> None:
+    idle = VolumeResult(WORKER, tuple(ProjectResult(WORKER, f"p{number}", Action.NOTHING) for number in range(50)))
+    nothing = ["Nothing to do: every volume holds every project, as upstream has it."]
+    assert summary([PairResult(Pair(WORKER, SANDBOX), idle, idle)] * 100, State.PRESENT) == nothing
+    assert summary([], State.ABSENT) == ["Nothing to do: no volume holds any of the projects."]
+    wanted = Wanted(State.PRESENT, (), {})
+    assert planned_summary(make_plan(wanted, (Pair(WORKER, SANDBOX),), {})) == nothing
+
+
+def test_of_a_long_table_the_beginning_is_shown() -> None:
+    many = [ProjectResult(SANDBOX, f"p{number}", Action.ADD, "seed") for number in range(1500)]
+    shown = lines(*many)
+    assert len(shown) == 1 + ROWS_MOST + 2
+    assert shown[-2:] == ["and 1,302 rows more, which are in the task's result", "Unchanged: 1 of 1,503."]
+
+
+def test_what_check_mode_would_do_is_a_table_in_usual_words() -> None:
+    project = parse_project({"url": "https://example.org/packit.git"})
+    plan = make_plan(Wanted(State.PRESENT, (project,), {"packit": Snapshot((), "")}), (Pair(WORKER, SANDBOX),), {})
+    head, *rows = (re.split("  +", line) for line in planned_summary(plan))
+    assert head == ["VOLUME", "PROJECT", "WOULD", "METHOD", "WHY"]
+    assert [row[:3] for row in rows] == [[str(SANDBOX), "packit", "check"], [str(WORKER), "packit", "check"]]
+    assert all(row[4] for row in rows)
