@@ -78,14 +78,20 @@ def is_cache(path: str, pvc_from_env: str, wanted: Wanted) -> bool:
 
 
 def scalar(item: Node, name: str) -> str:
-    """The text of a field; empty where there is none."""
+    """Return the text of a field, which may have come by a merge; empty where there is none."""
     pair = item.get(name)
-    return pair[1].meant.value if pair is not None and pair[1].meant.kind is Kind.SCALAR else ""
+    if pair is not None:
+        return pair[1].meant.value if pair[1].meant.kind is Kind.SCALAR else ""
+    merged = [value.meant for key, value in item.pairs if key.value == "<<"]
+    merged = [one.meant for value in merged for one in (value.items if value.kind is Kind.SEQUENCE else (value,))]
+    return next(filter(None, (scalar(one, name) for one in merged)), "")
 
 
 def _wrong(item: Node) -> tuple[str, str] | None:
     """What is wrong with an item, and what to do."""
     for key, value in item.pairs:
+        if key.value == "<<":
+            continue
         if key.value not in FIELDS:
             return f"the field `{key.value}` is unknown", f"Known fields: {', '.join(FIELDS)}."
         if value.meant.kind is not Kind.SCALAR or not value.meant.value:

@@ -44,7 +44,8 @@ def edit(source: str, data: bytes, state: State, wanted: Wanted) -> Edit:
         raise InvalidOption(f"{source} is no UTF-8 text.", "Is it the right key or file? The service's configuration is YAML.") from None
     if source.endswith(".j2"):
         if state is State.ABSENT:
-            return Edit(text, jinja_source.remove(source, text, wanted))
+            without, another = jinja_source.remove(source, text, wanted)
+            return Edit(text, without, (_stays(source, wanted),) if another else ())
         return Edit(text, *jinja_source.add(source, text, wanted))
     present = nodes.parse(source, text)
     twice = repeated(present)
@@ -56,8 +57,11 @@ def edit(source: str, data: bytes, state: State, wanted: Wanted) -> Edit:
     after = document.remove(present, wanted)
     cache = present.root.get(CACHE)
     left = cache is not None and cache[1].meant.value != wanted.path
-    words = f"{source}: `{CACHE}` is another path than {wanted.path}, so it stays. Give that path to take it out."
-    return Edit(text, after, (*twice, *((words,) if left else ())), namespace)
+    return Edit(text, after, (*twice, *((_stays(source, wanted),) if left else ())), namespace)
+
+
+def _stays(source: str, wanted: Wanted) -> str:
+    return f"{source}: `{CACHE}` is another path than {wanted.path}, so it stays. Give that path to take it out."
 
 
 def created(wanted: Wanted) -> Edit:

@@ -22,12 +22,16 @@ from .model import ADD, CACHE, FALSE, KEYS, TRUE, VOLUMES, Wanted, entry_lines, 
 from .nodes import Document, parse
 from .spans import Span, after_line, apply, at_end, joined, lines_of
 
+_WORD = "unknown"
+"""What a value that is not known is printed as, where it has to be something."""
+
 
 def add(source: str, text: str, wanted: Wanted) -> tuple[str, tuple[str, ...]]:
     """The text that renders to what is wanted, and warnings. Raises InvalidOption, with the lines to add by hand."""
     for found in re.finditer(rf"(?m)^({'|'.join(KEYS)}):.*(?:\{{\{{|\{{%)", text):
         line = text.count("\n", 0, found.start()) + 1
         raise _refused(f"{source}, line {line}: `{found.group(1)}` is set by a Jinja expression, which is not edited.", wanted)
+    _require_literal_items(source, text, wanted)
     worlds = _worlds(source, text, wanted)
     try:
         warnings = tuple(dict.fromkeys(words for world in worlds for words in check(world, wanted)))
@@ -43,6 +47,8 @@ def add(source: str, text: str, wanted: Wanted) -> tuple[str, tuple[str, ...]]:
             raise _refused(f"{source}: `{name}` stands in a condition or a loop, so it is not always there.", wanted)
         lines_with_it = re.findall(rf"(?m)^{name}:", text)
         if not lines_with_it:
+            if re.search(rf"(?m)^[^#\n]*(?<![\w-])[\"']?{name}[\"']?[ \t]*:", text):
+                raise _refused(f"{source}: `{name}` stands in a condition or a loop, or is written in an unusual way.", wanted)
             absent.append(name)
             continue
         corrected = _corrected(text, name, wanted)
@@ -58,6 +64,19 @@ def add(source: str, text: str, wanted: Wanted) -> tuple[str, tuple[str, ...]]:
     raise _more_would_change(source, wanted)
 
 
+def _require_literal_items(source: str, text: str, wanted: Wanted) -> None:
+    """Refuse items that may be the cache's as their variables are: by a path or a variable that is an expression. Raises InvalidOption."""
+    block = re.search(rf"(?ms)^{VOLUMES}:.*?(?=^[^\s#{{-]|\Z)", text)
+    if block is None:
+        return
+    for found in re.finditer(r"(?m)^[^#\n]*(?P<name>path|pvc_from_env):[ \t]*(?P<value>.*\{[{%].*)$", block.group()):
+        value = found["value"].strip("'\" \r")
+        if value.startswith("{") or wanted.path in value or wanted.pvc_from_env in value:
+            line = text.count("\n", 0, block.start() + found.start()) + 1
+            words = f"`{found['name']}` of an item is set by a Jinja expression, so it may be the cache's, and is not edited"
+            raise _refused(f"{source}, line {line}: {words}.", wanted)
+
+
 def _right(world: Document, wanted: Wanted) -> bool:
     """Whether what is to be written is what would be accepted if it were found."""
     try:
@@ -67,11 +86,13 @@ def _right(world: Document, wanted: Wanted) -> bool:
     return not document.lacking(world, wanted)
 
 
-def remove(source: str, text: str, wanted: Wanted) -> str:
-    """The text without the cache's lines, where they are as ``add`` writes them. Raises InvalidOption."""
+def remove(source: str, text: str, wanted: Wanted) -> tuple[str, bool]:
+    """Return the text without the cache's lines, where they are as ``add`` writes them, and whether another path's stay. Raises InvalidOption."""
     worlds = _worlds(source, text, wanted)
     spans = []
-    for name, value in ((CACHE, wanted.path), (ADD, "false")):
+    there = [pair[1].meant.value for world in worlds if (pair := world.root.get(CACHE)) is not None]
+    another = any(path != wanted.path for path in there)
+    for name, value in ((CACHE, wanted.path), *(() if another else ((ADD, "false"),))):
         line = rf"(?m)^{name}:[ \t]*{re.escape(value)}(?=[ \t]*(?:#.*)?\r?$)"
         spans += [lines_of(text, found.start(), found.end()) for found in re.finditer(line, text)]
     path, rest = re.escape(wanted.path), r"\r?\n(?P=indent)  "
@@ -82,7 +103,7 @@ def remove(source: str, text: str, wanted: Wanted) -> str:
     edited = apply(text, joined(text, spans)) if spans else text
     if not _only_ours_changed(source, worlds, edited, wanted, lambda world: not _has(world, wanted)):
         raise _more_would_change(source, wanted)
-    return edited
+    return edited, another
 
 
 def _has(world: Document, wanted: Wanted) -> bool:
@@ -104,6 +125,8 @@ def _corrected(text: str, name: str, wanted: Wanted) -> list[Span] | None:
             return None
         own = [item for item in _items(text, found.end("indent"), found["indent"]) if item.is_own(wanted)]
         if not own:
+            if re.search(rf"(?m)^[^#\n]*(?:path|pvc_from_env)[\"']?:[ \t]*[\"']?(?:{re.escape(wanted.path)}|{wanted.pvc_from_env})(?![\w/-])", text):
+                return None  # it is somewhere all the same
             return [after_line(text, found.start(), entry_lines(wanted, len(found["indent"])))]
         return own[0].corrected(text, wanted) if len(own) == 1 else None
     found = re.search(rf"(?m)^{name}:[ \t]*(?P<value>[\w./-]+)(?=[ \t]*(?:#.*)?\r?$)", text)
@@ -178,13 +201,25 @@ def _worlds(source: str, text: str, wanted: Wanted) -> list[Document]:
     worlds = []
     for truth in (False, True):
         try:
-            worlds.append(parse(f"{source} (rendered)", render(text, truth)))
+            worlds.append(_world(source, text, truth))
             repeated(worlds[-1])
         except InvalidOption as error:
             raise _refused(f"{source} cannot be checked by rendering it without its variables. {error.message}", wanted) from error
         except CannotRender as error:
             raise _refused(f"{source} cannot be rendered without its variables ({error}).", wanted) from error
     return worlds
+
+
+def _world(source: str, text: str, truth: bool) -> Document:
+    """Return what the source renders to; with words for unknown values where that is no YAML without. Raises InvalidOption, CannotRender."""
+    named = f"{source} (rendered)"
+    try:
+        return parse(named, render(text, truth))
+    except InvalidOption:
+        try:
+            return parse(named, render(text, truth, _WORD))
+        except InvalidOption:
+            return parse(named, render(text, truth))  # its words are those that are told
 
 
 def _refused(words: str, wanted: Wanted) -> InvalidOption:

@@ -28,8 +28,8 @@ except ImportError:
         """Only a name for `except`, as the package is missing."""
 
 
-_ERRORS = (TemplateError, ArithmeticError, AttributeError, LookupError, RuntimeError, TypeError, ValueError)
-"""What a template ends with that does something else with its values than what is foreseen here."""
+_FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, SyntaxError, TypeError, ValueError)
+"""What a template ends with, beside jinja2's own errors, that does something else with its values than what is foreseen here."""
 _HEADER = re.compile(r"#jinja2:(?P<settings>[^\n]*)\n")
 """A first line with settings of Ansible's."""
 _SETTING = re.compile(r"\s*(trim_blocks|lstrip_blocks)\s*:\s*(True|False)\s*", re.IGNORECASE)
@@ -40,37 +40,48 @@ class CannotRender(ValueError):
     """The template says something that cannot be rendered without its variables; the text is the kind of error, not its words."""
 
 
-def render(text: str, truth: bool) -> str:
-    """Return the rendered text. Raises CannotRender."""
+def render(text: str, truth: bool, word: str = "") -> str:
+    """Return the rendered text, where unknown values are printed as ``word``. Raises CannotRender."""
     settings = {"trim_blocks": True}
     header = _HEADER.match(text)
     if header is not None:
         text = text[header.end() :]
-        for word in header["settings"].split(","):
-            setting = _SETTING.fullmatch(word)
+        for part in header["settings"].split(","):
+            setting = _SETTING.fullmatch(part)
             if setting is None:
                 raise CannotRender("its first line has settings that are not known here")
             settings[setting[1].lower()] = setting[2].lower() == "true"
     try:
-        return _rendered(text, truth, 1, settings)
-    except _ERRORS as error:
+        return _rendered(text, {"truth": truth, "word": word}, settings)
+    except (TemplateError, *_FAILURES) as error:
         unpacked = _UNPACKED.search(str(error))
         kind = type(error).__name__  # a template's traceback quotes the template
         if unpacked is None:
             raise CannotRender(kind) from None
     try:  # a loop over pairs, say
-        return _rendered(text, truth, int(unpacked[1]), settings)
-    except _ERRORS as error:
+        return _rendered(text, {"truth": truth, "word": word, "parts": int(unpacked[1])}, settings)
+    except (TemplateError, *_FAILURES) as error:
         raise CannotRender(type(error).__name__) from None
 
 
-def _rendered(text: str, truth: bool, parts: int, settings: dict[str, bool]) -> str:
-    """Render, where each item of an unknown list has so many ``parts``."""
-    world = type("Unknown", (_Unknown,), {"truth": truth, "parts": parts})
-    environment = SandboxedEnvironment(undefined=world, keep_trailing_newline=True, **settings)
+def _rendered(text: str, unknown: dict[str, Any], settings: dict[str, bool]) -> str:
+    environment = _Environment(undefined=type("Unknown", (_Unknown,), unknown), keep_trailing_newline=True, **settings)
     environment.filters = _Lenient(environment.filters, _filtered)
     environment.tests = _Lenient(environment.tests, _tested)
     return str(environment.from_string(text).render())
+
+
+class _Environment(SandboxedEnvironment):  # type: ignore[misc]
+    """Calls that cannot do with a value that is not known give back such a value."""
+
+    def call(self, context: Any, function: Any, *arguments: Any, **named: Any) -> Any:
+        """See jinja2's."""
+        try:
+            return super().call(context, function, *arguments, **named)
+        except (TemplateError, *_FAILURES):
+            if any(isinstance(value, _Unknown) for value in (*arguments, *named.values())):
+                return self.undefined()
+            raise
 
 
 class _Lenient(dict[str, Any]):
@@ -101,7 +112,7 @@ def _lenient(name: str, function: Any, unknown_value: Callable[..., Any]) -> Any
             return unknown_value(name, value, *arguments[position + 1 :])
         try:
             return function(*arguments, **named)
-        except _ERRORS:
+        except (TemplateError, *_FAILURES):
             return value
 
     return called
@@ -112,17 +123,18 @@ def _filtered(name: str, value: _Unknown, *arguments: Any) -> Any:
 
 
 def _tested(name: str, value: _Unknown, *_arguments: Any) -> bool:
-    return bool(value) is not (name == "undefined")
+    return bool(value) is not (name in ("undefined", "none"))
 
 
 class _Unknown(Undefined):  # type: ignore[misc]
-    """A variable, or anything that is made of one."""
+    """A variable, or anything that is made of one. Printed as ``word``; an item of a list has so many ``parts``."""
 
     truth = False
+    word = ""
     parts = 1
 
     def __str__(self) -> str:
-        return ""
+        return self.word
 
     def __bool__(self) -> bool:
         return self.truth
@@ -131,14 +143,17 @@ class _Unknown(Undefined):  # type: ignore[misc]
         return int(self.truth)
 
     def __iter__(self) -> Iterator[Any]:
-        # A list of one item, which is a list of its own: of `parts`, as they are unpacked.
-        return iter([tuple([self] * self.parts) if self.parts > 1 else self] * self.truth)
+        if "is_item" in vars(self):  # it is unpacked
+            return iter([self] * self.parts)
+        item = type(self)()
+        item.is_item = True
+        return iter([item] * self.truth)
 
-    def __eq__(self, _other: object) -> bool:
-        return self.truth
+    def __eq__(self, other: object) -> bool:
+        return bool(other) is self.truth
 
-    def __ne__(self, _other: object) -> bool:
-        return not self.truth
+    def __ne__(self, other: object) -> bool:
+        return bool(other) is not self.truth
 
     def __hash__(self) -> int:
         return id(type(self))

@@ -73,8 +73,8 @@ class Node:
         return self.items[0] if self.kind is Kind.ALIAS else self
 
     def get(self, name: str) -> tuple[Node, Node] | None:
-        """The pair of that key in a mapping."""
-        return next((pair for pair in self.pairs if pair[0].kind is Kind.SCALAR and pair[0].value == name), None)
+        """Return the pair of that key in a mapping, as the service takes it: the last one."""
+        return next((pair for pair in reversed(self.pairs) if pair[0].kind is Kind.SCALAR and pair[0].value == name), None)
 
 
 def require_parser() -> None:
@@ -150,7 +150,7 @@ def _load(source: str, text: str) -> None:
         return
     try:
         yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError, OverflowError) as error:  # the latter of a date or a number that is none
+    except (yaml.YAMLError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:  # of values that are not what is said
         mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
         line = f", line {mark.line + 1}" if mark is not None else ""
         words = _unquoted(str(getattr(error, "problem", "") or "a value is not what it is said to be"))

@@ -52,6 +52,8 @@ def refusal(text: str | bytes) -> str:
         ("? [a, s3cret]\n: b\n", ", line 1: the service cannot load this: found unhashable key"),
         ("a: {b: 1,\n\tc: s3cret}\n", ", line 2: the service cannot load this: found character "),
         ("a: 2026-13-45\nb: s3cret\n", ": the service cannot load this: a value is not what it is said to be."),
+        ("a: !!bool s3cret\n", ": the service cannot load this: a value is not what it is said to be."),
+        ("a: !!timestamp s3cret\n", ": the service cannot load this: a value is not what it is said to be."),
         ("a: !!int s3cret\n", ": the service cannot load this: a value is not what it is said to be."),
         ("a: !!python/object:os.system {}\nb: s3cret\n", ", line 1: the service's loader does not know this tag, and stops."),
         ("a: !vault s3cret\n", ", line 1: the service's loader does not know this tag, and stops. Take the tag (`!…`) out of that line."),
@@ -113,6 +115,19 @@ def test_keys_of_others_that_are_there_twice_are_a_warning_and_stay() -> None:
             "both stay as they are. Take one of them out."
             for line, key, first in ((5, "a", 1), (4, "b", 3))
         )
+
+
+def test_an_item_whose_fields_come_by_a_merge_is_the_caches() -> None:
+    common = f"x: &x {{path: /repository-cache, pvc_from_env: {VARIABLE}}}\n"
+    text = f"{common}{VOLUMES}  - <<: *x\n    read_only: true\nrepository_cache: /repository-cache\nadd_repositories_to_repository_cache: false\n"
+    assert not edit(SOURCE, text.encode(), State.PRESENT, WANTED).changed
+    less = text.replace("    read_only: true\n", "")
+    assert edit(SOURCE, less.encode(), State.PRESENT, WANTED).after == text
+
+
+def test_of_a_repeated_key_the_last_one_counts() -> None:
+    text = "command_handler_k8s_namespace: one\ncommand_handler_k8s_namespace: two\n"
+    assert edit(SOURCE, text.encode(), State.PRESENT, WANTED).sandbox_namespace == "two"
 
 
 def test_several_merges_are_no_key_twice() -> None:

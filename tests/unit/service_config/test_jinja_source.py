@@ -34,6 +34,13 @@ command_handler_k8s_namespace: {{ sandbox_namespace }}
 """
 
 
+ITEM = f"  - path: /repository-cache\n    pvc_from_env: {VARIABLE}\n"
+FROM_ENV = f"  - pvc_from_env: {VARIABLE}\n"
+FULL = f"{ITEM}    read_only: true\n"
+OTHER = "  - path: /other\n    pvc: a\n"
+LISTED = SOURCE + "repository_cache: /repository-cache\nadd_repositories_to_repository_cache: false\ncommand_handler_pvc_volume_specs:\n"
+
+
 def edited(text: str, state: State = State.PRESENT) -> str:
     """The source afterwards."""
     return edit("packit-service.yaml.j2", text.encode(), state, WANTED).after
@@ -72,6 +79,15 @@ def test_an_item_is_added_to_the_list_that_is_there_and_a_path_is_corrected() ->
         ("#jinja2: variable_start_string: '[%'\n" + SOURCE, "(its first line has settings that are not known here)"),
         (SOURCE + "{% include 's3cret' %}\n", "cannot be rendered without its variables"),
         ("{{ everything | to_nice_yaml }}\n", "cannot be checked by rendering it without its variables."),
+        (
+            LISTED + OTHER + "{% if x is defined and y == 'b' and y != 'c' %}\n" + FULL + "{% endif %}\n",
+            "`command_handler_pvc_volume_specs` cannot be edited in a Jinja source.",
+        ),
+        (LISTED + '  - path: "{{ path }}"\n    pvc_from_env: A\n', "line 18: `path` of an item is set by a Jinja expression, so it may be the cache's"),
+        (LISTED + "  - path: /repository-cache{{ x }}\n    pvc: a\n", "line 18: `path` of an item is set by a Jinja expression"),
+        (LISTED + OTHER + "  - path: /x\n    pvc_from_env: '{{ y }}'\n", "line 21: `pvc_from_env` of an item is set by a Jinja expression"),
+        (SOURCE + "{% if a and not b %}repository_cache: /x\n{% endif %}\n", "`repository_cache` stands in a condition or a loop, or is written"),
+        (SOURCE + "debug: !!bool s3cret\n", "cannot be checked by rendering it without its variables."),
     ],
 )
 def test_what_cannot_be_checked_is_refused_with_the_lines(text: str, words: str) -> None:
@@ -80,13 +96,6 @@ def test_what_cannot_be_checked_is_refused_with_the_lines(text: str, words: str)
     assert words in caught.value.message
     assert caught.value.remedy == f"The file stays as it is. These are the lines:\n{LINES.rstrip()}"
     assert "s3cret" not in "".join(traceback.format_exception(caught.value))
-
-
-ITEM = f"  - path: /repository-cache\n    pvc_from_env: {VARIABLE}\n"
-FROM_ENV = f"  - pvc_from_env: {VARIABLE}\n"
-FULL = f"{ITEM}    read_only: true\n"
-OTHER = "  - path: /other\n    pvc: a\n"
-LISTED = SOURCE + "repository_cache: /repository-cache\nadd_repositories_to_repository_cache: false\ncommand_handler_pvc_volume_specs:\n"
 
 
 @pytest.mark.parametrize(
@@ -114,7 +123,8 @@ EXPRESSIONS = (
     "{{ x > 3 }}", "{{ x | int + 1 }}", "{{ x | default('y') }}", "{{ -x // 2 ** y }}", "{{ '%s' % x }}", "{{ (x | bool) | ternary(1, 2) }}",
     "{% for k, v in x.items() %}{{ k }}{{ v }}{% endfor %}", "{% for i in range(n) %}{{ i }}{% endfor %}", "{{ 'a' in x and x in ['a'] }}",
     "{{ x if y == 'prod' else z }}", "{{ query('a') | map(attribute='b') | join(',') }}", "{{ now().strftime('%Y') }}", "{{ [1, x] | sum }}",
-    "{{ x is defined and x is not none }}", "{{ x is version('1', '>=') }}", "{{ 'text' | unknown_filter(1) }}",
+    "{{ x is defined and x is not none }}", "{{ ','.join(a) }}", "{{ 'a'.replace('a', x) }}", "{{ 'abc'.startswith(x) }}", "{{ '{:>3}'.format(x) }}",
+    "{% for a, b in x %}{% endfor %}{% for c in y %}{{ c + 'a' }}{% endfor %}", "{{ x is version('1', '>=') }}", "{{ 'text' | unknown_filter(1) }}",
 )  # fmt: skip
 
 
@@ -122,6 +132,21 @@ EXPRESSIONS = (
 def test_any_expression_may_stand_elsewhere(expression: str) -> None:
     text = f"{SOURCE}server_name: '{expression}'\n" if "'" not in expression else f'{SOURCE}server_name: "{expression}"\n'
     assert edited(text) == text + LINES
+
+
+@pytest.mark.parametrize("value", ["{{ a }}-{{ b }}", "{{ host }}:{{ port }}", "{{ a }}@{{ b }}", "[{{ a }}, {{ b }}]"])
+def test_values_that_are_put_together_may_stand_elsewhere(value: str) -> None:
+    text = f"{SOURCE.replace('{{ vault.packit_service | to_nice_yaml }}', '')}server_name: {value}\n"
+    assert edited(text) == text + LINES
+
+
+def test_what_belongs_to_another_path_stays() -> None:
+    text = "deployment: x\nrepository_cache: /other\nadd_repositories_to_repository_cache: false\n"
+    made = edit("packit-service.yaml.j2", text.encode(), State.ABSENT, WANTED)
+    assert not made.changed
+    assert made.warnings == (
+        "packit-service.yaml.j2: `repository_cache` is another path than /repository-cache, so it stays. Give that path to take it out.",
+    )
 
 
 def test_yaml_that_a_filter_makes_may_stand_elsewhere() -> None:
