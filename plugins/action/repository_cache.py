@@ -8,8 +8,8 @@ standard error: standard output belongs to the callback, which may write JSON or
 percentages, rates and the time left; elsewhere each change of phase. This needs the module to run on the controller;
 elsewhere it runs without live lines, and so it does with C(no_log). When it has ended, the table of what was done is printed.
 
-The lines go through a descriptor of our own: an error of standard error that reached Ansible's display would end the thread that
-takes the results, and ansible-playbook would wait for ever.
+All lines go through descriptors of our own: an error of an output that reached Ansible's display from here would end the thread that
+takes the results, and ansible-playbook would wait for ever (``ansible-playbook … | head``).
 
 A URL that is refused is refused here, as a module's invocation is shown with -vvv, and the URL may have a password in it.
 """
@@ -36,8 +36,11 @@ _LAST_SECONDS = 5.0
 """For the last lines to be shown."""
 _LIVE = sys.stderr is not None and sys.stderr.isatty()
 """Whether somebody watches. Asked when this is imported, by the strategy: the worker that runs it has no streams of its own."""
+_STDOUT = own_copy(1)
 _STDERR = own_copy(2)
 """Where lines are shown; kept for the worker in the same way."""
+_READING_MS = 60_000
+"""For so long who reads the table may stop at a page of it."""
 
 
 class ActionModule(ActionBase):
@@ -80,9 +83,10 @@ class ActionModule(ActionBase):
         """Print the table, and what failed, as text: in a result they are cells of JSON. A callback that writes JSON has standard output for itself."""
         if self._task.no_log:
             return
-        elsewhere = "json" in str(constants.DEFAULT_STDOUT_CALLBACK)
+        screen = Screen(_STDERR if "json" in str(constants.DEFAULT_STDOUT_CALLBACK) else _STDOUT, _READING_MS)
         for line in (*result.get("summary", ()), *result.get("failures", ())):
-            self._display.display(line, stderr=elsewhere)
+            screen.show_whole(line)
+            self._display.display(line, log_only=True)
 
 
 def _show(path: Path, screen: Screen, stop: threading.Event) -> None:

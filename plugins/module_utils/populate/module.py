@@ -58,7 +58,7 @@ def _answer(outcome: Outcome, client: Client, check_mode: bool, state: State) ->
     return {
         "changed": outcome.plan.changes if check_mode else any(volume.changed for volume in volumes),
         "volumes": [report.volume_facts(volume) for volume in volumes],
-        "summary": report.planned_summary(outcome.plan) if check_mode else report.summary(outcome.results, state),
+        "summary": report.planned_summary(outcome.plan, outcome.results) if check_mode else report.summary(outcome.results, state),
         "plan": report.plan_facts(outcome.plan),
         "unread": sorted(outcome.unread),
         "requests": client.requests,

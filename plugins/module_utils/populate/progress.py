@@ -75,25 +75,37 @@ class Lines:
 
 
 class Screen:
-    """Shows lines on a descriptor of our own. Nothing that becomes of whoever reads there matters: what they do not take is left out."""
+    """Shows lines on a descriptor of our own. Nothing that becomes of whoever reads there matters: what they do not take is left out.
 
-    def __init__(self, descriptor: int) -> None:
+    ``patience_ms``: for how long one waits for them, in milliseconds.
+    """
+
+    def __init__(self, descriptor: int, patience_ms: int = _PATIENCE_MS) -> None:
         self._descriptor = descriptor
-        self._patience = _PATIENCE_MS
+        self._patient = self._patience = patience_ms
         self._gone = descriptor < 0
 
     def show(self, line: str) -> None:
         """Show a line, unless nobody takes it."""
+        self._write(line.encode("utf-8", "replace")[: select.PIPE_BUF - 1] + b"\n")
+
+    def show_whole(self, line: str) -> None:
+        """Show a line of any length."""
+        data = line.encode("utf-8", "replace") + b"\n"
+        for start in range(0, len(data), select.PIPE_BUF):
+            self._write(data[start : start + select.PIPE_BUF])
+
+    def _write(self, data: bytes) -> None:
+        """Write so much as is written at once, or not at all."""
         if self._gone:
             return
-        data = line.encode("utf-8", "replace")[: select.PIPE_BUF - 1] + b"\n"  # so much is written at once, or not at all
         poller = select.poll()
         poller.register(self._descriptor, select.POLLOUT)
         try:
             if not poller.poll(self._patience):
                 self._patience = 0
                 return
-            self._patience = _PATIENCE_MS
+            self._patience = self._patient
             os.write(self._descriptor, data)
         except OSError:  # a full disk, a reader that has ended, no such descriptor
             self._gone = True

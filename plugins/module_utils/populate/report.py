@@ -62,14 +62,16 @@ def plan_facts(plan: Plan) -> list[dict[str, object]]:
     ]
 
 
-def planned_summary(plan: Plan) -> list[str]:
-    """Return a table of what a run would do, a line each, ready to be printed."""
+def planned_summary(plan: Plan, results: Iterable[PairResult] = ()) -> list[str]:
+    """Return a table of what a run would do, a line each, ready to be printed. ``results``: what is known to fail."""
     rows = [
         (str(step.volume), step.project.name, _PLANNED.get(step.action, step.action.value), step.method.value, step.why)
         for pair in plan.pairs
         for step in pair.steps
         if step.action is not Action.NOTHING
     ]
+    if not rows and any(volume.failed for volume in _volumes(results)):
+        return ["Nothing could be done."]
     return _table(("VOLUME", "PROJECT", "WOULD", "METHOD", "WHY"), rows, sum(len(pair.steps) for pair in plan.pairs), plan.state)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import select
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +17,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache.meter import Meter, parse_meter
 from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Progress
 from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, Screen, own_copy, read, writer
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 RSYNC = "    153,616,384  49%  146.48MB/s    0:00:01 (xfr#1, to-chk=1/3)"
 GIT = "Receiving objects:  42% (126/300), 12.30 MiB | 5.00 MiB/s"
@@ -117,3 +119,22 @@ def test_a_copy_outlives_what_it_is_of(pipe: tuple[int, int]) -> None:
     os.close(copy)
     assert os.read(pipe[0], 100) == b"words\n"
     assert own_copy(copy) == -1
+
+
+def test_a_line_of_any_length_is_shown_whole_to_who_reads_slowly() -> None:
+    pipe = os.pipe()
+    text = "word " * 50_000
+    with os.fdopen(pipe[0], encoding="utf-8") as reader, ThreadPoolExecutor(1) as executor:
+        came = executor.submit(reader.read)
+        Screen(pipe[1], patience_ms=int(BOUND * 1000)).show_whole(text)
+        os.close(pipe[1])
+        assert came.result(BOUND) == f"{text}\n"
+
+
+def test_who_has_stopped_to_read_stops_nobody() -> None:
+    pipe = os.pipe()
+    os.close(pipe[0])
+    screen = Screen(pipe[1], patience_ms=int(BOUND * 1000))
+    for _line in range(3):
+        screen.show_whole("word " * 50_000)
+    os.close(pipe[1])

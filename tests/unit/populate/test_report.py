@@ -49,6 +49,12 @@ def test_a_hundred_pairs_with_nothing_to_do_are_one_line() -> None:
     assert planned_summary(make_plan(wanted, (Pair(WORKER, SANDBOX),), {})) == nothing
 
 
+def test_where_all_fails_nobody_says_that_all_is_there() -> None:
+    failed = VolumeResult(WORKER, (ProjectResult(WORKER, "packit", Action.FAILED, error="no upstream"),))
+    plan = make_plan(Wanted(State.PRESENT, (), {}), (Pair(WORKER, SANDBOX),), {})
+    assert planned_summary(plan, [PairResult(Pair(WORKER, SANDBOX), VolumeResult(SANDBOX, ()), failed)]) == ["Nothing could be done."]
+
+
 def test_of_a_long_table_the_beginning_is_shown() -> None:
     many = [ProjectResult(SANDBOX, f"p{number}", Action.ADD, "seed") for number in range(1500)]
     shown = lines(*many)
