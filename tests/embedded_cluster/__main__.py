@@ -19,10 +19,16 @@ from pathlib import Path
 
 from ..bounds import BOUND
 
-CANNOT = (
+_CANNOT = (
     "The embedded cluster needs unprivileged user namespaces, which are switched off here. Allow them "
     "(sysctl kernel.unprivileged_userns_clone=1 on Debian, sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu, "
     "sysctl user.max_user_namespaces=10000 on RHEL; in a chroot nobody may make one), or run this as root."
+)
+
+
+_CANNOT_AS_ROOT = (
+    "The embedded cluster needs namespaces of its own, which root may not make here, as in most containers, or this unshare cannot "
+    "make. Allow it (docker run --privileged, say), install util-linux, or run this elsewhere."
 )
 
 
@@ -40,6 +46,11 @@ def possible() -> bool:
         return False
 
 
+def why_not() -> str:
+    """Return why it cannot run where it is not ``possible``, and what to do."""
+    return _CANNOT if os.geteuid() else _CANNOT_AS_ROOT
+
+
 def main() -> int:
     """Run it."""
     parser = argparse.ArgumentParser(description="A small Kubernetes API whose pods are local processes.")
@@ -49,7 +60,7 @@ def main() -> int:
     parser.add_argument("--nodes", type=int, default=2, help="how many nodes it has (2)")
     options = parser.parse_args()
     if not possible():
-        print(CANNOT, file=sys.stderr)
+        print(why_not(), file=sys.stderr)
         return 1
     if options.check:
         return 0
