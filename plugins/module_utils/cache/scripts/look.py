@@ -172,8 +172,8 @@ if [ "$size" -gt REFS_MOST ] || [ "$said" -gt REFS_MOST ] || [ "$packed" -ge PAC
     : >"$v/packed-refs"
 else
     if [ "$code" != 0 ]; then
-        [ "$said" -gt 0 ] || exit 3  # our own directory is full
         judged "$code" refs
+        [ "$said" -gt 0 ] || exit 3  # it has said nothing: our own directory is full
         : >"$v/packed-refs"
         size=0
     elif [ "$said" -gt 0 ] && grep -q -e '^warning: ignoring broken ref' -e '^warning: ignoring ref with broken name' "$4/words"; then
