@@ -215,11 +215,12 @@ def _world(source: str, text: str, truth: bool) -> Document:
     named = f"{source} (rendered)"
     try:
         return parse(named, render(text, truth))
+    except InvalidOption as error:
+        without_words = error
+    try:
+        return parse(named, render(text, truth, _WORD))
     except InvalidOption:
-        try:
-            return parse(named, render(text, truth, _WORD))
-        except InvalidOption:
-            return parse(named, render(text, truth))  # its words are those that are told
+        raise without_words from None
 
 
 def _refused(words: str, wanted: Wanted) -> InvalidOption:

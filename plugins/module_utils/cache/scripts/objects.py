@@ -61,8 +61,7 @@ broken_apart() {
 # pair FILE: the checksums that an index of $size bytes has of its pack and of itself.
 # sum FILE BYTES: the SHA-1 of the first BYTES of a file of about $size, or of all where BYTES is empty; with `,nofollow` behind them, never of a link's.
 #   openssl uses the processor's own instructions, which not every sha1sum does, but takes 7 ms to start, in which sha1sum sums up some 5 MB.
-# sum_body FILE: in $sum, the SHA-1 of all but the last 20 bytes.
-# own_sum FILE: the same, and whether it is what these 20 bytes say.
+# own_sum FILE: in $sum, the SHA-1 of all but the last 20 bytes, and whether it is what these 20 bytes say.
 # body FILE BYTES: prints the first ones. listed FILE: prints what git lists of an index.
 SUM = r"""size() { size=$(stat -L -c %s -- "$1" 2>/dev/null); case $size in '' | *[!0-9]*) size=20 ;; esac; if [ "$size" -lt 20 ]; then size=20; fi; }
 body() { dd if="$1" bs=1M iflag=count_bytes,nonblock count="$2" status=none; }
@@ -80,8 +79,7 @@ sum() {
     sum=$(dd if="$1" bs=1M iflag=count_bytes,nonblock"$3" ${2:+count="$2"} status=none | $summing)
     sum=${sum%%[!0-9a-f]*}
 }
-sum_body() { size "$1"; sum "$1" "$((size - 20))"; }
-own_sum() { sum_body "$1"; end "$1" 20; [ "$sum" = "$end" ]; }
+own_sum() { size "$1"; sum "$1" "$((size - 20))"; end "$1" 20; [ "$sum" = "$end" ]; }
 listed() { size "$1"; body "$1" "$size" | git show-index; }""".replace("FORTY", 40 * "?")
 
 # stems DIRECTORY: the names, without suffix, of the packs there that git would read (through links, too), each ended by a NUL. What is too
@@ -291,7 +289,7 @@ for d; do
                 i=$out.index
                 size "$i"
                 pair "$i"
-                grep -qxF -e "$pair" "$out.these" && sum_body "$i" && [ "$sum" = "${pair#* }" ] || continue
+                grep -qxF -e "$pair" "$out.these" && sum "$i" "$((size - 20))" && [ "$sum" = "${pair#* }" ] || continue
             fi
         fi
         listed "$i" >"$out.one" || { [ $? = 128 ] && continue; exit 4; }
@@ -343,7 +341,7 @@ for i in "$d"/pack/*.idx "$d"/pack/.idx "$d"/pack/.*.idx; do
     [ "$which" = stored ] || grep -qxF -e "$pair" "$out.known" || known=
     [ "$which" = all ] || [ -n "$known" ] || continue
     of=${pair% *}
-    sum_body "$i"
+    sum "$i" "$((size - 20))"
     if [ "$sum" = "${pair#* }" ] && own_sum "$p" && [ "$sum" = "$of" ]; then
         [ -n "$known" ] || GIT_DIR=$out.git git index-pack --verify "$p" >/dev/null 2>&1
         case $? in

@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -19,7 +18,6 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.tampering import PACKS_MOST
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -148,7 +146,9 @@ def test_locks_without_number_are_removed_at_once_and_young_ones_are_counted(tmp
     assert not list(sandbox.glob("*.lock"))
 
 
-def test_a_link_that_takes_a_directorys_place_while_locks_are_removed_leads_nowhere(tmp_path: Path, upstream: GitServer) -> None:
+def test_a_link_that_takes_a_directorys_place_while_locks_are_removed_leads_nowhere(
+    tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
     sandbox, _worker = filled(tmp_path)
     outside, bin_directory = tmp_path / "outside", tmp_path / "bin"
     (sandbox / "info").mkdir(exist_ok=True)
@@ -162,7 +162,8 @@ def test_a_link_that_takes_a_directorys_place_while_locks_are_removed_leads_nowh
     """
     (bin_directory / "find").write_text(swapping)
     (bin_directory / "find").chmod(0o755)
-    repository = Repository(WithPrograms(bin_directory), str(tmp_path / "sandbox"), "one", str(tmp_path / "own"), Limits(), shared=False)
+    monkeypatch.setenv("PATH", f"{bin_directory}:{os.environ['PATH']}")
+    repository = Repository(LocalShell(), str(tmp_path / "sandbox"), "one", str(tmp_path / "own"), Limits(), shared=False)
     repository.take(Deadline(BOUND, "this test"))
     assert (sandbox / "info").is_symlink() and (outside / "a.lock").exists()
 
@@ -178,13 +179,3 @@ def test_a_link_to_nowhere_beside_loose_objects_hides_none(tmp_path: Path, upstr
     (sandbox / f"objects/{value[:2]}/{'0' * 38}").write_bytes(b"none")
     assert value in repository.contents(entry, None, limit).loose
     assert repository.checksums(entry, (), limit, "stored").loose == 1
-
-
-class WithPrograms(LocalShell):
-    """Finds these programs before the machine's."""
-
-    def __init__(self, directory: Path) -> None:
-        self._directory = directory
-
-    def run(self, argv: Sequence[str], *, env: Mapping[str, str] | None = None, **more: Any) -> Completed:
-        return super().run(argv, env={**(env or {}), "PATH": f"{self._directory}:{os.environ['PATH']}"}, **more)
