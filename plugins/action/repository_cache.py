@@ -10,8 +10,6 @@ elsewhere it runs without live lines, and so it does with C(no_log). When it has
 
 All lines go through descriptors of our own: an error of an output that reached Ansible's display from here would end the thread that
 takes the results, and ansible-playbook would wait for ever (``ansible-playbook … | head``).
-
-A URL that is refused is refused here, as a module's invocation is shown with -vvv, and the URL may have a password in it.
 """
 
 from __future__ import annotations
@@ -24,11 +22,10 @@ from pathlib import Path
 from typing import Any
 
 from ansible import constants
-from ansible.plugins.action import ActionBase
 
 from ansible_collections.packit.deployment.plugins.module_utils.background import Background
-from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import refused
 from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, Screen, own_copy, read
+from ansible_collections.packit.deployment.plugins.plugin_utils.deployment_action import DeploymentAction
 
 _INTERVAL = 0.5
 """Seconds between two looks at the file."""
@@ -43,36 +40,26 @@ _READING_MS = 60_000
 """For so long who reads the table may stop at a page of it."""
 
 
-class ActionModule(ActionBase):
+class ActionModule(DeploymentAction):
     """Runs the module, and shows its progress file as it grows."""
 
-    _supports_check_mode = True
-    _supports_diff = True
-
-    def run(self, tmp: str | None = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        result: dict[str, Any] = super().run(tmp, task_vars)
-        arguments = dict(self._task.args)
-        words = refused(arguments)
-        if words:
-            return {**result, "failed": True, "msg": words}
-        if isinstance(arguments.get("kubeconfig"), str) and arguments["kubeconfig"]:
-            # As kubernetes.core's action plugin does for its own modules: relative to the playbook, vaulted files too.
-            arguments["kubeconfig"] = self._loader.get_real_file(self._find_needle("files", arguments["kubeconfig"]))
+    def execute(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any] | None) -> dict[str, Any]:
+        if self._task.async_val:
+            return super().execute(arguments, task_vars)  # nobody waits for it here
         if self._task.no_log or self._connection.transport != "local" or arguments.get("progress_file"):
-            result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+            result = super().execute(arguments, task_vars)
             self._tell(result)
             return result
         with tempfile.TemporaryDirectory(prefix="packit-deployment-") as directory:
             progress = Path(directory) / "progress"
             progress.touch(mode=0o600)
-            arguments["progress_file"] = str(progress)
             stop = threading.Event()
             screen = Screen(_STDERR)
             # The run itself needs nobody who watches: it goes on, and the person is told that no more lines come.
             shower = Background("Showing what the run does", lambda: _show(progress, screen, stop), lambda error: screen.show(f"  {error}"))
             shower.start()
             try:
-                result.update(self._execute_module(module_args=arguments, task_vars=task_vars))
+                result = super().execute({**arguments, "progress_file": str(progress)}, task_vars)
             finally:
                 stop.set()
                 shower.join(_LAST_SECONDS)

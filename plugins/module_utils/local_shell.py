@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import select
+import shutil
 import signal
 import subprocess
 import threading
@@ -73,6 +74,16 @@ class LocalShell:
         with _running((err,)):
             _wait(process, argv, deadline, (err,))
         return Completed(tuple(argv), process.returncode, b"", err.data().decode("utf-8", "replace"))
+
+
+def require_program(name: str) -> None:
+    """Raises DeploymentError where this machine has no such program: looked at before a volume is taken."""
+    if shutil.which(name) is None:
+        raise DeploymentError(*_not_installed(name))
+
+
+def _not_installed(name: str) -> tuple[str, str]:
+    return f"{name} is not installed on this machine, the controller.", f"Install {name} here; the volumes' pods have their own."
 
 
 class _PipeThread(Background):
@@ -190,7 +201,7 @@ def _started(
             start_new_session=True,
         )
     except FileNotFoundError as error:
-        raise DeploymentError(f"{argv[0]} is not installed on this machine.", f"Install {argv[0]}.") from error
+        raise DeploymentError(*_not_installed(argv[0])) from error
     except OSError as error:
         raise DeploymentError(f"{argv[0]} cannot be started on this machine: {error.strerror or error}.") from error
     try:

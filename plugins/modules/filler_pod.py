@@ -39,10 +39,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  name:
-    description: The pod's name. The default comes from the first claim's uid.
-    type: str
-    default: ""
   image:
     description:
       - The image; it needs sh, and what the work in it needs.
@@ -167,7 +163,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 name:
-  description: The pod's name.
+  description: The pod's name, which comes from the first claim's uid: so no two runs hold that volume at once.
   returned: always, unless there was none to remove
   type: str
 namespace:

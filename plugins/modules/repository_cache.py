@@ -110,6 +110,9 @@ options:
       - Known keys are the options of M(packit.deployment.filler_pod) that describe the pod. C(labels), C(annotations), C(resources),
         C(pod_security_context), C(security_context), C(tolerations), C(node_selector), C(pull_policy), C(image_pull_secrets),
         C(service_account), C(priority_class), C(proxy), C(active_deadline), C(heartbeat), C(start_timeout).
+      - What is under C(worker) or C(sandbox) is for the fillers of that side only. It takes the place of the same key for both. So
+        each side can have the ids of its own volumes' consumers.
+      - A request above the default limit raises that limit.
       - The seed pod has the same, but for C(resources), C(start_timeout) and C(active_deadline).
     type: dict
     default: {}
@@ -121,7 +124,7 @@ options:
       - C(resources) are its requests and limits (256Mi and 768Mi of memory, 200m and 2 processors).
       - C(network_policy), V(false) by default, makes network policies for the time of the run where the fillers cannot reach
         the seed pod. Without them the packs go through the API server then, which is slower.
-      - C(count) is the number of seed pods, V(0) to have it decided. More than one pays with many volumes.
+      - C(count) is the number of seed pods, 1 to 8, or V(0) to have it decided. More than one pays with many volumes.
     type: dict
     default: {}
   clones:

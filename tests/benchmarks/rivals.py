@@ -20,9 +20,10 @@ from kubernetes import client, watch
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import Filler
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import SCRATCH, FillerSpec, Identity, Mount, Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import SCRATCH, FillerSpec, Identity, Mount
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Pod, parse_claim
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.wishes import Wishes
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from tests.clusters.base import PID1, SECURITY, USER
 from tests.clusters.real import RealCluster

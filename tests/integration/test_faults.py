@@ -138,7 +138,7 @@ def test_wrong_input_is_refused_before_anything_is_made(scene: Scene) -> None:
         ({"repository_cache_projects": [{"url": "git@example.org:a/b.git"}]}, "there is no ssh key there"),
         ({"repository_cache_method": "scp"}, "scp"),
         ({"repository_cache_select": "[?"}, "is no JMESPath"),
-        ({"repository_cache_filler": {"colour": "red"}}, "Unknown key `colour` in the filler's options"),
+        ({"repository_cache_filler": {"colour": "red"}}, "Unknown key `filler.colour`"),
         ({"repository_cache_worker_namespace": ""}, "worker_namespace is not set"),
         ({"repository_cache_projects": [{"url": scene.url(), "path": str(scene.directory)}]}, "is no git repository"),
     ):

@@ -42,11 +42,13 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster import f
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import guest as guest_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.claim_lock import ClaimLock, holder_of
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Forbidden, PodLost
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import HEARTBEAT_LIMIT, RUN, Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import RUN
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_claim, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.wishes import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as keeper_module
 from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings, known, recorded
+from ansible_collections.packit.deployment.plugins.module_utils.populate.options import parse_filler
 from ansible_collections.packit.deployment.plugins.module_utils.populate.visitors import Visitors
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
@@ -313,7 +315,7 @@ class Actor:
         snapshots = {project.name: world.snapshot(project) for project in projects} if present else {}
         plan = make_plan(Wanted(self.state, projects, snapshots), (PAIR,), {volume: known(claim) for volume, claim in claims.items()})
         owner = {"run": self.name, "user": "somebody", "host": "here"}
-        settings = Settings("/cache", "image", Wishes(pull_policy="Never"), self.in_use, 600, 4, 4, owner)
+        settings = Settings("/cache", "image", parse_filler({"pull_policy": "Never"}), self.in_use, 600, 4, 4, owner)
         keeper = ClusterKeeper(client, claims, settings, lambda told: self.told.append(f"{told.subject} {told.phase}"))
         options = Options(BOUND, BOUND, False, Path("/nowhere"))
 

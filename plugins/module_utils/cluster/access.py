@@ -46,6 +46,10 @@ POLICY_RIGHTS = tuple(Right("networkpolicies", verb, "networking.k8s.io") for ve
 """What repository_cache_seed: {network_policy: true} needs beside."""
 
 
+_COMMON = frozenset(("*", "pods", "persistentvolumeclaims", "secrets", "statefulsets", "deployments"))
+"""Resources of which anyone has some who may work in a namespace. All users have other rights, in every namespace and in none."""
+
+
 def user(client: Client, deadline: Deadline) -> str:
     """Who we are to the API, in words. One request."""
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
@@ -57,13 +61,20 @@ def user(client: Client, deadline: Deadline) -> str:
 
 
 def missing(client: Client, namespace: str, wanted: Sequence[Right], deadline: Deadline) -> tuple[Right, ...]:
-    """Those of ``wanted`` that we do not have in a namespace. One request, more where the server cannot list all rules."""
+    """Return those of ``wanted`` that we do not have in a namespace. One request, more where the server cannot list all rules."""
+    return _missing(client, namespace, wanted, deadline)[0]
+
+
+def _missing(client: Client, namespace: str, wanted: Sequence[Right], deadline: Deadline) -> tuple[tuple[Right, ...], bool]:
+    """Return what is missing, and whether we may do anything at all with what lies in the namespace."""
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
     status = client.create("SelfSubjectRulesReview", namespace, body, deadline).get("status") or {}
-    lacking = tuple(right for right in wanted if not granted(right, status.get("resourceRules") or []))
+    rules = status.get("resourceRules") or []
+    lacking = tuple(right for right in wanted if not granted(right, rules))
     if lacking and status.get("incomplete"):
         lacking = tuple(right for right in lacking if not _allowed(client, namespace, right, deadline))
-    return lacking
+        return lacking, True
+    return lacking, any(_COMMON.intersection(rule.get("resources") or ()) for rule in rules)
 
 
 def granted(right: Right, rules: Iterable[Mapping[str, Any]]) -> bool:
@@ -84,16 +95,19 @@ def granted(right: Right, rules: Iterable[Mapping[str, Any]]) -> bool:
 
 def require(client: Client, namespaces: Iterable[str], wanted: Sequence[Right], deadline: Deadline) -> None:
     """Raises Forbidden, naming verbs, resources and namespaces, with the rules to add."""
-    problems = []
+    problems, strange = [], []
     for namespace in sorted(set(namespaces)):
-        lacking = missing(client, namespace, wanted, deadline)
+        lacking, may_work = _missing(client, namespace, wanted, deadline)
         if lacking:
             problems.append((namespace, lacking))
+        if lacking and not may_work:
+            strange.append(namespace)
     if not problems:
         return
     words = "; ".join(f"in namespace {namespace}: {', '.join(str(right) for right in lacking)}" for namespace, lacking in problems)
     rules = "\n".join(f"# Role in {namespace}\n{role_rules(lacking)}" for namespace, lacking in problems)
-    raise Forbidden(f"Rights are missing {words}.", f"Add these rules to the Role (docs/rbac.yml has the whole of it):\n{rules}")
+    doubt = f" You may do nothing in {' and '.join(strange)}: is the name right, and is the namespace there?" if strange else ""
+    raise Forbidden(f"Rights are missing {words}.{doubt}", f"Add these rules to the Role (docs/rbac.yml has the whole of it):\n{rules}")
 
 
 def role_rules(rights: Iterable[Right]) -> str:

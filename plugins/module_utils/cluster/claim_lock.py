@@ -27,9 +27,9 @@ from .errors import ClusterError, Conflict, NotFound, PodLost
 from .filler import SKEW
 from .guest import end_visit
 from .link import BEAT_EVERY
-from .manifest import HEARTBEAT_LIMIT
 from .names import is_name
 from .objects import Claim, parse_claim, parse_pod, parse_time
+from .wishes import HEARTBEAT_LIMIT
 
 HOLDER = "packit.dev/holder"
 """The claim's annotation: JSON of a ``Holder``."""

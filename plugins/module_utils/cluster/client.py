@@ -159,7 +159,9 @@ class FollowedPods(Protocol):
 class Client:
     """The API, for the kinds we use. Safe for threads."""
 
-    def __init__(self, api_client: Any) -> None:
+    def __init__(self, api_client: Any, used: str = "") -> None:
+        """``used`` says what we log in with, in words."""
+        self._used = used
         self._dynamic = DynamicClient(api_client, discoverer=_NoDiscovery)
         self._api_client = api_client
         self._configuration = api_client.configuration
@@ -309,7 +311,7 @@ class Client:
                 if change is None:
                     return  # cut, or no API's words: the caller opens the watch again where it was
                 if change.type == "ERROR":
-                    raise refused(change.object.get("code", 0), change.object, what, self.host)
+                    raise refused(change.object.get("code", 0), change.object, what, self.host, used=self._used)
                 if change.type != "BOOKMARK":
                     yield change
         except (urllib3.exceptions.HTTPError, OSError):
@@ -368,7 +370,7 @@ class Client:
             except ApiException as error:
                 if error.status in REDIRECTS:
                     raise redirected(error.status, (error.headers or {}).get("Location", ""), what, self.host) from error
-                failure = refused(error.status or 0, answer_body(error.body), what, self.host, retry_after(error.headers))
+                failure = refused(error.status or 0, answer_body(error.body), what, self.host, retry_after(error.headers), self._used)
                 # Who has read what changed since reads it again; a creation has read nothing, and was not done.
                 again = failure.passes and (method == "post" or not isinstance(failure, Conflict))
                 untouched = error.status in (409, 429)
@@ -421,7 +423,7 @@ class Client:
         except websocket.WebSocketBadStatusException as error:
             raw = getattr(error, "resp_body", b"") or b""
             told = retry_after(getattr(error, "resp_headers", None))
-            raise exec_refused(error.status_code, answer_body(raw), what, self.host, told) from error
+            raise exec_refused(error.status_code, answer_body(raw), what, self.host, told, self._used) from error
         except websocket.WebSocketProxyException as error:
             raise proxy_refused(innermost_reason(error), what) from error
         except (websocket.WebSocketException, OSError) as error:
@@ -487,13 +489,18 @@ def connect(module: Any) -> Client:
     What is empty counts as undefined, as the deployment's templates set it so. Raises Unreachable, ClusterError and InvalidOption.
     """
     credentials.trim(module.params, os.environ)
+    used = credentials.used(module.params, os.environ)
+    if used.unused:
+        module.warn(f"{used.unused[:1].upper()}{used.unused[1:]}")
     host = module.params.get("host") or os.environ.get("K8S_AUTH_HOST") or "the configured host"
     try:
         # The parts of its `get_api_client`, which asks the API already, in the middle of which a configuration's hook may change it.
         configuration = k8s._create_configuration(k8s._create_auth_spec(module))
-        credentials.keep(configuration, module.params, os.environ)
+        credentials.keep(configuration, module.params, os.environ, used)
     except (CoreException, ConfigException) as error:
-        raise ClusterError(f"No cluster is configured: {error}", "Give host and api_key, kubeconfig, or K8S_AUTH_* variables.") from error
+        raise ClusterError(
+            f"No cluster is configured: {error} (Used was {used.words}.)", "Give host and api_key, kubeconfig, or K8S_AUTH_* variables."
+        ) from error
     except (ValueError, OSError, YAMLError) as error:  # their words may hold the token
         raise ClusterError(
             f"The credentials for {host} cannot be used: {type(error).__name__}.", "Check the kubeconfig and the files that it names."
@@ -501,7 +508,7 @@ def connect(module: Any) -> Client:
     api_client = ApiClient(configuration)
     for name, value in k8s._create_headers(module).items():
         k8s._set_header(api_client, name, value)
-    return Client(api_client)
+    return Client(api_client, used.words)
 
 
 @contextmanager

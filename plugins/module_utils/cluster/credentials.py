@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which cluster, and as whom: what the user named is what is used, whatever the client library makes of it later.
 
-A kubeconfig with a token gives the library's configuration a hook, which at the token's first use sets host, certificates, proxy
+A kubeconfig with a token gives the library's configuration a hook, which at the token's use sets host, certificates, proxy
 and token back to what the kubeconfig says. kubernetes.core puts the user's options over a configuration only once, before that.
 """
 
@@ -11,12 +11,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, MutableMapping
+from dataclasses import dataclass
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import InvalidOption
 from ..redaction import SECRETS
+from .kubeconfig import read_login, require_usable
 
 _VARIABLES = "K8S_AUTH_"
 _TEXTS = (
@@ -36,6 +39,9 @@ _ALIASES = {"validate_certs": "verify_ssl", "ca_cert": "ssl_ca_cert", "client_ce
 _TOKEN = "authorization"
 """Where kubernetes.core puts the user's token; a kubeconfig's is under another name."""
 _PORTS = {"https": 443, "http": 80}
+_ENOUGH = (("api_key",), ("username", "password"), ("client_cert", "client_key"))
+"""Options that are enough to log in."""
+_SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
 def trim(params: MutableMapping[str, Any], variables: MutableMapping[str, str]) -> None:
@@ -60,7 +66,43 @@ def trim(params: MutableMapping[str, Any], variables: MutableMapping[str, str]) 
     _check_host(str(_named(params, variables, "host") or ""))
 
 
-def keep(configuration: Any, params: Mapping[str, Any], variables: Mapping[str, str]) -> None:
+@dataclass(frozen=True)
+class Used:
+    """What one logs in with. ``words`` say what, and where it comes from; ``host`` is that of the kubeconfig, or of the pod that this runs in,
+    where one was read; ``unused`` says what was named and is not used."""
+
+    words: str
+    host: str = ""
+    unused: str = ""
+
+
+def used(params: Mapping[str, Any], variables: Mapping[str, str]) -> Used:
+    """Find out what is used to log in. Raises InvalidOption where that cannot be used here."""
+    enough = next((names for names in _ENOUGH if all(_named(params, variables, name) for name in names)), ())
+    own = " and ".join(_origin(params, name) for name in enough)
+    kubeconfig, context = _named(params, variables, "kubeconfig"), str(_named(params, variables, "context") or "")
+    if enough and _named(params, variables, "host"):
+        given = [_origin(params, name) for name, value in (("kubeconfig", kubeconfig), ("context", context)) if value]
+        return Used(own, "", f"{' and '.join(given)} are not read, as {_origin(params, 'host')} and {own} are given." if given else "")
+    if not kubeconfig and not context and variables.get("KUBERNETES_SERVICE_HOST") and _SERVICE_ACCOUNT.is_file():
+        host = f"https://{variables['KUBERNETES_SERVICE_HOST']}:{variables.get('KUBERNETES_SERVICE_PORT', '')}"
+        return Used(own or "the service account of the pod that this runs in", host)
+    login = read_login(kubeconfig, context)
+    if enough:
+        other = login is not None and bool(login.user)
+        place = f" at the host of the kubeconfig ({login.where})" if login is not None else ""
+        return Used(f"{own}{place}", login.host if login is not None else "", f"{own} is used{place}; the kubeconfig's own credentials are not." if other else "")
+    if login is None:
+        return Used("no credentials at all, as no kubeconfig was found")
+    require_usable(login)
+    return Used(f"the kubeconfig ({login.where})", login.host)
+
+
+def _origin(params: Mapping[str, Any], name: str) -> str:
+    return f"`{name}`" if params.get(name) is not None else f"the variable {_VARIABLES}{name.upper()}"
+
+
+def keep(configuration: Any, params: Mapping[str, Any], variables: Mapping[str, str], of: Used) -> None:
     """Make the library's configuration use what the user named, now and after its hook. Raises InvalidOption where the token would be
     that of another cluster than the host."""
     named = {attribute for name, attribute in _ATTRIBUTES.items() if _named(params, variables, name) is not None}
@@ -68,35 +110,27 @@ def keep(configuration: Any, params: Mapping[str, Any], variables: Mapping[str, 
     if _named(params, variables, "api_key") is not None:
         hook = None
         configuration.api_key = {_TOKEN: configuration.api_key[_TOKEN]}
-    loaded = _loaded(hook)
-    if loaded is not None and "host" in named and _place(loaded.host) != _place(configuration.host):
+        if "cert_file" not in named:  # a kubeconfig's, which would outweigh the token
+            configuration.cert_file = configuration.key_file = None
+    if hook is not None and "host" in named and _place(of.host) != _place(configuration.host):
         raise InvalidOption(
-            f"`host` is {configuration.host}, and the token that would be used is one for {loaded.host}: it is from the kubeconfig, or the pod that "
-            "this runs in. Nothing was changed.",
+            f"`host` is {configuration.host}, and the token that would be used is one for {of.host}: it is that of {of.words}. Nothing was changed.",
             f"Give the api_key of {configuration.host} (or K8S_AUTH_API_KEY), or a kubeconfig and context with that cluster; or leave host out "
-            f"(and K8S_AUTH_HOST) to work on {loaded.host}.",
+            f"(and K8S_AUTH_HOST) to work on {of.host}.",
         )
 
     def settle(changed: Any) -> None:
         """In the hook's place. Other threads read the same configuration meanwhile, so nothing is wrong in it for a moment."""
-        fresh = _loaded(hook)
-        tokens = changed.api_key if fresh is None else fresh.api_key
-        changed.api_key = {name: _usable(token) for name, token in tokens.items()}
+        fresh = SimpleNamespace(api_key=dict(changed.api_key))  # before version 36 of the library, a hook sets what has expired, and nothing else
+        if hook is not None:
+            hook(fresh)
+        changed.api_key = {name: _usable(token) for name, token in fresh.api_key.items()}
         for attribute in _ATTRIBUTES.values():
             if attribute not in named and hasattr(fresh, attribute):
                 setattr(changed, attribute, getattr(fresh, attribute))
 
     settle(configuration)
     configuration.refresh_api_key_hook = settle
-
-
-def _loaded(hook: Callable[[Any], None] | None) -> Any:
-    """What a hook makes of a configuration; None where there is no hook."""
-    if hook is None:
-        return None
-    empty = SimpleNamespace(api_key={})
-    hook(empty)
-    return empty
 
 
 def _usable(token: str) -> str:

@@ -17,11 +17,12 @@ from ..errors import DeadlineExceeded, DeploymentError
 from .client import Client
 from .diagnosis import FATAL_WAITING, Diagnosis, explain
 from .errors import AlreadyExists, ClusterError, FillerExists, NotFound, PodLost, QuotaExceeded, VolumeBusy
-from .manifest import CONTAINER, HEARTBEAT, HEARTBEAT_LIMIT, JOBS, OWNER, START_TIMEOUT, FillerSpec, manifest
+from .manifest import CONTAINER, HEARTBEAT, JOBS, OWNER, FillerSpec, manifest
 from .objects import Pod, parse_pod
 from .pod_removal import removal_command, remove_pod
 from .quota import Room, never_fits
 from .shell import PodShell
+from .wishes import HEARTBEAT_LIMIT, START_TIMEOUT
 
 UNSCHEDULABLE_GRACE = 5.0
 """Seconds for which a filler may be unschedulable: the scheduler tries again when others have gone."""

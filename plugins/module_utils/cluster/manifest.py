@@ -10,11 +10,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import InvalidOption
 from . import pid1
 from .agent import POD_UID_VARIABLE, RUN_VARIABLE
-from .objects import Claim, Object, exact_quantity, quantity
+from .objects import Claim, Object
 from .ours import OUR_CONTAINER, OUR_LABEL
+from .wishes import Wishes
 
 LABEL = OUR_LABEL
 """On every pod of ours, so that a later run finds what was left behind. Its value is the pod's purpose."""
@@ -32,15 +32,8 @@ HOME = f"{SCRATCH}/home"
 COPIED_LABELS = "paas.redhat.com/"
 """Labels of a claim with this prefix are copied to its filler; others never are, as selectors may match them."""
 
-HEARTBEAT_LIMIT = 120
-"""Seconds without a sign of life after which a filler ends itself."""
 FIRST_HEARTBEAT = 60
 """Seconds within which a controller must come to a pod that has started, or it ends before it touches anything."""
-LEAST_HEARTBEAT = 12
-"""Seconds: a beat comes every 10."""
-START_TIMEOUT = 180
-"""Seconds from a filler's creation until it must be Ready: scheduling, attaching, starting (its image is pulled before)."""
-
 # A mesh's container in the pod would outlive ours, and a pod with it never ends. The user's own wishes are merged over these.
 _NO_MESH_LABELS = {"sidecar.istio.io/inject": "false"}
 _NO_MESH = {
@@ -50,9 +43,7 @@ _NO_MESH = {
     "consul.hashicorp.com/connect-inject": "false",
     "openservicemesh.io/sidecar-injection": "disabled",
 }
-_PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 
-_RESOURCES = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "256Mi"}}
 _SECURITY = {
     "allowPrivilegeEscalation": False,
     "readOnlyRootFilesystem": True,
@@ -92,105 +83,6 @@ class Placement:
     node: str = ""
     tolerations: Sequence[Mapping[str, Any]] = ()
     node_selector: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What the user wants different about filler pods; see ``parse_wishes``."""
-
-    labels: Mapping[str, str] = field(default_factory=dict)
-    annotations: Mapping[str, str] = field(default_factory=dict)
-    resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
-    pod_security_context: Mapping[str, Any] = field(default_factory=dict)
-    security_context: Mapping[str, Any] = field(default_factory=dict)
-    tolerations: Sequence[Mapping[str, Any]] = ()
-    node_selector: Mapping[str, str] = field(default_factory=dict)
-    pull_policy: str = "IfNotPresent"
-    image_pull_secrets: Sequence[str] = ()
-    service_account: str = ""
-    priority_class: str = ""
-    proxy: Mapping[str, str] = field(default_factory=dict)
-    """Proxy variables of the pods' environment."""
-    active_deadline: int = 0
-    start_timeout: int = START_TIMEOUT
-    heartbeat: int = HEARTBEAT_LIMIT
-
-    @property
-    def all_resources(self) -> Mapping[str, Mapping[str, str]]:
-        """Requests and limits, the user's over ours."""
-        merged = {kind: {**_RESOURCES[kind], **self.resources.get(kind, {})} for kind in ("requests", "limits")}
-        for name, value in merged["requests"].items():  # a lower limit of the user's must not make the pod invalid
-            if name in merged["limits"] and exact_quantity(value) > exact_quantity(merged["limits"][name]):
-                merged["requests"][name] = merged["limits"][name]
-        return merged
-
-    @property
-    def memory_bytes(self) -> int:
-        """The memory limit."""
-        return quantity(self.all_resources["limits"]["memory"])
-
-    @property
-    def cpus(self) -> float:
-        """The limit of processors."""
-        return exact_quantity(self.all_resources["limits"]["cpu"])
-
-
-_KINDS: Mapping[str, type] = {
-    "labels": dict, "annotations": dict, "resources": dict, "pod_security_context": dict, "security_context": dict,
-    "tolerations": list, "node_selector": dict, "pull_policy": str, "image_pull_secrets": list, "service_account": str,
-    "priority_class": str, "proxy": dict,
-    "active_deadline": int, "start_timeout": int,
-    "heartbeat": int,
-}  # fmt: skip
-
-
-def whole_number(value: Any) -> Any:
-    """A number that a template has made a text of; anything else as it is."""
-    return int(value) if isinstance(value, str) and value.isdecimal() else value
-
-
-def parse_wishes(raw: Mapping[str, Any]) -> Wishes:
-    """The user's wishes, checked. Raises InvalidOption, naming the key."""
-    raw = {key: whole_number(value) if _KINDS.get(key) is int else value for key, value in raw.items()}
-    for key, value in raw.items():
-        if key not in _KINDS:
-            raise InvalidOption(f"Unknown key `{key}` in the filler's options.", f"Known keys: {', '.join(sorted(_KINDS))}.")
-        if not isinstance(value, _KINDS[key]):
-            raise InvalidOption(f"`{key}` in the filler's options is no {_KINDS[key].__name__}: {value!r}.")
-    wishes = Wishes(**raw)
-    if wishes.heartbeat and wishes.heartbeat < LEAST_HEARTBEAT:
-        raise InvalidOption(
-            f"`heartbeat` in the filler's options is {wishes.heartbeat}.", f"Use at least {LEAST_HEARTBEAT}, or 0 to switch it off."
-        )
-    if wishes.start_timeout < 1 or wishes.active_deadline < 0:
-        raise InvalidOption("`start_timeout` and `active_deadline` in the filler's options are seconds, and cannot be negative.")
-    if wishes.pull_policy not in ("Always", "IfNotPresent", "Never"):
-        raise InvalidOption(f"`pull_policy` of the filler is `{wishes.pull_policy}`.", "Use Always, IfNotPresent or Never.")
-    _check_proxy(wishes.proxy)
-    unknown = sorted(set(wishes.resources) - {"requests", "limits"})
-    if unknown:
-        raise InvalidOption(f"Unknown key `{unknown[0]}` in the filler's resources.", "Known keys: requests, limits.")
-    try:
-        wishes.all_resources  # noqa: B018  (parses every quantity)
-        for kind in wishes.all_resources.values():
-            for value in kind.values():
-                exact_quantity(str(value))
-    except ValueError as error:
-        raise InvalidOption(f"In the filler's resources, {error}.", "For example 500m, 256Mi or 1Gi.") from error
-    return wishes
-
-
-def _check_proxy(proxy: Mapping[str, Any]) -> None:
-    for name, value in proxy.items():
-        if str(name).upper() not in _PROXY_VARIABLES or not isinstance(value, str):
-            raise InvalidOption(
-                f"`proxy` of the filler has `{name}`, which is no proxy variable with a text.", f"Known are {', '.join(_PROXY_VARIABLES)}."
-            )
-        if "@" in value:
-            raise InvalidOption(
-                f"`proxy` of the filler has a user name or a password in {name}, and whoever may read pods can read it there.",
-                "Use a proxy that knows the pods by their addresses.",
-            )
 
 
 @dataclass(frozen=True)

@@ -73,6 +73,8 @@ class Workload:
     """Whether a StatefulSet waits for each pod before it touches the next (podManagementPolicy OrderedReady)."""
     claim_templates: tuple[str, ...]
     """Names of a StatefulSet's volumeClaimTemplates; the claim of a pod is ``<template>-<pod>``."""
+    paused: bool
+    """Whether a Deployment's roll-out is held back (spec.paused)."""
     deletes_claims: bool
     """Whether the claims of pods that are scaled away are deleted (persistentVolumeClaimRetentionPolicy)."""
     rollout: Rollout
@@ -111,6 +113,7 @@ def parse_workload(data: Object) -> Workload:
         partition=(strategy.get("rollingUpdate") or {}).get("partition", 0),
         ordered=kind == "StatefulSet" and spec.get("podManagementPolicy", "OrderedReady") == "OrderedReady",
         claim_templates=tuple(item["metadata"]["name"] for item in spec.get("volumeClaimTemplates") or []),
+        paused=bool(spec.get("paused")),
         deletes_claims=(spec.get("persistentVolumeClaimRetentionPolicy") or {}).get("whenScaled") == "Delete",
         rollout=Rollout(
             observed_generation=status.get("observedGeneration", 0),
@@ -192,10 +195,16 @@ def rolled_out(workload: Workload) -> bool:
 
 
 def wait_for_rollout(client: Client, workload: Workload, deadline: Deadline, tell: Callable[[str], None]) -> None:
-    """Wait until ``rolled_out``. What holds it up is told meanwhile.
+    """Wait until ``rolled_out``. What holds it up is told meanwhile. A paused Deployment is not waited for, as only a person goes on with it.
 
     Raises RolloutStuck, which explains by the pods why it hangs: at the deadline, or sooner where waiting will not help.
     """
+    if workload.paused:
+        tell(
+            f"{workload} is paused, so its pods stay as they are until somebody goes on with it: "
+            f"kubectl rollout resume {workload.named} -n {workload.namespace}"
+        )
+        return
     seen, told, quiet, fatal = workload.rollout, "", 0.0, False
     try:
         while not rolled_out(workload):

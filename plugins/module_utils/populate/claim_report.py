@@ -54,13 +54,15 @@ def _words(step: ClaimStep) -> str:
 
 
 def failures(steps: Sequence[ClaimStep]) -> str:
-    """What failed, claim by claim, with what to do; empty where nothing did."""
-    lines = [
-        f"- {step.volume}: {step.why} {step.remedy}".rstrip() for step in steps if step.action in (ClaimAction.FAILED, ClaimAction.BLOCKED)
-    ]
-    if not lines:
+    """What failed, cause by cause, with its claims and what to do; empty where nothing did."""
+    failed = [step for step in steps if step.action in (ClaimAction.FAILED, ClaimAction.BLOCKED)]
+    if not failed:
         return ""
-    return f"{len(lines)} of {len(steps)} claims are not as wanted; nothing was taken from them.\n" + "\n".join(lines)
+    causes: dict[str, list[str]] = {}
+    for step in failed:
+        causes.setdefault(f"{step.why} {step.remedy}".rstrip(), []).append(str(step.volume))
+    lines = [f"- {', '.join(places)}: {words}" for words, places in causes.items()]
+    return f"{len(failed)} of {len(steps)} claims are not as wanted; nothing was taken from them.\n" + "\n".join(lines)
 
 
 def later(steps: Sequence[ClaimStep]) -> list[str]:

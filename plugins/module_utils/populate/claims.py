@@ -15,7 +15,7 @@ from ..cluster.client import Client, connect
 from ..cluster.errors import AlreadyExists, ClusterError, Forbidden, NotFound, QuotaExceeded
 from ..cluster.objects import Claim, Object, parse_claim, quantity
 from ..deadline import Deadline
-from ..errors import DeadlineExceeded, InvalidOption
+from ..errors import DeadlineExceeded, DeploymentError, InvalidOption
 from . import claim_report as report
 from .claim_plan import ClaimAction, ClaimPlan, ClaimStep, WantedClaims, WorkerSet, parse_worker_set, plan_claims
 from .signals import stopping_on_signals
@@ -45,8 +45,8 @@ def claims(module: Any) -> None:
         deadline = Deadline(_TIMEOUT, "making and growing claims", stop)
         sets = _worker_sets(client, namespaces[0], deadline)
         plan = plan_claims(namespaces, wanted, _list(client, namespaces, deadline), sets)
-        _prepare(client, wanted, plan, deadline)
-        done = tuple(_carry_out(client, steps, module.check_mode, deadline) for steps in plan.workers)
+        stopped = _stopped(client, wanted, plan, deadline)
+        done = stopped or tuple(_carry_out(client, steps, module.check_mode, deadline) for steps in plan.workers)
         missing: Sequence[Volume] = plan.awaited
         if missing and not module.check_mode:
             waiting = Deadline(params["wait_timeout"], "the workers' claims", stop)
@@ -108,6 +108,22 @@ def _list(client: Client, namespaces: Sequence[str], deadline: Deadline) -> list
     except Forbidden:
         require(client, namespaces, (Right("persistentvolumeclaims", "list"),), deadline)
         raise
+
+
+def _stopped(client: Client, wanted: WantedClaims, plan: ClaimPlan, deadline: Deadline) -> tuple[tuple[ClaimStep, ...], ...]:
+    """Return the plan's steps, failed, where something stops all of it; nothing where it can be carried out."""
+    try:
+        _prepare(client, wanted, plan, deadline)
+    except DeploymentError as error:
+        why, remedy = error.message, error.remedy
+        return tuple(
+            tuple(
+                replace(step, action=ClaimAction.FAILED, storage=step.before, why=why, remedy=remedy) if report.changes(step) else step
+                for step in steps
+            )
+            for steps in plan.workers
+        )
+    return ()
 
 
 def _prepare(client: Client, wanted: WantedClaims, plan: ClaimPlan, deadline: Deadline) -> None:

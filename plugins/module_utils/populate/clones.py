@@ -20,7 +20,7 @@ from ..cache.model import Project, Snapshot
 from ..cache.pack_maker import PackMaker
 from ..deadline import Deadline
 from ..errors import DeploymentError, PlaceLost
-from ..local_shell import LocalShell
+from ..local_shell import LocalShell, require_program
 
 DEFAULT_DIRECTORY = "~/.cache/packit-deployment/clones"
 _LOCK_PAUSE = 0.5
@@ -34,6 +34,7 @@ class GivenClone:
 
     def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
         """See ``PackSource``."""
+        require_program("rsync")
         return self._maker
 
     def maker(self, snapshot: Snapshot) -> PackMaker:
@@ -62,6 +63,7 @@ class KeptClone:
 
     def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
         """See ``PackSource``."""
+        require_program("rsync")
         with deadline.holding(self._making):
             if snapshot.digest not in self._makers:
                 with self._locked(deadline):

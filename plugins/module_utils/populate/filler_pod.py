@@ -14,17 +14,15 @@ from ..cluster.given_paths import target
 from ..cluster.holders import consumers, identity, image, placement
 from ..cluster.manifest import (
     DEFAULT_IMAGE,
-    HEARTBEAT_LIMIT,
-    START_TIMEOUT,
     FillerSpec,
     Mount,
     Placement,
     copied_labels,
     filler_name,
-    parse_wishes,
 )
 from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
 from ..cluster.pod_removal import remove_pod
+from ..cluster.wishes import HEARTBEAT_LIMIT, START_TIMEOUT, WISHES, parse_wishes
 from ..deadline import Deadline
 from ..errors import InvalidOption
 from .run import run_owner
@@ -42,7 +40,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
         "options": {"claim": {"type": "str", "required": True}, "path": {"type": "str", "required": True}},
     },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "name": {"type": "str", "default": ""},
     "image": {"type": "str", "default": ""},
     "pull_policy": {"type": "str", "choices": ["Always", "IfNotPresent", "Never"], "default": "IfNotPresent"},
     "image_pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
@@ -62,17 +59,12 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "start_timeout": {"type": "int", "default": START_TIMEOUT},
     "timeout": {"type": "int", "default": 600},
 }
-_WISHES = (
-    "labels", "annotations", "resources", "pod_security_context", "security_context", "tolerations", "node_selector",
-    "pull_policy", "image_pull_secrets", "service_account", "priority_class", "proxy", "active_deadline", "start_timeout",
-    "heartbeat",
-)  # fmt: skip
 
 
 def filler_pod(module: Any) -> None:
     """Run with a module's parameters and exit it."""
     params = module.params
-    wishes = parse_wishes({key: params[key] for key in _WISHES})
+    wishes = parse_wishes({key: params[key] for key in WISHES})
     if not params["claims"]:
         raise InvalidOption("`claims` is empty.", "Name at least one claim.")
     paths = [target(f"path of claim {mount['claim']}", mount["path"]) for mount in params["claims"]]
@@ -84,7 +76,7 @@ def filler_pod(module: Any) -> None:
     with stopping_on_signals() as stop:
         deadline = Deadline(params["timeout"], f"filler pod in {params['namespace']}", stop)
         claims = [_claim(client, params["namespace"], mount["claim"], deadline) for mount in params["claims"]]
-        name = params["name"] or filler_name(claims[0].uid)
+        name = filler_name(claims[0].uid)
         present = _present(client, params["namespace"], name, deadline)
         if params["state"] == "absent":
             _absent(module, client, present, deadline)

@@ -30,12 +30,12 @@ from ..cluster.manifest import (
     FillerSpec,
     Identity,
     Mount,
-    Wishes,
     copied_labels,
     filler_name,
 )
 from ..cluster.objects import Claim, Pod, parse_claim, parse_pod
 from ..cluster.quota import Room
+from ..cluster.wishes import Wishes
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..shell import Shell
@@ -56,7 +56,7 @@ class Settings:
 
     path: str
     image: str
-    wishes: Wishes
+    wishes: Mapping[Role, Wishes]
     in_use: str
     timeout: int
     concurrency: int
@@ -228,7 +228,7 @@ class ClusterKeeper:
             self._require_as_it_was(volume, spec, deadline)
             lock.take(Holder(settings.owner, pod.namespace, pod.name, pod.uid), deadline)
             with entered.shell() as shell, self._looking_out(volume, pod) as wanted:
-                limits = (settings.wishes.memory_bytes, settings.wishes.cpus)
+                limits = (spec.wishes.memory_bytes, spec.wishes.cpus)
                 started = time.monotonic() - filler.seconds
                 held = Held(shell, settings.path, f"{SCRATCH}/work", *limits, used.holder is not None, "", started, guest=False)
                 held.wanted = wanted
@@ -298,7 +298,7 @@ class ClusterKeeper:
             mounts=(Mount(claim.name, claim.uid, settings.path, _sub_path(volume, used)),),
             image=settings.image or image(used.any, volume.claim) or DEFAULT_IMAGE,
             owner=settings.owner,
-            wishes=settings.wishes,
+            wishes=settings.wishes[volume.role],
             identity=self._identity(volume, used),
             placement=placement(used),
             labels=copied_labels(claim),

@@ -9,12 +9,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..cache.model import Method, Pair, Project
+from ..cache.model import Method, Pair, Project, Role
 from ..cache.plan import State
 from ..cache.projects import is_ssh, parse_method, parse_projects
 from ..cluster.given_paths import target
-from ..cluster.manifest import Wishes, parse_wishes
 from ..cluster.names import require_namespace
+from ..cluster.wishes import Wishes, parse_wishes, require_mapping
 from ..errors import InvalidOption
 from .clones import DEFAULT_DIRECTORY
 from .pairs import listed_pairs
@@ -74,7 +74,7 @@ class Place:
     listed: tuple[Pair, ...]
     select: str
     path: str
-    wishes: Wishes
+    wishes: Mapping[Role, Wishes]
 
 
 @dataclass(frozen=True)
@@ -149,8 +149,24 @@ def parse_place(params: Mapping[str, Any]) -> Place:
         listed=listed,
         select=params["select"],
         path=str(target("path", params["path"])),
-        wishes=parse_wishes(params["filler"]),
+        wishes=parse_filler(params["filler"]),
     )
+
+
+def parse_filler(raw: Mapping[str, Any]) -> Mapping[Role, Wishes]:
+    """Return what fillers of each side are to be like: what is said for one side takes the place of what is said for both.
+
+    Raises InvalidOption, naming the key.
+    """
+    both = {key: value for key, value in raw.items() if key not in [role.value for role in Role]}
+    wishes = {}
+    for role in Role:
+        own = raw.get(role.value)
+        parse_wishes(both, "filler")  # so that a key is named where it stands
+        alone = {} if own is None else require_mapping(f"filler.{role.value}", own)
+        parse_wishes(alone, f"filler.{role.value}")
+        wishes[role] = parse_wishes({**both, **alone}, "filler")
+    return wishes
 
 
 def _check_method(project: Project) -> None:

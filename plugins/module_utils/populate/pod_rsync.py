@@ -15,7 +15,7 @@ from ..cluster.given_paths import source as given_source
 from ..cluster.given_paths import target
 from ..deadline import Deadline
 from ..errors import DeploymentError, InvalidOption
-from ..local_shell import LocalShell
+from ..local_shell import LocalShell, require_program
 from ..shell import Shell, require_there
 from .in_pod import in_pod
 from .signals import stopping_on_signals
@@ -39,6 +39,7 @@ def pod_rsync(module: Any) -> None:
     source, destination = given_source("src", params["src"]), target("dest", params["dest"])
     if not source.is_dir():
         raise InvalidOption(f"`src` is no directory on the controller: {source}.")
+    require_program("rsync")
     client = connect(module)
     client.require_way_for_exec()
     started = time.monotonic()

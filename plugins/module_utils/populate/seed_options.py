@@ -5,24 +5,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
-from ..cluster.manifest import Wishes, parse_wishes, whole_number
+from ansible.module_utils.parsing.convert_bool import boolean
+
 from ..cluster.objects import quantity
+from ..cluster.wishes import Resources, Wishes, merge_resources, parse_resources, require_text, whole_number
 from ..errors import InvalidOption
 
 DEFAULT_SIZE = "4Gi"
 """As large as a cache volume is by default: what does not fit there does not fit on a volume either."""
-_RESOURCES = {
+_RESOURCES: Resources = {
     "requests": {"cpu": "200m", "memory": "256Mi", "ephemeral-storage": "1Gi"},
     "limits": {"cpu": "2", "memory": "768Mi"},
 }
 _MARGIN = 256 * 1024 * 1024
 """Bytes of ephemeral storage beside the scratch: logs, and the pod's other files."""
 _LEAST = 16 * 1024 * 1024
-_KINDS: Mapping[str, type] = {"size": str, "claim": str, "resources": dict, "network_policy": bool, "count": int}
+MOST_REPLICAS = 8
+"""Seed pods in a run."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +36,7 @@ class SeedOptions:
 
     size: str = DEFAULT_SIZE
     claim: str = ""
-    resources: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    resources: Resources = field(default_factory=dict)
     network_policy: bool = False
     count: int = 0
 
@@ -44,31 +48,46 @@ class SeedOptions:
     def wishes(self, filler: Wishes, start_timeout: int) -> Wishes:
         """The seed pod's, over the fillers' own. A large image takes its time: nobody waits for a pod without volumes."""
         scratch = {} if self.claim else {"ephemeral-storage": str(self.bytes + _MARGIN)}
-        resources = {
-            "requests": {**_RESOURCES["requests"], **self.resources.get("requests", {})},
-            "limits": {**_RESOURCES["limits"], **scratch, **self.resources.get("limits", {})},
-        }
+        ours = {**_RESOURCES, "limits": {**_RESOURCES["limits"], **scratch}}
+        resources = merge_resources(ours, self.resources)
         if self.claim:
             resources["requests"].pop("ephemeral-storage")
         return replace(filler, resources=resources, start_timeout=max(start_timeout, filler.start_timeout), active_deadline=0)
 
 
-def parse_seed(raw: Mapping[str, Any]) -> SeedOptions:
-    """The options. Raises InvalidOption, naming the key."""
-    raw = {key: whole_number(value) if _KINDS.get(key) is int else value for key, value in raw.items()}
+def parse_seed(raw: Mapping[str, Any], of: str = "seed") -> SeedOptions:
+    """Check the options. Raises InvalidOption, naming the key."""
+    checked = {}
     for key, value in raw.items():
-        if key not in _KINDS:
-            raise InvalidOption(f"Unknown key `{key}` in the seed's options.", f"Known keys: {', '.join(sorted(_KINDS))}.")
-        if not isinstance(value, _KINDS[key]) or (isinstance(value, bool) and _KINDS[key] is int):
-            raise InvalidOption(f"`{key}` in the seed's options is no {_KINDS[key].__name__}: {value!r}.")
-    options = SeedOptions(**raw)
+        name = f"{of}.{key}"
+        if key not in _CHECKS:
+            raise InvalidOption(f"Unknown key `{name}`.", f"Known keys: {', '.join(sorted(_CHECKS))}.")
+        if value is not None:
+            checked[key] = _CHECKS[key](name, value)
+    return SeedOptions(**checked)
+
+
+def _size(name: str, value: Any) -> str:
     try:
-        too_small = options.bytes < _LEAST
+        size = quantity(require_text(name, value))
     except ValueError as error:
-        raise InvalidOption(f"In the seed's options, {error}.", "For example 4Gi.") from error
-    if too_small:
-        raise InvalidOption(f"`size` of the seed's scratch is `{options.size}`, which is too small for any repository.", "For example 4Gi.")
-    if not 0 <= options.count <= 8:
-        raise InvalidOption(f"`count` in the seed's options is {options.count}.", "Use 1 to 8, or 0 to have it decided.")
-    parse_wishes({"resources": dict(options.resources)})
-    return options
+        raise InvalidOption(f"`{name}`: {error}.", "For example 4Gi.") from error
+    if size < _LEAST:
+        raise InvalidOption(f"`{name}` is `{value}`, which is too small for any repository.", "For example 4Gi.")
+    return str(value)
+
+
+def _truth(name: str, value: Any) -> bool:
+    try:
+        return bool(boolean(value))
+    except TypeError as error:
+        raise InvalidOption(f"`{name}` is {value!r}, and must be true or false.") from error
+
+
+_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+    "size": _size,
+    "claim": require_text,
+    "resources": parse_resources,
+    "network_policy": _truth,
+    "count": partial(whole_number, most=MOST_REPLICAS),
+}

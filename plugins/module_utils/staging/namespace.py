@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ..cluster.errors import ClusterError
 from ..cluster.objects import Object
@@ -32,7 +32,10 @@ class Wish:
 
 @dataclass(frozen=True)
 class Space:
-    """A namespace, as far as it concerns us. ``tool`` is the command that its administrators use."""
+    """A namespace, as far as it concerns us. ``tool`` is the command that its administrators use.
+
+    ``selectors``: of each annotation that puts a node selector on all pods, the labels that it asks for.
+    """
 
     name: str
     uid: str
@@ -40,6 +43,7 @@ class Space:
     defaults: Listed
     whitelist: Listed
     tool: str
+    selectors: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,27 @@ def parse_space(data: Object) -> Space:
         defaults=read_list(annotations.get(DEFAULTS)),
         whitelist=read_list(annotations.get(WHITELIST)),
         tool="oc" if any(name.startswith("openshift.io/") for name in annotations) else "kubectl",
+        selectors={name: _labels(annotations[name]) for name in _NODE_SELECTORS if annotations.get(name)},
     )
+
+
+_NODE_SELECTORS = ("openshift.io/node-selector", "scheduler.alpha.kubernetes.io/node-selector")
+"""Of OpenShift's projects (OriginPodNodeEnvironment), and of the admission plugin PodNodeSelector. A pod that asks for another value is refused."""
+
+
+def _labels(text: str) -> dict[str, str]:
+    """The labels in ``key=value,key=value``; what is written in another way is left out, as only the API server knows what it means."""
+    pairs = (item.replace("==", "=").partition("=") for item in text.split(","))
+    return {key.strip(): value.strip() for key, equals, value in pairs if equals and not key.strip().endswith("!")}
+
+
+def contradiction(space: Space, selector: Mapping[str, str]) -> str:
+    """Return in words how a pod's node selector and its namespace's exclude each other; empty where they do not."""
+    for name, labels in space.selectors.items():
+        for key, value in labels.items():
+            if selector.get(key, value) != value:
+                return f"The annotation {name} of namespace {space.name} puts {key}={value} on all its pods, and {key}={selector[key]} is asked for here."
+    return ""
 
 
 def decide(space: Space, wish: Wish) -> Decision:

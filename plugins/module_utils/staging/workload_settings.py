@@ -14,11 +14,11 @@ from ..cluster.errors import Conflict, Forbidden
 from ..cluster.workloads import Workload, choose_workload, find_workload, list_workloads, parse_workload, split_name, wait_for_rollout
 from ..deadline import Deadline
 from ..errors import InvalidOption
-from .namespace import parse_space
+from .namespace import Space, contradiction, parse_space
 from .nodes import no_place, parse_node
 from .settings import Change, Wanted, decide, shown
 from .sizes import parse_sizes
-from .tolerations import Toleration, parse_tolerations, read_toleration
+from .tolerations import parse_tolerations, read_toleration
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "namespace": {"type": "str", "required": True},
@@ -127,19 +127,29 @@ def _refuse(changes: Sequence[Change]) -> None:
 
 
 def _placeless(client: Client, namespace: str, changes: Sequence[Change], force: bool, deadline: Deadline) -> tuple[str, ...]:
-    """Look whether pods with a new node selector find a node. Raises InvalidOption; with ``force`` it is a warning."""
+    """Look whether pods with a new node selector are let in, and find a node. Raises InvalidOption; with ``force`` it is a warning."""
     moved = [change for change in changes if any(".nodeSelector." in item.path and item.after is not None for item in change.fields)]
     if not moved:
         return ()
+    found = []
+    space = _space(client, namespace, deadline)
+    if space is not None:
+        for change in moved:
+            why = contradiction(space, change.pod["nodeSelector"])
+            if why and not force:
+                words = "Leave that label out of node_selector (staging_node_selector), or have the annotation changed; `force: true` (staging_force) insists."
+                raise InvalidOption(f"Pods of {change.workload} would be refused. {why}", words)
+            if why:
+                found.append(f"Pods of {change.workload} are refused. {why}")
     try:
         nodes = [parse_node(item) for item in client.list("Node", "", deadline)]
     except Forbidden:
-        return ("Nodes may not be read by you, so whether a node matches the node selector was not looked at.",)
-    found = []
-    shared = _namespace_tolerations(client, namespace, deadline)
+        return (*found, "Nodes may not be read by you, so whether a node matches the node selector was not looked at.")
+    shared = space.defaults.tolerations if space is not None else ()
+    given = {key: value for labels in space.selectors.values() for key, value in labels.items()} if space is not None else {}
     for change in moved:
         own = tuple(read_toleration(item) for item in change.pod.get("tolerations") or [])
-        why = no_place(nodes, change.pod["nodeSelector"], (*own, *shared))
+        why = no_place(nodes, {**given, **change.pod["nodeSelector"]}, (*own, *shared))
         if why and not force:
             words = "Label or add a node, correct node_selector (staging_node_selector), or insist (`force: true`, staging_force)."
             raise InvalidOption(f"Pods of {change.workload} would find no node. {why}", words)
@@ -148,12 +158,12 @@ def _placeless(client: Client, namespace: str, changes: Sequence[Change], force:
     return tuple(found)
 
 
-def _namespace_tolerations(client: Client, namespace: str, deadline: Deadline) -> tuple[Toleration, ...]:
-    """What the namespace gives to its pods; nothing where that may not be read."""
+def _space(client: Client, namespace: str, deadline: Deadline) -> Space | None:
+    """The namespace; None where it may not be read."""
     try:
-        return parse_space(client.get("Namespace", "", namespace, deadline)).defaults.tolerations
+        return parse_space(client.get("Namespace", "", namespace, deadline))
     except Forbidden:
-        return ()
+        return None
 
 
 def _made(change: Change, restart: bool) -> bool:
@@ -177,7 +187,8 @@ def _write(module: Any, client: Client, changes: Sequence[Change], deadline: Dea
         return
     patched = {change.workload.uid: _patch(client, change, deadline, template=restart, dry_run=False) for change in made}
     for change in changes:
-        wait_for_rollout(client, patched.get(change.workload.uid, change.workload), deadline, module.debug)
+        present = patched.get(change.workload.uid, change.workload)
+        wait_for_rollout(client, present, deadline, module.warn if present.paused else module.debug)
 
 
 def _patch(client: Client, change: Change, deadline: Deadline, *, template: bool, dry_run: bool) -> Workload:

@@ -18,12 +18,14 @@ import yaml
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.access import user
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client, connect
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.kubeconfig import read_login
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.websocket_options import headers
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, InvalidOption
 
 TOKEN = "sha256~kubeconfigs-token"
 OTHER_TOKEN = "sha256~the-users-own-token"
+WARNED: list[str] = []
 
 
 class Api:
@@ -31,6 +33,7 @@ class Api:
 
     def __init__(self) -> None:
         self.asked: list[tuple[str, str]] = []
+        self.status = 200
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -43,7 +46,7 @@ class Api:
                 data = json.dumps({"items": [], "groups": [], "versions": ["v1"], "resources": []}).encode()
                 if self.path.endswith("/selfsubjectreviews"):
                     data = json.dumps({"status": {"userInfo": {"username": "system:serviceaccount:ns:filler"}}}).encode()
-                self.send_response(200)
+                self.send_response(outer.status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(data)))
                 self.end_headers()
@@ -66,6 +69,8 @@ class Api:
 def apis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Api, Api]]:
     """The kubeconfig's API, and another one; nothing is named yet but the kubeconfig."""
     made = (Api(), Api())
+    WARNED.clear()
+    monkeypatch.delenv("KUBERNETES_SERVICE_HOST", raising=False)
     for name in ("HOST", "API_KEY", "KUBECONFIG", "CONTEXT", "VERIFY_SSL", "VALIDATE_CERTS"):
         monkeypatch.delenv(f"K8S_AUTH_{name}", raising=False)
     monkeypatch.setenv("K8S_AUTH_KUBECONFIG", kubeconfig(tmp_path, made[0].url, {"token": TOKEN}))
@@ -75,7 +80,7 @@ def apis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Api,
         api.server.server_close()
 
 
-def kubeconfig(directory: Path, server: str, credentials: dict[str, str]) -> str:
+def kubeconfig(directory: Path, server: str, credentials: dict[str, Any]) -> str:
     file = directory / "kubeconfig"
     content = {
         "current-context": "c",
@@ -88,7 +93,7 @@ def kubeconfig(directory: Path, server: str, credentials: dict[str, str]) -> str
 
 
 def connected(**params: Any) -> Client:
-    return connect(SimpleNamespace(params=params, requires=lambda *_words, **_more: None, server_side_dry_run=False))
+    return connect(SimpleNamespace(params=params, requires=lambda *_words, **_more: None, server_side_dry_run=False, warn=WARNED.append))
 
 
 def ask(client: Client) -> None:
@@ -200,3 +205,85 @@ def test_a_host_that_is_none_is_refused_without_its_password(apis: tuple[Api, Ap
 
 def test_who_we_are_is_what_the_server_says(apis: tuple[Api, Api]) -> None:
     assert user(connected(), Deadline(10, "this test")) == "system:serviceaccount:ns:filler"
+
+
+def test_a_token_beside_a_kubeconfigs_own_credentials_is_said_and_alone_is_sent(apis: tuple[Api, Api], tmp_path: Path) -> None:
+    file = kubeconfig(tmp_path, apis[0].url, {"client-certificate-data": "Y2VydA==", "client-key-data": "a2V5"})
+    client = connected(api_key=OTHER_TOKEN)
+    assert [f"`api_key` is used at the host of the kubeconfig ({file}, context c); the kubeconfig's own credentials are not."] == WARNED
+    assert (client._configuration.cert_file, client._configuration.key_file) == (None, None)
+    ask(client)
+    assert apis[0].pods_asked_by == [f"Bearer {OTHER_TOKEN}"] * 2
+
+
+def test_a_kubeconfig_that_is_not_read_is_said(apis: tuple[Api, Api]) -> None:
+    connected(api_key=OTHER_TOKEN, host=apis[1].url, context="c")
+    assert WARNED == ["The variable K8S_AUTH_KUBECONFIG and `context` are not read, as `host` and `api_key` are given."]
+
+
+def test_a_kubeconfig_alone_is_nothing_to_be_warned_of(apis: tuple[Api, Api]) -> None:
+    connected()
+    assert WARNED == []
+
+
+@pytest.mark.parametrize("of", ["the kubeconfig ({file}, context c)", "`api_key` at the host of the kubeconfig ({file}, context c)"])
+def test_a_token_that_is_not_accepted_is_told_with_where_it_is_from(apis: tuple[Api, Api], tmp_path: Path, of: str) -> None:
+    client = connected(**({"api_key": OTHER_TOKEN} if of.startswith("`api_key`") else {}))
+    apis[0].status = 401
+    with pytest.raises(DeploymentError) as caught:
+        client.list("Pod", "ns", Deadline(10, "this test"))
+    assert f"Used was {of.format(file=tmp_path / 'kubeconfig')}. Log in again" in str(caught.value)
+    assert "sha256" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("credentials", "words"),
+    [
+        (
+            {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-login", "installHint": "See\x1b the wiki."}},
+            "logs in by the program `no-such-login`, which is not installed here, or not on the PATH. See\\x1b the wiki.",
+        ),
+        (
+            {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-login"}},
+            "Install it for the user that runs Ansible, or give host and api_key.",
+        ),
+        ({"auth-provider": {"name": "azure"}}, "logs in by the auth-provider `azure`, which Kubernetes clients do not support any more."),
+    ],
+)
+def test_a_login_that_cannot_work_here_is_told_with_file_and_context(
+    apis: tuple[Api, Api], tmp_path: Path, credentials: dict[str, Any], words: str
+) -> None:
+    file = kubeconfig(tmp_path, apis[0].url, credentials)
+    with pytest.raises(InvalidOption) as caught:
+        connected()
+    assert words in str(caught.value)
+    assert f"The kubeconfig ({file}, context c)" in str(caught.value)
+    assert apis[0].asked == []
+
+
+def test_a_kubeconfig_and_a_context_that_are_not_there_are_told(apis: tuple[Api, Api], tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match=r"There is no kubeconfig /no/such/file\. Check kubeconfig"):
+        connected(kubeconfig="/no/such/file")
+    with pytest.raises(InvalidOption) as caught:
+        connected(context="prod")
+    assert f"{tmp_path / 'kubeconfig'} has no context `prod`. It has: c." in str(caught.value)
+
+
+def test_of_several_kubeconfigs_the_first_that_says_it_counts(
+    apis: tuple[Api, Api], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "second").mkdir()
+    second = kubeconfig(tmp_path / "second", apis[1].url, {"token": OTHER_TOKEN})
+    monkeypatch.delenv("K8S_AUTH_KUBECONFIG")
+    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'kubeconfig'}:{second}")
+    login = read_login("", "")
+    assert login is not None
+    assert (login.host, login.user) == (apis[0].url, {"token": TOKEN})
+    assert login.where == f"{tmp_path / 'kubeconfig'}:{second}, context c"
+
+
+@pytest.mark.parametrize("content", ["", "- 1", "users: {}\ncontexts: 3\n", "current-context: [a]\n", "contexts: [x, {name: c}]\n", "{"])
+def test_a_kubeconfig_of_any_shape_can_be_looked_at(tmp_path: Path, content: str) -> None:
+    (tmp_path / "kubeconfig").write_text(content)
+    login = read_login(str(tmp_path / "kubeconfig"), "")
+    assert login is None or login.user == {}

@@ -19,11 +19,10 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest
     Identity,
     Mount,
     Placement,
-    Wishes,
     manifest,
-    parse_wishes,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod, quantity
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.wishes import Wishes, parse_wishes
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 
 
@@ -72,11 +71,32 @@ def test_elsewhere_it_is_who_the_consumer_is_unless_the_user_says_otherwise() ->
     ("raw", "words"),
     [
         ({"colour": 1}, "Unknown key `colour`"),
-        ({"labels": []}, "`labels` in the filler's options is no"),
-        ({"pull_policy": "Sometimes"}, "`pull_policy` of the filler is `Sometimes`"),
-        ({"resources": {"limit": {}}}, "Unknown key `limit` in the filler's resources"),
-        ({"resources": {"limits": {"memory": "lots"}}}, "`lots` is no Kubernetes quantity"),
+        ({"labels": []}, "`labels` is [], and must be a dictionary."),
+        ({"labels": {"a": 1}}, "`labels.a` is 1, and must be text. Put it in quotes."),
+        ({"node_selector": {"zone": None}}, "`node_selector.zone` is None, and must be text."),
+        ({"pull_policy": "Sometimes"}, "`pull_policy` is 'Sometimes'. Use Always, IfNotPresent or Never."),
+        ({"resources": 3}, "`resources` is 3, and must be a dictionary."),
+        ({"resources": {"limit": {}}}, "Unknown key `resources.limit`. Known keys: limits, requests."),
+        ({"resources": {"limits": {"memory": "lots"}}}, "`resources.limits.memory` is 'lots', which is no Kubernetes quantity"),
+        ({"resources": {"limits": {"cpu": None}}}, "`resources.limits.cpu` is None, which is no Kubernetes quantity"),
+        ({"resources": {"limits": {"cpu": [1]}}}, "`resources.limits.cpu` is [1], which is no Kubernetes quantity"),
+        ({"resources": {"limits": {"cpu": True}}}, "`resources.limits.cpu` is True, which is no Kubernetes quantity"),
+        ({"resources": {"limits": {"cpu": 0}}}, "of more than 0"),
+        (
+            {"resources": {"limits": {"cpu": 1}, "requests": {"cpu": "1500m"}}},
+            "`resources.requests.cpu` is 1500m, and `resources.limits.cpu` is 1: less than what is asked for.",
+        ),
+        ({"pod_security_context": {"fsGroup": "staff"}}, "`pod_security_context.fsGroup` is 'staff', and must be a whole number from 0"),
+        ({"tolerations": ["x"]}, "`tolerations[0]` is 'x', and must be a dictionary."),
+        ({"image_pull_secrets": "one"}, "`image_pull_secrets` is 'one', and must be a list."),
+        ({"service_account": 7}, "`service_account` is 7, and must be text."),
+        ({"start_timeout": 0}, "`start_timeout` is 0, and must be a whole number from 1"),
+        ({"heartbeat": True}, "`heartbeat` is True, and must be a whole number"),
+        ({"heartbeat": 5}, "`heartbeat` is 5. Use at least 12, or 0 to switch it off."),
+        ({"active_deadline": 10**12}, "`active_deadline` is 1000000000000, and must be a whole number from 0 to 2147483647."),
+        ({"active_deadline": "9" * 5000}, "must be a whole number from 0 to 2147483647."),
     ],
+    ids=lambda value: str(value)[:60],
 )
 def test_wrong_wishes_are_named(raw: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidOption) as caught:
@@ -87,6 +107,17 @@ def test_wrong_wishes_are_named(raw: dict[str, Any], words: str) -> None:
 def test_a_lower_limit_lowers_the_request() -> None:
     wishes = parse_wishes({"resources": {"limits": {"cpu": "50m"}}})
     assert wishes.all_resources["requests"]["cpu"] == "50m"
+
+
+def test_a_request_above_our_limit_raises_the_limit() -> None:
+    wishes = parse_wishes({"resources": {"requests": {"memory": "1Gi"}}})
+    assert (wishes.all_resources["requests"]["memory"], wishes.memory_bytes) == ("1Gi", 2**30)
+
+
+def test_plain_numbers_are_quantities_and_numbers_that_a_template_made_text_are_numbers() -> None:
+    raw = {"resources": {"limits": {"cpu": 1}}, "pod_security_context": {"runAsUser": "1000"}, "start_timeout": "90", "labels": None}
+    wishes = parse_wishes(raw)
+    assert (wishes.cpus, wishes.pod_security_context, wishes.start_timeout, wishes.labels) == (1.0, {"runAsUser": 1000}, 90, {})
 
 
 @pytest.mark.parametrize(("text", "number"), [("1Gi", 2**30), ("500M", 500_000_000), ("1500m", 2), ("12", 12), ("1e3", 1000)])

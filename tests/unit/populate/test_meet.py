@@ -19,7 +19,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.side impor
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.claim_lock import HOLDER
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import SKEW
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import HEARTBEAT_LIMIT
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.wishes import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as keeper_module
 from ansible_collections.packit.deployment.tests.meeting.world import IN_USE, PAIR, PROJECTS, Actor, World
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.wishes import Wishes
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_options import parse_seed
 
@@ -31,16 +31,22 @@ def test_the_users_resources_count_and_the_image_has_time_to_be_pulled() -> None
     assert wishes.start_timeout == 1800
 
 
+def test_a_request_above_the_seeds_limit_raises_the_limit() -> None:
+    wishes = parse_seed({"resources": {"requests": {"memory": "4Gi"}}, "network_policy": "yes"}).wishes(Wishes(), 600)
+    assert (wishes.all_resources["requests"]["memory"], wishes.memory_bytes) == ("4Gi", 4 * 2**30)
+
+
 @pytest.mark.parametrize(
     ("raw", "words"),
     [
-        ({"colour": "red"}, "Unknown key `colour` in the seed's options. Known keys: claim, count, network_policy, resources, size."),
-        ({"size": 4}, "`size` in the seed's options is no str: 4."),
-        ({"size": "4Gb"}, "In the seed's options, `4Gb` is no Kubernetes quantity."),
-        ({"size": "1Mi"}, "`size` of the seed's scratch is `1Mi`, which is too small for any repository."),
-        ({"count": 99}, "`count` in the seed's options is 99. Use 1 to 8, or 0 to have it decided."),
-        ({"count": True}, "`count` in the seed's options is no int: True."),
-        ({"resources": {"limits": {"memory": "lots"}}}, "`lots` is no Kubernetes quantity"),
+        ({"colour": "red"}, "Unknown key `seed.colour`. Known keys: claim, count, network_policy, resources, size."),
+        ({"size": 4}, "`seed.size` is 4, and must be text."),
+        ({"size": "4Gb"}, "`seed.size`: `4Gb` is no Kubernetes quantity."),
+        ({"size": "1Mi"}, "`seed.size` is `1Mi`, which is too small for any repository."),
+        ({"count": 99}, "`seed.count` is 99, and must be a whole number from 0 to 8."),
+        ({"count": True}, "`seed.count` is True, and must be a whole number from 0 to 8."),
+        ({"network_policy": "perhaps"}, "`seed.network_policy` is 'perhaps', and must be true or false."),
+        ({"resources": {"limits": {"memory": "lots"}}}, "`seed.resources.limits.memory` is 'lots', which is no Kubernetes quantity"),
     ],
 )
 def test_wrong_values_are_named(raw: dict[str, Any], words: str) -> None:

@@ -16,13 +16,14 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, ExecRefused
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec, Placement, Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec, Placement
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.quota import Room
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, Interrupted
 from ansible_collections.packit.deployment.plugins.module_utils.populate import visitors as module
 from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings
+from ansible_collections.packit.deployment.plugins.module_utils.populate.options import parse_filler
 from ansible_collections.packit.deployment.plugins.module_utils.populate.visitors import Visitors
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
@@ -159,7 +160,7 @@ def test_a_volume_is_prepared_where_it_will_be_taken_by_a_pod_of_ours(
 ) -> None:
     found = [] if node is None else [consumer(node)]
     claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
-    settings = Settings("/repository-cache", image, Wishes(), in_use, 60, 1, 1, {"run": "r"}, pods=found)
+    settings = Settings("/repository-cache", image, parse_filler({}), in_use, 60, 1, 1, {"run": "r"}, pods=found)
     keeper = ClusterKeeper(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
     keeper.prepare(VOLUME, limit())
     assert [(pod.image, pod.placement.node) for pod in pods.made] == pulled
@@ -169,7 +170,7 @@ def test_a_volume_is_prepared_where_it_will_be_taken_by_a_pod_of_ours(
 def keeper() -> ClusterKeeper:
     """Of a volume that is used on a node, by a pod with the filler's image, so that nothing is to be pulled."""
     claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
-    settings = Settings("/repository-cache", "", Wishes(pull_policy="Never"), "same_node", 60, 1, 1, {"run": "r"}, pods=[consumer("n1")])
+    settings = Settings("/repository-cache", "", parse_filler({"pull_policy": "Never"}), "same_node", 60, 1, 1, {"run": "r"}, pods=[consumer("n1")])
     return ClusterKeeper(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
 
 

@@ -12,11 +12,11 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.keeper import VolumeSkipped
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import Wishes
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Pod, parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as keeper_module
 from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings
+from ansible_collections.packit.deployment.plugins.module_utils.populate.options import parse_filler
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.meeting.api import MemoryClient, Objects
 
@@ -75,7 +75,7 @@ def taken(client: Behind, objects: Objects, in_use: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(keeper_module.ClaimLock, "take", reached)
     monkeypatch.setattr(ClusterKeeper, "_pull", lambda *_: None)
     claim = parse_claim(objects.find("PersistentVolumeClaim", "ns", "claim"))
-    settings = Settings("/cache", "image", Wishes(), in_use, 60, 1, 1, {"run": "r"})
+    settings = Settings("/cache", "image", parse_filler({}), in_use, 60, 1, 1, {"run": "r"})
     keeper = ClusterKeeper(client, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
     with keeper.hold(VOLUME, Deadline(BOUND)):
         raise AssertionError("the lock is never taken here")

@@ -1,0 +1,113 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a kubeconfig says of how one logs in: read for our messages, as the client library leaves out what it cannot use."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import InvalidOption
+from ..printable import printable
+
+try:
+    import yaml
+except ImportError:  # the client library needs it, too, and its absence is told (`client.missing_message`)
+    yaml = None  # type: ignore[assignment]
+
+_DEFAULT = "~/.kube/config"
+_PROVIDERS = ("gcp", "oidc")
+"""What the client library still reads of ``auth-provider`` (kubernetes.config.kube_config)."""
+_MOST = 4 * 1024 * 1024
+"""Bytes of a kubeconfig."""
+
+
+@dataclass(frozen=True)
+class Login:
+    """How a kubeconfig's context logs in. ``where`` names files and context; ``host`` is its cluster's."""
+
+    where: str
+    host: str
+    user: Mapping[str, Any]
+
+
+def read_login(kubeconfig: Any, context: str) -> Login | None:
+    """Return how the context (the current one where it is empty) logs in; None where there is no kubeconfig.
+
+    ``kubeconfig`` is a path, a dictionary, or empty for the variable KUBECONFIG and the usual file. What cannot be read is left to the
+    library. Raises InvalidOption where a file that was named is not there, or has no such context.
+    """
+    documents, where = _documents(kubeconfig)
+    if not documents:
+        return None
+    name = context or next((str(found) for item in documents if (found := item.get("current-context"))), "")
+    chosen = _named(documents, "contexts", name, "context")
+    if context and chosen is None:
+        known = ", ".join(sorted(str(item.get("name")) for document in documents for item in _items(document, "contexts"))) or "none"
+        raise InvalidOption(f"{where} has no context `{context}`.", f"It has: {printable(known)}.")
+    chosen = chosen or {}
+    cluster = _named(documents, "clusters", str(chosen.get("cluster")), "cluster") or {}
+    user = _named(documents, "users", str(chosen.get("user")), "user") or {}
+    return Login(f"{where}, context {printable(name) or '(none)'}", str(cluster.get("server") or ""), user)
+
+
+def require_usable(login: Login) -> None:
+    """Raises InvalidOption where the context logs in by what is not here, or not known any more."""
+    program = login.user.get("exec")
+    if (
+        isinstance(program, Mapping)
+        and (command := str(program.get("command") or ""))
+        and shutil.which(str(Path(command).expanduser())) is None
+    ):
+        hint = " ".join(printable(str(program.get("installHint") or "")).split())
+        raise InvalidOption(
+            f"The kubeconfig ({login.where}) logs in by the program `{printable(command)}`, which is not installed here, or not on the PATH.",
+            hint or "Install it for the user that runs Ansible, or give host and api_key.",
+        )
+    provider = login.user.get("auth-provider")
+    if isinstance(provider, Mapping) and provider.get("name") not in _PROVIDERS:
+        raise InvalidOption(
+            f"The kubeconfig ({login.where}) logs in by the auth-provider `{printable(str(provider.get('name')))}`, "
+            "which Kubernetes clients do not support any more.",
+            "Have your cloud's tool write a new kubeconfig (it will have `exec`), or give host and api_key.",
+        )
+
+
+def _documents(kubeconfig: Any) -> tuple[Sequence[Mapping[str, Any]], str]:
+    """Return the kubeconfig's documents, the first of which outweighs the others, and what they are called."""
+    if isinstance(kubeconfig, Mapping):
+        return [kubeconfig], "the kubeconfig that was given as a dictionary"
+    named = str(kubeconfig or os.environ.get("KUBECONFIG") or "")
+    paths = [Path(part).expanduser() for part in (named or _DEFAULT).split(os.pathsep) if part]
+    there = [path for path in paths if path.is_file()]
+    if kubeconfig and not there:
+        raise InvalidOption(f"There is no kubeconfig {printable(named)}.", "Check kubeconfig (K8S_AUTH_KUBECONFIG), or leave it out.")
+    documents = []
+    for path in there:
+        try:
+            with path.open("rb") as file:
+                document = yaml.safe_load(file.read(_MOST))
+        except (OSError, ValueError, yaml.YAMLError):
+            continue
+        if isinstance(document, Mapping):
+            documents.append(document)
+    return documents, os.pathsep.join(map(str, there))
+
+
+def _items(document: Mapping[str, Any], of: str) -> Sequence[Mapping[str, Any]]:
+    found = document.get(of)
+    return [item for item in found if isinstance(item, Mapping)] if isinstance(found, list) else []
+
+
+def _named(documents: Sequence[Mapping[str, Any]], of: str, name: str, what: str) -> Mapping[str, Any] | None:
+    for document in documents:
+        for item in _items(document, of):
+            if item.get("name") == name:
+                found = item.get(what)
+                return found if isinstance(found, Mapping) else {}
+    return None
