@@ -72,9 +72,8 @@ attributes:
     platforms: posix
 requirements:
   - python >= 3.10
-  - kubernetes
-  - openshift
-  - jmespath
+  - kubernetes >= 25.3
+  - openshift (used where it is there)
 author:
   - Packit deployment contributors (@packit)
 seealso:

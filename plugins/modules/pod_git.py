@@ -64,9 +64,8 @@ attributes:
     platforms: posix
 requirements:
   - python >= 3.10
-  - kubernetes
-  - openshift
-  - jmespath
+  - kubernetes >= 25.3
+  - openshift (used where it is there)
   - git on the controller and in the pod
 author:
   - Packit deployment contributors (@packit)

@@ -197,8 +197,8 @@ attributes:
     platforms: posix
 requirements:
   - python >= 3.10
-  - kubernetes
-  - openshift
+  - kubernetes >= 25.3
+  - openshift (used where it is there)
   - jmespath (for O(select))
   - git on the controller
   - rsync on the controller (for method V(rsync))

@@ -86,9 +86,9 @@ attributes:
     platforms: posix
 requirements:
   - python >= 3.10
-  - kubernetes
-  - openshift
-  - jmespath
+  - kubernetes >= 25.3
+  - openshift (used where it is there)
+  - jmespath (for O(select) and O(query))
 author:
   - Packit deployment contributors (@packit)
 """

@@ -98,9 +98,8 @@ attributes:
     platforms: posix
 requirements:
   - python >= 3.10
-  - kubernetes
-  - openshift
-  - jmespath
+  - kubernetes >= 25.3
+  - openshift (used where it is there)
   - ruamel.yaml
 author:
   - Packit deployment contributors (@packit)

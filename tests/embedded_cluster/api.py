@@ -31,6 +31,10 @@ _ANSWERED_WITH_OBJECT = ("PersistentVolumeClaim", "PersistentVolume", "ResourceQ
 """Kinds whose deletion answers with the object; others with a Status."""
 
 
+_SHORTEST_TOKEN = 600
+"""Seconds."""
+
+
 class Api:
     """Answers requests."""
 
@@ -237,16 +241,7 @@ class Api:
             lines = self._kubelet.log(item).splitlines(keepends=True)
             return web.Response(body=b"".join(lines[-int(request.query.get("tailLines", "100000")) :]), content_type="text/plain")
         if resource.kind == "ServiceAccount" and sub == "token" and request.method == "POST":
-            token = secrets.token_hex(16)
-            self._tokens[token] = f"system:serviceaccount:{namespace}:{name}"
-            return web.json_response(
-                {
-                    "kind": "TokenRequest",
-                    "apiVersion": "authentication.k8s.io/v1",
-                    "status": {"token": token, "expirationTimestamp": now()},
-                },
-                status=201,
-            )
+            return web.json_response(self._token_request(await _body(request), namespace, name), status=201)
         if sub == "scale" and request.method in ("GET", "PATCH", "PUT"):
             if request.method != "GET":
                 replicas = (await _body(request))["spec"]["replicas"]
@@ -262,6 +257,22 @@ class Api:
         if sub == "status" and request.method == "GET":
             return web.json_response(self._quota_status(item) if resource.kind == "ResourceQuota" else item)
         raise ApiError(501, f"the embedded cluster has no {resource.plural}/{sub}")
+
+    def _token_request(self, asked: Json, namespace: str, name: str) -> Json:
+        """Return a token for a service account, with what was asked for (kubernetes/pkg/registry/core/serviceaccount/storage/token.go)."""
+        spec = {"audiences": ["https://kubernetes.default.svc"], "expirationSeconds": 3600, **(asked.get("spec") or {})}
+        if spec["expirationSeconds"] < _SHORTEST_TOKEN:
+            words = "may not specify a duration less than 10 minutes"
+            raise ApiError(422, f'TokenRequest.authentication.k8s.io "{name}" is invalid: spec.expirationSeconds: Invalid value: {words}')
+        token = secrets.token_hex(16)
+        self._tokens[token] = f"system:serviceaccount:{namespace}:{name}"
+        return {
+            "kind": "TokenRequest",
+            "apiVersion": "authentication.k8s.io/v1",
+            "metadata": {"name": name, "namespace": namespace, "creationTimestamp": now()},
+            "spec": spec,
+            "status": {"token": token, "expirationTimestamp": now(spec["expirationSeconds"])},
+        }
 
     def _quota_status(self, item: Json) -> Json:
         pods = self._store.list(POD, item["metadata"]["namespace"])

@@ -96,7 +96,9 @@ def test_a_value_that_would_lead_elsewhere_is_refused_before_anything_is_asked(
     given(monkeypatch, arguments)
     told = answer_of(import_module(f"{MODULES}.{name}").main, capsys)
     assert told["failed"] is True
-    assert words in told["msg"]
+    # Before 2.18, Ansible itself refuses null for an option that must be there, in its words.
+    own = f"argument '{words.split('`')[1]}' is of type <class 'NoneType'>" if "`" in words else words
+    assert words in told["msg"] or (None in arguments.values() and own in told["msg"])
     assert sorted(path.name for path in Path().iterdir()) == ["kubeconfig"]
 
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 from collections.abc import Generator, Iterator, Mapping
 from contextlib import closing, suppress
+from functools import partial
+from http.client import HTTPException
 from typing import Any
 
 from ..deadline import Deadline
@@ -33,7 +35,7 @@ class NoAnswer(Exception):
 def parts(response: Any, deadline: Deadline) -> Generator[bytes, None, None]:
     """Read a urllib3 response's body as it comes: a peer may send it a byte at a time. Raises TooLarge, DeadlineExceeded, urllib3's errors."""
     size, ended = 0, False
-    take = getattr(response, "read1", response.read)  # urllib3 before 2.2 has none
+    take = getattr(response, "read1", None) or partial(_read1, response._fp)
     try:
         while deadline.left() and (part := take(_CHUNK)):
             size += len(part)
@@ -43,11 +45,29 @@ def parts(response: Any, deadline: Deadline) -> Generator[bytes, None, None]:
                     "Check the host. A namespace with so many objects should be tidied up.",
                 )
             yield part
+        if size < _told_length(response.headers):  # before 2.0 urllib3 does not look
+            raise ConnectionResetError("the answer was cut")
         ended = True
+    except HTTPException as error:
+        raise ConnectionResetError(f"the answer was cut: {type(error).__name__}") from error
     finally:
         if not ended:
             response.close()  # the rest is never read
         response.release_conn()
+
+
+def _read1(body: Any, size: int) -> bytes:
+    """Read what has come of a body. urllib3 before 2.2 has no such method, and its ``read`` waits for the whole size: what it reads from is asked."""
+    part: bytes = body.read1(size)
+    if not part:
+        body.read()  # so that it notices its end, and the connection can be used again
+    return part
+
+
+def _told_length(headers: Mapping[str, str]) -> int:
+    """The bytes that an answer says it has, 0 where it does not say, or is packed."""
+    told = str(headers.get("Content-Length") or "")
+    return int(told) if told.isdecimal() and not headers.get("Content-Encoding") else 0
 
 
 def read(response: Any, deadline: Deadline) -> bytes:

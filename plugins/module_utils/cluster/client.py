@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one adapter to other people's client code: kubernetes.core's authentication, openshift's dynamic client, websocket-client.
+"""The one adapter to other people's client code: kubernetes.core's authentication, the dynamic client, websocket-client.
 
 Everything else of this collection talks to the API through ``Client``, whose answers are the API's own objects and whose
 errors are in ``errors``. Requests are counted, have a timeout, and are sent again after a lost connection.
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import os
+import re
 import socket
 import sys
 import threading
@@ -22,7 +23,6 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
 from functools import partial
-from importlib.util import find_spec
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
@@ -50,6 +50,8 @@ from .refusals import (
 )
 from .websocket_options import cut_after, headers, proxy_options, tls_options
 
+_LEAST = (25, 3)
+"""The oldest version of the package kubernetes that works, and is tried."""
 MISSING: dict[str, str] = {}
 """Packages that could not be imported, with the reason."""
 _CORE = "the collection kubernetes.core"
@@ -60,6 +62,7 @@ _AUTH_OPTIONS = (
 
 try:
     import certifi
+    import kubernetes
     import urllib3
     import websocket
     from kubernetes.client import ApiClient
@@ -77,12 +80,13 @@ except ImportError as error:
         """Only a name for `except`, as the package is missing."""
 
 
-try:
-    from openshift.dynamic import DynamicClient
-except ImportError as error:
-    MISSING["openshift"] = str(error)
-if find_spec("jmespath") is None:
-    MISSING["jmespath"] = "No module named 'jmespath'"
+else:
+    if tuple(int(number) for number in re.findall(r"\d+", kubernetes.__version__)[:2]) < _LEAST:
+        MISSING["kubernetes"] = f"version {kubernetes.__version__} is there, and {'.'.join(map(str, _LEAST))} or newer is needed"
+    try:  # where it is there: it is the one that the deployment's people know
+        from openshift.dynamic import DynamicClient
+    except ImportError:
+        from kubernetes.dynamic import DynamicClient
 try:
     from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
     from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as k8s
@@ -464,9 +468,9 @@ _OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
 def _bounded(send: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
     """Send a request by urllib3; answers with an error status are short: the library reads them to their end."""
     response = send(*arguments, **settings)
-    if response.status < 300:
+    if response.status < 300 or settings.get("preload_content", True):  # read already, for those who use the library beside us
         return response
-    timeout = settings.get("timeout")  # none by those who use the library beside us
+    timeout = settings.get("timeout")  # none by those
     body = words(response, REQUEST_TIMEOUT if timeout is None else timeout.read_timeout)
     told = {name: value for name, value in response.headers.items() if name.lower() not in _OF_THE_BODY}
     return urllib3.HTTPResponse(body=io.BytesIO(body), headers=told, status=response.status, reason=response.reason)
@@ -532,9 +536,9 @@ def deployment_module(argument_spec: Mapping[str, Any], **settings: Any) -> Iter
 
 def missing_message() -> str:
     """Which packages are missing, for which interpreter."""
-    names = ", ".join(MISSING)
+    commands = [f"{sys.executable} -m pip install --upgrade kubernetes"] if "kubernetes" in MISSING else []
+    commands += ["ansible-galaxy collection install kubernetes.core"] if _CORE in MISSING else []
     return (
-        f"Missing for the interpreter {sys.executable}: {names} ({'; '.join(MISSING.values())}). "
-        f"Install them there: {sys.executable} -m pip install {' '.join(name for name in MISSING if ' ' not in name) or 'kubernetes openshift jmespath'}"
-        f"{'; ansible-galaxy collection install kubernetes.core' if _CORE in MISSING else ''}."
+        f"Missing for the interpreter {sys.executable}: {', '.join(MISSING)} ({'; '.join(MISSING.values())}). "
+        f"Install them there: {'; '.join(commands)}."
     )

@@ -91,7 +91,8 @@ def used(params: Mapping[str, Any], variables: Mapping[str, str]) -> Used:
     if enough:
         other = login is not None and bool(login.user)
         place = f" at the host of the kubeconfig ({login.where})" if login is not None else ""
-        return Used(f"{own}{place}", login.host if login is not None else "", f"{own} is used{place}; the kubeconfig's own credentials are not." if other else "")
+        unused = f"{own} is used{place}; the kubeconfig's own credentials are not." if other else ""
+        return Used(f"{own}{place}", login.host if login is not None else "", unused)
     if login is None:
         return Used("no credentials at all, as no kubeconfig was found")
     require_usable(login)

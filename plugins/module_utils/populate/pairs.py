@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -15,7 +16,7 @@ from ..errors import InvalidOption
 try:
     import jmespath
     from jmespath.exceptions import JMESPathError
-except ImportError:  # told by `client.required`, with the interpreter's name
+except ImportError:  # needed by those alone who give an expression
     jmespath = None
     JMESPathError = ValueError
 
@@ -85,7 +86,7 @@ def select_pairs(expression: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
         return pairs
     described = {pair.worker.claim + "\n" + pair.worker.namespace: pair for pair in pairs}
     try:
-        answer = jmespath.search(expression, [describe(pair) for pair in pairs])
+        answer = _search(expression, [describe(pair) for pair in pairs])
     except JMESPathError as error:
         raise InvalidOption(
             f"The expression `{expression}` is no JMESPath: {error}", "An example: [?worker.pod=='packit-worker-0']"
@@ -113,10 +114,19 @@ _SELECT_REMEDY = (
 )
 
 
+def _search(expression: str, data: object) -> object:
+    if jmespath is None:
+        raise InvalidOption(
+            f"The expression `{expression}` needs the package jmespath, which is missing for the interpreter {sys.executable}.",
+            f"Install it there: {sys.executable} -m pip install jmespath",
+        )
+    return jmespath.search(expression, data)
+
+
 def query(expression: str, data: object) -> object:
     """What a JMESPath expression yields. Raises InvalidOption."""
     try:
-        return jmespath.search(expression, data)
+        return _search(expression, data)
     except JMESPathError as error:
         raise InvalidOption(f"The expression `{expression}` is no JMESPath: {error}", "An example: volumes[?known].claim") from error
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 import threading
 from collections.abc import Iterator
@@ -172,5 +173,30 @@ def test_missing_packages_are_named_with_the_interpreter(monkeypatch: pytest.Mon
     monkeypatch.setattr(client_module, "MISSING", {"kubernetes": "No module named 'kubernetes'"})
     assert missing_message() == (
         f"Missing for the interpreter {sys.executable}: kubernetes (No module named 'kubernetes'). "
-        f"Install them there: {sys.executable} -m pip install kubernetes."
+        f"Install them there: {sys.executable} -m pip install --upgrade kubernetes."
     )
+
+
+def test_a_client_library_that_is_too_old_is_told_at_the_start_with_what_to_install() -> None:
+    """In a process of its own, as what is imported is decided once."""
+    program = """
+import kubernetes, sys
+kubernetes.__version__ = "24.2.0"
+sys.modules["openshift"] = None
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import client
+print(client.missing_message())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=BOUND, check=True)
+    assert "kubernetes (version 24.2.0 is there, and 25.3 or newer is needed)" in done.stdout
+    assert f"{sys.executable} -m pip install --upgrade kubernetes." in done.stdout
+
+
+def test_the_client_librarys_own_dynamic_client_does_where_openshift_is_not_installed() -> None:
+    program = """
+import sys
+sys.modules["openshift"] = sys.modules["jmespath"] = None
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import client
+print(client.MISSING, client.DynamicClient.__module__)
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=BOUND, check=True)
+    assert done.stdout == "{} kubernetes.dynamic.client\n"

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.populate.pairs import find_pairs, listed_pairs, select_pairs
+from ansible_collections.packit.deployment.plugins.module_utils.populate import pairs
+from ansible_collections.packit.deployment.plugins.module_utils.populate.pairs import find_pairs, listed_pairs, query, select_pairs
 
 WORKERS = [
     "packit-worker-repository-cache-packit-worker-0",
@@ -65,3 +66,11 @@ def test_listed_pairs_are_taken_as_they_are() -> None:
         listed_pairs([item, item])
     with pytest.raises(InvalidOption, match="has no sandbox with a namespace and a claim"):
         listed_pairs([{"worker": item["worker"]}])
+
+
+def test_an_expression_without_the_package_for_it_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pairs, "jmespath", None)
+    assert select_pairs("", ()) == ()
+    for search in (lambda: select_pairs("[?x]", ()), lambda: query("[?x]", [])):
+        with pytest.raises(InvalidOption, match="needs the package jmespath, which is missing for the interpreter"):
+            search()

@@ -1,0 +1,56 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which tasks of our roles run by which tags, and that each module has the action plugin which decides that."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import yaml
+
+from ansible_collections.packit.deployment.plugins.plugin_utils.deployment_action import is_chosen
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.mark.parametrize(
+    ("tags", "run_tags", "chosen"),
+    [
+        (["always"], ["all"], True),
+        (["always"], ["cache"], True),  # the include had that tag, or the task would not be there
+        (["always", "cache"], ["all"], True),
+        (["always", "cache"], ["cache", "other"], True),
+        (["always", "cache"], ["tagged"], True),
+        (["always", "cache"], ["other"], False),
+        (["always", "cache"], [], True),
+        (["always", "cache", "always"], ["other"], True),  # who imports the role wants it always
+        (["cache"], ["other"], True),
+    ],
+)
+def test_a_task_of_our_roles_runs_under_the_tags_that_it_was_given(tags: list[str], run_tags: list[str], chosen: bool) -> None:
+    assert is_chosen(tags, run_tags) is chosen
+
+
+def test_each_module_has_an_action_plugin_and_is_in_the_group_of_defaults() -> None:
+    modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
+    assert {path.stem for path in (ROOT / "plugins" / "action").glob("*.py")} == modules
+    groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]
+    assert set(groups["deployment"]) == modules
+
+
+@pytest.mark.parametrize("role", ["repository_cache", "service_config", "staging"])
+def test_each_of_our_tasks_in_a_role_takes_all_that_says_which_cluster(role: str) -> None:
+    found = 0
+    for path in (ROOT / "roles" / role / "tasks").glob("*.yml"):
+        tasks = yaml.safe_load(path.read_text())
+        assert path.name != "main.yml" or [task["tags"] for task in tasks] == [["always"]]
+        while tasks:
+            task = tasks.pop()
+            tasks += task.get("block", [])
+            for name, arguments in task.items():
+                if name.startswith("packit.deployment."):
+                    found += 1
+                    assert {"host", "api_key", "validate_certs", "kubeconfig", "context"} <= set(arguments), task["name"]
+    assert found
