@@ -20,14 +20,14 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export PYTHONDONTWRITEBYTECODE := 1
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test years meetings test-real hostile racer benchmark lint sanity units pytest molecule prerequisites clean
+.PHONY: demo test years meetings test-real hostile racer benchmark lint lowest sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
 
 # All side by side: the scenarios tell how far they are (the + in front of their command), the others when they have ended.
 test: prerequisites $(VENV)/dev-installed
-	@$(MAKE) --no-print-directory --output-sync=target --jobs=5 sanity pytest units molecule lint
+	@$(MAKE) --no-print-directory --output-sync=target --jobs=5 sanity pytest units molecule lint lowest
 
 pytest: prerequisites $(VENV)/dev-installed
 	+@echo "== pytest: $(TESTS), by four processes, of which each has an embedded cluster"
@@ -41,6 +41,11 @@ molecule: prerequisites $(VENV)/dev-installed
 	@echo "== molecule: each role on an embedded cluster of its own"
 	@$(RUN) $(BIN)/molecule test --all >.build/molecule.log 2>&1 || { cat .build/molecule.log; exit 1; }
 	@tail -n 5 .build/molecule.log
+
+lowest: prerequisites $(VENV)/dev-installed
+	@echo "== nox: the lowest ansible-core and Kubernetes client for this Python"
+	@$(BIN)/nox -s lowest >.build/lowest.log 2>&1 || { cat .build/lowest.log; exit 1; }
+	@tail -n 3 .build/lowest.log
 
 sanity: prerequisites $(VENV)/dev-installed
 	@echo "== ansible-test sanity"
@@ -88,7 +93,7 @@ benchmark: prerequisites $(VENV)/dev-installed
 		$(RUN) $(BIN)/python -m tests.benchmarks
 
 # These run the embedded cluster, which needs more of a machine.
-demo test pytest molecule: NEEDS := cluster
+demo test pytest molecule lowest: NEEDS := cluster
 prerequisites:
 	@PYTHON=$(PYTHON) tests/tools/prerequisites.sh $(NEEDS)
 

@@ -239,7 +239,7 @@ EXAMPLES = r"""
 RETURN = r"""
 volumes:
   description: What happened to each volume, those that failed included. Empty in check mode.
-  returned: always, unless the options are wrong
+  returned: when the cluster could be read, also where something failed
   type: list
   elements: dict
   contains:
@@ -295,7 +295,7 @@ summary:
   description:
     - A table of volumes and projects, ready to be printed, a line each; in check mode, of what would be done. What stays as it is is one line.
     - It is printed when the task ends.
-  returned: always, unless the options are wrong
+  returned: when the cluster could be read, also where something failed
   type: list
   elements: str
 failures:
@@ -308,19 +308,19 @@ failures:
       packit-prod/packit-worker-repository-cache-packit-worker-1 either): packit needs 22 MB more on the volume, which has 9 MB free."
 unread:
   description: Names of the projects whose upstream could not be read. They are among those that failed.
-  returned: always, unless the options are wrong
+  returned: when the cluster could be read, also where something failed
   type: list
   elements: str
 plan:
   description:
     - What was to be done to each project on each volume, by which C(method) and C(why). C(action) is V(look) where that is
       decided inside.
-  returned: always, unless the options are wrong
+  returned: when the cluster could be read, also where something failed
   type: list
   elements: dict
 requests:
   description: Requests that were sent to the API.
-  returned: always, unless the options are wrong
+  returned: when the cluster could be read, also where something failed
   type: int
 """
 

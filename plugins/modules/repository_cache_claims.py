@@ -94,7 +94,7 @@ EXAMPLES = r"""
 RETURN = r"""
 claims:
   description: Each worker's sandbox's claim, then its own.
-  returned: always, unless the options are wrong
+  returned: when the claims could be read, also where something failed
   type: list
   elements: dict
   contains:
@@ -129,22 +129,22 @@ claims:
       type: str
 orphans:
   description: Claims whose worker is gone, as C(namespace/claim). They are left alone.
-  returned: always, unless the options are wrong
+  returned: when the claims could be read, also where something failed
   type: list
   elements: str
 awaited:
   description: Workers' claims that their StatefulSet has not made yet, as C(namespace/claim).
-  returned: always, unless the options are wrong
+  returned: when the claims could be read, also where something failed
   type: list
   elements: str
 summary:
   description: What is not as it was, a line each, ready to be printed.
-  returned: always, unless the options are wrong
+  returned: when the claims could be read, also where something failed
   type: list
   elements: str
 requests:
   description: Requests that were sent to the API.
-  returned: always, unless the options are wrong
+  returned: when the claims could be read, also where something failed
   type: int
 """
 

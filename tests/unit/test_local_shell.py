@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
-from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell, require_program
 from ansible_collections.packit.deployment.plugins.module_utils.shell import STDERR_LIMIT
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
@@ -79,3 +79,10 @@ def test_what_ends_a_thread_that_reads_or_writes_ends_the_wait_in_words() -> Non
 
     with pytest.raises(DeploymentError, match="an error that was not expected: MemoryError"):
         LocalShell().run(("sh", "-c", "echo 1% >&2; trap '' PIPE; sleep 600"), deadline=Deadline(BOUND, "this test"), progress=progress)
+
+
+def test_a_program_that_this_machine_lacks_is_this_machines_matter(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    require_program("sh")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(DeploymentError, match=r"^rsync is not installed on this machine, the controller\. Install rsync here"):
+        require_program("rsync")

@@ -46,6 +46,8 @@ POLICY_RIGHTS = tuple(Right("networkpolicies", verb, "networking.k8s.io") for ve
 """What repository_cache_seed: {network_policy: true} needs beside."""
 
 
+ROLES, ROLES_OF_SERVICE_CONFIG, ROLES_OF_STAGING = "docs/rbac.yml", "docs/rbac-service-config.yml", "docs/rbac-staging.yml"
+"""The files of this collection with the Roles that it needs."""
 _COMMON = frozenset(("*", "pods", "persistentvolumeclaims", "secrets", "statefulsets", "deployments"))
 """Resources of which anyone has some who may work in a namespace. All users have other rights, in every namespace and in none."""
 
@@ -60,13 +62,11 @@ def user(client: Client, deadline: Deadline) -> str:
     return str((status.get("userInfo") or {}).get("username") or "a user without a name")
 
 
-def missing(client: Client, namespace: str, wanted: Sequence[Right], deadline: Deadline) -> tuple[Right, ...]:
-    """Return those of ``wanted`` that we do not have in a namespace. One request, more where the server cannot list all rules."""
-    return _missing(client, namespace, wanted, deadline)[0]
-
-
 def _missing(client: Client, namespace: str, wanted: Sequence[Right], deadline: Deadline) -> tuple[tuple[Right, ...], bool]:
-    """Return what is missing, and whether we may do anything at all with what lies in the namespace."""
+    """Return those of ``wanted`` that we do not have in a namespace, and whether we may do anything at all with what lies there.
+
+    One request, more where the server cannot list all rules.
+    """
     body = {"apiVersion": "authorization.k8s.io/v1", "kind": "SelfSubjectRulesReview", "spec": {"namespace": namespace}}
     status = client.create("SelfSubjectRulesReview", namespace, body, deadline).get("status") or {}
     rules = status.get("resourceRules") or []
@@ -93,8 +93,8 @@ def granted(right: Right, rules: Iterable[Mapping[str, Any]]) -> bool:
     return False
 
 
-def require(client: Client, namespaces: Iterable[str], wanted: Sequence[Right], deadline: Deadline) -> None:
-    """Raises Forbidden, naming verbs, resources and namespaces, with the rules to add."""
+def require(client: Client, namespaces: Iterable[str], wanted: Sequence[Right], deadline: Deadline, file: str = ROLES) -> None:
+    """Raises Forbidden, naming verbs, resources and namespaces, with the rules to add; ``file`` of this collection has all of them."""
     problems, strange = [], []
     for namespace in sorted(set(namespaces)):
         lacking, may_work = _missing(client, namespace, wanted, deadline)
@@ -107,7 +107,7 @@ def require(client: Client, namespaces: Iterable[str], wanted: Sequence[Right], 
     words = "; ".join(f"in namespace {namespace}: {', '.join(str(right) for right in lacking)}" for namespace, lacking in problems)
     rules = "\n".join(f"# Role in {namespace}\n{role_rules(lacking)}" for namespace, lacking in problems)
     doubt = f" You may do nothing in {' and '.join(strange)}: is the name right, and is the namespace there?" if strange else ""
-    raise Forbidden(f"Rights are missing {words}.{doubt}", f"Add these rules to the Role (docs/rbac.yml has the whole of it):\n{rules}")
+    raise Forbidden(f"Rights are missing {words}.{doubt}", f"Add these rules to the Role ({file} has the whole of it):\n{rules}")
 
 
 def role_rules(rights: Iterable[Right]) -> str:

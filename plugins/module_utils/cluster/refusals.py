@@ -55,7 +55,7 @@ def refused(status: int, body: Object, what: str, host: str, retry_after: float 
     return failure
 
 
-_GRANT = "Grant the right (docs/rbac.yml of this collection), or see what the message says of policy."
+_GRANT = "Grant the right (docs/rbac.yml, rbac-service-config.yml or rbac-staging.yml of this collection), or see what the message says of policy."
 _POLICY = "A policy of the cluster refuses it: see its words, and what repository_cache_filler can change."
 # What admission refuses, with the status of a missing right or of a wrong object (kubernetes plugin/pkg/admission, apiserver's
 # pkg/admission/plugin, pod-security-admission; OpenShift's SCCs).

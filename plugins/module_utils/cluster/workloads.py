@@ -199,7 +199,7 @@ def wait_for_rollout(client: Client, workload: Workload, deadline: Deadline, tel
 
     Raises RolloutStuck, which explains by the pods why it hangs: at the deadline, or sooner where waiting will not help.
     """
-    if workload.paused:
+    if workload.paused and not rolled_out(workload):
         tell(
             f"{workload} is paused, so its pods stay as they are until somebody goes on with it: "
             f"kubectl rollout resume {workload.named} -n {workload.namespace}"

@@ -19,7 +19,7 @@ from ..cluster.client import connect
 from ..cluster.objects import Claim
 from ..cluster.pod_watch import following
 from ..deadline import Deadline
-from ..errors import DeploymentError
+from ..errors import DeploymentError, InvalidOption
 from ..printable import printable
 from .keeper import ClusterKeeper, Settings
 from .observe import observe, openshift_namespaces
@@ -70,6 +70,9 @@ def info(module: Any) -> None:
         look_inside = params["look_inside"] and not module.check_mode
         rights = CHANGE_RIGHTS if look_inside else READ_RIGHTS
         observed = observe(client, place, rights, reading)
+        if observed.absent:
+            names = ", ".join(str(volume) for volume in observed.absent)
+            raise InvalidOption(f"These claims, which `volumes` lists, do not exist: {names}.", "Check names and namespaces.")
         if look_inside:
             require(client, observed.namespaces, rights, reading)
         inside: dict[Volume, Any] = {}

@@ -28,6 +28,8 @@ class Observed:
     namespaces: frozenset[str]
     claims: Mapping[Volume, Claim]
     pods: tuple[Pod, ...]
+    absent: tuple[Volume, ...] = ()
+    """Volumes that the user listed and whose claims do not exist."""
 
 
 def observe(client: Client, place: Place, rights: Sequence[Right], deadline: Deadline) -> Observed:
@@ -56,7 +58,8 @@ def observe(client: Client, place: Place, rights: Sequence[Right], deadline: Dea
     pairs = tuple(pair for pair in found.pairs if pair in chosen)
     lone = tuple(pair for pair in found.lone_workers if pair in chosen)
     known = {volume: claims[volume.namespace, volume.claim] for pair in pairs for volume in pair.volumes}
-    return Observed(Found(pairs, lone, found.orphans), namespaces, known, tuple(pods))
+    absent = tuple(volume for pair in place.listed for volume in pair.volumes if (volume.namespace, volume.claim) not in claims)
+    return Observed(Found(pairs, lone, found.orphans), namespaces, known, tuple(pods), absent)
 
 
 def openshift_namespaces(client: Client, observed: Observed, deadline: Deadline) -> frozenset[str]:

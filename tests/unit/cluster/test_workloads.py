@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -17,8 +18,11 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.workload
     parse_workload,
     rolled_out,
     split_name,
+    wait_for_rollout,
 )
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+from tests.bounds import BOUND
 
 DONE = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
 
@@ -103,3 +107,15 @@ def test_a_container_that_ends_again_and_again_is_not_quoted() -> None:
     found = judge(Observed(waiting("CrashLoopBackOff", "back-off 10s restarting failed container"), log="password=1"), Whose.WORKLOAD)
     assert "ends again and again: back-off 10s" in found.sentence and "password" not in str(found)
     assert found.remedy == "See its log: kubectl logs --previous -n ns p -c main"
+
+
+def test_a_paused_deployment_is_said_and_not_waited_for() -> None:
+    told: list[str] = []
+    paused = workload("Deployment", {"updatedReplicas": 0}, paused=True)
+    wait_for_rollout(SimpleNamespace(), workload("Deployment", paused=True), Deadline(BOUND, "this test"), told.append)  # type: ignore[arg-type]
+    assert told == [], "nothing is to be rolled out"
+    wait_for_rollout(SimpleNamespace(), paused, Deadline(BOUND, "this test"), told.append)  # type: ignore[arg-type]
+    assert told == [
+        f"{paused} is paused, so its pods stay as they are until somebody goes on with it: "
+        f"kubectl rollout resume {paused.named} -n {paused.namespace}"
+    ]

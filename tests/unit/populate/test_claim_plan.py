@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -219,3 +220,12 @@ def test_wrong_options_are_named_before_anything_is_made(options: dict[str, Any]
     with pytest.raises(InvalidOption) as caught:
         parse_wanted(given)
     assert words in str(caught.value)
+
+
+def test_claims_that_fail_for_one_cause_are_told_together() -> None:
+    steps = only(plan(WantedClaims("2Gi", "", {}), claim("work", "packit-worker-0"), claim("sand", "packit-worker-0"), sets=(ONE,)))
+    alike = [replace(step, action=ClaimAction.FAILED, why="No rights.", remedy="Ask.") for step in steps]
+    assert report.failures(alike) == (
+        "2 of 2 claims are not as wanted; nothing was taken from them.\n"
+        "- sand/sandcastle-repository-cache-packit-worker-0, work/packit-worker-repository-cache-packit-worker-0: No rights. Ask."
+    )

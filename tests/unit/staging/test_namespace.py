@@ -12,7 +12,14 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 from ansible_collections.packit.deployment.plugins.module_utils.staging.annotations import DEFAULTS, WHITELIST
-from ansible_collections.packit.deployment.plugins.module_utils.staging.namespace import Blocked, Decision, Wish, decide, parse_space
+from ansible_collections.packit.deployment.plugins.module_utils.staging.namespace import (
+    Blocked,
+    Decision,
+    Wish,
+    contradiction,
+    decide,
+    parse_space,
+)
 from ansible_collections.packit.deployment.plugins.module_utils.staging.tolerations import Toleration, to_data
 
 STAGE = Toleration("environment", "Equal", "stage", "NoSchedule")
@@ -68,3 +75,20 @@ def test_a_toleration_without_an_operator_is_not_what_the_whitelist_takes_it_for
     everything_but = json.dumps([to_data(STAGE), {"operator": "Exists", "key": "node.kubernetes.io/not-ready"}])
     found = decided({DEFAULTS: bare, WHITELIST: everything_but})
     assert "environment=stage:NoSchedule" in found.warnings[0]
+
+
+@pytest.mark.parametrize(
+    ("annotation", "selector", "words"),
+    [
+        ("env=prod", {"env": "stage"}, "puts env=prod on all its pods, and env=stage is asked for here."),
+        ("zone=a, env==prod", {"env": "stage"}, "puts env=prod on all its pods"),
+        ("env=prod", {"env": "prod", "disk": "ssd"}, ""),
+        ("env!=stage,env in (a,b)", {"env": "stage"}, ""),
+        ("", {"env": "stage"}, ""),
+    ],
+)
+@pytest.mark.parametrize("name", ["openshift.io/node-selector", "scheduler.alpha.kubernetes.io/node-selector"])
+def test_a_node_selector_that_the_namespaces_own_excludes_is_told(name: str, annotation: str, selector: dict[str, str], words: str) -> None:
+    told = contradiction(parse_space({"metadata": {"name": "packit-stg", "annotations": {name: annotation}}}), selector)
+    assert words in told and bool(told) == bool(words)
+    assert not told or told.startswith(f"The annotation {name} of namespace packit-stg")

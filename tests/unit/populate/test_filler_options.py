@@ -1,0 +1,38 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is wanted of the fillers of both sides, or of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role
+from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+from ansible_collections.packit.deployment.plugins.module_utils.populate.options import parse_filler
+
+
+def test_each_side_can_have_the_ids_of_its_own_volumes_consumers() -> None:
+    wishes = parse_filler(
+        {"labels": {"team": "x"}, "pod_security_context": {"fsGroup": 1}, "sandbox": {"pod_security_context": {"fsGroup": 2}}, "worker": None}
+    )
+    assert {role: wishes[role].pod_security_context for role in Role} == {Role.WORKER: {"fsGroup": 1}, Role.SANDBOX: {"fsGroup": 2}}
+    assert [wishes[role].labels for role in Role] == [{"team": "x"}] * 2
+
+
+@pytest.mark.parametrize(
+    ("raw", "words"),
+    [
+        ({"worker": 3}, "`filler.worker` is 3, and must be a dictionary."),
+        ({"sandbox": {"colour": "red"}}, "Unknown key `filler.sandbox.colour`."),
+        ({"worker": {"resources": {"limits": {"cpu": "x"}}}}, "`filler.worker.resources.limits.cpu` is 'x', which is no Kubernetes quantity"),
+        ({"colour": "red"}, "Unknown key `filler.colour`."),
+        ({"sandbox": {"sandbox": {}}}, "Unknown key `filler.sandbox.sandbox`."),
+    ],
+)
+def test_what_is_wrong_is_named_where_it_stands(raw: dict[str, Any], words: str) -> None:
+    with pytest.raises(InvalidOption) as caught:
+        parse_filler(raw)
+    assert words in str(caught.value)
