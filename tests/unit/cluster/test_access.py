@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.access import ROLES_OF_STAGING, Right, require
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 WANTED = (Right("pods", "list"), Right("pods", "create"))
 EVERYONES = {"apiGroups": ["authorization.k8s.io", "project.openshift.io"], "resources": ["selfsubjectaccessreviews", "projects"], "verbs": ["*"]}

@@ -22,7 +22,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.workload
 )
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from tests.bounds import BOUND
+from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 DONE = {"observedGeneration": 3, "replicas": 2, "updatedReplicas": 2, "readyReplicas": 2, "availableReplicas": 2}
 
