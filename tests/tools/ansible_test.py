@@ -36,14 +36,7 @@ def main(words: list[str]) -> int:
     with tempfile.TemporaryDirectory(prefix="ansible-test-") as directory:
         home, base = Path(directory) / "home", Path(directory) / "ansible_collections"
         copy = base / "packit" / "deployment"
-        files = subprocess.run(
-            ["git", "ls-files", "-co", "--exclude-standard", "-z"], cwd=ROOT, check=True, capture_output=True, text=True
-        ).stdout
-        for name in filter(None, files.split("\0")):
-            if not (ROOT / name).exists():
-                continue
-            (copy / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, copy / name, follow_symlinks=False)
+        copy_files(copy)
         (base / "kubernetes").mkdir()
         (base / "kubernetes" / "core").symlink_to(COLLECTIONS / "kubernetes" / "core")
         cache = home / ".ansible" / "test" / "cache"
@@ -72,6 +65,16 @@ def main(words: list[str]) -> int:
             f"{sys.version_info[0]}.{sys.version_info[1]}",
         ]
         return subprocess.run(argv, cwd=copy, env=environment, stdin=subprocess.DEVNULL, check=False, timeout=BOUND_SECONDS).returncode
+
+
+def copy_files(to: Path) -> None:
+    """Copy the files that git knows, or would take, as they are now."""
+    argv = ["git", "ls-files", "-co", "--exclude-standard", "-z"]
+    files = subprocess.run(argv, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    for name in filter(None, files.split("\0")):
+        if (ROOT / name).exists():
+            (to / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, to / name, follow_symlinks=False)
 
 
 def bootstrap_versions() -> set[str]:
