@@ -105,7 +105,7 @@ options:
     type: dict
     default: {}
   active_deadline:
-    description: Seconds after which the cluster ends the pod, whatever happens.
+    description: Seconds after which the cluster ends the pod, whatever happens. From 0 to 2147483647.
     type: int
     default: 3600
   heartbeat:
@@ -113,14 +113,15 @@ options:
       - Seconds without a sign of life after which the pod ends itself and frees the volumes. Each task of M(packit.deployment.pod_git)
         or M(packit.deployment.pod_rsync) in it, and each repetition of this one, is a sign of life.
       - V(0) switches this off; then only O(active_deadline) bounds its life.
+      - From 0 to 604800.
     type: int
     default: 120
   start_timeout:
-    description: Seconds from the pod's creation until it must be Ready. Then it is removed, and the task fails with an explanation.
+    description: Seconds from the pod's creation until it must be Ready. Then it is removed, and the task fails with an explanation. From 1 to 604800.
     type: int
     default: 180
   timeout:
-    description: Seconds for the whole task, waiting for another filler or for quota included.
+    description: Seconds for the whole task, waiting for another filler or for quota included. From 30 to 604800.
     type: int
     default: 600
 extends_documentation_fragment:
@@ -162,7 +163,7 @@ EXAMPLES = r"""
 
 RETURN = r"""
 name:
-  description: The pod's name, which comes from the first claim's uid: so no two runs hold that volume at once.
+  description: The pod's name, which comes from the first claim's uid, so that no two runs hold that volume at once.
   returned: always, unless there was none to remove
   type: str
 namespace:

@@ -55,7 +55,7 @@ options:
     choices: [fail, warn]
     default: fail
   timeout:
-    description: Seconds for the whole task.
+    description: Seconds for the whole task. From 30 to 604800.
     type: int
     default: 60
 extends_documentation_fragment:

@@ -48,7 +48,7 @@ options:
     type: bool
     default: false
   timeout:
-    description: Seconds for the whole task.
+    description: Seconds for the whole task. From 30 to 604800.
     type: int
     default: 1800
 extends_documentation_fragment:

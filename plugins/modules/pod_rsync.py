@@ -50,7 +50,7 @@ options:
     elements: str
     default: []
   timeout:
-    description: Seconds for the whole task.
+    description: Seconds for the whole task. From 30 to 604800.
     type: int
     default: 1800
 extends_documentation_fragment:

@@ -132,23 +132,25 @@ options:
     type: path
     default: ~/.cache/packit-deployment/clones
   node_concurrency:
-    description: Volumes of one node, of workers and of sandboxes each, that are worked on at once.
+    description: Volumes of one node, of workers and of sandboxes each, that are worked on at once. From 1 to 256.
     type: int
     default: 4
   concurrency:
-    description: Volumes held at once. A pair holds two while its sandbox is filled, so V(1) counts as V(2).
+    description: Volumes held at once. A pair holds two while its sandbox is filled, so V(1) counts as V(2). From 1 to 256.
     type: int
     default: 8
   timeout:
     description:
       - Seconds for one volume. A worker's has twice as much, as its sandbox's turns are inside; making a project ready, before
         any volume is taken, has as much again, and the seed pod ends after four times as much.
+      - From 30 to 604800.
     type: int
     default: 1800
   max_hold:
     description:
       - Seconds for which a sandbox's volume may be held at a time. Then it is released, and the rest is a later turn. The
         service gives up on a sandbox's pod after 600 seconds.
+      - From 30 to 570.
     type: int
     default: 300
   in_use:

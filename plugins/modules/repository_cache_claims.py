@@ -52,6 +52,7 @@ options:
     description:
       - Seconds to wait for workers' claims that their StatefulSet is about to make, so that a task that follows finds them. After
         it there is a warning. V(0) does not wait.
+      - From 0 to 604800.
     type: int
     default: 60
 extends_documentation_fragment:

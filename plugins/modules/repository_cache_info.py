@@ -61,11 +61,11 @@ options:
     type: dict
     default: {}
   concurrency:
-    description: Volumes looked into at once.
+    description: Volumes looked into at once. From 1 to 256.
     type: int
     default: 8
   timeout:
-    description: Seconds for one volume.
+    description: Seconds for one volume. From 30 to 604800.
     type: int
     default: 600
   in_use:

@@ -81,7 +81,7 @@ options:
     type: bool
     default: false
   timeout:
-    description: Seconds for the restart of one workload.
+    description: Seconds for the restart of one workload. From 30 to 604800.
     type: int
     default: 600
 extends_documentation_fragment:

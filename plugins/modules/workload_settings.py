@@ -79,7 +79,7 @@ options:
     type: bool
     default: false
   timeout:
-    description: Seconds for the whole task, all roll-outs included.
+    description: Seconds for the whole task, all roll-outs included. From 30 to 604800.
     type: int
     default: 300
 extends_documentation_fragment:

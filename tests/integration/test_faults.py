@@ -139,7 +139,7 @@ def test_wrong_input_is_refused_before_anything_is_made(scene: Scene) -> None:
         ({"repository_cache_method": "scp"}, "scp"),
         ({"repository_cache_select": "[?"}, "is no JMESPath"),
         ({"repository_cache_filler": {"colour": "red"}}, "Unknown key `filler.colour`"),
-        ({"repository_cache_worker_namespace": ""}, "worker_namespace is not set"),
+        ({"repository_cache_worker_namespace": ""}, "`worker_namespace` is empty. Set repository_cache_worker_namespace (or the variable project"),
         ({"repository_cache_projects": [{"url": scene.url(), "path": str(scene.directory)}]}, "is no git repository"),
     ):
         done = scene.run(variables={**scene.variables(), **variables})

@@ -80,11 +80,17 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("filler_pod", {"namespace": "../x", "claims": [{"claim": "c", "path": "/a"}]}, "'../x' is no name of a namespace"),
     ("filler_pod", {"namespace": "ns", "claims": [{"claim": "a/b?x=1", "path": "/a"}]}, "'a/b?x=1' is no name of a PersistentVolumeClaim"),
-    ("pod_rsync", {"namespace": "", "pod": "p", "src": "/usr", "dest": "/x"}, "'' is no name of a namespace"),
+    ("pod_rsync", {"namespace": "", "pod": "p", "src": "/usr", "dest": "/x"}, "`namespace` is empty"),
     ("pod_rsync", {"namespace": "ns", "pod": "../../x", "src": "/usr", "dest": "/x"}, "'../../x' is no name of a Pod"),
     ("service_config", {"namespace": "ns", "secret": "../x"}, "'../x' is no name of a Secret"),
     ("namespace_tolerations", {"namespaces": ["a/b"], "tolerations": []}, "'a/b' is no name of a Namespace"),
     ("workload_settings", {"namespace": "a?b", "workloads": ["x"]}, "'a?b' is no name of a namespace"),
+    (
+        "repository_cache_claims",
+        {"worker_namespace": " ", "sandbox_namespace": "s"},
+        "Set repository_cache_worker_namespace (or the variable project of the deployment's playbooks).",
+    ),
+    ("repository_cache_claims", {"worker_namespace": "w", "sandbox_namespace": ""}, "`sandbox_namespace` is empty"),
     ("repository_cache_claims", {"worker_namespace": "a/b", "sandbox_namespace": "s"}, "'a/b' is no name of a namespace"),
 ]
 

@@ -35,6 +35,7 @@ from .bodies import NoAnswer, lines, parse, read, retry_after, words
 from .channels import PROTOCOL
 from .errors import ClusterError, Conflict, Gone, NotFound, Unreachable
 from .given_paths import require_paths
+from .given_values import require_values
 from .names import require_name, require_namespace
 from .objects import Object, Pod, parse_pod
 from .refusals import (
@@ -526,6 +527,7 @@ def deployment_module(argument_spec: Mapping[str, Any], **settings: Any) -> Iter
         module_class=TellingModule, argument_spec=spec, supports_check_mode=True, check_k8s=False, check_pyyaml=False, **settings
     )
     try:
+        require_values(argument_spec, module.params)
         require_paths({**spec, "kubeconfig": {"type": "path"}}, module.params)
         yield module
     except DeploymentError as error:

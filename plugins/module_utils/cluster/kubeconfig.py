@@ -18,7 +18,7 @@ from ..printable import printable
 try:
     import yaml
 except ImportError:  # the client library needs it, too, and its absence is told (`client.missing_message`)
-    yaml = None  # type: ignore[assignment]
+    yaml = None
 
 _DEFAULT = "~/.kube/config"
 _PROVIDERS = ("gcp", "oidc")

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Any
 
 from ..errors import InvalidOption
+from .given_values import LIMITS
 from .objects import exact_quantity, quantity
 
 Resources = Mapping[str, Mapping[str, str]]
@@ -23,8 +24,8 @@ LEAST_HEARTBEAT = 12
 START_TIMEOUT = 180
 """Seconds from a filler's creation until it must be Ready: scheduling, attaching, starting (its image is pulled before)."""
 
-_MOST_SECONDS = 2**31 - 1
-"""What the API takes for an activeDeadlineSeconds (kubernetes/pkg/apis/core/validation)."""
+_MOST_ID = 2**31 - 1
+"""Of users and groups (kubernetes/pkg/apis/core/validation)."""
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _IDS = ("runAsUser", "runAsGroup", "fsGroup")
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
@@ -132,7 +133,7 @@ def require_mapping(name: str, value: Any) -> Mapping[Any, Any]:
     return value
 
 
-def whole_number(name: str, value: Any, least: int = 0, most: int = _MOST_SECONDS) -> int:
+def whole_number(name: str, value: Any, least: int = 0, most: int = _MOST_ID) -> int:
     """Return the value as a whole number, also where a template has made a text of it. Raises InvalidOption."""
     number = int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < len(str(most)) + 2 else value
     if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
@@ -179,10 +180,15 @@ def _pull_policy(name: str, value: Any) -> str:
 
 
 def _heartbeat(name: str, value: Any) -> int:
-    seconds = whole_number(name, value)
+    seconds = whole_number(name, value, *LIMITS["heartbeat"])
     if 0 < seconds < LEAST_HEARTBEAT:
         raise InvalidOption(f"`{name}` is {seconds}.", f"Use at least {LEAST_HEARTBEAT}, or 0 to switch it off.")
     return seconds
+
+
+def _within(option: str) -> Callable[[str, Any], Any]:
+    least, most = LIMITS[option]
+    return partial(whole_number, least=least, most=most)
 
 
 def _proxy(name: str, value: Any) -> dict[str, str]:
@@ -213,8 +219,8 @@ _CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
     "service_account": require_text,
     "priority_class": require_text,
     "proxy": _proxy,
-    "active_deadline": whole_number,
-    "start_timeout": partial(whole_number, least=1),
+    "active_deadline": _within("active_deadline"),
+    "start_timeout": _within("start_timeout"),
     "heartbeat": _heartbeat,
 }
 WISHES = tuple(_CHECKS)

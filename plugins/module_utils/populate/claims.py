@@ -72,11 +72,6 @@ def claims(module: Any) -> None:
 
 def parse_wanted(params: Mapping[str, Any]) -> WantedClaims:
     """What the user wants. Raises InvalidOption, naming the value."""
-    for name, variable in (("worker_namespace", "project"), ("sandbox_namespace", "sandbox_namespace")):
-        if not params[name]:
-            raise InvalidOption(
-                f"{name} is not set.", f"Set repository_cache_{name} (or the variable {variable} of the deployment's playbooks)."
-            )
     storage = params["storage"]
     try:
         wrong = bool(storage) and quantity(storage) <= 0

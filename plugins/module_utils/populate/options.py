@@ -59,11 +59,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "progress_file": {"type": "path"},
 }
 
-MAXIMUM_HOLD = 570
-"""Seconds. A filler's removal takes some more."""
-MINIMUM_HOLD = 30
-"""Seconds. Less would not hold an attach, any work and a release."""
-
 
 @dataclass(frozen=True)
 class Place:
@@ -107,13 +102,6 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         for project in projects:
             _check_method(project)
     place = parse_place(params)
-    for name, least in (("concurrency", 1), ("node_concurrency", 1), ("timeout", MINIMUM_HOLD), ("max_hold", MINIMUM_HOLD)):
-        if params[name] < least:
-            raise InvalidOption(f"{name} is {params[name]}, and must be at least {least}.")
-    if params["max_hold"] > MAXIMUM_HOLD:
-        raise InvalidOption(
-            f"max_hold is {params['max_hold']}, and must be at most {MAXIMUM_HOLD}: the service gives up on a sandbox's pod after 600 seconds."
-        )
     return PopulateOptions(
         projects=projects,
         state=state,

@@ -65,8 +65,6 @@ def parse_options(params: Mapping[str, Any]) -> ConfigOptions:
         require_namespace(namespace)
     if file and params["restart"]:
         raise InvalidOption("A local file is no workload's configuration, so there is nothing to restart.", "Leave restart out.")
-    if params["timeout"] < 1:
-        raise InvalidOption(f"timeout is {params['timeout']}, and must be at least 1.")
     return ConfigOptions(
         place=Place(params["namespace"], params["secret"], params["key"]),
         file=file,

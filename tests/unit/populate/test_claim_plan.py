@@ -211,8 +211,6 @@ def test_refusals_are_explained(error: ClusterError, why: str, remedy: str) -> N
         ({"storage": "0"}, "The size `0` is no Kubernetes quantity of more than 0"),
         ({"storage": "-1Gi"}, "The size `-1Gi` is no"),
         ({"labels": {"a": 1}}, "The label `a` has the value 1, which is no text. Put it in quotes"),
-        ({"sandbox_namespace": ""}, "sandbox_namespace is not set. Set repository_cache_sandbox_namespace"),
-        ({"worker_namespace": ""}, "or the variable project of the deployment's playbooks"),
     ],
 )
 def test_wrong_options_are_named_before_anything_is_made(options: dict[str, Any], words: str) -> None:

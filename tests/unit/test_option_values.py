@@ -1,0 +1,119 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From each option's documented type, bounds and choices: values that are taken, and values that are refused by the option's name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import credentials
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.given_values import LIMITS
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
+from ansible_collections.packit.deployment.tests.unit.test_modules import MODULES, PLACE, POD, PROJECT, answer_of, given
+
+ROOT = Path(__file__).parents[2]
+TAKEN = "The options were taken."
+NEEDED: dict[str, dict[str, Any]] = {
+    "filler_pod": {"namespace": "ns", "claims": [{"claim": "c", "path": "/a"}]},
+    "namespace_tolerations": {"namespaces": ["ns"], "tolerations": []},
+    "pod_git": {**POD, **PROJECT, "path": "/cache/one"},
+    "pod_rsync": {**POD, "src": "/usr/share", "dest": "/cache/x"},
+    "repository_cache": PLACE,
+    "repository_cache_claims": {"worker_namespace": "w", "sandbox_namespace": "s"},
+    "repository_cache_info": {"worker_namespace": "w", "sandbox_namespace": "s"},
+    "service_config": {"namespace": "ns"},
+    "workload_settings": {"namespace": "ns", "workloads": ["statefulset/x"]},
+}
+"""What each module must be given."""
+
+
+def options(name: str) -> dict[str, dict[str, Any]]:
+    documented: dict[str, dict[str, Any]] = yaml.safe_load(import_module(f"{MODULES}.{name}").DOCUMENTATION)["options"]
+    return documented
+
+
+def wrong(name: str, about: dict[str, Any]) -> Iterator[Any]:
+    """Values that an option of that kind must refuse."""
+    kind, choices = about["type"], about.get("choices")
+    if choices:
+        yield from (choices[0].swapcase(), "", "nonsense", 3, [choices[0], choices[0]])
+    elif kind == "int":
+        least, most = LIMITS[name]
+        yield from (least - 1, most + 1, -(10**12), 10**12, "x", "", [1], {"a": 1}, "1.5")
+    elif kind == "bool":
+        yield from ("perhaps", "", [1], 7)
+    elif kind == "dict":
+        yield from (3, ["x"], "text only")
+    elif kind == "list":
+        yield {"a": 1}
+        if about.get("elements") == "dict":
+            yield from (3, [3], [None])
+    elif kind == "path":
+        yield from ("", "  ")
+    elif about.get("required"):
+        yield from ("", "  ", None)
+
+
+def right(name: str, about: dict[str, Any]) -> Iterator[Any]:
+    """Values that it must take: its default, its choices, and its bounds as numbers and as text."""
+    if about.get("default"):  # an empty one stands for what another option or the cluster says
+        yield about["default"]
+    yield from about.get("choices") or ()
+    if about["type"] == "int":
+        yield from (*LIMITS[name], str(LIMITS[name][1]))
+    if about["type"] == "bool":
+        yield from (True, "no")
+
+
+CASES = [
+    (module, option, value, taken)
+    for module in NEEDED
+    for option, about in options(module).items()
+    for taken, values in ((False, wrong(option, about)), (True, right(option, about)))
+    for value in values
+]
+
+@pytest.mark.parametrize(("module", "option", "value", "taken"), CASES, ids=lambda value: repr(value)[:20])
+def test_a_value_is_taken_or_refused_by_its_options_name(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str, option: str, value: Any, taken: bool
+) -> None:
+    def connect(*_arguments: object) -> None:
+        raise DeploymentError(TAKEN)
+
+    monkeypatch.setattr(credentials, "trim", connect)
+    given(monkeypatch, {**NEEDED[module], option: value})
+    told = answer_of(import_module(f"{MODULES}.{module}").main, capsys)
+    if taken:
+        assert told["msg"] == TAKEN
+    else:
+        assert TAKEN not in told["msg"] and option in told["msg"]
+        assert "exception" not in told
+
+
+def test_every_module_is_here() -> None:
+    assert {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")} == set(NEEDED)
+
+
+@pytest.mark.parametrize("module", NEEDED)
+def test_the_bounds_of_each_number_are_documented(module: str) -> None:
+    for name, about in options(module).items():
+        if about["type"] == "int":
+            least, most = LIMITS[name]
+            assert f"From {least} to {most}." in str(about["description"]), name
+
+
+@pytest.mark.parametrize("role", ["repository_cache", "service_config", "staging"])
+def test_the_bounds_of_each_number_of_a_role_are_documented(role: str) -> None:
+    specs = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())
+    numbers = {name: about for name, about in specs["argument_specs"]["main"]["options"].items() if about["type"] == "int"}
+    for name, about in numbers.items():
+        least, most = LIMITS[name.removeprefix(f"{role}_")]
+        assert f"From {least} to {most}." in str(about["description"]), name
+    assert numbers
