@@ -46,6 +46,10 @@ options:
     type: str
     choices: [present, absent]
     default: present
+  filled_path:
+    description: Where the volumes are filled. Where it is given and is not O(path), the task fails.
+    type: str
+    default: ""
   path:
     description: Where workers and sandboxes have the cache.
     type: str

@@ -4,7 +4,7 @@
 """Decides on the controller, for each of our modules, whether it runs and with which arguments.
 
 - The tasks of our roles are tagged C(always), so that C(include_role) runs them under the include's own tags: Ansible does not hand
-  those down. A static import does hand its tags down, and then C(always) must not outweigh them.
+  those down. A static import does hand its tags down, and then it is as if C(always) were not there.
 - An argument that a template leaves out (C(default(omit))) is left out: Ansible itself lets it take C(module_defaults) away.
 - A relative kubeconfig is looked for beside the playbook, and a vaulted one is opened, as kubernetes.core does for its modules.
 - A URL with a password in it is refused here: -vvv shows a module's invocation.
@@ -12,7 +12,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+import os
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from ansible.plugins.action import ActionBase
@@ -34,15 +35,19 @@ class DeploymentAction(ActionBase):
     def run(self, tmp: str | None = None, task_vars: Mapping[str, Any] | None = None) -> dict[str, Any]:
         result: dict[str, Any] = super().run(tmp, task_vars)
         variables = task_vars or {}
-        of_our_role = variables.get("ansible_collection_name") == _COLLECTION
-        if of_our_role and not is_chosen(self._task.tags, variables.get("ansible_run_tags") or ()):
-            return {**result, "changed": False, "skipped": True, "skip_reason": "The tags of this run are others."}
+        tags, run_tags = self._handed_down(), variables.get("ansible_run_tags") or ()
+        if tags is not None and not is_chosen(tags, run_tags):
+            why = f"The role's tags ({', '.join(sorted(tags)) or 'none'}) are not among those of this run ({', '.join(map(str, run_tags))})."
+            return {**result, "changed": False, "skipped": True, "skip_reason": why}
         arguments = {**self._defaults(variables), **self._task.args}
         words = refused(arguments)
         if words:
             return {**result, "failed": True, "msg": words}
-        if isinstance(arguments.get("kubeconfig"), str) and arguments["kubeconfig"]:
-            arguments["kubeconfig"] = self._loader.get_real_file(self._find_needle("files", arguments["kubeconfig"]))
+        kubeconfig = arguments.get("kubeconfig")
+        if isinstance(kubeconfig, str) and "\n" in kubeconfig.strip():
+            return {**result, "failed": True, "msg": "`kubeconfig` is text of several lines. Give a path, or a dictionary: … | from_yaml."}
+        if isinstance(kubeconfig, str) and self._connection.transport == "local":
+            arguments["kubeconfig"] = os.pathsep.join(self._real_path(part) for part in kubeconfig.split(os.pathsep))
         result.update(self.execute(arguments, task_vars))
         return result
 
@@ -51,6 +56,29 @@ class DeploymentAction(ActionBase):
         in_background = bool(self._task.async_val) and not self._connection.has_native_async
         result: dict[str, Any] = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background)
         return result
+
+    def _real_path(self, path: str) -> str:
+        """Return where a kubeconfig is, decrypted if it has to be. Raises AnsibleError."""
+        found: str = self._loader.get_real_file(self._find_needle("files", path.strip())) if path.strip() else path
+        return found
+
+    def _handed_down(self) -> set[str] | None:
+        """Return the tags that a task of our roles has from who imports the role; None where it is as if there were no choice.
+
+        That is so for any other task, as Ansible has chosen it, and below a dynamic include, which was chosen itself.
+        """
+        role, block = self._task._role, self._task
+        while block is not None and not (block is not self._task and _ALWAYS in (getattr(block, "_tags", None) or ())):
+            block = block._parent
+        if block is None or role is None or not role.get_name().startswith(f"{_COLLECTION}.") or block._role is not role:
+            return None
+        including = block._parent
+        while including is not None and not hasattr(including, "statically_loaded"):
+            including = including._parent
+        if including is not None and not including.statically_loaded:
+            return None
+        tags = self._templar.template(list(block._get_parent_attribute("tags", omit=True) or ()))
+        return {str(tag) for item in tags for tag in (item if isinstance(item, list) else [item])}
 
     def _defaults(self, variables: Mapping[str, Any]) -> dict[str, Any]:
         """Return what C(module_defaults) say for this module; its own entry outweighs its group's, as in Ansible."""
@@ -62,10 +90,11 @@ class DeploymentAction(ActionBase):
         return {name: value for name, value in templated.items() if "omit" not in variables or value != variables["omit"]}
 
 
-def is_chosen(tags: Sequence[str], run_tags: Collection[str]) -> bool:
-    """Return whether a task of our roles is to run. One C(always) in its tags is the role's; a second one is of who imports the role."""
-    handed_down = {tag for tag in tags if tag != _ALWAYS}
-    return not handed_down or tags.count(_ALWAYS) != 1 or not run_tags or not {*handed_down, "all", "tagged"}.isdisjoint(run_tags)
+def is_chosen(tags: Collection[str], run_tags: Collection[str]) -> bool:
+    """Return whether a task with these tags is to run: Ansible's own rule, see C(Taggable.evaluate_tags)."""
+    if not run_tags or _ALWAYS in tags or not {*(tags or ("untagged",))}.isdisjoint(run_tags):
+        return True
+    return "never" not in tags and ("all" in run_tags or ("tagged" in run_tags and bool(tags)))
 
 
 __all__ = ["DeploymentAction", "is_chosen"]

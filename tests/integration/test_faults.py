@@ -164,7 +164,7 @@ def test_a_missing_right_and_a_wrong_token_are_named(scene: Scene) -> None:
     scene.kubeconfig.write_text(scene.kubeconfig.read_text().replace('"token": "', '"token": "x'))
     done = scene.run()
     assert done.code != 0
-    assert "does not accept the token" in done.text
+    assert "does not accept the login" in done.text
 
 
 @pytest.mark.playbook

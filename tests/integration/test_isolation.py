@@ -130,7 +130,7 @@ def test_a_token_that_expires_in_mid_run_ends_it_in_words(scene: Scene) -> None:
     done = started.finish()
     assert done.code != 0
     assert {row for rows in done.actions().values() for row in rows.values()} <= {"failed", "blocked"}
-    assert "The API at" in done.text and "does not accept the token (expired, or wrong). Log in again" in done.text
+    assert "The API at" in done.text and "does not accept the login (expired, or wrong). Log in again" in done.text
     assert "Traceback" not in done.everything and "not expected" not in done.text
     scene.cluster.clear_faults()
     scene.sweep()

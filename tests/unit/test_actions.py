@@ -18,18 +18,24 @@ ROOT = Path(__file__).parents[2]
 @pytest.mark.parametrize(
     ("tags", "run_tags", "chosen"),
     [
-        (["always"], ["all"], True),
-        (["always"], ["cache"], True),  # the include had that tag, or the task would not be there
-        (["always", "cache"], ["all"], True),
-        (["always", "cache"], ["cache", "other"], True),
-        (["always", "cache"], ["tagged"], True),
-        (["always", "cache"], ["other"], False),
-        (["always", "cache"], [], True),
-        (["always", "cache", "always"], ["other"], True),  # who imports the role wants it always
-        (["cache"], ["other"], True),
+        ([], ["all"], True),
+        ([], ["cache"], False),
+        ([], ["untagged"], True),
+        ([], ["tagged"], False),
+        (["cache"], ["all"], True),
+        (["cache"], ["cache", "other"], True),
+        (["cache"], ["tagged"], True),
+        (["cache"], ["untagged"], False),
+        (["cache"], ["other"], False),
+        (["cache"], [], True),
+        (["cache", "always"], ["other"], True),
+        (["never", "cache"], ["all"], False),
+        (["never", "cache"], ["tagged"], False),
+        (["never", "cache"], ["cache"], True),
+        (["never"], ["never"], True),
     ],
 )
-def test_a_task_of_our_roles_runs_under_the_tags_that_it_was_given(tags: list[str], run_tags: list[str], chosen: bool) -> None:
+def test_tags_choose_as_ansibles_own_do(tags: list[str], run_tags: list[str], chosen: bool) -> None:
     assert is_chosen(tags, run_tags) is chosen
 
 

@@ -46,7 +46,7 @@ POLICY_RIGHTS = tuple(Right("networkpolicies", verb, "networking.k8s.io") for ve
 """What repository_cache_seed: {network_policy: true} needs beside."""
 
 
-ROLES, ROLES_OF_SERVICE_CONFIG, ROLES_OF_STAGING = "docs/rbac.yml", "docs/rbac-service-config.yml", "docs/rbac-staging.yml"
+RBAC, RBAC_SERVICE_CONFIG, RBAC_STAGING = "docs/rbac.yml", "docs/rbac-service-config.yml", "docs/rbac-staging.yml"
 """The files of this collection with the Roles that it needs."""
 _COMMON = frozenset(("*", "pods", "persistentvolumeclaims", "secrets", "statefulsets", "deployments"))
 """Resources of which anyone has some who may work in a namespace. All users have other rights, in every namespace and in none."""
@@ -93,7 +93,7 @@ def granted(right: Right, rules: Iterable[Mapping[str, Any]]) -> bool:
     return False
 
 
-def require(client: Client, namespaces: Iterable[str], wanted: Sequence[Right], deadline: Deadline, file: str = ROLES) -> None:
+def require(client: Client, namespaces: Iterable[str], wanted: Sequence[Right], deadline: Deadline, file: str = RBAC) -> None:
     """Raises Forbidden, naming verbs, resources and namespaces, with the rules to add; ``file`` of this collection has all of them."""
     problems, strange = [], []
     for namespace in sorted(set(namespaces)):

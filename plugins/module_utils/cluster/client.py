@@ -68,6 +68,7 @@ try:
     import websocket
     from kubernetes.client import ApiClient
     from kubernetes.client.exceptions import ApiException
+    from kubernetes.config import list_kube_config_contexts
     from kubernetes.config.config_exception import ConfigException
     from yaml import YAMLError
 except ImportError as error:
@@ -164,9 +165,9 @@ class FollowedPods(Protocol):
 class Client:
     """The API, for the kinds we use. Safe for threads."""
 
-    def __init__(self, api_client: Any, used: str = "") -> None:
-        """``used`` says what we log in with, in words."""
-        self._used = used
+    def __init__(self, api_client: Any, credentials: str = "") -> None:
+        """``credentials`` says what we log in with, in words."""
+        self._credentials = credentials
         self._dynamic = DynamicClient(api_client, discoverer=_NoDiscovery)
         self._api_client = api_client
         self._configuration = api_client.configuration
@@ -316,7 +317,7 @@ class Client:
                 if change is None:
                     return  # cut, or no API's words: the caller opens the watch again where it was
                 if change.type == "ERROR":
-                    raise refused(change.object.get("code", 0), change.object, what, self.host, used=self._used)
+                    raise refused(change.object.get("code", 0), change.object, what, self.host, credentials=self._credentials)
                 if change.type != "BOOKMARK":
                     yield change
         except (urllib3.exceptions.HTTPError, OSError):
@@ -375,7 +376,7 @@ class Client:
             except ApiException as error:
                 if error.status in REDIRECTS:
                     raise redirected(error.status, (error.headers or {}).get("Location", ""), what, self.host) from error
-                failure = refused(error.status or 0, answer_body(error.body), what, self.host, retry_after(error.headers), self._used)
+                failure = refused(error.status or 0, answer_body(error.body), what, self.host, retry_after(error.headers), self._credentials)
                 # Who has read what changed since reads it again; a creation has read nothing, and was not done.
                 again = failure.passes and (method == "post" or not isinstance(failure, Conflict))
                 untouched = error.status in (409, 429)
@@ -428,7 +429,7 @@ class Client:
         except websocket.WebSocketBadStatusException as error:
             raw = getattr(error, "resp_body", b"") or b""
             told = retry_after(getattr(error, "resp_headers", None))
-            raise exec_refused(error.status_code, answer_body(raw), what, self.host, told, self._used) from error
+            raise exec_refused(error.status_code, answer_body(raw), what, self.host, told, self._credentials) from error
         except websocket.WebSocketProxyException as error:
             raise proxy_refused(innermost_reason(error), what) from error
         except (websocket.WebSocketException, OSError) as error:
@@ -488,23 +489,31 @@ def _change(line: bytes) -> Change | None:
     return Change(str(kind), changed) if whole and changed is not None else None
 
 
+def _current_context(kubeconfig: str) -> str:
+    """Return the current context as the client library has it; empty where it cannot say."""
+    try:
+        return str(list_kube_config_contexts(kubeconfig or None)[1]["name"])
+    except (ConfigException, YAMLError, OSError, ValueError, TypeError, AttributeError):  # it says nothing of what it raises
+        return ""
+
+
 def connect(module: Any) -> Client:
     """A client from a module's auth options, ``K8S_AUTH_*`` variables, kubeconfig, or the pod that it runs in.
 
     What is empty counts as undefined, as the deployment's templates set it so. Raises Unreachable, ClusterError and InvalidOption.
     """
     credentials.trim(module.params, os.environ)
-    used = credentials.used(module.params, os.environ)
-    if used.unused:
-        module.warn(f"{used.unused[:1].upper()}{used.unused[1:]}")
+    found = credentials.find_credentials(module.params, os.environ, _current_context)
+    if found.unused:
+        module.warn(found.unused)
     host = module.params.get("host") or os.environ.get("K8S_AUTH_HOST") or "the configured host"
     try:
         # The parts of its `get_api_client`, which asks the API already, in the middle of which a configuration's hook may change it.
         configuration = k8s._create_configuration(k8s._create_auth_spec(module))
-        credentials.keep(configuration, module.params, os.environ, used)
+        credentials.keep(configuration, module.params, os.environ, found)
     except (CoreException, ConfigException) as error:
         raise ClusterError(
-            f"No cluster is configured: {error} (Used was {used.words}.)", "Give host and api_key, kubeconfig, or K8S_AUTH_* variables."
+            f"No cluster is configured: {error} To log in there is {found.words}.", "Give host and api_key, kubeconfig, or K8S_AUTH_* variables."
         ) from error
     except (ValueError, OSError, YAMLError) as error:  # their words may hold the token
         raise ClusterError(
@@ -513,7 +522,7 @@ def connect(module: Any) -> Client:
     api_client = ApiClient(configuration)
     for name, value in k8s._create_headers(module).items():
         k8s._set_header(api_client, name, value)
-    return Client(api_client, used.words)
+    return Client(api_client, found.words)
 
 
 @contextmanager

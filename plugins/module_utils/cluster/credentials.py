@@ -18,8 +18,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ..errors import InvalidOption
+from ..printable import printable
 from ..redaction import SECRETS
-from .kubeconfig import read_login, require_usable
+from .kubeconfig import Login, read_login, require_program, require_provider
 
 _VARIABLES = "K8S_AUTH_"
 _TEXTS = (
@@ -59,72 +60,75 @@ def trim(params: MutableMapping[str, Any], variables: MutableMapping[str, str]) 
         else:
             del variables[name]
     for name in ("api_key", "password"):
-        SECRETS.add(str(_named(params, variables, name) or ""))
+        SECRETS.add(str(_given(params, variables, name) or ""))
     headers = params.get("proxy_headers")
     for value in headers.values() if isinstance(headers, Mapping) else ():
         SECRETS.add(str(value or ""))
-    _check_host(str(_named(params, variables, "host") or ""))
+    _check_host(str(_given(params, variables, "host") or ""))
 
 
 @dataclass(frozen=True)
-class Used:
+class Credentials:
     """What one logs in with. ``words`` say what, and where it comes from; ``host`` is that of the kubeconfig, or of the pod that this runs in,
-    where one was read; ``unused`` says what was named and is not used."""
+    where one was read; ``unused`` says what was named and is not used; ``login`` is the kubeconfig's, where it counts."""
 
     words: str
     host: str = ""
     unused: str = ""
+    login: Login | None = None
 
 
-def used(params: Mapping[str, Any], variables: Mapping[str, str]) -> Used:
-    """Find out what is used to log in. Raises InvalidOption where that cannot be used here."""
-    enough = next((names for names in _ENOUGH if all(_named(params, variables, name) for name in names)), ())
+def find_credentials(params: Mapping[str, Any], variables: Mapping[str, str], current: Callable[[str], str]) -> Credentials:
+    """Return what is used to log in; ``current`` names the current context of a kubeconfig. Raises InvalidOption where it cannot be used here."""
+    enough = next((names for names in _ENOUGH if all(_given(params, variables, name) for name in names)), ())
     own = " and ".join(_origin(params, name) for name in enough)
-    kubeconfig, context = _named(params, variables, "kubeconfig"), str(_named(params, variables, "context") or "")
-    if enough and _named(params, variables, "host"):
+    kubeconfig, context = _given(params, variables, "kubeconfig"), str(_given(params, variables, "context") or "")
+    if enough and _given(params, variables, "host"):
         given = [_origin(params, name) for name, value in (("kubeconfig", kubeconfig), ("context", context)) if value]
-        return Used(own, "", f"{' and '.join(given)} are not read, as {_origin(params, 'host')} and {own} are given." if given else "")
+        unused = f"Not used, as {_origin(params, 'host')} and {own} are given: {', '.join(given)}." if given else ""
+        return Credentials(own, unused=unused)
     if not kubeconfig and not context and variables.get("KUBERNETES_SERVICE_HOST") and _SERVICE_ACCOUNT.is_file():
         host = f"https://{variables['KUBERNETES_SERVICE_HOST']}:{variables.get('KUBERNETES_SERVICE_PORT', '')}"
-        return Used(own or "the service account of the pod that this runs in", host)
-    login = read_login(kubeconfig, context)
-    if enough:
-        other = login is not None and bool(login.user)
-        place = f" at the host of the kubeconfig ({login.where})" if login is not None else ""
-        unused = f"{own} is used{place}; the kubeconfig's own credentials are not." if other else ""
-        return Used(f"{own}{place}", login.host if login is not None else "", unused)
+        return Credentials(own or "the service account of the pod that this runs in", host)
+    login = read_login(kubeconfig, context, "" if isinstance(kubeconfig, Mapping) else current(kubeconfig or ""))
     if login is None:
-        return Used("no credentials at all, as no kubeconfig was found")
-    require_usable(login)
-    return Used(f"the kubeconfig ({login.where})", login.host)
+        looked = kubeconfig or variables.get("KUBECONFIG") or "~/.kube/config"
+        return Credentials(own or f"nothing, as there is no kubeconfig (looked for {printable(str(looked))})")
+    if enough:
+        place = f"{own} at the host of the kubeconfig ({login.where})"
+        unused = f"Used is {place}, and not the kubeconfig's own credentials. To use those, leave {own} out." if login.user else ""
+        return Credentials(place, login.host, unused)
+    require_program(login)
+    return Credentials(f"the kubeconfig ({login.where})", login.host, login=login)
 
 
 def _origin(params: Mapping[str, Any], name: str) -> str:
     return f"`{name}`" if params.get(name) is not None else f"the variable {_VARIABLES}{name.upper()}"
 
 
-def keep(configuration: Any, params: Mapping[str, Any], variables: Mapping[str, str], of: Used) -> None:
+def keep(configuration: Any, params: Mapping[str, Any], variables: Mapping[str, str], of: Credentials) -> None:
     """Make the library's configuration use what the user named, now and after its hook. Raises InvalidOption where the token would be
     that of another cluster than the host."""
-    named = {attribute for name, attribute in _ATTRIBUTES.items() if _named(params, variables, name) is not None}
+    named = {attribute for name, attribute in _ATTRIBUTES.items() if _given(params, variables, name) is not None}
     hook: Callable[[Any], None] | None = configuration.refresh_api_key_hook
-    if _named(params, variables, "api_key") is not None:
+    if _given(params, variables, "api_key") is not None:
         hook = None
         configuration.api_key = {_TOKEN: configuration.api_key[_TOKEN]}
         if "cert_file" not in named:  # a kubeconfig's, which would outweigh the token
             configuration.cert_file = configuration.key_file = None
-    if hook is not None and "host" in named and _place(of.host) != _place(configuration.host):
+    if of.login is not None and not (configuration.api_key or configuration.cert_file or configuration.username):
+        require_provider(of.login)
+    host = str(getattr(_asked(hook, configuration.api_key), "host", of.host))
+    if hook is not None and "host" in named and _place(host) != _place(configuration.host):
         raise InvalidOption(
-            f"`host` is {configuration.host}, and the token that would be used is one for {of.host}: it is that of {of.words}. Nothing was changed.",
+            f"`host` is {configuration.host}, and the token that would be used is one for {host}: it is that of {of.words}. Nothing was changed.",
             f"Give the api_key of {configuration.host} (or K8S_AUTH_API_KEY), or a kubeconfig and context with that cluster; or leave host out "
-            f"(and K8S_AUTH_HOST) to work on {of.host}.",
+            f"(and K8S_AUTH_HOST) to work on {host}.",
         )
 
     def settle(changed: Any) -> None:
         """In the hook's place. Other threads read the same configuration meanwhile, so nothing is wrong in it for a moment."""
-        fresh = SimpleNamespace(api_key=dict(changed.api_key))  # before version 36 of the library, a hook sets what has expired, and nothing else
-        if hook is not None:
-            hook(fresh)
+        fresh = _asked(hook, changed.api_key)
         changed.api_key = {name: _usable(token) for name, token in fresh.api_key.items()}
         for attribute in _ATTRIBUTES.values():
             if attribute not in named and hasattr(fresh, attribute):
@@ -132,6 +136,14 @@ def keep(configuration: Any, params: Mapping[str, Any], variables: Mapping[str, 
 
     settle(configuration)
     configuration.refresh_api_key_hook = settle
+
+
+def _asked(hook: Callable[[Any], None] | None, tokens: Mapping[str, str]) -> Any:
+    """Return what a hook makes of a configuration with these tokens; before version 36 of the library, it sets only what has expired."""
+    fresh = SimpleNamespace(api_key=dict(tokens))
+    if hook is not None:
+        hook(fresh)
+    return fresh
 
 
 def _usable(token: str) -> str:
@@ -145,7 +157,7 @@ def _usable(token: str) -> str:
     return trimmed
 
 
-def _named(params: Mapping[str, Any], variables: Mapping[str, str], name: str) -> Any:
+def _given(params: Mapping[str, Any], variables: Mapping[str, str], name: str) -> Any:
     """What the user named, as an option or a variable; None where they did not."""
     value = params.get(name)
     if value is None:

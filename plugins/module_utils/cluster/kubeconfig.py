@@ -21,8 +21,6 @@ except ImportError:  # the client library needs it, too, and its absence is told
     yaml = None
 
 _DEFAULT = "~/.kube/config"
-_PROVIDERS = ("gcp", "oidc")
-"""What the client library still reads of ``auth-provider`` (kubernetes.config.kube_config)."""
 _MOST = 4 * 1024 * 1024
 """Bytes of a kubeconfig."""
 
@@ -36,16 +34,17 @@ class Login:
     user: Mapping[str, Any]
 
 
-def read_login(kubeconfig: Any, context: str) -> Login | None:
+def read_login(kubeconfig: Any, context: str, current: str = "") -> Login | None:
     """Return how the context (the current one where it is empty) logs in; None where there is no kubeconfig.
 
+    ``current`` is the current one as the client library has it: of several files, its versions take the first or the last.
     ``kubeconfig`` is a path, a dictionary, or empty for the variable KUBECONFIG and the usual file. What cannot be read is left to the
     library. Raises InvalidOption where a file that was named is not there, or has no such context.
     """
     documents, where = _documents(kubeconfig)
     if not documents:
         return None
-    name = context or next((str(found) for item in documents if (found := item.get("current-context"))), "")
+    name = context or current or next((str(found) for item in documents if (found := item.get("current-context"))), "")
     chosen = _named(documents, "contexts", name, "context")
     if context and chosen is None:
         known = ", ".join(sorted(str(item.get("name")) for document in documents for item in _items(document, "contexts"))) or "none"
@@ -56,33 +55,37 @@ def read_login(kubeconfig: Any, context: str) -> Login | None:
     return Login(f"{where}, context {printable(name) or '(none)'}", str(cluster.get("server") or ""), user)
 
 
-def require_usable(login: Login) -> None:
-    """Raises InvalidOption where the context logs in by what is not here, or not known any more."""
+def require_program(login: Login) -> None:
+    """Raise InvalidOption where the context logs in by a program that is not here."""
     program = login.user.get("exec")
-    if (
-        isinstance(program, Mapping)
-        and (command := str(program.get("command") or ""))
-        and shutil.which(str(Path(command).expanduser())) is None
-    ):
+    command = str(program.get("command") or "") if isinstance(program, Mapping) else ""
+    # A command with a slash is one beside its kubeconfig: the library finds it.
+    if isinstance(program, Mapping) and command and os.sep not in command and shutil.which(command) is None:
         hint = " ".join(printable(str(program.get("installHint") or "")).split())
         raise InvalidOption(
             f"The kubeconfig ({login.where}) logs in by the program `{printable(command)}`, which is not installed here, or not on the PATH.",
             hint or "Install it for the user that runs Ansible, or give host and api_key.",
         )
+
+
+def require_provider(login: Login) -> None:
+    """Raise InvalidOption where the context has an auth-provider; for one of which the client library has made no credentials."""
     provider = login.user.get("auth-provider")
-    if isinstance(provider, Mapping) and provider.get("name") not in _PROVIDERS:
+    if isinstance(provider, Mapping):
         raise InvalidOption(
             f"The kubeconfig ({login.where}) logs in by the auth-provider `{printable(str(provider.get('name')))}`, "
-            "which Kubernetes clients do not support any more.",
+            "of which the client library makes no credentials: Kubernetes clients do not support them any more.",
             "Have your cloud's tool write a new kubeconfig (it will have `exec`), or give host and api_key.",
         )
 
 
 def _documents(kubeconfig: Any) -> tuple[Sequence[Mapping[str, Any]], str]:
-    """Return the kubeconfig's documents, the first of which outweighs the others, and what they are called."""
+    """Return the kubeconfig's documents, and what they are called. Raises InvalidOption."""
     if isinstance(kubeconfig, Mapping):
         return [kubeconfig], "the kubeconfig that was given as a dictionary"
     named = str(kubeconfig or os.environ.get("KUBECONFIG") or "")
+    if "\n" in named.strip():
+        raise InvalidOption("`kubeconfig` is text of several lines.", "Give a path, or its content as a dictionary: … | from_yaml.")
     paths = [Path(part).expanduser() for part in (named or _DEFAULT).split(os.pathsep) if part]
     there = [path for path in paths if path.is_file()]
     if kubeconfig and not there:

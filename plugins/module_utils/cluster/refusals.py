@@ -47,9 +47,9 @@ _OVERLOADED = (429, 500, 502, 503, 504)
 _RACES = ("Operation cannot be fulfilled", "please apply your changes to the latest version")
 
 
-def refused(status: int, body: Object, what: str, host: str, retry_after: float = 0.0, used: str = "") -> ClusterError:
-    """The error for an answer with an error status. ``used`` says what we logged in with."""
-    failure = _refused(status, body, what, host, used)
+def refused(status: int, body: Object, what: str, host: str, retry_after: float = 0.0, credentials: str = "") -> ClusterError:
+    """The error for an answer with an error status. ``credentials`` says what we logged in with."""
+    failure = _refused(status, body, what, host, credentials)
     failure.passes = status in _OVERLOADED or (status == 409 and any(words in failure.message for words in _RACES))
     failure.retry_after = retry_after
     return failure
@@ -87,13 +87,13 @@ _ADMISSION = (
 )
 
 
-def _refused(status: int, body: Object, what: str, host: str, used: str) -> ClusterError:
+def _refused(status: int, body: Object, what: str, host: str, credentials: str) -> ClusterError:
     reason, message = str(body.get("reason", "")), str(body.get("message", "")) or f"HTTP status {status}"
     text = f"The API refused to {what}: {message}"
     if status == 401:
         return Unauthorized(
-            f"The API at {host} does not accept the token (expired, or wrong).",
-            f"{f'Used was {used}. ' if used else ''}Log in again, and give a fresh api_key, kubeconfig or K8S_AUTH_API_KEY.",
+            f"The API at {host} does not accept the login (expired, or wrong).",
+            f"{f'It was {credentials}. ' if credentials else ''}Log in again, and give a fresh api_key, kubeconfig or K8S_AUTH_API_KEY.",
         )
     if status == 403 and "exceeded quota" in message:
         return QuotaExceeded(text, "Wait until other pods have ended, make the filler smaller (resources), or raise the quota.")
@@ -116,9 +116,9 @@ _NO_CONTAINER = "container not found ("
 EXEC_REMEDY = "A policy or gateway before the API may not let it through, though all else: try `kubectl exec` by the same way."
 
 
-def exec_refused(status: int, body: Object, what: str, host: str, retry_after: float = 0.0, used: str = "") -> ClusterError:
+def exec_refused(status: int, body: Object, what: str, host: str, retry_after: float = 0.0, credentials: str = "") -> ClusterError:
     """The error for an answer other than the upgrade to a process's streams."""
-    failure = refused(status, body, what, host, retry_after, used)
+    failure = refused(status, body, what, host, retry_after, credentials)
     if isinstance(failure, (Unauthorized, Forbidden, NotFound)):
         return failure
     words = " ".join(str(body.get("message", "")).split()) or "it said nothing"

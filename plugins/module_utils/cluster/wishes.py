@@ -83,15 +83,24 @@ def merge_resources(ours: Resources, given: Resources) -> dict[str, dict[str, st
 
 
 def parse_wishes(raw: Mapping[str, Any], of: str = "") -> Wishes:
-    """Check the user's wishes. ``of`` is the option that they are the keys of. Raises InvalidOption, naming the key."""
-    checked = {}
+    """Return the user's wishes, checked. ``of`` is the option that they are the keys of. Raises InvalidOption, naming the key."""
+    return Wishes(**checked(raw, _CHECKS, of))
+
+
+Check = Callable[[str, Any], Any]
+"""Takes an option's name and value, and returns the value as it is used. Raises InvalidOption."""
+
+
+def checked(raw: Mapping[str, Any], checks: Mapping[str, Check], of: str) -> dict[str, Any]:
+    """Return the keys of an option that are given, each checked. Raises InvalidOption, naming the key."""
+    found = {}
     for key, value in raw.items():
         name = f"{of}.{key}" if of else str(key)
-        if key not in _CHECKS:
-            raise InvalidOption(f"Unknown key `{name}`.", f"Known keys: {', '.join(sorted(_CHECKS))}.")
+        if key not in checks:
+            raise InvalidOption(f"Unknown key `{name}`.", f"Known keys: {', '.join(sorted(checks))}.")
         if value is not None:
-            checked[key] = _CHECKS[key](name, value)
-    return Wishes(**checked)
+            found[key] = checks[key](name, value)
+    return found
 
 
 def parse_resources(name: str, value: Any) -> dict[str, dict[str, str]]:
@@ -129,7 +138,7 @@ def _quantity(name: str, value: Any) -> str:
 def require_mapping(name: str, value: Any) -> Mapping[Any, Any]:
     """Return the value, which must be a dictionary. Raises InvalidOption."""
     if not isinstance(value, Mapping):
-        raise InvalidOption(f"`{name}` is {value!r}, and must be a dictionary.")
+        raise InvalidOption(f"`{name}` is {value!r}, and must be a dictionary.", "For example {team: packit}.")
     return value
 
 
@@ -156,7 +165,7 @@ def _texts(name: str, value: Any) -> dict[str, str]:
 
 def _list(name: str, value: Any) -> Sequence[Any]:
     if not isinstance(value, list):
-        raise InvalidOption(f"`{name}` is {value!r}, and must be a list.")
+        raise InvalidOption(f"`{name}` is {value!r}, and must be a list.", "For example [one, two].")
     return value
 
 
@@ -186,7 +195,7 @@ def _heartbeat(name: str, value: Any) -> int:
     return seconds
 
 
-def _within(option: str) -> Callable[[str, Any], Any]:
+def _within(option: str) -> Check:
     least, most = LIMITS[option]
     return partial(whole_number, least=least, most=most)
 
@@ -206,7 +215,7 @@ def _proxy(name: str, value: Any) -> dict[str, str]:
     return dict(given)
 
 
-_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+_CHECKS: Mapping[str, Check] = {
     "labels": _texts,
     "annotations": _texts,
     "resources": parse_resources,

@@ -45,9 +45,13 @@ def claims(module: Any) -> None:
         deadline = Deadline(_TIMEOUT, "making and growing claims", stop)
         sets = _worker_sets(client, namespaces[0], deadline)
         plan = plan_claims(namespaces, wanted, _list(client, namespaces, deadline), sets)
-        stopped = _stopped(client, wanted, plan, deadline)
-        done = stopped or tuple(_carry_out(client, steps, module.check_mode, deadline) for steps in plan.workers)
         missing: Sequence[Volume] = plan.awaited
+        try:
+            _prepare(client, wanted, plan, deadline)
+        except (ClusterError, InvalidOption) as error:
+            done, missing = _all_failed(plan, error), ()
+        else:
+            done = tuple(_carry_out(client, steps, module.check_mode, deadline) for steps in plan.workers)
         if missing and not module.check_mode:
             waiting = Deadline(params["wait_timeout"], "the workers' claims", stop)
             missing = _await(client, plan.awaited, waiting) if params["wait_timeout"] > 0 else missing
@@ -105,24 +109,20 @@ def _list(client: Client, namespaces: Sequence[str], deadline: Deadline) -> list
         raise
 
 
-def _stopped(client: Client, wanted: WantedClaims, plan: ClaimPlan, deadline: Deadline) -> tuple[tuple[ClaimStep, ...], ...]:
-    """Return the plan's steps, failed, where something stops all of it; nothing where it can be carried out."""
-    try:
-        _prepare(client, wanted, plan, deadline)
-    except DeploymentError as error:
-        why, remedy = error.message, error.remedy
-        return tuple(
-            tuple(
-                replace(step, action=ClaimAction.FAILED, storage=step.before, why=why, remedy=remedy) if report.changes(step) else step
-                for step in steps
-            )
-            for steps in plan.workers
-        )
-    return ()
+def _all_failed(plan: ClaimPlan, error: DeploymentError) -> tuple[tuple[ClaimStep, ...], ...]:
+    """Return the plan's steps, each that changes something failed for this error."""
+
+    def failed(step: ClaimStep) -> ClaimStep:
+        return replace(step, action=ClaimAction.FAILED, storage=step.before, why=error.message, remedy=error.remedy)
+
+    return tuple(tuple(failed(step) if report.changes(step) else step for step in steps) for steps in plan.workers)
 
 
 def _prepare(client: Client, wanted: WantedClaims, plan: ClaimPlan, deadline: Deadline) -> None:
-    """Find what would stop all of it: rights that are missing for just what is to be done, and a class that is not there."""
+    """Find what would stop all of it: rights that are missing for just what is to be done, and a class that is not there.
+
+    Raises Forbidden, InvalidOption.
+    """
     steps = [step for worker in plan.workers for step in worker]
     verbs = {ClaimAction.CREATE: "create", ClaimAction.GROW: "patch", ClaimAction.LABEL: "patch"}
     needed: dict[str, set[Right]] = {}

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
@@ -13,7 +13,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ..cluster.objects import quantity
-from ..cluster.wishes import Resources, Wishes, merge_resources, parse_resources, require_text, whole_number
+from ..cluster.wishes import Check, Resources, Wishes, checked, merge_resources, parse_resources, require_text, whole_number
 from ..errors import InvalidOption
 
 DEFAULT_SIZE = "4Gi"
@@ -55,16 +55,9 @@ class SeedOptions:
         return replace(filler, resources=resources, start_timeout=max(start_timeout, filler.start_timeout), active_deadline=0)
 
 
-def parse_seed(raw: Mapping[str, Any], of: str = "seed") -> SeedOptions:
-    """Check the options. Raises InvalidOption, naming the key."""
-    checked = {}
-    for key, value in raw.items():
-        name = f"{of}.{key}"
-        if key not in _CHECKS:
-            raise InvalidOption(f"Unknown key `{name}`.", f"Known keys: {', '.join(sorted(_CHECKS))}.")
-        if value is not None:
-            checked[key] = _CHECKS[key](name, value)
-    return SeedOptions(**checked)
+def parse_seed(raw: Mapping[str, Any]) -> SeedOptions:
+    """Return the options, checked. Raises InvalidOption, naming the key."""
+    return SeedOptions(**checked(raw, _CHECKS, "seed"))
 
 
 def _size(name: str, value: Any) -> str:
@@ -84,7 +77,7 @@ def _truth(name: str, value: Any) -> bool:
         raise InvalidOption(f"`{name}` is {value!r}, and must be true or false.") from error
 
 
-_CHECKS: Mapping[str, Callable[[str, Any], Any]] = {
+_CHECKS: Mapping[str, Check] = {
     "size": _size,
     "claim": require_text,
     "resources": parse_resources,

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..cluster.access import ROLES_OF_SERVICE_CONFIG, Right, require
+from ..cluster.access import RBAC_SERVICE_CONFIG, Right, require
 from ..cluster.client import Client
 from ..cluster.errors import Forbidden
 from ..cluster.workloads import Workload, list_workloads, restart, wait_for_rollout
@@ -63,11 +63,14 @@ def require_restart(client: Client, namespace: str, readers: Sequence[Workload],
     kinds = {item.kind for item in readers}
     rights = [Right(plural, "list", group="apps") for plural, _kind in _WORKLOADS]
     rights += [Right(plural, verb, group="apps") for plural, kind in _WORKLOADS if kind in kinds for verb in ("get", "patch")]
-    require(client, [namespace], [*rights, Right("pods", "list")], deadline, ROLES_OF_SERVICE_CONFIG)
+    require(client, [namespace], [*rights, Right("pods", "list")], deadline, RBAC_SERVICE_CONFIG)
 
 
 def restart_all(client: Client, readers: Sequence[Workload], seconds: float) -> list[str]:
-    """Restart one after the other, each when the last is up again. Returns what was told meanwhile. Raises RolloutStuck."""
+    """Restart one after the other, each when the last is up again. Return what was told meanwhile; those that are paused stay as they are.
+
+    Raises RolloutStuck.
+    """
     told: list[str] = []
     for item in readers:
         deadline = Deadline(seconds, f"the restart of {item}")

@@ -84,6 +84,7 @@ def _secret(module: Any, options: ConfigOptions) -> None:
             + (" (the lines are in the result)." if options.state is State.PRESENT else ".")
         )
     names = [item.named for item in readers] if made.changed else []
+    paused = [item.named for item in readers if item.paused] if made.changed else []
     failure = _restart(module, options, client, readers, around.blind) if made.changed else ""
     _exit(
         module,
@@ -93,8 +94,8 @@ def _secret(module: Any, options: ConfigOptions) -> None:
         failure,
         backup=written.backup,
         misfits=list(misfits),
-        must_restart=[] if options.restart else names,
-        restarted=names if options.restart and not failure else [],
+        must_restart=paused if options.restart else names,
+        restarted=[name for name in names if name not in paused] if options.restart and not failure else [],
         requests=client.requests,
     )
 

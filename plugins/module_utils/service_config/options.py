@@ -23,6 +23,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "file": {"type": "path"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "path": {"type": "str", "default": "/repository-cache"},
+    "filled_path": {"type": "str", "default": ""},
     "pvc_from_env": {"type": "str", "default": VARIABLE},
     "read_only": {"type": "bool", "default": True},
     "sandbox_namespace": {"type": "str", "default": ""},
@@ -63,6 +64,12 @@ def parse_options(params: Mapping[str, Any]) -> ConfigOptions:
     require_name("Secret", params["secret"])
     for namespace in filter(None, (params["namespace"], params["sandbox_namespace"])):
         require_namespace(namespace)
+    if params["filled_path"] not in ("", params["path"]):
+        raise InvalidOption(
+            f"`path` (service_config_path) is {params['path']}, and the volumes are filled at {params['filled_path']} (repository_cache_path): "
+            "the service would look for the cache where it is not.",
+            "Make both the same.",
+        )
     if file and params["restart"]:
         raise InvalidOption("A local file is no workload's configuration, so there is nothing to restart.", "Leave restart out.")
     return ConfigOptions(

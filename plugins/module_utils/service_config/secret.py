@@ -12,7 +12,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..cluster.access import ROLES_OF_SERVICE_CONFIG, Right, require
+from ..cluster.access import RBAC_SERVICE_CONFIG, Right, require
 from ..cluster.client import Client
 from ..cluster.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from ..deadline import Deadline
@@ -112,7 +112,7 @@ class ConfigSecret:
         except NotFound:
             return Content("", None, ())
         except Forbidden:
-            require(self._client, [place.namespace], [Right("secrets", "get", name=place.secret)], self._deadline, ROLES_OF_SERVICE_CONFIG)
+            require(self._client, [place.namespace], [Right("secrets", "get", name=place.secret)], self._deadline, RBAC_SERVICE_CONFIG)
             raise
         data: Mapping[str, str] = found.get("data") or {}
         raw = data.get(place.key)
@@ -128,7 +128,7 @@ class ConfigSecret:
         rights = [Right("secrets", "patch", name=place.secret)] if content.version else []
         if backup or not content.version:
             rights.append(Right("secrets", "create"))
-        require(self._client, [place.namespace], rights, self._deadline, ROLES_OF_SERVICE_CONFIG)
+        require(self._client, [place.namespace], rights, self._deadline, RBAC_SERVICE_CONFIG)
 
     def _write(self, content: Content, data: bytes) -> None:
         place = self._place

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..cluster.access import ROLES_OF_STAGING, Right, require
+from ..cluster.access import RBAC_STAGING, Right, require
 from ..cluster.client import Client, connect
 from ..cluster.errors import Conflict, Forbidden
 from ..cluster.workloads import Workload, choose_workload, find_workload, list_workloads, parse_workload, split_name, wait_for_rollout
@@ -180,7 +180,7 @@ def _write(module: Any, client: Client, changes: Sequence[Change], deadline: Dea
     if made:
         kinds = {change.workload.kind for change in made}
         rights = [Right(_PLURALS[kind], verb, "apps") for kind in sorted(kinds) for verb in ("get", "patch")]
-        require(client, [module.params["namespace"]], rights, deadline, ROLES_OF_STAGING)
+        require(client, [module.params["namespace"]], rights, deadline, RBAC_STAGING)
     for change in made:
         _patch(client, change, deadline, template=restart, dry_run=True)
     if module.check_mode:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.access import ROLES_OF_STAGING, Right, require
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.access import RBAC_STAGING, Right, require
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import Forbidden
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
@@ -33,7 +33,7 @@ class Reviews:
 
 def refusal(*rules: dict[str, Any]) -> str:
     with pytest.raises(Forbidden) as caught:
-        require(Reviews(*rules), ["packit-prood"], WANTED, Deadline(BOUND, "this test"), ROLES_OF_STAGING)  # type: ignore[arg-type]
+        require(Reviews(*rules), ["packit-prood"], WANTED, Deadline(BOUND, "this test"), RBAC_STAGING)  # type: ignore[arg-type]
     return str(caught.value)
 
 

@@ -96,7 +96,7 @@ def refusal(code: int, reason: str, message: str) -> tuple[int, dict[str, object
 @pytest.mark.parametrize(
     ("answer", "kind", "words"),
     [
-        (refusal(401, "Unauthorized", "Unauthorized"), Unauthorized, "does not accept the token (expired, or wrong)"),
+        (refusal(401, "Unauthorized", "Unauthorized"), Unauthorized, "does not accept the login (expired, or wrong)"),
         (refusal(403, "Forbidden", "pods is forbidden: User x cannot"), Forbidden, "docs/rbac.yml"),
         (refusal(403, "Forbidden", "pods x is forbidden: exceeded quota: q"), QuotaExceeded, "raise the quota"),
         (refusal(404, "NotFound", 'pods "x" not found'), NotFound, "The API refused to get Pod ns/x"),

@@ -210,7 +210,8 @@ def test_who_we_are_is_what_the_server_says(apis: tuple[Api, Api]) -> None:
 def test_a_token_beside_a_kubeconfigs_own_credentials_is_said_and_alone_is_sent(apis: tuple[Api, Api], tmp_path: Path) -> None:
     file = kubeconfig(tmp_path, apis[0].url, {"client-certificate-data": "Y2VydA==", "client-key-data": "a2V5"})
     client = connected(api_key=OTHER_TOKEN)
-    assert [f"`api_key` is used at the host of the kubeconfig ({file}, context c); the kubeconfig's own credentials are not."] == WARNED
+    place = f"`api_key` at the host of the kubeconfig ({file}, context c)"
+    assert [f"Used is {place}, and not the kubeconfig's own credentials. To use those, leave `api_key` out."] == WARNED
     assert (client._configuration.cert_file, client._configuration.key_file) == (None, None)
     ask(client)
     assert apis[0].pods_asked_by == [f"Bearer {OTHER_TOKEN}"] * 2
@@ -218,7 +219,7 @@ def test_a_token_beside_a_kubeconfigs_own_credentials_is_said_and_alone_is_sent(
 
 def test_a_kubeconfig_that_is_not_read_is_said(apis: tuple[Api, Api]) -> None:
     connected(api_key=OTHER_TOKEN, host=apis[1].url, context="c")
-    assert WARNED == ["The variable K8S_AUTH_KUBECONFIG and `context` are not read, as `host` and `api_key` are given."]
+    assert WARNED == ["Not used, as `host` and `api_key` are given: the variable K8S_AUTH_KUBECONFIG, `context`."]
 
 
 def test_a_kubeconfig_alone_is_nothing_to_be_warned_of(apis: tuple[Api, Api]) -> None:
@@ -232,7 +233,7 @@ def test_a_token_that_is_not_accepted_is_told_with_where_it_is_from(apis: tuple[
     apis[0].status = 401
     with pytest.raises(DeploymentError) as caught:
         client.list("Pod", "ns", Deadline(10, "this test"))
-    assert f"Used was {of.format(file=tmp_path / 'kubeconfig')}. Log in again" in str(caught.value)
+    assert f"It was {of.format(file=tmp_path / 'kubeconfig')}. Log in again" in str(caught.value)
     assert "sha256" not in str(caught.value)
 
 
@@ -247,7 +248,7 @@ def test_a_token_that_is_not_accepted_is_told_with_where_it_is_from(apis: tuple[
             {"exec": {"apiVersion": "client.authentication.k8s.io/v1", "command": "no-such-login"}},
             "Install it for the user that runs Ansible, or give host and api_key.",
         ),
-        ({"auth-provider": {"name": "azure"}}, "logs in by the auth-provider `azure`, which Kubernetes clients do not support any more."),
+        ({"auth-provider": {"name": "azure"}}, "logs in by the auth-provider `azure`, of which the client library makes no credentials"),
     ],
 )
 def test_a_login_that_cannot_work_here_is_told_with_file_and_context(
@@ -269,17 +270,48 @@ def test_a_kubeconfig_and_a_context_that_are_not_there_are_told(apis: tuple[Api,
     assert f"{tmp_path / 'kubeconfig'} has no context `prod`. It has: c." in str(caught.value)
 
 
-def test_of_several_kubeconfigs_the_first_that_says_it_counts(
-    apis: tuple[Api, Api], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_of_several_kubeconfigs_that_one_is_told_which_the_library_uses(apis: tuple[Api, Api], tmp_path: Path) -> None:
+    first, second = tmp_path / "kubeconfig", tmp_path / "second"
+    content = {
+        "current-context": "d",
+        "clusters": [{"name": "two", "cluster": {"server": apis[1].url}}],
+        "users": [{"name": "you", "user": {"token": OTHER_TOKEN}}],
+        "contexts": [{"name": "d", "context": {"cluster": "two", "user": "you"}}],
+    }
+    second.write_text(yaml.safe_dump(content))
+    both = f"{first}:{second}"
+    ask(connected(kubeconfig=both))
+    used, other = apis if apis[0].pods_asked_by else apis[::-1]  # the library's versions differ
+    context, token = ("c", TOKEN) if used is apis[0] else ("d", OTHER_TOKEN)
+    ask(connected(kubeconfig=both, host=used.url))
+    assert used.pods_asked_by == [f"Bearer {token}"] * 4
+    with pytest.raises(InvalidOption) as refused:
+        connected(kubeconfig=both, host=other.url)
+    assert f"one for {used.url}: it is that of the kubeconfig ({both}, context {context})" in str(refused.value)
+    assert other.pods_asked_by == []
+    ask(connected(kubeconfig=both, context="d" if context == "c" else "c"))
+    assert len(other.pods_asked_by) == 2
+
+
+def test_the_text_of_a_kubeconfig_is_refused_and_not_shown(apis: tuple[Api, Api], tmp_path: Path) -> None:
+    with pytest.raises(InvalidOption, match="`kubeconfig` is text of several lines") as caught:
+        connected(kubeconfig=(tmp_path / "kubeconfig").read_text())
+    assert TOKEN not in str(caught.value)
+
+
+def test_a_program_beside_its_kubeconfig_and_a_token_beside_a_provider_are_the_librarys_matter(
+    apis: tuple[Api, Api], tmp_path: Path
 ) -> None:
-    (tmp_path / "second").mkdir()
-    second = kubeconfig(tmp_path / "second", apis[1].url, {"token": OTHER_TOKEN})
-    monkeypatch.delenv("K8S_AUTH_KUBECONFIG")
-    monkeypatch.setenv("KUBECONFIG", f"{tmp_path / 'kubeconfig'}:{second}")
-    login = read_login("", "")
-    assert login is not None
-    assert (login.host, login.user) == (apis[0].url, {"token": TOKEN})
-    assert login.where == f"{tmp_path / 'kubeconfig'}:{second}, context c"
+    program = tmp_path / "log-in"
+    answer = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": {"token": OTHER_TOKEN}}
+    program.write_text(f"#!/bin/sh\necho '{json.dumps(answer)}'\n")
+    program.chmod(0o700)
+    kubeconfig(tmp_path, apis[0].url, {"exec": {"apiVersion": answer["apiVersion"], "command": "./log-in", "interactiveMode": "Never"}})
+    ask(connected())
+    assert apis[0].pods_asked_by == [f"Bearer {OTHER_TOKEN}"] * 2
+    kubeconfig(tmp_path, apis[0].url, {"auth-provider": {"name": "of-old"}, "token": TOKEN})
+    ask(connected())
+    assert apis[0].pods_asked_by[2:] == [f"Bearer {TOKEN}"] * 2
 
 
 @pytest.mark.parametrize("content", ["", "- 1", "users: {}\ncontexts: 3\n", "current-context: [a]\n", "contexts: [x, {name: c}]\n", "{"])
