@@ -139,7 +139,7 @@ must_restart:
   elements: str
   sample: [statefulset/packit-worker]
 restarted:
-  description: The workloads that were restarted, and are up again.
+  description: The workloads that were restarted, and are up again. A Deployment that is paused is in RV(must_restart) instead.
   returned: for a Secret
   type: list
   elements: str

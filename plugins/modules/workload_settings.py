@@ -74,8 +74,8 @@ options:
     default: false
   force:
     description:
-      - Make changes that the next deployment would set back, use a node selector with which pods find no node now, and scale down a
-        StatefulSet that deletes claims.
+      - Make changes that the next deployment would set back, use a node selector with which pods find no node now, or which the
+        namespace's own excludes, and scale down a StatefulSet that deletes claims.
     type: bool
     default: false
   timeout:

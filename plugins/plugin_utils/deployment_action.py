@@ -13,12 +13,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 from ansible.plugins.action import ActionBase
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import refused
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.kubeconfig import CONTENT, is_content
 
 _COLLECTION = "packit.deployment"
 _GROUP = f"group/{_COLLECTION}.deployment"
@@ -44,9 +45,9 @@ class DeploymentAction(ActionBase):
         if words:
             return {**result, "failed": True, "msg": words}
         kubeconfig = arguments.get("kubeconfig")
-        if isinstance(kubeconfig, str) and "\n" in kubeconfig.strip():
-            return {**result, "failed": True, "msg": "`kubeconfig` is text of several lines. Give a path, or a dictionary: … | from_yaml."}
-        if isinstance(kubeconfig, str) and self._connection.transport == "local":
+        if isinstance(kubeconfig, str) and is_content(kubeconfig):
+            return {**result, "failed": True, "msg": CONTENT}  # Ansible would look for it as a path, and show it
+        if isinstance(kubeconfig, str) and self._connection.transport == "local" and self._connection.become is None:
             arguments["kubeconfig"] = os.pathsep.join(self._real_path(part) for part in kubeconfig.split(os.pathsep))
         result.update(self.execute(arguments, task_vars))
         return result
@@ -68,7 +69,7 @@ class DeploymentAction(ActionBase):
         That is so for any other task, as Ansible has chosen it, and below a dynamic include, which was chosen itself.
         """
         role, block = self._task._role, self._task
-        while block is not None and not (block is not self._task and _ALWAYS in (getattr(block, "_tags", None) or ())):
+        while block is not None and (block is self._task or _ALWAYS not in _own_tags(block)):
             block = block._parent
         if block is None or role is None or not role.get_name().startswith(f"{_COLLECTION}.") or block._role is not role:
             return None
@@ -85,9 +86,18 @@ class DeploymentAction(ActionBase):
         entries: dict[str, Any] = {}
         for inner in self._task.module_defaults:  # from the outermost to the innermost
             entries.update(inner)
-        named = {**(entries.get(_GROUP) or {}), **(entries.get(self._task.resolved_action) or {})}
-        templated = self._templar.template(named)
+        named: dict[str, Any] = {}
+        for entry in (entries.get(_GROUP), entries.get(self._task.resolved_action)):
+            named.update((self._templar.template(entry) if isinstance(entry, str) else entry) or {})
+        # Only what the task does not give: the rest need not even be defined.
+        templated = self._templar.template({name: value for name, value in named.items() if name not in self._task.args})
         return {name: value for name, value in templated.items() if "omit" not in variables or value != variables["omit"]}
+
+
+def _own_tags(part: Any) -> Sequence[Any]:
+    """Return the tags that stand at a part of a play itself; where none do, Ansible keeps a marker."""
+    own = getattr(part, "_tags", None)
+    return own if isinstance(own, list) else ()
 
 
 def is_chosen(tags: Collection[str], run_tags: Collection[str]) -> bool:

@@ -43,6 +43,7 @@ def edited(directory: Path, *arguments: str) -> set[str]:
                 {"block": [task(IMPORTED, "imported_in_other", [])], "tags": "{{ ['other'] }}"},
             ],
         },
+        {"tasks": [task(INCLUDED, "included_other_in_a_play", ["other"])], "tags": ["cache"]},
         *(
             {"roles": [{"role": ROLE, "tags": [tag], "vars": {"service_config_file": f"role_{tag}.yml"}}]}
             for tag in ("cache", "other", "never")
@@ -68,6 +69,7 @@ def test_a_role_runs_exactly_when_what_includes_it_does(tmp_path: Path) -> None:
     assert edited(tmp_path, "--tags", "other") == {
         "included_other",
         "included_other_in_cache",
+        "included_other_in_a_play",
         "imported_other",
         "imported_always",
         "imported_always_last",
@@ -83,6 +85,7 @@ def test_without_tags_all_run_but_those_that_never_do(tmp_path: Path) -> None:
         "included_other",
         "included_cache",
         "included_other_in_cache",
+        "included_other_in_a_play",
         "imported",
         "imported_cache",
         "imported_other",

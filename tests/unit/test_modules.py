@@ -14,6 +14,7 @@ import pytest
 from ansible.module_utils import basic
 
 from ansible_collections.packit.deployment.plugins.module_utils import ansible_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import credentials
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import deployment_module
 from ansible_collections.packit.deployment.plugins.module_utils.redaction import Redaction
 
@@ -151,3 +152,26 @@ def test_no_result_has_a_secret_in_it(monkeypatch: pytest.MonkeyPatch, capsys: p
     assert secret not in json.dumps(told)
     assert told["volumes"] == [{"error": "said ********"}]
     assert told["url"] == "https://********@host/x"
+
+
+def test_a_dictionary_of_a_kubeconfig_hides_its_secrets_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """kubernetes.core hides all of it: a namespace that is named in it would be missing in every result."""
+    user = {"token": "t0ken-of-the-dictionary", "exec": {"command": "log-in", "env": [{"name": "KEY", "value": "env-s3cret"}]}}
+    config = {
+        "current-context": "c",
+        "contexts": [{"name": "c", "context": {"cluster": "one", "user": "me", "namespace": "packit-prod"}}],
+        "clusters": [{"name": "one", "cluster": {"server": "https://127.0.0.1:1"}}],
+        "users": [{"name": "me", "user": user}],
+    }
+    given(monkeypatch, {"namespace": "packit-prod", "kubeconfig": config})
+
+    def main() -> None:
+        with deployment_module({"namespace": {"type": "str"}}) as module:
+            credentials.trim(module.params, {})
+            module.exit_json(namespaces=[module.params["namespace"]], words="t0ken-of-the-dictionary env-s3cret c")
+
+    told = answer_of(main, capsys)
+    assert told["namespaces"] == ["packit-prod"]
+    assert "t0ken" not in json.dumps(told) and "env-s3cret" not in json.dumps(told)

@@ -535,6 +535,7 @@ def deployment_module(argument_spec: Mapping[str, Any], **settings: Any) -> Iter
     module = AnsibleK8SModule(
         module_class=TellingModule, argument_spec=spec, supports_check_mode=True, check_k8s=False, check_pyyaml=False, **settings
     )
+    module._module.no_log_values.difference_update(credentials.public(module.params.get("kubeconfig")))
     try:
         require_values(argument_spec, module.params)
         require_paths({**spec, "kubeconfig": {"type": "path"}}, module.params)

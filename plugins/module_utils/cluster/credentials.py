@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, MutableMapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from ..errors import InvalidOption
 from ..printable import printable
 from ..redaction import SECRETS
-from .kubeconfig import Login, read_login, require_program, require_provider
+from .kubeconfig import Login, read_login, require_program, require_provider, secrets, texts
 
 _VARIABLES = "K8S_AUTH_"
 _TEXTS = (
@@ -40,8 +40,8 @@ _ALIASES = {"validate_certs": "verify_ssl", "ca_cert": "ssl_ca_cert", "client_ce
 _TOKEN = "authorization"
 """Where kubernetes.core puts the user's token; a kubeconfig's is under another name."""
 _PORTS = {"https": 443, "http": 80}
-_ENOUGH = (("api_key",), ("username", "password"), ("client_cert", "client_key"))
-"""Options that are enough to log in."""
+_ENOUGH = (("api_key",), ("client_cert", "client_key"))
+"""Options that are enough to log in. A user and a password are not: no Kubernetes API takes them any more, and no client sends them."""
 _SERVICE_ACCOUNT = Path("/var/run/secrets/kubernetes.io/serviceaccount/token")
 
 
@@ -61,10 +61,19 @@ def trim(params: MutableMapping[str, Any], variables: MutableMapping[str, str]) 
             del variables[name]
     for name in ("api_key", "password"):
         SECRETS.add(str(_given(params, variables, name) or ""))
+    kubeconfig = params.get("kubeconfig")
+    for text in secrets(kubeconfig) if isinstance(kubeconfig, Mapping) else ():
+        SECRETS.add(text)
     headers = params.get("proxy_headers")
     for value in headers.values() if isinstance(headers, Mapping) else ():
         SECRETS.add(str(value or ""))
     _check_host(str(_given(params, variables, "host") or ""))
+
+
+def public(kubeconfig: Any) -> set[str]:
+    """Return what is no secret in the option ``kubeconfig``: kubernetes.core has all of it hidden, so that names and paths would be missing in
+    results and messages."""
+    return texts(kubeconfig) - (secrets(kubeconfig) if isinstance(kubeconfig, Mapping) else set())
 
 
 @dataclass(frozen=True)
@@ -80,6 +89,14 @@ class Credentials:
 
 def find_credentials(params: Mapping[str, Any], variables: Mapping[str, str], current: Callable[[str], str]) -> Credentials:
     """Return what is used to log in; ``current`` names the current context of a kubeconfig. Raises InvalidOption where it cannot be used here."""
+    found = _find(params, variables, current)
+    if not _given(params, variables, "username"):
+        return found
+    words = f"Not used: {_origin(params, 'username')}, as no Kubernetes API takes users and passwords. Get a token with them (kubernetes.core.k8s_auth)."
+    return replace(found, unused=" ".join(filter(None, (found.unused, words))))
+
+
+def _find(params: Mapping[str, Any], variables: Mapping[str, str], current: Callable[[str], str]) -> Credentials:
     enough = next((names for names in _ENOUGH if all(_given(params, variables, name) for name in names)), ())
     own = " and ".join(_origin(params, name) for name in enough)
     kubeconfig, context = _given(params, variables, "kubeconfig"), str(_given(params, variables, "context") or "")
@@ -88,7 +105,8 @@ def find_credentials(params: Mapping[str, Any], variables: Mapping[str, str], cu
         unused = f"Not used, as {_origin(params, 'host')} and {own} are given: {', '.join(given)}." if given else ""
         return Credentials(own, unused=unused)
     if not kubeconfig and not context and variables.get("KUBERNETES_SERVICE_HOST") and _SERVICE_ACCOUNT.is_file():
-        host = f"https://{variables['KUBERNETES_SERVICE_HOST']}:{variables.get('KUBERNETES_SERVICE_PORT', '')}"
+        name, port = variables["KUBERNETES_SERVICE_HOST"], variables.get("KUBERNETES_SERVICE_PORT", "443")
+        host = f"https://[{name}]:{port}" if ":" in name else f"https://{name}:{port}"
         return Credentials(own or "the service account of the pod that this runs in", host)
     login = read_login(kubeconfig, context, "" if isinstance(kubeconfig, Mapping) else current(kubeconfig or ""))
     if login is None:

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,38 @@ except ImportError:  # the client library needs it, too, and its absence is told
 _DEFAULT = "~/.kube/config"
 _MOST = 4 * 1024 * 1024
 """Bytes of a kubeconfig."""
+
+
+CONTENT = "`kubeconfig` is the text of a kubeconfig. Give a path, or its content as a dictionary: … | from_yaml."
+"""What is said of a kubeconfig's text: no path, and it is not shown, as a token may be in it."""
+
+
+def is_content(value: str) -> bool:
+    """Return whether a value is a kubeconfig's text, where a path is meant to be."""
+    return re.search(r"[\n{]|: |apiVersion:", value.strip()) is not None
+
+
+def secrets(kubeconfig: Mapping[str, Any]) -> set[str]:
+    """Return the texts in a kubeconfig that let somebody in."""
+    found = set()
+    for item in _items(kubeconfig, "users"):
+        user = item.get("user")
+        if isinstance(user, Mapping):
+            program, provider = user.get("exec"), user.get("auth-provider")
+            found |= {user.get(key) for key in ("token", "password", "client-key-data")}
+            found |= {entry.get("value") for entry in (program.get("env") or ()) if isinstance(entry, Mapping)} if isinstance(program, Mapping) else set()
+            config = provider.get("config") if isinstance(provider, Mapping) else None
+            found |= set(config.values()) if isinstance(config, Mapping) else set()
+    return {text for text in found if isinstance(text, str) and text}
+
+
+def texts(value: Any) -> set[str]:
+    """Return all texts in a kubeconfig."""
+    if isinstance(value, Mapping):
+        return {text for item in value.values() for text in texts(item)}
+    if isinstance(value, list):
+        return {text for item in value for text in texts(item)}
+    return {str(value)}
 
 
 @dataclass(frozen=True)
@@ -58,9 +91,12 @@ def read_login(kubeconfig: Any, context: str, current: str = "") -> Login | None
 def require_program(login: Login) -> None:
     """Raise InvalidOption where the context logs in by a program that is not here."""
     program = login.user.get("exec")
-    command = str(program.get("command") or "") if isinstance(program, Mapping) else ""
-    # A command with a slash is one beside its kubeconfig: the library finds it.
-    if isinstance(program, Mapping) and command and os.sep not in command and shutil.which(command) is None:
+    if not isinstance(program, Mapping) or login.user.get("token") or login.user.get("tokenFile"):
+        return
+    command = str(program.get("command") or "")
+    # A command with a slash is one beside its kubeconfig, and a PATH of its own may have others: the library finds them.
+    elsewhere = os.sep in command or any(isinstance(item, Mapping) and item.get("name") == "PATH" for item in program.get("env") or ())
+    if command and not elsewhere and shutil.which(command) is None:
         hint = " ".join(printable(str(program.get("installHint") or "")).split())
         raise InvalidOption(
             f"The kubeconfig ({login.where}) logs in by the program `{printable(command)}`, which is not installed here, or not on the PATH.",
@@ -84,10 +120,10 @@ def _documents(kubeconfig: Any) -> tuple[Sequence[Mapping[str, Any]], str]:
     if isinstance(kubeconfig, Mapping):
         return [kubeconfig], "the kubeconfig that was given as a dictionary"
     named = str(kubeconfig or os.environ.get("KUBECONFIG") or "")
-    if "\n" in named.strip():
-        raise InvalidOption("`kubeconfig` is text of several lines.", "Give a path, or its content as a dictionary: … | from_yaml.")
+    if is_content(named):
+        raise InvalidOption(CONTENT)
     paths = [Path(part).expanduser() for part in (named or _DEFAULT).split(os.pathsep) if part]
-    there = [path for path in paths if path.is_file()]
+    there = [path for path in paths if _is_file(path)]
     if kubeconfig and not there:
         raise InvalidOption(f"There is no kubeconfig {printable(named)}.", "Check kubeconfig (K8S_AUTH_KUBECONFIG), or leave it out.")
     documents = []
@@ -100,6 +136,13 @@ def _documents(kubeconfig: Any) -> tuple[Sequence[Mapping[str, Any]], str]:
         if isinstance(document, Mapping):
             documents.append(document)
     return documents, os.pathsep.join(map(str, there))
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:
+        return False
 
 
 def _items(document: Mapping[str, Any], of: str) -> Sequence[Mapping[str, Any]]:

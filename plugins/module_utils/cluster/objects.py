@@ -9,6 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
+from decimal import Decimal
 from typing import Any
 
 from .ours import OUR_CONTAINER, OUR_LABEL
@@ -216,6 +217,7 @@ def parse_event(data: Object) -> Event:
     )
 
 
+_MOST = 2**63
 _SUFFIXES = {
     "": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18,
     "Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60, "m": 1e-3, "u": 1e-6, "n": 1e-9,
@@ -233,7 +235,11 @@ def exact_quantity(text: str) -> float:
     found = _QUANTITY.fullmatch(text)
     if found is None or found[2] not in _SUFFIXES or (found[2] and "e" in found[1].lower()):
         raise ValueError(f"`{text}` is no Kubernetes quantity")
-    return float(found[1]) * _SUFFIXES[found[2]]
+    # By decimals, so that 9m is 0.009; the API's own bound is that of its whole numbers (apimachinery/pkg/api/resource).
+    exact = Decimal(found[1]) * Decimal(str(_SUFFIXES[found[2]]))
+    if not abs(exact) < _MOST:
+        raise ValueError(f"`{text[:40]}` is more than a Kubernetes quantity can be")
+    return float(exact)
 
 
 def parse_time(text: str | None) -> datetime | None:

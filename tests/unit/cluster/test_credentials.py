@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster import credentials
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.access import user
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client, connect
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.kubeconfig import read_login
@@ -80,12 +81,12 @@ def apis(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Api,
         api.server.server_close()
 
 
-def kubeconfig(directory: Path, server: str, credentials: dict[str, Any]) -> str:
+def kubeconfig(directory: Path, server: str, login: dict[str, Any]) -> str:
     file = directory / "kubeconfig"
     content = {
         "current-context": "c",
         "clusters": [{"name": "one", "cluster": {"server": server}}],
-        "users": [{"name": "me", "user": credentials}],
+        "users": [{"name": "me", "user": login}],
         "contexts": [{"name": "c", "context": {"cluster": "one", "user": "me"}}],
     }
     file.write_text(yaml.safe_dump(content))
@@ -294,7 +295,7 @@ def test_of_several_kubeconfigs_that_one_is_told_which_the_library_uses(apis: tu
 
 
 def test_the_text_of_a_kubeconfig_is_refused_and_not_shown(apis: tuple[Api, Api], tmp_path: Path) -> None:
-    with pytest.raises(InvalidOption, match="`kubeconfig` is text of several lines") as caught:
+    with pytest.raises(InvalidOption, match="`kubeconfig` is the text of a kubeconfig") as caught:
         connected(kubeconfig=(tmp_path / "kubeconfig").read_text())
     assert TOKEN not in str(caught.value)
 
@@ -319,3 +320,29 @@ def test_a_kubeconfig_of_any_shape_can_be_looked_at(tmp_path: Path, content: str
     (tmp_path / "kubeconfig").write_text(content)
     login = read_login(str(tmp_path / "kubeconfig"), "")
     assert login is None or login.user == {}
+
+
+@pytest.mark.parametrize("text", ["{json: x}", "apiVersion: v1, token: t0ken", "users: [{name: me, user: {token: t0ken}}]"])
+def test_no_text_of_a_kubeconfig_is_taken_for_a_path(text: str) -> None:
+    with pytest.raises(InvalidOption, match="`kubeconfig` is the text of a kubeconfig") as caught:
+        read_login(text, "")
+    assert "t0ken" not in str(caught.value)
+
+
+def test_a_path_that_no_system_takes_is_not_there() -> None:
+    with pytest.raises(InvalidOption, match="There is no kubeconfig"):
+        read_login("x" * 5000, "")
+
+
+def test_a_user_and_a_password_are_said_not_to_be_used(apis: tuple[Api, Api]) -> None:
+    ask(connected(username="admin", password="pw"))
+    assert "Not used: `username`, as no Kubernetes API takes users and passwords" in WARNED[0]
+    assert apis[0].pods_asked_by == [f"Bearer {TOKEN}"] * 2
+
+
+def test_in_a_pod_of_a_cluster_of_ipv6_the_host_has_brackets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("x")
+    monkeypatch.setattr(credentials, "_SERVICE_ACCOUNT", token)
+    found = credentials.find_credentials({}, {"KUBERNETES_SERVICE_HOST": "fd00::1", "KUBERNETES_SERVICE_PORT": "443"}, lambda _file: "")
+    assert (found.host, found.words) == ("https://[fd00::1]:443", "the service account of the pod that this runs in")

@@ -82,6 +82,8 @@ def test_elsewhere_it_is_who_the_consumer_is_unless_the_user_says_otherwise() ->
         ({"resources": {"limits": {"cpu": [1]}}}, "`resources.limits.cpu` is [1], which is no Kubernetes quantity"),
         ({"resources": {"limits": {"cpu": True}}}, "`resources.limits.cpu` is True, which is no Kubernetes quantity"),
         ({"resources": {"limits": {"cpu": 0}}}, "of more than 0"),
+        ({"resources": {"limits": {"memory": "1e400"}}}, "which is no Kubernetes quantity"),
+        ({"resources": {"limits": {"memory": "9" * 400}}}, "which is no Kubernetes quantity"),
         (
             {"resources": {"limits": {"cpu": 1}, "requests": {"cpu": "1500m"}}},
             "`resources.requests.cpu` is 1500m, and `resources.limits.cpu` is 1: less than what is asked for.",
@@ -112,6 +114,11 @@ def test_a_lower_limit_lowers_the_request() -> None:
 def test_a_request_above_our_limit_raises_the_limit() -> None:
     wishes = parse_wishes({"resources": {"requests": {"memory": "1Gi"}}})
     assert (wishes.all_resources["requests"]["memory"], wishes.memory_bytes) == ("1Gi", 2**30)
+
+
+def test_what_is_as_much_in_another_unit_is_no_contradiction() -> None:
+    for thousandths in range(1, 5000):
+        parse_wishes({"resources": {"requests": {"cpu": f"{thousandths}m"}, "limits": {"cpu": f"{thousandths / 1000}"}}})
 
 
 def test_plain_numbers_are_quantities_and_numbers_that_a_template_made_text_are_numbers() -> None:
