@@ -27,6 +27,7 @@ from ansible.plugins.callback import CallbackBase
 
 from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, read
 from tests.bounds import BOUND
+from tests.modules.documented import require_documented
 from tests.modules.launcher import ModuleProcess
 from tests.processes import kill_tree
 from tests.waiting import until
@@ -182,8 +183,9 @@ class ModuleRun(Started):
 
     def wait(self, seconds: float) -> Run:
         code = self._modules.process.wait(seconds)
-        named = zip(self._modules.calls, self.answers(), strict=False)
-        results = {call.module: answer for call, answer in named}
+        results = {call.module: answer for call, answer in zip(self._modules.calls, self.answers(), strict=False)}
+        for module, answer in results.items():
+            require_documented(module, answer)
         return Run(code, self.so_far(), results.get("repository_cache", {}))
 
     def answers(self) -> list[dict[str, Any]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import parse_projects
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import credentials
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.given_values import LIMITS
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
@@ -117,3 +119,46 @@ def test_the_bounds_of_each_number_of_a_role_are_documented(role: str) -> None:
         least, most = LIMITS[name.removeprefix(f"{role}_")]
         assert f"From {least} to {most}." in str(about["description"]), name
     assert numbers
+
+
+def examples() -> Iterator[tuple[str, str, dict[str, Any]]]:
+    """Each task of a module's EXAMPLES: its module, its name, and its arguments with a text for each template."""
+    for module in NEEDED:
+        for task in yaml.safe_load(import_module(f"{MODULES}.{module}").EXAMPLES):
+            for name, arguments in task.items():
+                if name.startswith("packit.deployment."):
+                    yield name.removeprefix("packit.deployment."), task["name"], _filled(arguments)
+
+
+def _filled(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _filled(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_filled(item) for item in value]
+    return "of-a-template" if isinstance(value, str) and "{{" in value else value
+
+
+@pytest.mark.parametrize(("module", "name", "arguments"), list(examples()), ids=lambda value: value if isinstance(value, str) else "")
+def test_each_example_is_taken(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str, name: str, arguments: dict[str, Any]
+) -> None:
+    def connect(*_arguments: object) -> None:
+        raise DeploymentError(TAKEN)
+
+    monkeypatch.setattr(credentials, "trim", connect)
+    given(monkeypatch, arguments)
+    told = answer_of(import_module(f"{MODULES}.{module}").main, capsys)
+    # Which files there are on this machine is not the example's matter.
+    assert told["msg"] == TAKEN or "on the controller" in told["msg"] or "There is no file" in told["msg"], name
+
+
+def test_the_readmes_variables_are_the_roles_own() -> None:
+    documented = yaml.safe_load((ROOT / "roles" / "repository_cache" / "meta" / "argument_specs.yml").read_text())
+    known = documented["argument_specs"]["main"]["options"]
+    blocks = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
+    variables, tasks = map(yaml.safe_load, blocks)
+    assert set(variables) <= set(known)
+    parse_projects(variables["repository_cache_projects"])
+    (task,) = tasks
+    assert task["ansible.builtin.include_role"] == {"name": "packit.deployment.repository_cache"}
+    assert set(task["vars"]) <= set(known)

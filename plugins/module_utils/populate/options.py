@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -90,6 +90,8 @@ class PopulateOptions:
     resolve_from: str
     verify: bool
     progress_file: str
+    notes: tuple[str, ...] = ()
+    """What the user should know of how the options were taken."""
 
 
 def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
@@ -117,6 +119,18 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         resolve_from=params["resolve_from"],
         verify=params["verify"],
         progress_file=params["progress_file"] or "",
+        notes=_notes(raw, method, state),
+    )
+
+
+def _notes(raw: Sequence[Mapping[str, Any]], method: Method, state: State) -> tuple[str, ...]:
+    """Return which projects go by another method than the one for all: a clone that is named is used."""
+    if state is State.ABSENT or method in (Method.AUTO, Method.RSYNC):
+        return ()
+    return tuple(
+        f"Project {project['url']} goes by rsync, as it has a `path`; the method {method.value} is for the others."
+        for project in raw
+        if project.get("path") and not project.get("method")
     )
 
 

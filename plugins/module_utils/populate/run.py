@@ -86,7 +86,8 @@ class Populate:
         options = self._options
         looking = Deadline(_READ_TIMEOUT, "reading the cluster's state", self._stop)
         observed = observe(self._client, options.place, self._rights(check_mode), looking)
-        notes = [f"Claim {volume} belongs to no worker: its worker is gone, or has no cache." for volume in observed.found.orphans]
+        notes = [*options.notes]
+        notes += [f"Claim {volume} belongs to no worker: its worker is gone, or has no cache." for volume in observed.found.orphans]
         if options.resolve_from == "pod" and check_mode:
             notes.append("Check mode makes no pod, so upstream's refs were read on the controller.")
         if not check_mode:

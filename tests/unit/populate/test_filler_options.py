@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.populate.options import parse_filler
+from ansible_collections.packit.deployment.plugins.module_utils.populate.options import ARGUMENT_SPEC, parse_filler, parse_options
 
 
 def test_each_side_can_have_the_ids_of_its_own_volumes_consumers() -> None:
@@ -36,3 +36,20 @@ def test_what_is_wrong_is_named_where_it_stands(raw: dict[str, Any], words: str)
     with pytest.raises(InvalidOption) as caught:
         parse_filler(raw)
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("project", "method", "told"),
+    [
+        ({"path": "/srv/one.git"}, "git", True),
+        ({"path": "/srv/one.git"}, "auto", False),
+        ({"path": "/srv/one.git", "method": "rsync"}, "git", False),
+        ({}, "git", False),
+    ],
+)
+def test_a_project_that_goes_by_another_method_than_the_others_is_told(project: dict[str, Any], method: str, told: bool) -> None:
+    given = {name: about.get("default") for name, about in ARGUMENT_SPEC.items()}
+    given |= {"worker_namespace": "w", "sandbox_namespace": "s", "method": method}
+    options = parse_options({**given, "projects": [{"url": "https://example.org/one.git", **project}]})
+    words = "Project https://example.org/one.git goes by rsync, as it has a `path`; the method git is for the others."
+    assert options.notes == ((words,) if told else ())

@@ -64,7 +64,9 @@ def objects() -> Objects:
     return made
 
 
-def taken(client: Behind, objects: Objects, in_use: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def taken(
+    client: Behind, objects: Objects, in_use: str, monkeypatch: pytest.MonkeyPatch, volume: Volume = VOLUME, filler: Any = None
+) -> None:
     """Take the volume, up to the lock on its claim; nobody waits for long."""
 
     def reached(*_: object) -> None:
@@ -75,9 +77,9 @@ def taken(client: Behind, objects: Objects, in_use: str, monkeypatch: pytest.Mon
     monkeypatch.setattr(keeper_module.ClaimLock, "take", reached)
     monkeypatch.setattr(ClusterKeeper, "_pull", lambda *_: None)
     claim = parse_claim(objects.find("PersistentVolumeClaim", "ns", "claim"))
-    settings = Settings("/cache", "image", parse_filler({}), in_use, 60, 1, 1, {"run": "r"})
-    keeper = ClusterKeeper(client, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
-    with keeper.hold(VOLUME, Deadline(BOUND)):
+    settings = Settings("/cache", "image", parse_filler(filler or {}), in_use, 60, 1, 1, {"run": "r"})
+    keeper = ClusterKeeper(client, {volume: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
+    with keeper.hold(volume, Deadline(BOUND)):
         raise AssertionError("the lock is never taken here")
 
 
@@ -124,3 +126,12 @@ def test_a_filler_that_is_as_it_should_be_is_not_made_twice(objects: Objects, mo
     with pytest.raises(Reached):
         taken(client, objects, "same_node", monkeypatch)
     assert users(client) == [(1000, "")]
+
+
+@pytest.mark.parametrize(("role", "user"), [(Role.WORKER, 7), (Role.SANDBOX, 8)])
+def test_a_filler_is_what_is_wanted_for_its_side(objects: Objects, role: Role, user: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    filler = {"worker": {"pod_security_context": {"runAsUser": 7}}, "sandbox": {"pod_security_context": {"runAsUser": 8}}}
+    client = Behind(objects)
+    with pytest.raises(Reached):
+        taken(client, objects, "same_node", monkeypatch, Volume("ns", "claim", role, "worker"), filler)
+    assert users(client) == [(user, "")]
