@@ -130,7 +130,8 @@ def test_a_token_that_expires_in_mid_run_ends_it_in_words(scene: Scene) -> None:
     done = started.finish()
     assert done.code != 0
     assert {row for rows in done.actions().values() for row in rows.values()} <= {"failed", "blocked"}
-    assert "The API at" in done.text and "does not accept the login (expired, or wrong). Log in again" in done.text
+    words = f"does not accept the login (expired, or wrong). It was the kubeconfig ({scene.kubeconfig}, context embedded). Log in again"
+    assert "The API at" in done.text and words in done.text
     assert "Traceback" not in done.everything and "not expected" not in done.text
     scene.cluster.clear_faults()
     scene.sweep()

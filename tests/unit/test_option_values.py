@@ -82,6 +82,7 @@ CASES = [
     for value in values
 ]
 
+
 @pytest.mark.parametrize(("module", "option", "value", "taken"), CASES, ids=lambda value: repr(value)[:20])
 def test_a_value_is_taken_or_refused_by_its_options_name(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], module: str, option: str, value: Any, taken: bool

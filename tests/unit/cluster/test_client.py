@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 import threading
@@ -13,6 +14,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import kubernetes
 import pytest
@@ -178,7 +180,6 @@ def test_missing_packages_are_named_with_the_interpreter(monkeypatch: pytest.Mon
 
 
 def test_a_client_library_that_is_too_old_is_told_at_the_start_with_what_to_install() -> None:
-    """In a process of its own, as what is imported is decided once."""
     program = """
 import kubernetes, sys
 kubernetes.__version__ = "24.2.0"
@@ -186,9 +187,9 @@ sys.modules["openshift"] = None
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import client
 print(client.missing_message())
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=BOUND, check=True)
-    assert "kubernetes (version 24.2.0 is there, and 25.3 or newer is needed)" in done.stdout
-    assert f"{sys.executable} -m pip install --upgrade kubernetes." in done.stdout
+    told = printed_by(program)
+    assert "kubernetes (version 24.2.0 is there, and 25.3 or newer is needed)" in told
+    assert f"{sys.executable} -m pip install --upgrade kubernetes." in told
 
 
 def test_the_client_librarys_own_dynamic_client_does_where_openshift_is_not_installed() -> None:
@@ -198,5 +199,12 @@ sys.modules["openshift"] = sys.modules["jmespath"] = None
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import client
 print(client.MISSING, client.DynamicClient.__module__)
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=BOUND, check=True)
-    assert done.stdout == "{} kubernetes.dynamic.client\n"
+    assert printed_by(program) == "{} kubernetes.dynamic.client\n"
+
+
+def printed_by(program: str) -> str:
+    """Run a program in a Python of its own, as what is imported is decided once."""
+    collections = str(Path(str(client_module.__file__)).parents[6])
+    environment = {**os.environ, "PYTHONPATH": collections}
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=BOUND, check=True, env=environment)
+    return done.stdout
