@@ -472,7 +472,7 @@ def _bounded(send: Callable[..., Any], *arguments: Any, **settings: Any) -> Any:
     response = send(*arguments, **settings)
     if response.status < 300 or settings.get("preload_content", True):  # read already, for those who use the library beside us
         return response
-    timeout = settings.get("timeout")  # none by those
+    timeout = settings.get("timeout")  # those give none
     body = words(response, REQUEST_TIMEOUT if timeout is None else timeout.read_timeout)
     told = {name: value for name, value in response.headers.items() if name.lower() not in _OF_THE_BODY}
     return urllib3.HTTPResponse(body=io.BytesIO(body), headers=told, status=response.status, reason=response.reason)

@@ -161,10 +161,10 @@ def parse_filler(raw: Mapping[str, Any]) -> Mapping[Role, Wishes]:
     Raises InvalidOption, naming the key.
     """
     both = {key: value for key, value in raw.items() if key not in [role.value for role in Role]}
+    parse_wishes(both, "filler")  # so that a key is named where it stands
     wishes = {}
     for role in Role:
         own = raw.get(role.value)
-        parse_wishes(both, "filler")  # so that a key is named where it stands
         alone = {} if own is None else require_mapping(f"filler.{role.value}", own)
         parse_wishes(alone, f"filler.{role.value}")
         wishes[role] = parse_wishes({**both, **alone}, "filler")

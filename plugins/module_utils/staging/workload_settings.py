@@ -131,39 +131,41 @@ def _placeless(client: Client, namespace: str, changes: Sequence[Change], force:
     moved = [change for change in changes if any(".nodeSelector." in item.path and item.after is not None for item in change.fields)]
     if not moved:
         return ()
-    found = []
     space = _space(client, namespace, deadline)
-    if space is not None:
-        for change in moved:
-            why = contradiction(space, change.pod["nodeSelector"])
-            if why and not force:
-                words = "Leave that label out of node_selector (staging_node_selector), or have the annotation changed; `force: true` (staging_force) insists."
-                raise InvalidOption(f"Pods of {change.workload} would be refused. {why}", words)
-            if why:
-                found.append(f"Pods of {change.workload} are refused. {why}")
+    found = []
+
+    def judge(change: Change, would: str, do: str, why: str, remedy: str) -> None:
+        if why and not force:
+            raise InvalidOption(f"Pods of {change.workload} {would}. {why}", remedy)
+        if why:
+            found.append(f"Pods of {change.workload} {do}. {why}")
+
+    for change in moved:
+        judge(change, "would be refused", "are refused", contradiction(space, change.pod["nodeSelector"]), _OTHER_LABEL)
     try:
         nodes = [parse_node(item) for item in client.list("Node", "", deadline)]
     except Forbidden:
         return (*found, "Nodes may not be read by you, so whether a node matches the node selector was not looked at.")
-    shared = space.defaults.tolerations if space is not None else ()
-    given = {key: value for labels in space.selectors.values() for key, value in labels.items()} if space is not None else {}
+    given = {key: value for labels in space.selectors.values() for key, value in labels.items()}
     for change in moved:
         own = tuple(read_toleration(item) for item in change.pod.get("tolerations") or [])
-        why = no_place(nodes, {**given, **change.pod["nodeSelector"]}, (*own, *shared))
-        if why and not force:
-            words = "Label or add a node, correct node_selector (staging_node_selector), or insist (`force: true`, staging_force)."
-            raise InvalidOption(f"Pods of {change.workload} would find no node. {why}", words)
-        if why:
-            found.append(f"Pods of {change.workload} find no node. {why}")
+        why = no_place(nodes, {**given, **change.pod["nodeSelector"]}, (*own, *space.defaults.tolerations))
+        judge(change, "would find no node", "find no node", why, _NO_NODE)
     return tuple(found)
 
 
-def _space(client: Client, namespace: str, deadline: Deadline) -> Space | None:
-    """The namespace; None where it may not be read."""
+_OTHER_LABEL = (
+    "Leave that label out of node_selector (staging_node_selector), or have the annotation changed; `force: true` (staging_force) insists."
+)
+_NO_NODE = "Label or add a node, correct node_selector (staging_node_selector), or insist (`force: true`, staging_force)."
+
+
+def _space(client: Client, namespace: str, deadline: Deadline) -> Space:
+    """Return the namespace; one without annotations where it may not be read."""
     try:
         return parse_space(client.get("Namespace", "", namespace, deadline))
     except Forbidden:
-        return None
+        return parse_space({"metadata": {"name": namespace}})
 
 
 def _made(change: Change, restart: bool) -> bool:
