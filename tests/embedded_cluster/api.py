@@ -24,7 +24,7 @@ from .selectors import matches_fields, matches_labels
 from .status import ApiError, not_found
 from .store import Json, Store, merge, now, other_uid
 from .streams import serve_exec
-from .validation import check_workload, quantity
+from .validation import check_quantities, check_workload, quantity, refuse, wrong_metadata
 
 _CLAIM = BY_KIND["PersistentVolumeClaim"]
 _ANSWERED_WITH_OBJECT = ("PersistentVolumeClaim", "PersistentVolume", "ResourceQuota", "ServiceAccount", "StorageClass")
@@ -115,6 +115,8 @@ class Api:
             precondition = body.get("metadata", {}).get("resourceVersion")
             body = merge(present, body)
             body["metadata"]["resourceVersion"] = precondition
+        check_quantities(resource.kind, body.get("spec"))
+        refuse(resource.kind, name, wrong_metadata(body["metadata"]))
         if resource is _CLAIM:
             admit_claim(self._store, namespace, present, body)
         check_workload(resource, present, body)
@@ -143,6 +145,8 @@ class Api:
             }
         if resource.namespaced and self._store.peek(BY_KIND["Namespace"], "", namespace) is None:
             raise not_found("namespaces", namespace)
+        check_quantities(resource.kind, body.get("spec"))
+        refuse(resource.kind, body["metadata"].get("name", ""), wrong_metadata(body["metadata"]))
         if resource is POD:
             body["metadata"]["name"] = body["metadata"].get("name") or body["metadata"].get("generateName", "") + uuid.uuid4().hex[:5]
             if self._store.peek(POD, namespace, body["metadata"]["name"]) is None:

@@ -75,6 +75,68 @@ def test_refusals_are_in_the_same_words(contract: TestCluster) -> None:
     )
 
 
+def changed(**settings: Any) -> dict[str, Any]:
+    """A pod whose container, or whose spec, has these settings."""
+    made = pod("x")
+    container = made["spec"]["containers"][0]
+    for key, value in settings.items():
+        (made["spec"] if key in ("restartPolicy", "volumes") else container)[key] = value
+    return made
+
+
+@pytest.mark.parametrize(
+    ("body", "code", "words"),
+    [
+        ({**pod("x"), "metadata": {"name": "X_x"}}, 422, 'metadata.name: Invalid value: "X_x": a lowercase RFC 1123 subdomain must consist of'),
+        (
+            {**pod("x"), "metadata": {"name": "x", "labels": {"a": "b c"}}},
+            422,
+            'metadata.labels: Invalid value: "b c": a valid label must be an empty string or consist of alphanumeric characters',
+        ),
+        ({**pod("x"), "metadata": {"name": "x", "labels": {"-a": "b"}}}, 422, 'metadata.labels: Invalid value: "-a": name part must consist of'),
+        (
+            {**pod("x"), "metadata": {"name": "x", "annotations": {"a": "b" * 262144}}},
+            422,
+            "metadata.annotations: Too long: may not be more than 262144 bytes",
+        ),
+        (changed(name="A"), 422, 'spec.containers[0].name: Invalid value: "A": a lowercase RFC 1123 label must consist of'),
+        (changed(image=""), 422, "spec.containers[0].image: Required value"),
+        (changed(image=" i"), 422, 'spec.containers[0].image: Invalid value: " i": must not have leading or trailing whitespace'),
+        (
+            changed(imagePullPolicy="Sometimes"),
+            422,
+            'spec.containers[0].imagePullPolicy: Unsupported value: "Sometimes": supported values: "Always", "IfNotPresent", "Never"',
+        ),
+        (changed(restartPolicy="Sometimes"), 422, 'spec.restartPolicy: Unsupported value: "Sometimes": supported values: "Always", "'),
+        (
+            changed(resources={"limits": {"cpu": "lots"}}),
+            400,
+            "quantities must match the regular expression '^([+-]?[0-9.]+)([eEinumkKMGTP]*[-+]?[0-9]*)$'",
+        ),
+        (
+            changed(volumes=[{"name": "v", "emptyDir": {}}, {"name": "v", "emptyDir": {}}]),
+            422,
+            'spec.volumes[1].name: Duplicate value: "v"',
+        ),
+        (
+            changed(volumes=[{"name": "v", "emptyDir": {}}], volumeMounts=[{"name": "v", "mountPath": "/c"}] * 2),
+            422,
+            'spec.containers[0].volumeMounts[1].mountPath: Invalid value: "/c": must be unique',
+        ),
+        (
+            changed(volumes=[], volumeMounts=[{"name": "w", "mountPath": "/c"}]),
+            422,
+            'spec.containers[0].volumeMounts[0].name: Not found: "w"',
+        ),
+    ],
+    ids=lambda value: value[:60] if isinstance(value, str) else "",
+)
+def test_a_pod_that_is_wrong_is_refused_in_the_same_words(contract: TestCluster, body: dict[str, Any], code: int, words: str) -> None:
+    told = refused(lambda: contract.core.create_namespaced_pod(NS, body))
+    assert told[0] == code
+    assert words in told[2]
+
+
 def test_a_quota_is_refused_in_the_same_words(contract: TestCluster) -> None:
     contract.quota(NS, "small", {"pods": "1"}, scopes=("Terminating",))
     try:
