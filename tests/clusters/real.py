@@ -26,6 +26,13 @@ _ANNOTATIONS = (
 )
 """What scenarios write on namespaces."""
 
+_CUSTOM = (
+    ("image.openshift.io", "v1", "imagestreams"),
+    ("route.openshift.io", "v1", "routes"),
+    ("tenant.paas.redhat.com", "v1alpha1", "tenantnamespaces"),
+)
+"""Kinds of real_cluster/openshift.yml in namespaces."""
+
 SCRIPT = Path(__file__).parents[1] / "real_cluster" / "cluster.sh"
 
 
@@ -142,6 +149,10 @@ class RealCluster(TestCluster):
         core.delete_collection_namespaced_limit_range(name)
         core.delete_collection_namespaced_config_map(name, field_selector="metadata.name!=kube-root-ca.crt")
         core.delete_collection_namespaced_secret(name)
+        core.delete_collection_namespaced_service(name)
+        custom = client.CustomObjectsApi(self.api)
+        for group, version, plural in _CUSTOM:
+            custom.delete_collection_namespaced_custom_object(group, version, name, plural)
         core.delete_collection_namespaced_event(name)
         rbac.delete_collection_namespaced_role_binding(name)
         rbac.delete_collection_namespaced_role(name)

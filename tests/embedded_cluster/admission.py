@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from .pod_spec import wrong_spec
 from .resources import BY_KIND, Resource
 from .status import forbidden
 from .store import Json, Store
 from .tolerations import add_tolerations
-from .validation import quantity, refuse, wrong_spec
+from .validation import quantity, refuse
 
 
 class Access:
@@ -116,7 +117,7 @@ def _restricted(pod: Json) -> None:
 
 def usage(pod: Json) -> dict[str, float]:
     """What a pod takes from a quota."""
-    total = {"pods": 1.0}
+    total = {"pods": 1.0, "count/pods": 1.0}
     for container in pod["spec"]["containers"]:
         resources = container.get("resources") or {}
         for kind in ("requests", "limits"):
@@ -139,18 +140,26 @@ def _quota(store: Store, namespace: str, quota: Json, pod: Json) -> None:
     of_claims = ("requests.storage", "persistentvolumeclaims")
     hard = {key: value for key, value in quota["spec"]["hard"].items() if key not in of_claims and ".storageclass." not in key}
     asked, name = usage(pod), quota["metadata"]["name"]
-    lacking = [key for key in hard if key not in asked]
+    lacking = [f"{key} for: {','.join(names)}" for key in sorted(hard) if (names := _without(pod, key))]
     if lacking:
-        raise forbidden("pods", pod["metadata"]["name"], f"failed quota: {name}: must specify {','.join(sorted(lacking))}")
+        raise forbidden("pods", pod["metadata"]["name"], f"failed quota: {name}: must specify {'; '.join(lacking)}")
     used = {
         key: sum(usage(other).get(key, 0.0) for other in store.list(BY_KIND["Pod"], namespace) if counts_for(quota, other)) for key in hard
     }
     check_quota(name, "pods", pod["metadata"]["name"], hard, asked, used)
 
 
+def _without(pod: Json, key: str) -> list[str]:
+    """Return the containers that lack what a quota demands of each (kubernetes/pkg/quota/v1/evaluator/core/pods.go, validationSet)."""
+    if key not in ("cpu", "memory", "requests.cpu", "requests.memory", "limits.cpu", "limits.memory"):
+        return []
+    kind, _dot, name = key.rpartition(".")
+    return [item["name"] for item in pod["spec"]["containers"] if name not in ((item.get("resources") or {}).get(kind or "requests") or {})]
+
+
 def check_quota(quota: str, plural: str, name: str, hard: Json, asked: dict[str, float], used: dict[str, float]) -> None:
     """Raises a 403 where what an object asks for is more than a quota has left."""
-    over = [key for key, most in hard.items() if used[key] + asked[key] > quantity(most)]
+    over = [key for key, most in hard.items() if asked.get(key, 0.0) and used[key] + asked[key] > quantity(most)]
     if over:
         shown = [",".join(f"{key}={_shown(key, values[key])}" for key in over) for values in (asked, used)]
         shown.append(",".join(f"{key}={hard[key]}" for key in over))

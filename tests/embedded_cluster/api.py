@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
-import secrets
 import uuid
 from collections import Counter
 from dataclasses import fields
@@ -18,13 +18,16 @@ from aiohttp import web
 from .admission import Access, admit_pod, usage
 from .claims import admit_claim
 from .faults import Fault, Faults
-from .kubelet import POD, Kubelet
+from .kubelet import Kubelet
+from .pod_life import POD
+from .pod_spec import check_workload
 from .resources import BY_KIND, BY_PATH, RESOURCES, VERBS, Resource
 from .selectors import matches_fields, matches_labels
 from .status import ApiError, not_found
 from .store import Json, Store, merge, now, other_uid
 from .streams import serve_exec
-from .validation import check_quantities, check_workload, quantity, refuse, wrong_metadata
+from .tokens import Tokens
+from .validation import check_object, check_quantities, quantity
 
 _CLAIM = BY_KIND["PersistentVolumeClaim"]
 _ANSWERED_WITH_OBJECT = ("PersistentVolumeClaim", "PersistentVolume", "ResourceQuota", "ServiceAccount", "StorageClass")
@@ -38,12 +41,12 @@ _SHORTEST_TOKEN = 600
 class Api:
     """Answers requests."""
 
-    def __init__(self, store: Store, kubelet: Kubelet, faults: Faults, admin_token: str) -> None:
+    def __init__(self, store: Store, kubelet: Kubelet, faults: Faults, tokens: Tokens) -> None:
         self._store = store
         self._kubelet = kubelet
         self._faults = faults
         self._access = Access(store)
-        self._tokens = {admin_token: "admin"}
+        self._tokens = tokens
         self._requests: Counter[str] = Counter()
 
     def application(self) -> web.Application:
@@ -116,7 +119,8 @@ class Api:
             body = merge(present, body)
             body["metadata"]["resourceVersion"] = precondition
         check_quantities(resource.kind, body.get("spec"))
-        refuse(resource.kind, name, wrong_metadata(body["metadata"]))
+        _encode(resource, body)
+        check_object(resource.kind, body)
         if resource is _CLAIM:
             admit_claim(self._store, namespace, present, body)
         check_workload(resource, present, body)
@@ -146,7 +150,8 @@ class Api:
         if resource.namespaced and self._store.peek(BY_KIND["Namespace"], "", namespace) is None:
             raise not_found("namespaces", namespace)
         check_quantities(resource.kind, body.get("spec"))
-        refuse(resource.kind, body["metadata"].get("name", ""), wrong_metadata(body["metadata"]))
+        _encode(resource, body)
+        check_object(resource.kind, body)
         if resource is POD:
             body["metadata"]["name"] = body["metadata"].get("name") or body["metadata"].get("generateName", "") + uuid.uuid4().hex[:5]
             if self._store.peek(POD, namespace, body["metadata"]["name"]) is None:
@@ -242,8 +247,7 @@ class Api:
         if resource is POD and sub == "exec":
             return await self._exec(request, namespace, item)
         if resource is POD and sub == "log":
-            lines = self._kubelet.log(item).splitlines(keepends=True)
-            return web.Response(body=b"".join(lines[-int(request.query.get("tailLines", "100000")) :]), content_type="text/plain")
+            return self._log(request, item)
         if resource.kind == "ServiceAccount" and sub == "token" and request.method == "POST":
             return web.json_response(self._token_request(await _body(request), namespace, name), status=201)
         if sub == "scale" and request.method in ("GET", "PATCH", "PUT"):
@@ -262,20 +266,30 @@ class Api:
             return web.json_response(self._quota_status(item) if resource.kind == "ResourceQuota" else item)
         raise ApiError(501, f"the embedded cluster has no {resource.plural}/{sub}")
 
+    def _log(self, request: web.Request, pod: Json) -> web.Response:
+        name, previous = _container(request, pod), request.query.get("previous") in ("true", "1")
+        text = self._kubelet.log(pod, name, previous)
+        if text is None and previous:
+            raise ApiError(400, f'previous terminated container "{name}" in pod "{pod["metadata"]["name"]}" not found')
+        if text is None:
+            state = next((item["state"] for item in pod["status"].get("containerStatuses") or [] if item["name"] == name), {})
+            why = (state.get("waiting") or {"reason": "ContainerCreating"})["reason"]
+            raise ApiError(400, f'container "{name}" in pod "{pod["metadata"]["name"]}" is waiting to start: {why}')
+        lines = text.splitlines(keepends=True)
+        return web.Response(body=b"".join(lines[-int(request.query.get("tailLines", "100000")) :]), content_type="text/plain")
+
     def _token_request(self, asked: Json, namespace: str, name: str) -> Json:
         """Return a token for a service account, with what was asked for (kubernetes/pkg/registry/core/serviceaccount/storage/token.go)."""
         spec = {"audiences": ["https://kubernetes.default.svc"], "expirationSeconds": 3600, **(asked.get("spec") or {})}
         if spec["expirationSeconds"] < _SHORTEST_TOKEN:
             words = "may not specify a duration less than 10 minutes"
             raise ApiError(422, f'TokenRequest.authentication.k8s.io "{name}" is invalid: spec.expirationSeconds: Invalid value: {words}')
-        token = secrets.token_hex(16)
-        self._tokens[token] = f"system:serviceaccount:{namespace}:{name}"
         return {
             "kind": "TokenRequest",
             "apiVersion": "authentication.k8s.io/v1",
             "metadata": {"name": name, "namespace": namespace, "creationTimestamp": now()},
             "spec": spec,
-            "status": {"token": token, "expirationTimestamp": now(spec["expirationSeconds"])},
+            "status": {"token": self._tokens.issue(namespace, name), "expirationTimestamp": now(spec["expirationSeconds"])},
         }
 
     def _quota_status(self, item: Json) -> Json:
@@ -288,11 +302,8 @@ class Api:
         return {**item, "status": {"hard": item["spec"]["hard"], "used": used}}
 
     async def _exec(self, request: web.Request, namespace: str, pod: Json) -> web.StreamResponse:
-        name = pod["metadata"]["name"]
-        wanted = request.query.get("container") or pod["spec"]["containers"][0]["name"]
-        if wanted not in [item["name"] for item in pod["spec"]["containers"]]:
-            raise ApiError(400, f"container {wanted} is not valid for pod {name}")
-        container = self._kubelet.container(pod)
+        name, wanted = pod["metadata"]["name"], _container(request, pod)
+        container = self._kubelet.container(pod, wanted)
         if container is None or not container.first:
             raise ApiError(500, f'container not found ("{wanted}")', "InternalError")
         if request.headers.get("Upgrade", "").lower() != "websocket":
@@ -325,9 +336,10 @@ class Api:
 
     def _user(self, request: web.Request) -> str:
         token = request.headers.get("Authorization", "").removeprefix("Bearer ")
-        if token not in self._tokens:
+        user = self._tokens.user(token)
+        if user is None:
             raise ApiError(401, "Unauthorized")
-        return self._tokens[token]
+        return user
 
 
 def _discovery(parts: list[str]) -> Json | None:
@@ -339,12 +351,13 @@ def _discovery(parts: list[str]) -> Json | None:
         return {"status": "ok"}
     if parts == ["api"]:
         return {"kind": "APIVersions", "versions": ["v1"]}
-    described = [{"name": group, "versions": [_version(group)], "preferredVersion": _version(group)} for group in groups]
+    versions = {item.group: item.version for item in RESOURCES}
+    described = [{"name": group, "versions": [_version(group, versions)], "preferredVersion": _version(group, versions)} for group in groups]
     if parts == ["apis"]:
         return {"kind": "APIGroupList", "apiVersion": "v1", "groups": described}
     if parts[0] == "apis" and len(parts) == 2 and parts[1] in groups:
         return {"kind": "APIGroup", "apiVersion": "v1", **described[groups.index(parts[1])]}
-    if parts == ["api", "v1"] or (parts[0] == "apis" and len(parts) == 3 and parts[1] in groups):
+    if parts == ["api", "v1"] or (parts[0] == "apis" and len(parts) == 3 and parts[2] == versions.get(parts[1])):
         group = "" if parts[0] == "api" else parts[1]
         listed = [
             {
@@ -363,14 +376,32 @@ def _discovery(parts: list[str]) -> Json | None:
                 {"name": "pods/exec", "singularName": "", "namespaced": True, "kind": "PodExecOptions", "verbs": ["create", "get"]}
             )
             listed.append({"name": "pods/log", "singularName": "", "namespaced": True, "kind": "Pod", "verbs": ["get"]})
-        return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": f"{group}/v1" if group else "v1", "resources": listed}
+        return {"kind": "APIResourceList", "apiVersion": "v1", "groupVersion": "/".join(parts[1:]), "resources": listed}
     if parts[0] not in ("api", "apis"):
         raise ApiError(404, "the server could not find the requested resource", "NotFound")
     return None
 
 
-def _version(group: str) -> Json:
-    return {"groupVersion": f"{group}/v1", "version": "v1"}
+def _encode(resource: Resource, body: Json) -> None:
+    """Do to a Secret's text what the API does."""
+    if resource.kind == "Secret":
+        texts = body.pop("stringData", None) or {}
+        body["data"] = {**(body.get("data") or {}), **{key: base64.b64encode(value.encode()).decode() for key, value in texts.items()}}
+
+
+def _container(request: web.Request, pod: Json) -> str:
+    """Return the container that a request means. Raises a 400."""
+    name, known = pod["metadata"]["name"], [item["name"] for item in pod["spec"]["containers"]]
+    wanted = request.query.get("container") or (known[0] if len(known) == 1 else "")
+    if not wanted:
+        raise ApiError(400, f"a container name must be specified for pod {name}, choose one of: [{' '.join(known)}]")
+    if wanted not in known:
+        raise ApiError(400, f"container {wanted} is not valid for pod {name}")
+    return wanted
+
+
+def _version(group: str, versions: dict[str, str]) -> Json:
+    return {"groupVersion": f"{group}/{versions[group]}", "version": versions[group]}
 
 
 def _verb(request: web.Request, name: str, sub: str) -> str:

@@ -15,13 +15,24 @@ import signal
 from dataclasses import dataclass
 from pathlib import Path
 
-# $1 the new root, $2 `ro` or `rw`, $3 words that change the user, $4 the working directory, then source:destination pairs up to `--`, then the command.
-# What makes a container: a tmpfs with this machine's directories in it, our binds, its own /proc and /tmp.
+# $1 the new root, $2 `ro` or `rw`, $3 words that change the user, $4 the working directory, $5 the host name, then mode:source:destination
+# triples up to `--`, then the command. What makes a container: a tmpfs with this machine's directories in it, our binds, its own /proc
+# and /tmp. What is to be below one of this machine's directories, where nothing is yet, is in a layer over it, as an image would have it.
 _SETUP = r"""
 set -e
 exec 3>&0 </dev/null
 root=$1 mode=$2 user=$3 cwd=$4
-shift 4
+hostname "$5"
+shift 5
+layers=
+layer() {
+    mkdir .layer
+    mount -t tmpfs none .layer
+    mkdir .layer/upper .layer/work
+    mount -t overlay -o "lowerdir=$1,upperdir=.layer/upper,workdir=.layer/work" none ".$1"
+    umount -l .layer
+    rmdir .layer
+}
 mount -t tmpfs -o mode=0755 none "$root"
 cd "$root"
 mkdir dev proc tmp home root run srv sys var var/tmp
@@ -33,12 +44,21 @@ done
 mount --rbind /dev dev
 mount -t proc proc proc
 while [ "$1" != -- ]; do
-    to=${1#*:}
+    how=${1%%:*} from=${1#*:}
+    to=${from#*:} from=${from%%:*}
     case $to in /bin/*|/etc/*|/lib*|/opt/*|/sbin/*|/usr/*)
-        [ -d ".$to" ] || { echo "the embedded cluster cannot mount at $to, as that is this machine's own" >&2; exit 125; } ;;
+        top=${to#/} top=/${top%%/*}
+        if [ ! -e ".$to" ]; then
+            case " $layers " in *" $top "*) ;; *) layer "$top"; layers="$layers $top" ;; esac
+        fi ;;
     esac
-    mkdir -p ".$to"
-    mount --bind "${1%%:*}" ".$to"
+    if [ -d "$from" ]; then mkdir -p ".$to"
+    else mkdir -p ".${to%/*}"; [ -e ".$to" ] || : >".$to"; fi
+    mount --bind "$from" ".$to"
+    if [ "$how" = ro ]; then
+        flags=$(findmnt -n -o VFS-OPTIONS -T "$from")
+        mount -o "remount,bind,ro,${flags#rw,}" ".$to"
+    fi
     shift
 done
 shift
@@ -55,16 +75,26 @@ that it was given as standard input that the container's own command begins. It 
 
 LOG = "log"
 """The name, in a container's own directory, of the file with what its first process prints."""
-_ENTER = ("nsenter", "--mount", "--pid", "--root", "--wd")
+_ENTER = ("nsenter", "--mount", "--pid", "--uts", "--root", "--wd")
+
+
+@dataclass(frozen=True)
+class Bind:
+    """A file or directory of this machine in a container."""
+
+    source: Path
+    destination: str
+    read_only: bool
 
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """What to run. ``binds``: source directory → destination. ``user`` 0: as the server."""
+    """What to run. ``user`` 0: as the server."""
 
     command: tuple[str, ...]
     environment: dict[str, str]
-    binds: dict[str, str]
+    hostname: str
+    binds: tuple[Bind, ...]
     read_only: bool
     user: int
     group: int
@@ -85,14 +115,14 @@ class Container:
         root = place / "root"
         root.mkdir(parents=True, exist_ok=True)
         log = place / LOG
-        binds = [f"{source}:{destination}" for source, destination in spec.binds.items()]
-        arguments = [str(root), "ro" if spec.read_only else "rw", _as_user(spec), spec.directory or "/", *binds, "--", *spec.command]
+        binds = [f"{_mode(bind.read_only)}:{bind.source}:{bind.destination}" for bind in spec.binds]
+        arguments = [str(root), _mode(spec.read_only), _as_user(spec), spec.directory, spec.hostname, *binds, "--", *spec.command]
         begins, says = os.pipe()
         begun = _first_byte(begins)
         try:
             with log.open("wb") as out:
                 process = await asyncio.create_subprocess_exec(
-                    "unshare", "--mount", "--pid", "--fork", "--kill-child=KILL",
+                    "unshare", "--mount", "--pid", "--uts", "--fork", "--kill-child=KILL",
                     "sh", "-c", _SETUP, "container", *arguments,
                     stdin=says, stdout=out, stderr=out, env=spec.environment, start_new_session=True,
                 )  # fmt: skip
@@ -139,6 +169,10 @@ class Container:
         """The argv that runs a command inside."""
         user = _as_user(self.spec)
         return [*_ENTER, f"--target={self.first}", "--", *user.split(), *command]
+
+
+def _mode(read_only: bool) -> str:
+    return "ro" if read_only else "rw"
 
 
 def _as_user(spec: ContainerSpec) -> str:

@@ -9,11 +9,13 @@ import asyncio
 import copy
 
 from .admission import admit_pod
-from .kubelet import POD, Kubelet
+from .events import tell
+from .kubelet import Kubelet
+from .pod_life import POD
 from .resources import BY_KIND, RESOURCES
 from .rollouts import step
 from .status import ApiError
-from .store import Change, Json, Store, now
+from .store import Change, Json, Store
 from .volumes import Volumes
 
 _CLAIM = BY_KIND["PersistentVolumeClaim"]
@@ -101,22 +103,10 @@ class Controllers:
             self._store.create(POD, namespace, pod)
         except ApiError as error:
             why = str(error.body["message"])
-            self._tell(owner, f"create Pod {name} in {owner['kind']} {meta['name']} failed error: {why}")
+            words = f"create Pod {name} in {owner['kind']} {meta['name']} failed error: {why}"
+            tell(self._store, owner, "Warning", "FailedCreate", words)
             return why
         return ""
-
-    def _tell(self, owner: Json, message: str) -> None:
-        """A warning about a workload, once for the same words."""
-        meta = owner["metadata"]
-        told = self._store.list(BY_KIND["Event"], meta["namespace"], fields=f"involvedObject.uid={meta['uid']}")
-        if any(item["message"] == message for item in told):
-            return
-        reference = {"kind": owner["kind"], "namespace": meta["namespace"], "name": meta["name"], "uid": meta["uid"]}
-        body = {
-            "metadata": {"generateName": f"{meta['name']}."}, "involvedObject": reference, "type": "Warning", "reason": "FailedCreate",
-            "message": message, "count": 1, "firstTimestamp": now(), "lastTimestamp": now(), "source": {"component": "embedded"},
-        }  # fmt: skip
-        self._store.create(BY_KIND["Event"], meta["namespace"], body)
 
     def _empty(self, namespace: str) -> None:
         left = False

@@ -30,7 +30,7 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
 
-RESOURCES = (
+_KUBERNETES = (
     Resource("", "pods", "Pod", "po"),
     Resource("", "persistentvolumeclaims", "PersistentVolumeClaim", "pvc"),
     Resource("", "persistentvolumes", "PersistentVolume", "pv", namespaced=False),
@@ -42,6 +42,7 @@ RESOURCES = (
     Resource("", "resourcequotas", "ResourceQuota", "quota"),
     Resource("", "limitranges", "LimitRange", "limits"),
     Resource("", "serviceaccounts", "ServiceAccount", "sa"),
+    Resource("", "services", "Service", "svc"),
     Resource("apps", "statefulsets", "StatefulSet", "sts"),
     Resource("apps", "deployments", "Deployment", "deploy"),
     Resource("rbac.authorization.k8s.io", "roles", "Role"),
@@ -51,6 +52,14 @@ RESOURCES = (
     Resource("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", namespaced=False),
     Resource("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False),
     Resource("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False),
+)
+# Kinds of OpenShift, and of a platform on it, which a deployment has among its objects; nothing acts on them here.
+RESOURCES = (
+    *_KUBERNETES,
+    Resource("image.openshift.io", "imagestreams", "ImageStream", "is"),
+    Resource("route.openshift.io", "routes", "Route"),
+    Resource("project.openshift.io", "projects", "Project", namespaced=False),
+    Resource("tenant.paas.redhat.com", "tenantnamespaces", "TenantNamespace", version="v1alpha1"),
 )
 BY_PATH = {(resource.group, resource.plural): resource for resource in RESOURCES}
 BY_KIND = {resource.kind: resource for resource in RESOURCES}

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import json
 import os
-import secrets
 import sys
 from pathlib import Path
 
@@ -19,8 +18,10 @@ from .certificate import make_certificate
 from .controllers import Controllers
 from .faults import Faults
 from .kubelet import Kubelet
+from .pod_life import Node
 from .resources import BY_KIND
 from .store import Store
+from .tokens import Tokens
 from .volumes import Volumes
 
 
@@ -29,9 +30,9 @@ async def serve(directory: Path, nodes: int) -> None:
     store = Store()
     volumes = Volumes(store, directory / "volumes")
     faults = Faults()
-    kubelet = Kubelet(store, volumes, faults, directory / "pods")
+    tokens = Tokens()
+    kubelet = Kubelet(Node(store, volumes, faults, tokens, directory / "pods"))
     controllers = Controllers(store, kubelet, volumes)
-    token = secrets.token_hex(16)
     for number in range(1, nodes + 1):
         name = f"node{number}"
         labels = {"kubernetes.io/hostname": name}
@@ -47,7 +48,7 @@ async def serve(directory: Path, nodes: int) -> None:
     )
     store.create(BY_KIND["Namespace"], "", {"metadata": {"name": "default"}, "status": {"phase": "Active"}})
     controllers.start()
-    runner = web.AppRunner(Api(store, kubelet, faults, token).application(), access_log=None, shutdown_timeout=0.5)
+    runner = web.AppRunner(Api(store, kubelet, faults, tokens).application(), access_log=None, shutdown_timeout=0.5)
     await runner.setup()
     authority, context = make_certificate(directory)
     site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
@@ -63,7 +64,7 @@ async def serve(directory: Path, nodes: int) -> None:
                 "clusters": [
                     {"name": "embedded", "cluster": {"server": f"https://127.0.0.1:{port}", "certificate-authority": str(authority)}}
                 ],
-                "users": [{"name": "admin", "user": {"token": token}}],
+                "users": [{"name": "admin", "user": {"token": tokens.admin}}],
                 "contexts": [{"name": "embedded", "context": {"cluster": "embedded", "user": "admin"}}],
             }
         )

@@ -59,9 +59,8 @@ class Store:
 
     def list(self, resource: Resource, namespace: str = "", labels: str = "", fields: str = "") -> list[Json]:
         """Objects in order of their names, not to be changed."""
-        found = [
-            item for (plural, space, _name), item in sorted(self._objects.items()) if plural == resource.plural and namespace in ("", space)
-        ]
+        keys = sorted(key for key in self._objects if key[0] == resource.plural and namespace in ("", key[1]))
+        found = [self._objects[key] for key in keys]
         return [item for item in found if matches_labels(labels, item) and matches_fields(fields, item)]
 
     def create(self, resource: Resource, namespace: str, body: Json) -> Json:

@@ -29,7 +29,7 @@ from .runs import ModuleRun, PlaybookRun, Run, Started
 
 ROOT = Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks" / "populate-cache.yml"
-WORK, SAND = f"packit-test{LANE}", f"packit-test{LANE}-sandbox"
+WORK, SAND = f"packit--test{LANE}", f"packit--test{LANE}-sandbox"
 _FOR_MODULES = {"--check", "--diff"}
 
 

@@ -5,8 +5,11 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +17,22 @@ import yaml
 from kubernetes import client
 
 from tests.clusters.base import SANDBOX_PREFIX, USER, WORKER_TEMPLATE
+from tests.repositories import make
 from tests.waiting import until
 
 from .harness import ROOT, SAND, WORK, Scene
 from .runs import Run
 
 DROPIN = ROOT / "tests" / "dropin"
-CACHED = ["packit-worker-0", "packit-worker-long-running-0"]
-IDLE = "trap 'exit 0' TERM INT; while :; do sleep 1 & wait $!; done"
+CACHED = ["packit-worker-long-running-0", "packit-worker-long-running-1"]
+IDLE = ["sh", "-c", "trap 'exit 0' TERM INT; while :; do sleep 1 & wait $!; done"]
 ROLES = ("repository-cache", "service-config", "staging", "staging-annotate")
 VERBS = ["get", "list", "create", "patch", "update"]
-DEPLOYMENT = [{"apiGroups": [""], "resources": ["secrets"], "verbs": VERBS}, {"apiGroups": ["apps"], "resources": ["*"], "verbs": VERBS}]
+OPENSHIFT = ["image.openshift.io", "route.openshift.io", "tenant.paas.redhat.com"]
+DEPLOYMENT = [
+    {"apiGroups": [""], "resources": ["secrets", "configmaps", "services"], "verbs": VERBS},
+    {"apiGroups": ["apps", *OPENSHIFT], "resources": ["*"], "verbs": VERBS},
+]
 """What a deployment's own tasks need, beside docs/rbac.yml."""
 
 
@@ -44,18 +52,18 @@ def changed_by_us(run: Run) -> list[str]:
     return [task for task in changed(run) if task.startswith("packit.deployment.")]
 
 
-def deploy(scene: Scene, *arguments: str, **more: Any) -> Run:
+def deploy(scene: Scene, *arguments: str, source: Path = DROPIN, **more: Any) -> Run:
     """Run the playbook as its operators do, with this cluster's address and images that are there."""
     access = yaml.safe_load(scene.kubeconfig.read_text())
     given = {
         "project": WORK,
+        "tenant_namespace": WORK,
         "host": access["clusters"][0]["cluster"]["server"],
         "api_key": access["users"][0]["user"]["token"],
         "repository_cache_storage": "1Gi",
         "image_worker": scene.cluster.image,
         "image_postgres": scene.cluster.image,
-        "worker_command": IDLE,
-        "postgres_command": IDLE,
+        "postgres_args": IDLE,
         "worker_security_context": {"runAsUser": USER, "fsGroup": USER},
         "repository_cache_image": scene.cluster.image,
         "repository_cache_projects": [{"url": scene.url()}],
@@ -66,8 +74,8 @@ def deploy(scene: Scene, *arguments: str, **more: Any) -> Run:
         "K8S_AUTH_SSL_CA_CERT": access["clusters"][0]["cluster"]["certificate-authority"],
         "ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml",
     }
-    words = ("-i", str(DROPIN / "inventory.yml"), "-e", scene.write_variables(given), *arguments)
-    return scene.start_playbook(DROPIN / "deploy.yml", *words, environment=environment).finish()
+    words = ("-i", str(source / "inventory.yml"), "-e", scene.write_variables(given), *arguments)
+    return scene.start_playbook(source / "deploy.yml", *words, environment=environment).finish()
 
 
 @pytest.fixture
@@ -92,17 +100,69 @@ def site(scene: Scene) -> Scene:
     return scene
 
 
+@pytest.fixture
+def checkout(tmp_path: Path) -> Path:
+    """A checkout of the deployment, whose files may be edited."""
+    return Path(shutil.copytree(DROPIN, tmp_path / "deployment"))
+
+
+def configuration(scene: Scene) -> dict[str, Any]:
+    """The service's configuration, as its Secret has it."""
+    data = scene.cluster.core.read_namespaced_secret("packit-config", WORK).data
+    loaded: dict[str, Any] = yaml.safe_load(base64.b64decode(data["packit-service.yaml"]))
+    return loaded
+
+
 def test_a_deployment_from_nothing_and_again_with_nothing_left_to_do(site: Scene) -> None:
     first = deploy(site)
     assert first.code == 0, first.story
-    assert "Deploy the workers for all tasks" in changed(first)
     until(lambda: all(site.cluster.is_ready(WORK, pod) for pod in CACHED), "the workers")
     site.check()
     claims = [item.metadata.name for item in site.cluster.core.list_namespaced_persistent_volume_claim(SAND).items]
     assert sorted(claims) == [f"{SANDBOX_PREFIX}{pod}" for pod in CACHED]
+    for pod in CACHED:  # each worker exports the name of its own sandboxes' claim
+        said = site.cluster.core.read_namespaced_pod_log(pod, WORK, container="packit-worker")
+        assert said == f"packit_service.worker.tasks reads long-running,rate-limited as packit; its sandboxes have {SANDBOX_PREFIX}{pod}\n"
     second = deploy(site)
     assert second.code == 0, second.story
     assert changed(second) == []
+
+
+def test_by_a_tag_only_the_cache_is_looked_after(site: Scene) -> None:
+    assert deploy(site, with_fluentd_sidecar=False).code == 0
+    make.commit(site.server.root / "one.git", "main")
+    tagged = deploy(site, "--tags", "repository-cache", with_fluentd_sidecar=False)
+    assert tagged.code == 0, tagged.story
+    assert changed_by_us(tagged) == changed(tagged) != []
+    site.check()
+
+
+def test_a_variable_without_its_twin_in_the_template_stops_their_own_check(site: Scene, checkout: Path) -> None:
+    with (checkout / "vars/packit/prod.yml").open("a") as own:
+        own.write("repository_cache_max_hold: 120\n")
+    stopped = deploy(site, source=checkout)
+    assert stopped.code != 0
+    assert "prod.yml and prod_template.yml differ in: repository_cache_max_hold" in stopped.text
+
+
+def test_an_item_without_read_only_gets_it_in_the_secret_each_time_and_in_the_source_for_good(site: Scene, checkout: Path) -> None:
+    stage = {"deployment": "stg", "workers_long_running": 2, "source": checkout}
+    first = deploy(site, **stage)
+    assert first.code == 0, first.story
+    assert configuration(site)["command_handler_pvc_volume_specs"] == [
+        {"path": "/repository-cache", "pvc_from_env": "SANDCASTLE_REPOSITORY_CACHE_VOLUME", "read_only": True}
+    ]
+    source = checkout / "secrets/packit/stg/packit-service.yaml.j2"
+    before = source.read_text()
+    edited = deploy(site, "--tags", "repository-cache", service_config_file=str(source), **stage)
+    assert edited.code == 0, edited.story
+    added = "    pvc_from_env: SANDCASTLE_REPOSITORY_CACHE_VOLUME\n"
+    assert source.read_text() == before.replace(added, f"{added}    read_only: true\n")
+    deploy(site, **stage)  # their own task brings the source to the Secret
+    assert configuration(site)["command_handler_pvc_volume_specs"][0]["read_only"] is True
+    last = deploy(site, **stage)
+    assert last.code == 0, last.story
+    assert changed(last) == []
 
 
 def test_a_staging_deployment_has_its_tolerations_from_the_same_playbook(site: Scene) -> None:

@@ -162,6 +162,8 @@ metadata: {name: standard, annotations: {storageclass.kubernetes.io/is-default-c
 provisioner: kubernetes.io/no-provisioner
 volumeBindingMode: WaitForFirstConsumer
 K
+  $kubectl apply -f "$here/openshift.yml"
+  $kubectl wait --for=condition=Established crd --all --timeout=60s >/dev/null
   touch "$dir/up"
   exports
 }
