@@ -278,7 +278,12 @@ def test_a_workloads_own_claims_can_be_mounted(contract: TestCluster) -> None:
 @pytest.mark.parametrize(
     ("method", "body", "code", "words"),
     [
-        ("service", {"metadata": {"name": "9x"}, "spec": {"ports": [{"port": 80}]}}, 422, 'Service "9x" is invalid: metadata.name: Invalid value: "9x": a DNS-1035 label must'),
+        (
+            "service",
+            {"metadata": {"name": "9x"}, "spec": {"ports": [{"port": 80}]}},
+            422,
+            'Service "9x" is invalid: metadata.name: Invalid value: "9x": a DNS-1035 label must',
+        ),
         ("service", {"metadata": {"name": "x"}, "spec": {}}, 422, 'Service "x" is invalid: spec.ports: Required value'),
         ("secret", {"metadata": {"name": "X"}}, 422, 'Secret "X" is invalid: metadata.name: Invalid value: "X": a lowercase RFC 1123 subdomain'),
         ("secret", {"metadata": {"name": "x"}, "data": {"a b": "aGk="}}, 422, 'Secret "x" is invalid: data[a b]: Invalid value: "a b": a valid config key'),

@@ -22,8 +22,10 @@ from .model import ADD, CACHE, FALSE, KEYS, TRUE, VOLUMES, Wanted, entry_lines, 
 from .nodes import Document, parse
 from .spans import Span, after_line, apply, at_end, joined, lines_of
 
-_WORD = "unknown"
+_WORD = "unknown-value"
 """What a value that is not known is printed as, where it has to be something."""
+_ALONE = re.compile(rf"(?m)^[ \t]*{_WORD}[ \t]*(?=\r?$)")
+"""A line with nothing but such a value, which may be any number of lines (``{{ everything | to_nice_yaml }}``)."""
 
 
 def add(source: str, text: str, wanted: Wanted) -> tuple[str, tuple[str, ...]]:
@@ -218,7 +220,7 @@ def _world(source: str, text: str, truth: bool) -> Document:
     except InvalidOption as error:
         without_words = error
     try:
-        return parse(named, render(text, truth, _WORD))
+        return parse(named, _ALONE.sub("", render(text, truth, _WORD)))
     except InvalidOption:
         raise without_words from None
 

@@ -136,7 +136,13 @@ def test_any_expression_may_stand_elsewhere(expression: str) -> None:
 
 @pytest.mark.parametrize("value", ["{{ a }}-{{ b }}", "{{ host }}:{{ port }}", "{{ a }}@{{ b }}", "[{{ a }}, {{ b }}]"])
 def test_values_that_are_put_together_may_stand_elsewhere(value: str) -> None:
-    text = f"{SOURCE.replace('{{ vault.packit_service | to_nice_yaml }}', '')}server_name: {value}\n"
+    text = f"{SOURCE}server_name: {value}\n"  # beside YAML that stands alone on its line
+    assert edited(text) == text + LINES
+
+
+def test_names_that_a_loop_makes_may_stand_elsewhere() -> None:
+    loop = "{% for forge in forges %}\n  {{ forge.name }}:\n    token: {{ forge.get('token:key') }}\n{% endfor %}\n"
+    text = f"{SOURCE}authentication:\n{loop}"
     assert edited(text) == text + LINES
 
 
