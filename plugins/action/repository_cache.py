@@ -4,9 +4,10 @@
 """Shows what M(packit.deployment.repository_cache) is doing while it does it.
 
 A module's output is read only when it has ended. So the module appends what happens to a file, and a thread here shows it on
-standard error: standard output belongs to the callback, which may write JSON or YAML there. On a terminal that includes
-percentages, rates and the time left; elsewhere each change of phase. This needs the module to run on the controller;
-elsewhere it runs without live lines, and so it does with C(no_log). When it has ended, the table of what was done is printed.
+standard error: standard output belongs to the callback, which may write JSON or YAML there. On a terminal each pair that is at work
+has one line, with how far it is, its rate and the time left; elsewhere, and where several hosts run this at once, each change of phase
+has one. This needs the module to run on the controller; elsewhere it runs without live lines, and so it does with C(no_log). When it has
+ended, the table of what was done is printed.
 
 All lines go through descriptors of our own: an error of an output that reached Ansible's display from here would end the thread that
 takes the results, and ansible-playbook would wait for ever (``ansible-playbook … | head``).
@@ -14,16 +15,19 @@ takes the results, and ansible-playbook would wait for ever (``ansible-playbook 
 
 from __future__ import annotations
 
+import os
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from ansible import constants
 
 from ansible_collections.packit.deployment.plugins.module_utils.background import Background
+from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Progress
+from ansible_collections.packit.deployment.plugins.module_utils.populate.board import Board
 from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, Screen, own_copy, read
 from ansible_collections.packit.deployment.plugins.plugin_utils.deployment_action import DeploymentAction
 
@@ -56,7 +60,9 @@ class ActionModule(DeploymentAction):
             stop = threading.Event()
             screen = Screen(_STDERR)
             # The run itself needs nobody who watches: it goes on, and the person is told that no more lines come.
-            shower = Background("Showing what the run does", lambda: _show(progress, screen, stop), lambda error: screen.show(f"  {error}"))
+            alone = len((task_vars or {}).get("ansible_play_batch", ())) < 2
+            show = _watch if _LIVE and alone and os.environ.get("TERM", "dumb") != "dumb" else _list
+            shower = Background("Showing what the run does", lambda: show(progress, screen, stop), lambda error: screen.show(f"  {error}"))
             shower.start()
             try:
                 result = super().execute({**arguments, "progress_file": str(progress)}, task_vars)
@@ -76,19 +82,35 @@ class ActionModule(DeploymentAction):
             self._display.display(line, log_only=True)
 
 
-def _show(path: Path, screen: Screen, stop: threading.Event) -> None:
-    lines = Lines(live=_LIVE)
+def _list(path: Path, screen: Screen, stop: threading.Event) -> None:
+    """Show a line for each change of phase."""
+    lines = Lines()
+    for happened in _read(path, stop):
+        for progress in happened:
+            shown = lines.show(progress)
+            if shown is not None:
+                screen.show(f"  {shown}")
+
+
+def _watch(path: Path, screen: Screen, stop: threading.Event) -> None:
+    """Show a line for each pair that is at work, which changes as it goes on; what somebody may want to read later stays."""
+    board = Board()
+    for happened in _read(path, stop):
+        staying = [f"  {line}" for progress in happened if (line := board.take(progress)) is not None]
+        width, height = screen.size()
+        screen.draw(staying, [f"  {line}" for line in board.lines(width - 3, height // 2)])
+    screen.draw([], [])
+
+
+def _read(path: Path, stop: threading.Event) -> Iterator[list[Progress]]:
+    """Read what has happened since the last look, now and then, until the run has ended."""
     with path.open(encoding="utf-8", errors="replace") as file:
         rest = ""
-        while True:
+        ended = False
+        while not ended:
             ended = stop.wait(_INTERVAL)
             *whole, rest = (rest + file.read()).split("\n")  # read after the event: nothing written before it is lost
-            for line in whole:
-                shown = lines.show(read(line))
-                if shown is not None:
-                    screen.show(f"  {shown}")
-            if ended:
-                return
+            yield [read(line) for line in whole]
 
 
 __all__ = ["ActionModule"]

@@ -199,7 +199,7 @@ class ModuleRun(Started):
         return "\n".join([*self._progress_lines(), self._modules.process.printed, *told, f"changed={changed}"])
 
     def _progress_lines(self) -> list[str]:
-        lines = Lines(live=False)
+        lines = Lines()
         whole = self._progress.read_text().split("\n")[:-1] if self._progress.exists() else []
         return [f"  {shown}" for shown in (lines.show(read(line)) for line in whole) if shown is not None]
 

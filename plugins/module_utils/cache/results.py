@@ -95,10 +95,14 @@ class Progress:
     """One thing that happened, for the person who watches.
 
     ``subject`` is the volume, or what else it is about (empty: the whole run); ``project`` is empty where it is about all of
-    them; ``detail`` is words, or the newest line of the program that works.
+    them; ``detail`` is words, or the newest line of the program that works. ``pair`` names the pair of a volume; ``done`` of ``total``
+    projects have a result (0 of 0 where that is not told). For the whole run, ``total`` is the number of pairs with work to do.
     """
 
     subject: str
     phase: str
     project: str = ""
     detail: str = ""
+    pair: str = ""
+    done: int = 0
+    total: int = 0

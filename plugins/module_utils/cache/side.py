@@ -123,7 +123,7 @@ class VolumeSide:
 
     def tell(self, project: str, phase: str, detail: str = "") -> None:
         """Something happened."""
-        self._report(Progress(str(self.volume), phase, project, detail))
+        self._report(Progress(str(self.volume), phase, project, detail, done=len(self._results), total=len(self.steps)))
 
     @contextmanager
     def held(self, deadline: Deadline) -> Iterator[HeldVolume]:

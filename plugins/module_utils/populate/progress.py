@@ -9,20 +9,19 @@ import json
 import os
 import select
 import threading
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..cache.meter import parse_meter
+from ..cache.model import Pair
 from ..cache.results import Progress
 from ..printable import in_one_line
 from ..redaction import SECRETS
 
-EVERY = 2.0
-"""Seconds between two lines about the same thing, while only its figures change."""
-
+_SIZE = (80, 24)
+"""Columns and lines of a terminal that does not say."""
 _PATIENCE_MS = 200
 """Milliseconds for which who reads is waited for; while they read nothing, no longer than that in all."""
 
@@ -47,31 +46,33 @@ def writer(path: str) -> Callable[[Progress], None]:
 def read(line: str) -> Progress:
     """One such line. Raises ValueError."""
     data = json.loads(line)
-    return Progress(str(data["subject"]), str(data["phase"]), str(data["project"]), str(data["detail"]))
+    words = {name: str(data[name]) for name in ("subject", "phase", "project", "detail", "pair")}
+    return Progress(**words, done=int(data["done"]), total=int(data["total"]))
 
 
 class Lines:
-    """Chooses what to show. ``live``: the output is a terminal, where figures that change are worth a line now and then;
-    elsewhere only changes of phase are. Of each subject at most one line in ``EVERY`` seconds but for those."""
+    """Chooses what is worth a line: each change of phase, and each other thing that is said; not figures that change."""
 
-    def __init__(self, live: bool, clock: Callable[[], float] = time.monotonic) -> None:
-        self._live = live
-        self._clock = clock
-        self._last: dict[str, tuple[tuple[str, str, str], float]] = {}
+    def __init__(self) -> None:
+        self._last: dict[str, tuple[str, str, str]] = {}
 
     def show(self, progress: Progress) -> str | None:
-        """The line for it, or None."""
-        meter = parse_meter(progress.detail)
-        detail = progress.detail if meter is None and "%" not in progress.detail else ""
-        what, now = (progress.project, progress.phase, detail), self._clock()
-        before, shown = self._last.get(progress.subject, (("", "", ""), 0.0))
-        same = before[:2] == what[:2] and (not detail or detail == before[2])
-        if same and (meter is None or not self._live or now - shown < EVERY):
+        """Return the line for it, or None."""
+        detail = progress.detail if parse_meter(progress.detail) is None and "%" not in progress.detail else ""
+        what = (progress.project, progress.phase, detail)
+        before = self._last.get(progress.subject, ("", "", ""))
+        if before[:2] == what[:2] and (not detail or detail == before[2]):
             return None
-        self._last[progress.subject] = (what, now)
+        self._last[progress.subject] = what
         subject = " ".join(word for word in (progress.subject, progress.project) if word)
-        words = ": ".join(word for word in (progress.phase, detail) if word) + (f", {meter}" if meter is not None else "")
+        words = ": ".join(word for word in (progress.phase, detail) if word)
         return in_one_line(f"{subject}: {words}" if subject else words)
+
+
+def named(report: Callable[[Progress], None], pairs: Iterable[Pair]) -> Callable[[Progress], None]:
+    """Return a report that adds the name of the pair that a volume belongs to."""
+    names = {str(volume): pair.name for pair in pairs for volume in pair.volumes}
+    return lambda progress: report(replace(progress, pair=names.get(progress.subject, "")))
 
 
 class Screen:
@@ -84,6 +85,7 @@ class Screen:
         self._descriptor = descriptor
         self._patient = self._patience = patience_ms
         self._gone = descriptor < 0
+        self._drawn = 0
 
     def show(self, line: str) -> None:
         """Show a line, unless nobody takes it."""
@@ -95,20 +97,39 @@ class Screen:
         for start in range(0, len(data), select.PIPE_BUF):
             self._write(data[start : start + select.PIPE_BUF])
 
-    def _write(self, data: bytes) -> None:
-        """Write so much as is written at once, or not at all."""
+    def size(self) -> tuple[int, int]:
+        """Return how many columns and lines the terminal has."""
+        try:
+            columns, lines = os.get_terminal_size(self._descriptor)
+        except OSError:
+            return _SIZE
+        return (columns, lines) if columns and lines else _SIZE
+
+    def draw(self, staying: Iterable[str], replaced: Iterable[str]) -> None:
+        """On a terminal: show lines that stay, and below them those that the next call replaces."""
+        below = list(replaced)
+        up = f"\x1b[{self._drawn}A" if self._drawn else ""
+        data = "".join([up, "\r\x1b[J", *(f"{line}\n" for line in (*staying, *below))]).encode("utf-8", "replace")
+        for start in range(0, len(data), select.PIPE_BUF):
+            if not self._write(data[start : start + select.PIPE_BUF]):
+                return
+        self._drawn = len(below)
+
+    def _write(self, data: bytes) -> bool:
+        """Write so much as is written at once, or nothing; whether it was written."""
         if self._gone:
-            return
+            return False
         poller = select.poll()
         poller.register(self._descriptor, select.POLLOUT)
         try:
             if not poller.poll(self._patience):
                 self._patience = 0
-                return
+                return False
             self._patience = self._patient
             os.write(self._descriptor, data)
         except OSError:  # a full disk, a reader that has ended, no such descriptor
             self._gone = True
+        return not self._gone
 
 
 def own_copy(descriptor: int) -> int:

@@ -39,6 +39,7 @@ from .incomplete import lone, still_held, tidied, unread
 from .keeper import ClusterKeeper, Settings, known
 from .observe import Observed, observe, openshift_namespaces
 from .options import PopulateOptions
+from .progress import named
 from .seed_replicas import replicas_for
 from .seeds import Seeds
 from .transfers import Transfers
@@ -105,7 +106,7 @@ class Populate:
         done = _Done()
         if not check_mode:
             busy = sum(not pair.idle for pair in plan.pairs)
-            self._report(Progress("", f"{busy} of {len(plan.pairs)} pairs of volumes have work to do"))
+            self._report(Progress("", f"{busy} of {len(plan.pairs)} pairs of volumes have work to do", total=busy))
             if seed is None:
                 done = _Done(tuple(_untouched(pair) for pair in plan.pairs))
             else:
@@ -153,7 +154,7 @@ class Populate:
             partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
             pods=observed.pods,
         )
-        return ClusterKeeper(self._client, observed.claims, settings, self._report)
+        return ClusterKeeper(self._client, observed.claims, settings, named(self._report, observed.found.pairs))
 
     def _swept(self, observed: Observed, deadline: Deadline) -> list[str]:
         """What earlier runs left behind is removed first."""
@@ -233,7 +234,7 @@ class Populate:
                     transfers.of,
                     Options(options.timeout, options.max_hold, options.verify, scratch, max(3600.0, 3.0 * options.timeout)),
                     options.concurrency,
-                    self._report,
+                    named(self._report, (pair.pair for pair in plan.pairs)),
                     self._stop,
                 )
             finally:

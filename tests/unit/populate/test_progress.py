@@ -42,28 +42,9 @@ def test_other_lines_are_no_meter() -> None:
     assert parse_meter("From https://example.org/x") is None
 
 
-def lines(live: bool) -> tuple[Lines, list[float]]:
-    now = [100.0]
-    return Lines(live, lambda: now[0]), now
-
-
-def test_on_a_terminal_figures_come_at_most_every_two_seconds() -> None:
-    shown, now = lines(live=True)
-    receiving = Progress("s/claim", "receives by seed", "one")
-    assert shown.show(receiving) == "s/claim one: receives by seed"
-    moving = Progress("s/claim", "receives by seed", "one", RSYNC)
-    assert shown.show(moving) is None
-    now[0] += 2.0
-    assert shown.show(moving) == "s/claim one: receives by seed, 49 %, 146.5 MB/s, 1 s left"
-    now[0] += 1.9
-    assert shown.show(moving) is None
-    assert shown.show(Progress("s/other", "receives by seed", "one", RSYNC)) is not None
-
-
-def test_elsewhere_only_a_change_of_phase_is_shown() -> None:
-    shown, now = lines(live=False)
-    assert shown.show(Progress("s/claim", "receives by seed", "one")) is not None
-    now[0] += 100
+def test_a_line_comes_for_each_change_of_phase_and_none_for_figures() -> None:
+    shown = Lines()
+    assert shown.show(Progress("s/claim", "receives by seed", "one")) == "s/claim one: receives by seed"
     assert shown.show(Progress("s/claim", "receives by seed", "one", RSYNC)) is None
     assert shown.show(Progress("s/claim", "checks", "one")) == "s/claim one: checks"
     assert shown.show(Progress("s/claim", "released", "", "held for 2.0 s")) == "s/claim: released: held for 2.0 s"
@@ -72,7 +53,7 @@ def test_elsewhere_only_a_change_of_phase_is_shown() -> None:
 
 def test_what_is_written_is_read_again(tmp_path: Path) -> None:
     file = tmp_path / "progress"
-    progress = Progress("s/claim", "fails\nbadly", "one", "häßlich")
+    progress = Progress("s/claim", "fails\nbadly", "one", "häßlich", "worker-0", 1, 2)
     writer(str(file))(progress)
     assert [read(line) for line in file.read_text().splitlines()] == [progress]
 
@@ -129,6 +110,15 @@ def test_a_line_of_any_length_is_shown_whole_to_who_reads_slowly() -> None:
         Screen(pipe[1], patience_ms=int(BOUND * 1000)).show_whole(text)
         os.close(pipe[1])
         assert came.result(BOUND) == f"{text}\n"
+
+
+def test_lines_on_a_terminal_are_replaced_by_the_next_and_others_stay_above(pipe: tuple[int, int]) -> None:
+    screen = Screen(pipe[1])
+    screen.draw([], ["a 1", "b 1"])
+    screen.draw(["a: released"], ["b 2"])
+    screen.draw([], [])
+    up = "\x1b[{}A\r\x1b[J"
+    assert os.read(pipe[0], 1000).decode() == f"\r\x1b[Ja 1\nb 1\n{up.format(2)}a: released\nb 2\n{up.format(1)}"
 
 
 def test_who_has_stopped_to_read_stops_nobody() -> None:
