@@ -67,10 +67,13 @@ def add(source: str, text: str, wanted: Wanted) -> tuple[str, tuple[str, ...]]:
 
 
 def _require_literal_items(source: str, text: str, wanted: Wanted) -> None:
-    """Refuse items that may be the cache's as their variables are: by a path or a variable that is an expression. Raises InvalidOption."""
+    """Refuse items that may be the cache's as their variables are: whole lines, a path or a variable by an expression. Raises InvalidOption."""
     block = re.search(rf"(?ms)^{VOLUMES}:.*?(?=^[^\s#{{-]|\Z)", text)
     if block is None:
         return
+    for found in re.finditer(r"(?m)^[ \t]+(?:- )?\{\{[^\n]*\}\}[ \t]*\r?$", block.group()):
+        line = text.count("\n", 0, block.start() + found.start()) + 1
+        raise _refused(f"{source}, line {line}: a part of `{VOLUMES}` is made by a Jinja expression, so the list is not edited.", wanted)
     for found in re.finditer(r"(?m)^[^#\n]*(?P<name>path|pvc_from_env):[ \t]*(?P<value>.*\{[{%].*)$", block.group()):
         value = found["value"].strip("'\" \r")
         if value.startswith("{") or wanted.path in value or wanted.pvc_from_env in value:
@@ -90,6 +93,7 @@ def _right(world: Document, wanted: Wanted) -> bool:
 
 def remove(source: str, text: str, wanted: Wanted) -> tuple[str, bool]:
     """Return the text without the cache's lines, where they are as ``add`` writes them, and whether another path's stay. Raises InvalidOption."""
+    _require_literal_items(source, text, wanted)
     worlds = _worlds(source, text, wanted)
     spans = []
     there = [pair[1].meant.value for world in worlds if (pair := world.root.get(CACHE)) is not None]

@@ -18,11 +18,12 @@ MISSING = False
 """Whether jinja2 cannot be imported. It comes with ansible-core, but not to every host."""
 
 try:
-    from jinja2 import TemplateError, Undefined
+    from jinja2 import TemplateError, Undefined, nodes
     from jinja2.sandbox import SandboxedEnvironment
+    from jinja2.visitor import NodeTransformer
 except ImportError:
     MISSING = True
-    SandboxedEnvironment = Undefined = object
+    SandboxedEnvironment = Undefined = NodeTransformer = object
 
     class TemplateError(Exception):  # type: ignore[no-redef]
         """Only a name for `except`, as the package is missing."""
@@ -33,7 +34,8 @@ _FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, SyntaxE
 _HEADER = re.compile(r"#jinja2:(?P<settings>[^\n]*)\n")
 """A first line with settings of Ansible's."""
 _SETTING = re.compile(r"\s*(trim_blocks|lstrip_blocks)\s*:\s*(True|False)\s*", re.IGNORECASE)
-_UNPACKED = re.compile(r"not enough values to unpack \(expected (\d+), got 1\)")
+_PARTS, _PARTS_OF_EACH, _CONTAINED = "packit_parts", "packit_parts_of_each", "packit_contained"
+"""Filters of our own, for what a value that is not known cannot tell by itself."""
 
 
 class CannotRender(ValueError):
@@ -51,28 +53,22 @@ def render(text: str, truth: bool, word: str = "") -> str:
             if setting is None:
                 raise CannotRender("its first line has settings that are not known here")
             settings[setting[1].lower()] = setting[2].lower() == "true"
-    try:
-        return _rendered(text, {"truth": truth, "word": word}, settings)
-    except (TemplateError, *_FAILURES) as error:
-        unpacked = _UNPACKED.search(str(error))
-        kind = type(error).__name__  # a template's traceback quotes the template
-        if unpacked is None:
-            raise CannotRender(kind) from None
-    try:  # a loop over pairs, say
-        return _rendered(text, {"truth": truth, "word": word, "parts": int(unpacked[1])}, settings)
-    except (TemplateError, *_FAILURES) as error:
-        raise CannotRender(type(error).__name__) from None
-
-
-def _rendered(text: str, unknown: dict[str, Any], settings: dict[str, bool]) -> str:
-    environment = _Environment(undefined=type("Unknown", (_Unknown,), unknown), keep_trailing_newline=True, **settings)
+    unknown = type("Unknown", (_Unknown,), {"truth": truth, "word": word})
+    environment = _Environment(undefined=unknown, keep_trailing_newline=True, **settings)
     environment.filters = _Lenient(environment.filters, _filtered)
+    environment.filters.update({_PARTS: _parts, _PARTS_OF_EACH: _parts_of_each, _CONTAINED: _contained})
     environment.tests = _Lenient(environment.tests, _tested)
-    return str(environment.from_string(text).render())
+    try:
+        return str(environment.from_string(text).render())
+    except (TemplateError, *_FAILURES) as error:  # a template's traceback quotes the template
+        raise CannotRender(type(error).__name__) from None
 
 
 class _Environment(SandboxedEnvironment):  # type: ignore[misc]
     """Calls that cannot do with a value that is not known give back such a value."""
+
+    def _parse(self, source: str, name: str | None, filename: str | None) -> Any:
+        return _Unpacking().visit(super()._parse(source, name, filename))
 
     def call(self, context: Any, function: Any, *arguments: Any, **named: Any) -> Any:
         """See jinja2's."""
@@ -82,6 +78,54 @@ class _Environment(SandboxedEnvironment):  # type: ignore[misc]
             if any(isinstance(value, _Unknown) for value in (*arguments, *named.values())):
                 return self.undefined()
             raise
+
+
+class _Unpacking(NodeTransformer):  # type: ignore[misc]
+    """Tells values that are not known into how many names they are unpacked, and asks them what they are in."""
+
+    def visit_Assign(self, node: Any) -> Any:
+        """``{% set a, b = x %}``."""
+        self.generic_visit(node)
+        if isinstance(node.target, nodes.Tuple):
+            node.node = _filter(node.node, _PARTS, _shape(node.target))
+        return node
+
+    def visit_For(self, node: Any) -> Any:
+        """``{% for a, b in x %}``."""
+        self.generic_visit(node)
+        if isinstance(node.target, nodes.Tuple):
+            node.iter = _filter(node.iter, _PARTS_OF_EACH, _shape(node.target))
+        return node
+
+    def visit_Compare(self, node: Any) -> Any:
+        """``x in 'text'``."""
+        self.generic_visit(node)
+        if len(node.ops) > 1 or node.ops[0].op not in ("in", "notin"):
+            return node
+        found = _filter(node.expr, _CONTAINED, node.ops[0].expr)
+        return nodes.Not(found) if node.ops[0].op == "notin" else found
+
+
+def _filter(node: Any, name: str, argument: Any) -> Any:
+    return nodes.Filter(node, name, [argument], [], None, None)
+
+
+def _shape(target: Any) -> Any:
+    """Return a list with an item for each name, and such a list for names in parentheses."""
+    return nodes.List([_shape(item) if isinstance(item, nodes.Tuple) else nodes.Const(None) for item in target.items])
+
+
+def _parts(value: Any, shape: list[Any] | None) -> Any:
+    return [_parts(value, part) for part in shape] if shape is not None and isinstance(value, _Unknown) else value
+
+
+def _parts_of_each(values: Any, shape: list[Any]) -> Any:
+    return [_parts(value, shape) for value in values]
+
+
+def _contained(value: Any, whole: Any) -> bool:
+    unknown = next((item for item in (whole, value) if isinstance(item, _Unknown)), None)
+    return bool(unknown) if unknown is not None else value in whole
 
 
 class _Lenient(dict[str, Any]):
@@ -127,11 +171,10 @@ def _tested(name: str, value: _Unknown, *_arguments: Any) -> bool:
 
 
 class _Unknown(Undefined):  # type: ignore[misc]
-    """A variable, or anything that is made of one. Printed as ``word``; an item of a list has so many ``parts``."""
+    """A variable, or anything that is made of one. Printed as ``word``."""
 
     truth = False
     word = ""
-    parts = 1
 
     def __str__(self) -> str:
         return self.word
@@ -143,11 +186,7 @@ class _Unknown(Undefined):  # type: ignore[misc]
         return int(self.truth)
 
     def __iter__(self) -> Iterator[Any]:
-        if "is_item" in vars(self):  # it is unpacked
-            return iter([self] * self.parts)
-        item = type(self)()
-        item.is_item = True
-        return iter([item] * self.truth)
+        return iter([self] * self.truth)
 
     def __eq__(self, other: object) -> bool:
         return bool(other) is self.truth

@@ -75,7 +75,7 @@ def test_an_item_is_added_to_the_list_that_is_there_and_a_path_is_corrected() ->
         ),
         (SOURCE + "command_handler_pvc_volume_specs: [{path: /x, pvc: a}]\n", "`command_handler_pvc_volume_specs` cannot be edited"),
         (SOURCE + "{% endif %}\n", "cannot be rendered without its variables (TemplateSyntaxError)"),
-        (SOURCE + "{% set a, b = x.split() %}\n", "cannot be rendered without its variables (ValueError)"),
+        (SOURCE + "{% set a, b = (1, 2, 3) %}\n", "cannot be rendered without its variables (ValueError)"),
         ("#jinja2: variable_start_string: '[%'\n" + SOURCE, "(its first line has settings that are not known here)"),
         (SOURCE + "{% include 's3cret' %}\n", "cannot be rendered without its variables"),
         ("{{ everything | to_nice_yaml }}\n", "cannot be checked by rendering it without its variables."),
@@ -87,6 +87,9 @@ def test_an_item_is_added_to_the_list_that_is_there_and_a_path_is_corrected() ->
         (LISTED + "  - path: /repository-cache{{ x }}\n    pvc: a\n", "line 18: `path` of an item is set by a Jinja expression"),
         (LISTED + OTHER + "  - path: /x\n    pvc_from_env: '{{ y }}'\n", "line 21: `pvc_from_env` of an item is set by a Jinja expression"),
         (SOURCE + "{% if a and not b %}repository_cache: /x\n{% endif %}\n", "`repository_cache` stands in a condition or a loop, or is written"),
+        (LISTED + OTHER + "  {{ more_items }}\n", "line 20: a part of `command_handler_pvc_volume_specs` is made by a Jinja expression"),
+        (LISTED + ITEM + "    {{ mode }}\n", "line 20: a part of `command_handler_pvc_volume_specs` is made by a Jinja expression"),
+        (LISTED + ITEM + "  - {{ item }}\n", "line 20: a part of `command_handler_pvc_volume_specs` is made by a Jinja expression"),
         (SOURCE + "debug: !!bool s3cret\n", "cannot be checked by rendering it without its variables."),
     ],
 )
@@ -138,6 +141,21 @@ def test_any_expression_may_stand_elsewhere(expression: str) -> None:
 def test_values_that_are_put_together_may_stand_elsewhere(value: str) -> None:
     text = f"{SOURCE}server_name: {value}\n"  # beside YAML that stands alone on its line
     assert edited(text) == text + LINES
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "{% set a, b = x.split() %}\nserver_name: {{ a }}{{ b }}\n",
+        "{% set a, (b, c) = x %}\n",
+        "{% for a, (b, c) in x.items() %}\n# {{ a }}\n{% endfor %}\n",
+        "{% if x in 'text' or x not in ['a', y] or 'a' in x or 'a' in 'ab' %}\n# {{ a }}\n{% endif %}\n",
+        "{% if (1 if x in y else 2) > 1 and 'a' not in 'ab' %}\n# a\n{% endif %}\n",
+        "{% for a in x.split() %}{% for b in a %}\n# {{ b }}\n{% endfor %}{% endfor %}\n",
+    ],
+)
+def test_what_takes_values_apart_may_stand_elsewhere(text: str) -> None:
+    assert edited(SOURCE + text).replace("\n\n", "\n") == SOURCE + text + LINES
 
 
 def test_names_that_a_loop_makes_may_stand_elsewhere() -> None:
