@@ -15,6 +15,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+from importlib.metadata import distribution
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -79,10 +80,9 @@ def copy_files(to: Path) -> None:
 
 def bootstrap_versions() -> set[str]:
     """The versions of pip whose bootstrap this ansible-test may look for."""
-    import ansible_test  # noqa: PLC0415
-
-    requirements = Path(ansible_test.__file__).parent / "_util" / "target" / "setup" / "requirements.py"
-    internal = Path(ansible_test.__file__).parent / "_internal" / "python_requirements.py"
+    package = Path(str(distribution("ansible-core").locate_file("ansible_test")))  # an import would find this file
+    requirements = package / "_util" / "target" / "setup" / "requirements.py"
+    internal = package / "_internal" / "python_requirements.py"
     found = {"24_2", "24_3_1", "25_0"}
     for source in (requirements, internal):
         if source.exists():

@@ -4,7 +4,7 @@
 python=${PYTHON:-python3}
 look() {
     missing=
-    for word in git:git rsync:rsync unshare:util-linux setpriv:util-linux python3:python3; do
+    for word in git:git rsync:rsync unshare:util-linux setpriv:util-linux hostname:hostname python3:python3; do
         command -v "${word%:*}" >/dev/null || missing="$missing ${word##*:}"
     done
     [ "$python" != python3 ] || python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
@@ -19,7 +19,7 @@ if [ -n "${missing# }" ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/nul
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
     look
 fi
-[ -z "${missing# }" ] || say "Missing on this machine: ${missing% }. Install it, as root: apt install $missing(Fedora: dnf install git rsync util-linux python3)"
+[ -z "${missing# }" ] || say "Missing on this machine: ${missing% }. Install it, as root: apt install $missing(Fedora: dnf install git hostname rsync util-linux python3)"
 if ! command -v "$python" >/dev/null; then
     [ "$python" = python3 ] || say "There is no $python. Install it, or name another one: make PYTHON=python3.12 …"
 elif ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then

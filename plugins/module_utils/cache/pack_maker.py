@@ -24,6 +24,8 @@ from .packs import FinishedPack, files_of, parse_checks, parse_sums
 # $1 the git directory, $2 the directory for the packs, $3 threads, $4 what the repository's file `made-for` says where it may be taken as
 # it is: its one pack is what these ids reach, and no more (empty: never).
 # Revisions come by standard input. Made under another name and renamed, so that a directory that is there is complete.
+# git writes a pack where its objects are, and renames it. So it has a store of its own beside the packs: the repository may be on another
+# file system, and nothing is written there. The repository's own store is where the common directory of a linked worktree has it.
 # Prints the packs: name, bytes of the pack, bytes of its index.
 _MAKE = r"""
 umask 022
@@ -34,8 +36,12 @@ if [ ! -d "$2" ]; then
         cat >/dev/null
         ln -- "$1"/objects/pack/pack-* "$2.making" 2>/dev/null || cp -- "$1"/objects/pack/pack-* "$2.making" || exit 4
     else
-        git --git-dir="$1" -c core.fsmonitor=false -c gc.auto=0 pack-objects --revs --delta-base-offset --quiet --non-empty --threads="$3" \
+        store=$(git --git-dir="$1" rev-parse --path-format=absolute --git-path objects) && mkdir -p -- "$2.making/objects/info" &&
+            printf '%s\n' "$store" >"$2.making/objects/info/alternates" || exit 3
+        GIT_OBJECT_DIRECTORY="$2.making/objects" \
+            git --git-dir="$1" -c core.fsmonitor=false -c gc.auto=0 pack-objects --revs --delta-base-offset --quiet --non-empty --threads="$3" \
             "$2.making/pack" >/dev/null || exit 5
+        rm -rf -- "$2.making/objects"
     fi
     rm -f -- "$2.making"/*.rev "$2.making"/*.mtimes
     mv -T -- "$2.making" "$2" || exit 6

@@ -80,7 +80,7 @@ sum() {
     sum=${sum%%[!0-9a-f]*}
 }
 own_sum() { size "$1"; sum "$1" "$((size - 20))"; end "$1" 20; [ "$sum" = "$end" ]; }
-listed() { size "$1"; body "$1" "$size" | git show-index; }""".replace("FORTY", 40 * "?")
+listed() { size "$1"; body "$1" "$size" | git show-index --object-format=sha1; }""".replace("FORTY", 40 * "?")
 
 # stems DIRECTORY: the names, without suffix, of the packs there that git would read (through links, too), each ended by a NUL. What is too
 # short is none to git.

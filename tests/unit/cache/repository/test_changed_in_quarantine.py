@@ -65,7 +65,7 @@ def swapping(upstream: GitServer) -> Callable[[Path], None]:
 
     def swap(packs: Path) -> None:
         for index in packs.glob("*.idx"):
-            listed = make.git(upstream.root / "one.git", "show-index", stdin=index.read_bytes()).splitlines()
+            listed = make.git(upstream.root / "one.git", "show-index", "--object-format=sha1", stdin=index.read_bytes()).splitlines()
             here = {line.split()[1] for line in listed}
             one, two = [value for value in poison.blobs(upstream.root / "one.git") if value in here][:2]
             poison.swap_offsets(index, one, two)

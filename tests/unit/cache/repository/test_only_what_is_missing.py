@@ -161,7 +161,7 @@ def test_an_index_of_the_worker_that_names_what_is_not_there_is_found_and_mended
     value = make.git(tmp_path / "worker/one", "hash-object", "-w", "--stdin", stdin=b"only here")
     make.git(tmp_path / "worker/one", "pack-objects", "--quiet", str(packs / "pack"), stdin=f"{value}\n".encode())
     make.git(tmp_path / "worker/one", "prune-packed", "-q")
-    (index,) = (file for file in packs.glob("*.idx") if value in make.git(packs, "show-index", stdin=file.read_bytes()))
+    (index,) = (file for file in packs.glob("*.idx") if value in make.git(packs, "show-index", "--object-format=sha1", stdin=file.read_bytes()))
     data = index.read_bytes().replace(bytes.fromhex(value), bytes.fromhex(value)[:-1] + bytes([bytes.fromhex(value)[-1] ^ 1]))[:-20]
     index.chmod(0o644)
     index.write_bytes(data + hashlib.sha1(data).digest())

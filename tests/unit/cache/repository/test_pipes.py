@@ -85,7 +85,7 @@ def test_an_index_that_is_exchanged_after_its_sum_is_not_listed(tmp_path: Path, 
     found = there.inspect(deadline())
     (index,) = Path(there.path).glob("objects/pack/*.idx")
     data = index.read_bytes()
-    ids = sorted(line.split()[1] for line in make.git(tmp_path, "show-index", stdin=data).splitlines())
+    ids = sorted(line.split()[1] for line in make.git(tmp_path, "show-index", "--object-format=sha1", stdin=data).splitlines())
     last = bytes.fromhex(ids[-1])
     (tmp_path / "forged").write_bytes(data.replace(last, last[:-1] + bytes([last[-1] ^ 1])))
     program = tmp_path / "bin/sha1sum"
