@@ -19,7 +19,8 @@ import os
 import sys
 import tempfile
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -61,7 +62,7 @@ class ActionModule(DeploymentAction):
             screen = Screen(_STDERR)
             # The run itself needs nobody who watches: it goes on, and the person is told that no more lines come.
             alone = len((task_vars or {}).get("ansible_play_batch", ())) < 2
-            show = _watch if _LIVE and alone and os.environ.get("TERM", "dumb") != "dumb" else _list
+            show = _watch if _LIVE and alone and os.environ.get("TERM") not in (None, "", "dumb") else _list
             shower = Background("Showing what the run does", lambda: show(progress, screen, stop), lambda error: screen.show(f"  {error}"))
             shower.start()
             try:
@@ -98,7 +99,7 @@ def _watch(path: Path, screen: Screen, stop: threading.Event) -> None:
     for happened in _read(path, stop):
         staying = [f"  {line}" for progress in happened if (line := board.take(progress)) is not None]
         width, height = screen.size()
-        screen.draw(staying, [f"  {line}" for line in board.lines(width - 3, height // 2)])
+        screen.draw(staying, [f"  {line}" for line in board.lines(max(1, width - 3), max(1, height // 2))])
     screen.draw([], [])
 
 
@@ -110,7 +111,13 @@ def _read(path: Path, stop: threading.Event) -> Iterator[list[Progress]]:
         while not ended:
             ended = stop.wait(_INTERVAL)
             *whole, rest = (rest + file.read()).split("\n")  # read after the event: nothing written before it is lost
-            yield [read(line) for line in whole]
+            yield list(_understood(whole))
+
+
+def _understood(lines: Iterable[str]) -> Iterator[Progress]:
+    for line in lines:
+        with suppress(ValueError):  # a full disk has taken a part of it only
+            yield read(line)
 
 
 __all__ = ["ActionModule"]

@@ -153,6 +153,8 @@ class RealCluster(TestCluster):
         custom = client.CustomObjectsApi(self.api)
         for group, version, plural in _CUSTOM:
             custom.delete_collection_namespaced_custom_object(group, version, name, plural)
+        if any(item["metadata"]["name"] == name for item in custom.list_cluster_custom_object("project.openshift.io", "v1", "projects")["items"]):
+            custom.delete_cluster_custom_object("project.openshift.io", "v1", "projects", name)
         core.delete_collection_namespaced_event(name)
         rbac.delete_collection_namespaced_role_binding(name)
         rbac.delete_collection_namespaced_role(name)

@@ -63,7 +63,9 @@ def admit_pod(store: Store, namespace: str, pod: Json) -> None:
 
     Raises a 403, 422 or 500.
     """
+    _requests(pod)
     _limits(store, namespace, pod)
+    _requests(pod)  # of a LimitRange's default limits, too
     meta = (store.peek(BY_KIND["Namespace"], "", namespace) or {"metadata": {}})["metadata"]
     add_tolerations(meta.get("annotations") or {}, pod)
     refuse("Pod", pod["metadata"]["name"], wrong_spec(pod["spec"], "spec"))
@@ -72,6 +74,14 @@ def admit_pod(store: Store, namespace: str, pod: Json) -> None:
         _restricted(pod)
     for quota in store.list(BY_KIND["ResourceQuota"], namespace):
         _quota(store, namespace, quota, pod)
+
+
+def _requests(pod: Json) -> None:
+    """Give a container requests like its limits where it has none (kubernetes/pkg/apis/core/v1/defaults.go, SetDefaults_Pod)."""
+    for container in pod["spec"]["containers"]:
+        resources = container.get("resources") or {}
+        for name, most in (resources.get("limits") or {}).items():
+            resources.setdefault("requests", {}).setdefault(name, most)
 
 
 def _limits(store: Store, namespace: str, pod: Json) -> None:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
@@ -24,7 +25,12 @@ def environment(store: Store, pod: Json, container: Json, home: str) -> dict[str
     for source in container.get("envFrom") or []:
         for kind, key in (("Secret", "secretRef"), ("ConfigMap", "configMapRef")):
             if key in source:
-                values = data_of(store, kind, pod["metadata"]["namespace"], source[key]["name"])
+                try:
+                    values = data_of(store, kind, pod["metadata"]["namespace"], source[key]["name"])
+                except Absent:
+                    if source[key].get("optional"):
+                        continue
+                    raise
                 found.update({source.get("prefix", "") + name: value.decode() for name, value in values.items()})
     for item in container.get("env") or []:
         value = _value(store, pod, container, item, found)
@@ -48,7 +54,7 @@ def _value(store: Store, pod: Json, container: Json, item: Json, known: dict[str
         return field(pod, source["fieldRef"]["fieldPath"])
     if "resourceFieldRef" in source:
         kind, _dot, name = source["resourceFieldRef"]["resource"].partition(".")
-        return f"{quantity(((container.get('resources') or {}).get(kind) or {}).get(name, 0)):.0f}"
+        return str(math.ceil(quantity(((container.get("resources") or {}).get(kind) or {}).get(name, 0))))
     return expand(str(item.get("value", "")), known)
 
 

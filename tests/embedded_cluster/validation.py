@@ -45,14 +45,15 @@ _CONFIG_KEY_WORDS = (
 )
 _MOST_ANNOTATIONS = 256 * 1024
 _MOST_DATA = 1024 * 1024
-_QUANTITY = re.compile(r"[+-]?[0-9]*\.?[0-9]*(e[+-]?[0-9]+|[KMGTPE]i|[numkMGTPE])?", re.IGNORECASE)
+_QUANTITY = re.compile(r"[+-]?[0-9]*\.?[0-9]*(e[+-]?[0-9]+|E[+-]?[0-9]+|[KMGTPE]i|[numkMGTPE])?")
 
-_SUFFIXES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "m": 0.001, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "": 1}
+_SUFFIXES = {"Ki": 2**10, "Mi": 2**20, "Gi": 2**30, "Ti": 2**40, "Pi": 2**50, "Ei": 2**60, "n": 1e-9, "u": 1e-6, "m": 0.001, "k": 10**3,
+             "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15, "E": 10**18, "": 1}  # fmt: skip
 
 
 def quantity(text: Any) -> float:
     """A Kubernetes quantity."""
-    number = str(text).rstrip("KMGTikm")
+    number = str(text).rstrip("KMGTPEikmun")
     return float(number) * _SUFFIXES[str(text)[len(number) :]]
 
 

@@ -74,19 +74,24 @@ class Board:
         if meter is not None:
             words.append(str(meter))
         work.text = ", ".join(words)
-        return self._staying.show(progress) if progress.detail and meter is None and "%" not in progress.detail else None
+        if meter is not None or "%" in progress.detail:
+            return None
+        # What is told of a volume without counts is of its pod: a quota, another run, a holder that is waited for.
+        of_its_pod = progress.pair and not progress.total
+        return self._staying.show(progress) if progress.detail or of_its_pod else None
 
     def lines(self, width: int, height: int) -> list[str]:
         """Return the lines as they are now, at most ``height``, none wider than ``width``."""
         now = self._clock()
-        found = [f"{name}: {work.text}" for name, work in self._others.items() if now - work.told < _SHOWN_SECONDS]
-        for name, work in self._pairs.items():
-            if not work.finished:
-                found.append(f"{name}: {work.text}{_how_far(work.share, now - work.began)}, in {work.place}")
+        found = []
         if self._total > 1 and self._pairs:
             finished = sum(work.finished for work in self._pairs.values())
             share = sum(1.0 if work.finished else work.share for work in self._pairs.values()) / max(self._total, len(self._pairs))
             found.append(f"{finished} of {self._total} pairs{_how_far(share, now - self._began)}")
+        found += [f"{name}: {work.text}" for name, work in self._others.items() if now - work.told < _SHOWN_SECONDS]
+        for name, work in self._pairs.items():
+            if not work.finished:
+                found.append(f"{name}: {work.text}{_how_far(work.share, now - work.began)}, in {work.place}")
         if len(found) > height:
             found = [*found[: height - 1], f"and {len(found) - height + 1} more"]
         return [in_one_line(line)[:width] for line in found]

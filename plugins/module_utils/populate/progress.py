@@ -44,10 +44,13 @@ def writer(path: str) -> Callable[[Progress], None]:
 
 
 def read(line: str) -> Progress:
-    """One such line. Raises ValueError."""
-    data = json.loads(line)
-    words = {name: str(data[name]) for name in ("subject", "phase", "project", "detail", "pair")}
-    return Progress(**words, done=int(data["done"]), total=int(data["total"]))
+    """Return what one such line tells. Raises ValueError where it was not written whole."""
+    try:
+        data = json.loads(line)
+        words = {name: str(data[name]) for name in ("subject", "phase", "project", "detail", "pair")}
+        return Progress(**words, done=int(data["done"]), total=int(data["total"]))
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"no line of progress: {line}") from error
 
 
 class Lines:
@@ -85,7 +88,8 @@ class Screen:
         self._descriptor = descriptor
         self._patient = self._patience = patience_ms
         self._gone = descriptor < 0
-        self._drawn = 0
+        self._drawn: tuple[str, ...] = ()
+        self._kept: list[str] = []
 
     def show(self, line: str) -> None:
         """Show a line, unless nobody takes it."""
@@ -106,14 +110,20 @@ class Screen:
         return (columns, lines) if columns and lines else _SIZE
 
     def draw(self, staying: Iterable[str], replaced: Iterable[str]) -> None:
-        """On a terminal: show lines that stay, and below them those that the next call replaces."""
-        below = list(replaced)
-        up = f"\x1b[{self._drawn}A" if self._drawn else ""
-        data = "".join([up, "\r\x1b[J", *(f"{line}\n" for line in (*staying, *below))]).encode("utf-8", "replace")
+        """On a terminal: show lines that stay, and below them those that the next call replaces; nothing where nothing has changed.
+
+        Lines that stay are kept for the next call while nobody takes them.
+        """
+        self._kept += staying
+        below = tuple(replaced)
+        if not self._kept and below == self._drawn:
+            return
+        up = f"\x1b[{len(self._drawn)}A" if self._drawn else ""
+        data = "".join([up, "\r\x1b[J", *(f"{line}\n" for line in (*self._kept, *below))]).encode("utf-8", "replace")
         for start in range(0, len(data), select.PIPE_BUF):
             if not self._write(data[start : start + select.PIPE_BUF]):
                 return
-        self._drawn = len(below)
+        self._drawn, self._kept = below, []
 
     def _write(self, data: bytes) -> bool:
         """Write so much as is written at once, or nothing; whether it was written."""

@@ -57,7 +57,7 @@ def test_a_pair_that_is_done_has_no_line_and_counts_for_the_run(clock: Clock) ->
     happens(board, WORKER, "added", done=4)
     happens(board, SANDBOX, "is taken", pair="worker-1")
     clock.now += 30
-    assert board.lines(200, 10) == ["worker-1: 0 of 4, one is taken, in prod-sandbox", "1 of 2 pairs (50 %, about 30 s left)"]
+    assert board.lines(200, 10) == ["1 of 2 pairs (50 %, about 30 s left)", "worker-1: 0 of 4, one is taken, in prod-sandbox"]
 
 
 def test_what_somebody_may_want_to_read_later_stays(clock: Clock) -> None:
@@ -66,6 +66,10 @@ def test_what_somebody_may_want_to_read_later_stays(clock: Clock) -> None:
         f"{SANDBOX} one: goes on after a lost connection: The connection was cut."
     )
     assert happens(board, SANDBOX, "receives by seed", detail=RSYNC) is None
+    waits = Progress(SANDBOX, "waits for quota: exceeded quota: small", pair="worker-0")
+    assert board.take(waits) == f"{SANDBOX}: waits for quota: exceeded quota: small"
+    seed = Progress("seed pod prod/seed", "cannot be reached from prod, so packs go through the API server", detail="refused")
+    assert board.take(seed) == "seed pod prod/seed: cannot be reached from prod, so packs go through the API server: refused"
 
 
 def test_what_is_no_pair_is_shown_while_it_says_something(clock: Clock) -> None:

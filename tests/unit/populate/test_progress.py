@@ -115,10 +115,27 @@ def test_a_line_of_any_length_is_shown_whole_to_who_reads_slowly() -> None:
 def test_lines_on_a_terminal_are_replaced_by_the_next_and_others_stay_above(pipe: tuple[int, int]) -> None:
     screen = Screen(pipe[1])
     screen.draw([], ["a 1", "b 1"])
+    screen.draw([], ["a 1", "b 1"])  # nothing has changed
     screen.draw(["a: released"], ["b 2"])
     screen.draw([], [])
     up = "\x1b[{}A\r\x1b[J"
     assert os.read(pipe[0], 1000).decode() == f"\r\x1b[Ja 1\nb 1\n{up.format(2)}a: released\nb 2\n{up.format(1)}"
+
+
+def test_lines_that_stay_are_shown_later_to_who_does_not_read_now(pipe: tuple[int, int]) -> None:
+    screen = Screen(pipe[1])
+    while screen.show("x" * 1000) is None and select.select([], [pipe[1]], [], 0)[1]:
+        pass
+    screen.draw(["an error"], ["a 1"])
+    os.read(pipe[0], 10_000_000)
+    screen.draw([], ["a 2"])
+    assert os.read(pipe[0], 1000).decode().endswith("\r\x1b[Jan error\na 2\n")
+
+
+def test_a_line_that_was_not_written_whole_is_none() -> None:
+    for line in ('{"subject": "s', "[]", "{}", "null"):
+        with pytest.raises(ValueError):
+            read(line)
 
 
 def test_who_has_stopped_to_read_stops_nobody() -> None:
