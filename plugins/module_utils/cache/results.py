@@ -90,6 +90,10 @@ class PairResult:
     fault: str = ""
 
 
+PAIR_ENDED = "ended"
+"""The phase of a worker's volume when nothing more is done to its pair."""
+
+
 @dataclass(frozen=True)
 class Progress:
     """One thing that happened, for the person who watches.

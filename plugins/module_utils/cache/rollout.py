@@ -19,7 +19,7 @@ from .pair import PairRun
 from .pair_options import Options
 from .plan import VOLUMES_OF_A_PAIR, Action, PairPlan, Plan, State, Step
 from .removal import RemovalRun
-from .results import PairResult, ProjectResult, VolumeResult
+from .results import PAIR_ENDED, PairResult, Progress, ProjectResult, VolumeResult
 from .side import Report
 from .snapshots import SnapshotBook
 from .transfer import Transfer
@@ -56,6 +56,8 @@ def roll_out(
             failure = unexpected(f"The work on the volumes of {pair.pair.name}", error)
             fault = "" if isinstance(error, DeploymentError) else traceback.format_exc()
             return replace(_ended(pair, work, failure), fault=fault)
+        finally:
+            report(Progress(str(pair.pair.worker), PAIR_ENDED))
 
     stopped = Cancelled("The run was asked to stop; every volume that was held has been released.", "Run again to do the rest.")
     at_once = max(1, concurrency // VOLUMES_OF_A_PAIR)

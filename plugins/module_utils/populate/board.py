@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ..cache.meter import Meter, parse_meter
-from ..cache.results import Progress
+from ..cache.results import PAIR_ENDED, Progress
 from ..printable import in_one_line
 from .progress import Lines
 
@@ -32,6 +32,7 @@ class _Work:
     place: str = ""
     meter: Meter | None = None
     done: dict[str, tuple[int, int]] = field(default_factory=dict)
+    finished: bool = False
 
     @property
     def share(self) -> float:
@@ -40,11 +41,6 @@ class _Work:
         whole = sum(every for _number, every in self.done.values()) * (2 if len(self.done) == 1 else 1)
         under_way = self.meter.percent / 100 if self.meter is not None and self.meter.step in _BYTES else 0.0
         return min(1.0, (done + under_way) / whole) if whole else 0.0
-
-    @property
-    def finished(self) -> bool:
-        """Whether each project has a result on both volumes."""
-        return len(self.done) == 2 and all(number == every for number, every in self.done.values())
 
 
 class Board:
@@ -64,6 +60,10 @@ class Board:
         if not progress.subject and meter is None:
             self._total = progress.total or self._total
             return self._staying.show(progress)
+        if progress.phase == PAIR_ENDED:
+            if progress.pair in self._pairs:  # else there was nothing to do
+                self._pairs[progress.pair].finished = True
+            return None
         works = self._pairs if progress.pair else self._others
         work = works.setdefault(progress.pair or _short(progress.subject), _Work(now))
         work.told, work.meter, work.place = now, meter, progress.subject.partition("/")[0] if progress.pair else ""

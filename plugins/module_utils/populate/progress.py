@@ -16,7 +16,7 @@ from pathlib import Path
 
 from ..cache.meter import parse_meter
 from ..cache.model import Pair
-from ..cache.results import Progress
+from ..cache.results import PAIR_ENDED, Progress
 from ..printable import in_one_line
 from ..redaction import SECRETS
 
@@ -61,6 +61,8 @@ class Lines:
 
     def show(self, progress: Progress) -> str | None:
         """Return the line for it, or None."""
+        if progress.phase == PAIR_ENDED:
+            return None
         detail = progress.detail if parse_meter(progress.detail) is None and "%" not in progress.detail else ""
         what = (progress.project, progress.phase, detail)
         before = self._last.get(progress.subject, ("", "", ""))

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Pair, Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Progress
+from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PAIR_ENDED, Progress
 from ansible_collections.packit.deployment.plugins.module_utils.populate.board import Board
 from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import named
 
@@ -53,9 +53,10 @@ def test_a_pair_has_one_line_with_how_many_of_how_many_and_an_estimate(clock: Cl
 def test_a_pair_that_is_done_has_no_line_and_counts_for_the_run(clock: Clock) -> None:
     board = Board(clock)
     assert board.take(Progress("", "2 of 3 pairs of volumes have work to do", total=2)) == "2 of 3 pairs of volumes have work to do"
-    happens(board, SANDBOX, "added", done=4)
-    happens(board, WORKER, "added", done=4)
+    happens(board, WORKER, "added", done=4)  # the sandbox had all that it needs
+    happens(board, WORKER, PAIR_ENDED, done=4)
     happens(board, SANDBOX, "is taken", pair="worker-1")
+    happens(board, WORKER, PAIR_ENDED, pair="worker-2")  # had nothing to do
     clock.now += 30
     assert board.lines(200, 10) == ["1 of 2 pairs (50 %, about 30 s left)", "worker-1: 0 of 4, one is taken, in prod-sandbox"]
 
