@@ -60,9 +60,10 @@ class ActionModule(DeploymentAction):
             progress.touch(mode=0o600)
             stop = threading.Event()
             screen = Screen(_STDERR)
-            # The run itself needs nobody who watches: it goes on, and the person is told that no more lines come.
+            # Of several hosts each would draw over the others' lines.
             alone = len((task_vars or {}).get("ansible_play_batch", ())) < 2
             show = _watch if _LIVE and alone and os.environ.get("TERM") not in (None, "", "dumb") else _list
+            # The run itself needs nobody who watches: it goes on, and the person is told that no more lines come.
             shower = Background("Showing what the run does", lambda: show(progress, screen, stop), lambda error: screen.show(f"  {error}"))
             shower.start()
             try:

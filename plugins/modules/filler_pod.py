@@ -14,7 +14,7 @@ description:
   - Makes a small pod that mounts the named claims, and returns when it is Ready, with its node and name; or removes it, and
     returns when it is really gone.
   - While it lives, it locks out consumers of its volumes on other nodes. So it ends itself when nobody works in it any more.
-  - Its name comes from the first claim's uid, so that no two runs ever hold a volume at once.
+  - Its name comes from the first claim's uid, so no two fillers hold that volume at once. Other claims of the pod are not locked.
 options:
   namespace:
     description: The namespace of the claims and the pod.
@@ -105,14 +105,14 @@ options:
     type: dict
     default: {}
   active_deadline:
-    description: Seconds after which the cluster ends the pod, whatever happens. From 0 to 2147483647.
+    description: Seconds after which the cluster ends the pod, whatever happens; V(0) means 1800. From 0 to 2147483647.
     type: int
     default: 3600
   heartbeat:
     description:
       - Seconds without a sign of life after which the pod ends itself and frees the volumes. Each task of M(packit.deployment.pod_git)
         or M(packit.deployment.pod_rsync) in it, and each repetition of this one, is a sign of life.
-      - V(0) switches this off; then only O(active_deadline) bounds its life.
+      - V(0) switches this off; then only O(active_deadline) bounds its life. Values from 1 to 11 are refused.
       - From 0 to 604800.
     type: int
     default: 120

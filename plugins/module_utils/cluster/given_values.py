@@ -16,14 +16,14 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "wait_timeout": (0, _WEEK),
     "start_timeout": (1, _WEEK),
     "heartbeat": (0, _WEEK),
-    "active_deadline": (0, 2**31 - 1),  # what the API takes (kubernetes/pkg/apis/core/validation)
+    "active_deadline": (0, 2**31 - 1),  # 0 is our own default; else what the API takes (kubernetes/pkg/apis/core/validation)
     # Less would not hold an attach, any work and a release. The service gives up on a sandbox's pod after 600 seconds, and a filler's
     # removal takes some of them.
     "max_hold": (30, 570),
     "concurrency": (1, 256),
     "node_concurrency": (1, 256),
 }
-"""Of each whole number among the options, the least and the most. What a name means does not differ from module to module."""
+"""Least and most of each whole-number option. Options with one name have one range."""
 
 _FROM = {
     name: f"Set repository_cache_{name} (or the variable {variable} of the deployment's playbooks)."
@@ -33,7 +33,7 @@ _FROM = {
 
 
 def require_values(spec: Mapping[str, Any], params: Mapping[str, Any]) -> None:
-    """Raises InvalidOption, naming the option."""
+    """Refuse numbers out of range and empty required text. Raises InvalidOption, naming the option."""
     for name, about in spec.items():
         value = params.get(name)
         if about.get("type") == "int":

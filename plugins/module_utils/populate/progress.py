@@ -81,7 +81,7 @@ def named(report: Callable[[Progress], None], pairs: Iterable[Pair]) -> Callable
 
 
 class Screen:
-    """Shows lines on a descriptor of our own. Nothing that becomes of whoever reads there matters: what they do not take is left out.
+    """Shows lines on a descriptor of our own. A reader that is slow or gone never stops the run; it loses lines.
 
     ``patience_ms``: for how long one waits for them, in milliseconds.
     """
@@ -128,7 +128,7 @@ class Screen:
         self._drawn, self._kept = below, []
 
     def _write(self, data: bytes) -> bool:
-        """Write so much as is written at once, or nothing; whether it was written."""
+        """Write all of it, or nothing. Return whether it was written."""
         if self._gone:
             return False
         poller = select.poll()

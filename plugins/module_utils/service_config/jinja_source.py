@@ -67,7 +67,7 @@ def add(source: str, text: str, wanted: Wanted) -> tuple[str, tuple[str, ...]]:
 
 
 def _require_literal_items(source: str, text: str, wanted: Wanted) -> None:
-    """Refuse items that may be the cache's as their variables are: whole lines, a path or a variable by an expression. Raises InvalidOption."""
+    """Refuse a list in which an expression makes a line, a path or a variable: it may be the cache's item. Raises InvalidOption."""
     block = re.search(rf"(?ms)^{VOLUMES}:.*?(?=^[^\s#{{-]|\Z)", text)
     if block is None:
         return
