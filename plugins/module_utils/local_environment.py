@@ -37,7 +37,7 @@ def local_environment(added: Mapping[str, str] | None) -> dict[str, str]:
 
 
 def _names_ssh(environment: Mapping[str, str]) -> bool:
-    """Whether the user has an ssh of their own for git, by a variable or in git's configuration."""
+    """Return whether the user has an ssh of their own for git, by a variable or in git's configuration."""
     if environment.get(_SSH) or environment.get("GIT_SSH"):
         return True
     argv = ("git", "--git-dir=/dev/null", "config", "--get", "core.sshCommand")

@@ -77,12 +77,12 @@ class Entry:
 
     @property
     def usable(self) -> bool:
-        """Whether its objects stay, and new ones are added to them."""
+        """Return whether its objects stay, and new ones are added to them."""
         return self.use in (Use.BUILD_ON, Use.MEND)
 
     @property
     def whole(self) -> bool:
-        """Whether its refs can be believed to have all that is behind them."""
+        """Return whether its refs can be believed to have all that is behind them."""
         return self.use is Use.BUILD_ON
 
     @property
@@ -207,7 +207,7 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
 
 
 def too_many_refs(path: str) -> tuple[Use, str, str]:
-    """What is to be done with an entry whose refs are more than are read, why, and the remedy."""
+    """Return what is to be done with an entry whose refs are more than are read, why, and the remedy."""
     return Use.REPLACE_UNSHARED, "it has more refs than are read", _BY_HAND.format(path=path)
 
 
@@ -251,7 +251,7 @@ def _repository(facts: dict[str, str], config: dict[str, str], path: str) -> tup
 
 
 def left_behind(owner_and_mode: str, root: str) -> tuple[str, str]:
-    """What to tell of something that was in our way and could only be moved, and what to do about it."""
+    """Return what to tell of something that was in our way and could only be moved, and what to do about it."""
     owner, _space, mode = owner_and_mode.partition(" ")
     return (
         f"something of uid {owner} with mode {mode} could not be deleted, and takes space: {root}/{LEFT}#* or {root}/{WORK}/left#*",
@@ -260,7 +260,7 @@ def left_behind(owner_and_mode: str, root: str) -> tuple[str, str]:
 
 
 def speaks_for_objects(path: str) -> bool:
-    """Whether a removed file is one that git reads instead of objects or packs' indexes; else a failed run has left it.
+    """Return whether a removed file is one that git reads instead of objects or packs' indexes; else a failed run has left it.
 
     A ``.git`` itself is removed only from a bare entry, in whose place consumers' git would read it.
     """
@@ -284,7 +284,7 @@ def _warnings(facts: dict[str, str], config: dict[str, str], refs: list[Ref], na
 
 
 def _settings(data: bytes) -> dict[str, str]:
-    """What ``git config --null --list`` printed: keys in lower case, but for the middle part of three."""
+    """Return what ``git config --null --list`` printed: keys in lower case, but for the middle part of three."""
     settings = {}
     for item in data.split(b"\0"):
         key, _newline, value = item.decode("utf-8", "surrogateescape").partition("\n")
@@ -294,5 +294,5 @@ def _settings(data: bytes) -> dict[str, str]:
 
 
 def _quoted(text: str) -> str:
-    """What stands on the volume, short enough for a sentence."""
+    """Return what stands on the volume, short enough for a sentence."""
     return printable(text[:80])

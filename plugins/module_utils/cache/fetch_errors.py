@@ -106,7 +106,7 @@ def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentErr
 
 
 def no_repository(url: str, words: str, certain: bool = False) -> tuple[str, str]:
-    """What answers at an http URL where git's words tell that it is no git server, and what to do; two empty texts where they do not.
+    """Return what answers at an http URL where git's words tell that it is no git server, and what to do; two empty texts where they do not.
 
     ``certain``: it is known to be none, and only what it is else is to be told. Pure.
     """

@@ -59,7 +59,7 @@ class Work:
 
     @property
     def trusted_record(self) -> Held | None:
-        """What the claim says, or None where ``verify`` trusts no claim."""
+        """Return what the claim says, or None where ``verify`` trusts no claim."""
         return None if self.verify else self.recorded
 
 
@@ -84,12 +84,12 @@ class Received:
 
     @property
     def transfer(self) -> Transfer:
-        """What brought it."""
+        """Return what brought it."""
         return self.work.transfer
 
     @property
     def key(self) -> str:
-        """What will lie there, as ``record.Held.key``."""
+        """Return what will lie there, as ``record.Held.key``."""
         return key(self.layout.value, self.side.contents.inventory)
 
     @property
@@ -251,7 +251,7 @@ def finish(received: Received, worker: Received | None, deadline: Deadline) -> t
 
 
 def including(held: Held, worker: Received) -> Held:
-    """What a sandbox's volume holds, with the word that it has all of its worker's."""
+    """Return what a sandbox's volume holds, with the word that it has all of its worker's."""
     return replace(held, includes="" if worker.key == held.key else worker.key)
 
 
@@ -272,7 +272,7 @@ def repository_on(held: HeldVolume, name: str, leftovers_age: float) -> Reposito
 
 
 def wanted_by(work: Work) -> Callable[[str], bool]:
-    """Whether a ref is ours to change: one that is wanted, or was when an earlier run brought it."""
+    """Return whether a ref is ours to change: one that is wanted, or was when an earlier run brought it."""
     return lambda name: work.snapshot is None or matches((*work.project.refs, *work.earlier), name)
 
 

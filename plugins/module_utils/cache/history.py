@@ -18,7 +18,7 @@ _SHOWN = 200
 
 
 def missing_behind_refs(shell: Shell, git_dir: str, deadline: Deadline, size: int, *, env: Mapping[str, str]) -> str:
-    """What is missing of the history behind the refs of ``git_dir``, of ``size`` bytes, in git's words; empty where nothing is.
+    """Return what is missing of the history behind the refs of ``git_dir``, of ``size`` bytes, in git's words; empty where nothing is.
 
     Commits only: 1 s and 50 MB for 100,000. That finds what a shallow upstream has cut off. Raises CommandFailed, StoodStill.
     """

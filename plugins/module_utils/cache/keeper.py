@@ -33,7 +33,7 @@ class HeldVolume(Protocol):
 
     @property
     def root(self) -> str:
-        """Where the volume is mounted there."""
+        """Return where the volume is mounted there."""
 
     @property
     def scratch(self) -> str:
@@ -41,11 +41,11 @@ class HeldVolume(Protocol):
 
     @property
     def tag(self) -> str:
-        """What keeps two runs apart on the volume, where no filler pod is the lock between them; else empty."""
+        """Return what keeps two runs apart on the volume, where no filler pod is the lock between them; else empty."""
 
     @property
     def guest(self) -> bool:
-        """Whether this is a container that somebody else made, in which others run programs too: nothing secret may come there."""
+        """Return whether this is a container that somebody else made, in which others run programs too: nothing secret may come there."""
 
     @property
     def memory_bytes(self) -> int:
@@ -57,7 +57,7 @@ class HeldVolume(Protocol):
 
     @property
     def shared(self) -> bool:
-        """Whether another pod has it mounted too, whose checkouts may borrow from its entries."""
+        """Return whether another pod has it mounted too, whose checkouts may borrow from its entries."""
 
     @property
     def wanted(self) -> threading.Event | None:
@@ -69,11 +69,11 @@ class HeldVolume(Protocol):
 
     @property
     def lock(self) -> Lock:
-        """How long it was held; complete after the release."""
+        """Return how long it was held; complete after the release."""
 
     @property
     def warnings(self) -> tuple[str, ...]:
-        """What the user should know of how it was held; complete after the release."""
+        """Return what the user should know of how it was held; complete after the release."""
 
 
 class Keeper(Protocol):
@@ -92,7 +92,7 @@ class Keeper(Protocol):
         """The volume's size in bytes, 0 where it is not known."""
 
     def recorded(self, volume: Volume) -> Record | None:
-        """What is known of a volume, as it was read last."""
+        """Return what is known of a volume, as it was read last."""
 
     def read_again(self, volume: Volume, deadline: Deadline) -> None:
         """Read the record of a volume that is not held. Nothing is known of one at which another run works, or was killed."""

@@ -71,7 +71,7 @@ def open_clone(shell: Shell, project: Project, deadline: Deadline) -> LocalClone
 
 
 def read_clone_snapshot(shell: Shell, clone: LocalClone, project: Project, deadline: Deadline) -> Snapshot:
-    """What the clone has, under upstream's names. Raises CommandFailed."""
+    """Return what the clone has, under upstream's names. Raises CommandFailed."""
     listed = checked(
         shell, shell.run(_git(clone.git_dir, "for-each-ref", "--format=%(objectname) %(refname)"), deadline=deadline, env=ENVIRONMENT)
     )

@@ -20,7 +20,7 @@ AGAIN = "Run again: what has made that file since the volume was taken is nobody
 
 
 def stopped_by_a_lock(completed: Completed) -> bool:
-    """Whether git gave up because a lock file was there."""
+    """Return whether git gave up because a lock file was there."""
     return _SAID.search(completed.stderr) is not None
 
 

@@ -38,7 +38,7 @@ class Meter:
 
 
 def parse_meter(line: str) -> Meter | None:
-    """What a line tells, or None where it tells nothing of that kind."""
+    """Return what a line tells, or None where it tells nothing of that kind."""
     found = _RSYNC.match(line)
     if found:
         left = int(found["h"]) * 3600 + int(found["m"]) * 60 + int(found["s"])

@@ -82,7 +82,7 @@ class Snapshot:
 
     @property
     def detached(self) -> bool:
-        """Whether HEAD is an object id of its own."""
+        """Return whether HEAD is an object id of its own."""
         return len(self.head) == 40 and not self.head.startswith("refs/")
 
     @property

@@ -45,7 +45,7 @@ class Side:
         return Contents(self.counted, frozenset())
 
     def inventory(self, after: Entry) -> Inventory:
-        """What the entry holds ``after`` it was published, for the record."""
+        """Return what the entry holds ``after`` it was published, for the record."""
         return replace(self.contents.inventory, stamp=after.stamp if self.contents.packs <= self.counted else "")
 
 
@@ -100,7 +100,7 @@ def _counted(worker: Contents, sandbox: Side, recorded: Held | None, deadline: D
 
 
 def _unchanged(sandbox: Side, recorded: Held | None) -> bool:
-    """Whether what is listed is what the record has, and the files are those that it was proved of: both, as what was listed may be gone again."""
+    """Return whether what is listed is what the record has, and the files are those that it was proved of: both, as what was listed may be gone again."""
     if recorded is None or not recorded.inventory.stamp:
         return False
     return (recorded.inventory.sha256, recorded.inventory.stamp) == (sandbox.contents.before.sha256, sandbox.contents.stamp)

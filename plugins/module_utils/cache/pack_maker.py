@@ -57,7 +57,7 @@ done
 
 
 def made_for(snapshot: Snapshot) -> str:
-    """Which objects a repository has that was fetched for a snapshot alone: equal for equal ids."""
+    """Return which objects a repository has that was fetched for a snapshot alone: equal for equal ids."""
     return hashlib.sha256("\n".join(snapshot.ids).encode()).hexdigest()
 
 

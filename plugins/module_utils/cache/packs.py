@@ -139,7 +139,7 @@ class Contents:
     stamp: str = ""
 
     def includes(self, other: Contents) -> bool:
-        """Whether all of the other's objects are here, as far as names can tell; False where only the ids can."""
+        """Return whether all of the other's objects are here, as far as names can tell; False where only the ids can."""
         return not other.doubtful and other.packs <= self.packs and other.loose <= self.loose
 
     @property
@@ -155,7 +155,7 @@ class Contents:
 
 
 def parse_contents(output: str, received: Iterable[Pack] = ()) -> Contents:
-    """What ``scripts.INVENTORY`` printed, last of the quarantine where packs were ``received``.
+    """Return what ``scripts.INVENTORY`` printed, last of the quarantine where packs were ``received``.
 
     A pack that its index does not belong to counts for nothing, but is doubtful.
     """
@@ -188,13 +188,13 @@ class DamagedPack:
 
     @property
     def words(self) -> str:
-        """What is wrong with it."""
+        """Return what is wrong with it."""
         pack = self.checksum if self.name == "-" else self.name.removeprefix("pack-")
         return f"pack {printable(pack)[:40]} or its index does not match its own checksum"
 
 
 def loose_words(number: int) -> str:
-    """What is wrong with so many loose objects."""
+    """Return what is wrong with so many loose objects."""
     return f"{number} of its loose objects are not what their names say"
 
 
@@ -215,12 +215,12 @@ class Checksums:
 
     @property
     def false_loose(self) -> int:
-        """How many loose objects are none, or others."""
+        """Return how many loose objects are none, or others."""
         return self.loose + self.empty
 
 
 def parse_checksums(output: str) -> Checksums:
-    """What ``scripts.CHECKSUMS`` printed. Raises BadPack."""
+    """Return what ``scripts.CHECKSUMS`` printed. Raises BadPack."""
     found: dict[str, list[str]] = {"holds": [], "damaged": [], "false": [], "loose": [], "empty": []}
     for line in output.splitlines():
         word, _space, value = line.partition(" ")

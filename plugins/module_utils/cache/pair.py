@@ -90,7 +90,7 @@ class PairRun:
         return self._result() if failure is None else self.failed(failure)
 
     def failed(self, failure: DeploymentError) -> PairResult:
-        """What has become of the pair where this has ended the work; what was finished before has its result already."""
+        """Return what has become of the pair where this has ended the work; what was finished before has its result already."""
         for side in (self._sandbox, self._worker):
             side.end([step.project for step in side.steps.values() if step.listed], Action.FAILED, failure)
         return self._result()
@@ -199,7 +199,7 @@ class PairRun:
         return [*going, *(project for project in pending if project.name not in decided), *self._ready(more)]
 
     def _found(self, worker: HeldVolume) -> list[Project]:
-        """What else lies on the worker's volume, and is not known to be on its sandbox's. Raises _WorkerLost."""
+        """Return what else lies on the worker's volume, and is not known to be on its sandbox's. Raises _WorkerLost."""
         deadline = Deadline(self._options.timeout, f"volume {self._worker.volume}", self._stop)
         try:
             lying = unlisted_on(worker, self._worker, deadline)
@@ -258,7 +258,7 @@ class PairRun:
             check_capacity(project.name, needs, self._keeper.capacity(side.volume), used)
 
     def _may_need_all(self, side: VolumeSide, project: Project) -> bool:
-        """Whether a volume may have nothing of a project, or nothing that is of use."""
+        """Return whether a volume may have nothing of a project, or nothing that is of use."""
         doubted = self._options.verify or side.damaged(project) or not side.knows(project)
         return doubted and side.steps[project.name].action in _FILLING_ACTIONS
 

@@ -52,6 +52,6 @@ def ask_again(ask: Callable[[Mapping[str, str]], Completed], deadline: Deadline,
 
 
 def passes(completed: Completed, *, way: bool = True) -> bool:
-    """Whether git failed for a reason that may be over soon. Pure."""
+    """Return whether git failed for a reason that may be over soon. Pure."""
     pattern = _PASSES if way else _SERVER_PASSES
     return completed.returncode != 0 and pattern.search(completed.stderr.lower()) is not None

@@ -85,7 +85,7 @@ class PairPlan:
 
     @property
     def idle(self) -> bool:
-        """Whether nothing is to be done, so that no volume is taken."""
+        """Return whether nothing is to be done, so that no volume is taken."""
         return all(step.action is Action.NOTHING for step in self.steps)
 
 
@@ -98,7 +98,7 @@ class Plan:
 
     @property
     def changes(self) -> bool:
-        """Whether the run may change something (a look inside counts: it may)."""
+        """Return whether the run may change something (a look inside counts: it may)."""
         return any(not pair.idle for pair in self.pairs)
 
 
@@ -173,7 +173,7 @@ def decide_again(plan: PairPlan, sandbox: Record | None, worker: Record | None) 
 
 
 def proved(name: str, sandbox: Record | None, worker: Record | None) -> bool:
-    """Whether the two claims say that the sandbox's volume has all of a project that its worker's has. Two that were never a pair do not."""
+    """Return whether the two claims say that the sandbox's volume has all of a project that its worker's has. Two that were never a pair do not."""
     held, includes = (None if record is None else record.projects.get(name) for record in (worker, sandbox))
     return held is not None and includes is not None and includes.proves(held.key)
 
@@ -184,7 +184,7 @@ def patterns_of(project: Project) -> str:
 
 
 def _kept_together(on_sandbox: Step, on_worker: Step, sandbox: Record | None, worker: Record | None) -> tuple[Step, Step]:
-    """What is done where something is to be done on one of the two: the worker's volume is held then, and what it has is what counts."""
+    """Return what is done where something is to be done on one of the two: the worker's volume is held then, and what it has is what counts."""
     if {on_sandbox.action, on_worker.action} == {Action.NOTHING} and not proved(on_worker.project.name, sandbox, worker):
         on_sandbox = replace(on_sandbox, action=Action.LOOK, why="the claims do not say that it has all that its worker's volume has")
     if on_worker.action is Action.NOTHING and on_sandbox.action is not Action.NOTHING:

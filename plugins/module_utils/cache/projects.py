@@ -113,7 +113,7 @@ def redacted(url: str) -> str:
 
 
 def refused(arguments: Mapping[str, object]) -> str:
-    """Why a URL in a task's arguments cannot be used, empty where none is refused: before a module is invoked, which shows them.
+    """Return why a URL in a task's arguments cannot be used, empty where none is refused: before a module is invoked, which shows them.
 
     What is no URL at all is left for the module to judge.
     """
@@ -130,7 +130,7 @@ def refused(arguments: Mapping[str, object]) -> str:
 
 
 def name_from_path(path: str) -> str:
-    """What the service looks up: the last part of the URL, without ``.git``."""
+    """Return what the service looks up: the last part of the URL, without ``.git``."""
     last = PurePosixPath(path.rstrip("/")).name
     return last[: -len(".git")] if last.endswith(".git") else last
 
@@ -188,7 +188,7 @@ def parse_method(value: str, project: str = "") -> Method:
 
 
 def matches(patterns: Iterable[str], ref: str) -> bool:
-    """Whether a ref is wanted. ``*`` stands for anything, ``/`` included, as in git's refspecs."""
+    """Return whether a ref is wanted. ``*`` stands for anything, ``/`` included, as in git's refspecs."""
     for pattern in patterns:
         before, star, after = pattern.partition("*")
         if ref == pattern or (star and len(ref) >= len(before) + len(after) and ref.startswith(before) and ref.endswith(after)):
@@ -197,7 +197,7 @@ def matches(patterns: Iterable[str], ref: str) -> bool:
 
 
 def is_ssh(url: str) -> bool:
-    """Whether a URL needs an ssh key."""
+    """Return whether a URL needs an ssh key."""
     return url.startswith("ssh://") or "://" not in url
 
 

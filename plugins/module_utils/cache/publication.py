@@ -74,7 +74,7 @@ def check_usable(repository: Repository, entry: Entry, shared: bool) -> None:
 
 
 def is_current(entry: Entry, snapshot: Snapshot, patterns: Patterns) -> bool:
-    """Whether the entry's refs are the snapshot's already, and can be believed."""
+    """Return whether the entry's refs are the snapshot's already, and can be believed."""
     return entry.whole and _present(entry, patterns) == refs_of(snapshot, entry.layout or Layout.BARE)
 
 
@@ -88,7 +88,7 @@ def bridge(repository: Repository, entry: Entry, layout: Layout, deadline: Deadl
 
 
 def own_snapshot(entry: Entry, elsewhere: bool = False) -> Snapshot:
-    """What an entry that nobody lists has, without refs that name nothing: published into it, it leaves it as it is.
+    """Return what an entry that nobody lists has, without refs that name nothing: published into it, it leaves it as it is.
 
     ``elsewhere``: for a new entry on another volume, so all refs that a clone of it would see.
     """
@@ -146,7 +146,7 @@ def _change_refs(repository: Repository, entry: Entry, wanted: Mapping[str, str]
 
 
 def _blocked_by_a_file(completed: Completed) -> bool:
-    """Whether git gave up because of what lies in a ref's place: not for want of room, nor by another git's lock, nor killed."""
+    """Return whether git gave up because of what lies in a ref's place: not for want of room, nor by another git's lock, nor killed."""
     words = completed.stderr.lower()
     full = "no space left" in words or "quota exceeded" in words
     return completed.returncode in (1, 128) and not stopped_by_a_lock(completed) and not full

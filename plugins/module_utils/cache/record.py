@@ -71,7 +71,7 @@ class Held:
         return key(self.layout, self.inventory)
 
     def proves(self, worker: str) -> bool:
-        """Whether this, on a sandbox's volume, has all of what its worker's volume has under this key, at the same path."""
+        """Return whether this, on a sandbox's volume, has all of what its worker's volume has under this key, at the same path."""
         return worker in (self.key, self.includes)
 
 
@@ -200,7 +200,7 @@ def fit(record: Record) -> Record:
 
 
 def left_out(written: Record | None, news: Change) -> str:
-    """Which projects of the news did not ``fit`` into the record that was written, in words; empty where all did."""
+    """Return which projects of the news did not ``fit`` into the record that was written, in words; empty where all did."""
     if written is None:
         return ""
     missing = sorted(set(news(written).projects) - set(written.projects))

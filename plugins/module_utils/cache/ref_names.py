@@ -19,7 +19,7 @@ _NAMED, _SHOWN = 50, 120
 
 
 def is_ref_name(name: str) -> bool:
-    """Whether ``git check-ref-format`` takes it."""
+    """Return whether ``git check-ref-format`` takes it."""
     return "/" in name and not _REFUSED.search(name)
 
 
@@ -31,7 +31,7 @@ def refused(names: Set[str]) -> frozenset[str]:
 
 
 def left_out(project: str, names: Collection[str]) -> str:
-    """What the user should know of refs that were left out."""
+    """Return what the user should know of refs that were left out."""
     named = ", ".join(f"`{printable(name)[:_SHOWN]}`" for name in sorted(names)[:_NAMED])
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
     return f"Refs of {project} at upstream were left out, as git refuses such names: {named}{more}."

@@ -46,7 +46,7 @@ class RemovalRun:
         return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result())
 
     def failed(self, failure: DeploymentError) -> PairResult:
-        """What has become of the pair where this has ended the work; what was finished before has its result already."""
+        """Return what has become of the pair where this has ended the work; what was finished before has its result already."""
         for side in (self._sandbox, self._worker):
             side.end([step.project for step in side.steps.values()], Action.FAILED, failure)
         return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result())

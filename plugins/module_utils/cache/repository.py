@@ -140,7 +140,7 @@ class Repository:
 
     @property
     def ids_file(self) -> str:
-        """Where ``list_ids`` leaves its list."""
+        """Return where ``list_ids`` leaves its list."""
         return f"{self.scratch}/ids"
 
     def take(self, deadline: Deadline, keep_received: bool = False, snapshot: Snapshot | None = None) -> tuple[Entry, tuple[str, ...]]:
@@ -172,11 +172,11 @@ class Repository:
             self.script(scripts.CLEAN, (self.root, self.name, self.minutes, self._slot, "all", self._whose, self.scratch), deadline)
 
     def inspect(self, deadline: Deadline) -> Entry:
-        """What is there, with its refs' objects looked for: a ref to an absent one breaks every clone."""
+        """Return what is there, with its refs' objects looked for: a ref to an absent one breaks every clone."""
         return self._with_refs_proved(self.look(scripts.INSPECT, (), deadline), deadline)
 
     def glance(self, deadline: Deadline) -> Entry:
-        """What is there; nothing is looked for behind its refs, and they are not brought here where they are many."""
+        """Return what is there; nothing is looked for behind its refs, and they are not brought here where they are many."""
         return parse_entry(self.script(scripts.INSPECT, self._inspected(), deadline).stdout, self.root, self.name)
 
     def look(
@@ -301,7 +301,7 @@ class Repository:
     def incoming(
         self, connected: bool, deadline: Deadline, just_indexed: bool = False, known: Sequence[Pack] = (), warnings: tuple[str, ...] = ()
     ) -> Incoming:
-        """What is in the quarantine, its checksums checked. Raises BadPack.
+        """Return what is in the quarantine, its checksums checked. Raises BadPack.
 
         ``just_indexed``: git has made the indexes here a moment ago, and the packs' checksums, over the bytes as they came in; no stranger
         writes here, so nothing is read a second time. Else an index is made anew of each pack that is not ``known``.
@@ -319,7 +319,7 @@ class Repository:
         return Incoming(f"{self.work}/objects", compare_sums(sums, packs, self.shell.where), connected, warnings)
 
     def contents(self, entry: Entry, incoming: Incoming | None, deadline: Deadline) -> Contents:
-        """What all objects of the entry and the quarantine lie in, unreachable ones too."""
+        """Return what all objects of the entry and the quarantine lie in, unreachable ones too."""
         listed = self.script(scripts.INVENTORY, (self.scratch, *object_stores(entry, incoming)), deadline)
         return parse_contents(listed.text(), () if incoming is None else incoming.packs)
 
@@ -400,17 +400,17 @@ class Repository:
         )
 
     def gap(self, entry: Entry, deadline: Deadline) -> str:
-        """What is missing of the history behind the refs that can be believed; see ``missing_behind_refs``."""
+        """Return what is missing of the history behind the refs that can be believed; see ``missing_behind_refs``."""
         return missing_behind_refs(self.shell, self.view(entry, deadline), deadline, self._bytes, env=self.environment)
 
     @property
     def false_loose_file(self) -> str:
-        """Where ``checksums`` leaves the ids of loose objects that are not what their names say."""
+        """Return where ``checksums`` leaves the ids of loose objects that are not what their names say."""
         return f"{self.scratch}/false-loose"
 
     @property
     def lost_file(self) -> str:
-        """Where ``salvage`` leaves the ids of objects that are lost."""
+        """Return where ``salvage`` leaves the ids of objects that are lost."""
         return f"{self.scratch}/lost"
 
     def remove(self, deadline: Deadline) -> bool:
@@ -506,7 +506,7 @@ class Repository:
         return checked(self.shell, completed, self._remedy(completed, deadline) if completed.returncode else "")
 
     def _remedy(self, completed: Completed, deadline: Deadline) -> str:
-        """What to do about a process that failed on the volume, where its words tell."""
+        """Return what to do about a process that failed on the volume, where its words tell."""
         words = completed.stderr.lower()
         if stopped_by_a_lock(completed):
             return wait_for_locks(self.shell, self.path, completed, int(self.minutes), deadline) if self._shared else AGAIN

@@ -22,7 +22,7 @@ _HEAD = re.compile(r"ref:\s*refs/.|[0-9a-f]{40}\s*$")
 
 
 def is_partial(facts: dict[str, str], config: dict[str, str]) -> bool:
-    """Whether it is a partial clone: git would look for missing objects elsewhere."""
+    """Return whether it is a partial clone: git would look for missing objects elsewhere."""
     promisor = [key for key, value in config.items() if key.endswith(".promisor") and value.lower() in ("true", "1", "yes", "")]
     return bool(promisor or "extensions.partialclone" in config or int(facts.get("promisor", 0)))
 

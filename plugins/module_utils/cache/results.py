@@ -48,12 +48,12 @@ class ProjectResult:
 
     @property
     def changed(self) -> bool:
-        """Whether something was written."""
+        """Return whether something was written."""
         return self.action in (Action.ADD, Action.UPDATE, Action.REPLACE, Action.REPAIR, Action.REMOVE)
 
     @property
     def failed(self) -> bool:
-        """Whether the project is not as wanted (a skipped volume is as the user wants it)."""
+        """Return whether the project is not as wanted (a skipped volume is as the user wants it)."""
         return self.action in (Action.FAILED, Action.BLOCKED)
 
 
@@ -69,12 +69,12 @@ class VolumeResult:
 
     @property
     def changed(self) -> bool:
-        """Whether something was written on it."""
+        """Return whether something was written on it."""
         return any(project.changed for project in self.projects)
 
     @property
     def failed(self) -> bool:
-        """Whether something on it is not as wanted, or it is a sandbox's whose pods cannot have it."""
+        """Return whether something on it is not as wanted, or it is a sandbox's whose pods cannot have it."""
         return any(project.failed for project in self.projects) or (bool(self.stuck) and self.volume.role is Role.SANDBOX)
 
 

@@ -41,7 +41,7 @@ AS_IT_IS = AsItIs()
 def work_on(
     side: VolumeSide, project: Project, snapshot: Snapshot | None, transfer: Transfer, options: Options, verify: bool, tell: Tell
 ) -> Work:
-    """What is to be done of a project on a volume; ``snapshot`` is None where it stays as it is."""
+    """Return what is to be done of a project on a volume; ``snapshot`` is None where it stays as it is."""
     record = side.recorded()
     held = None if record is None else record.projects.get(project.name)
     return Work(
@@ -142,12 +142,12 @@ class SandboxTurn:
         return later
 
     def proves(self, project: Project, worker: Received) -> bool:
-        """Whether the sandbox's volume was seen to have all that the worker's has received."""
+        """Return whether the sandbox's volume was seen to have all that the worker's has received."""
         compared, contents = self._proofs.get(project.name, (None, None))
         return compared is worker or (contents is not None and contents.includes(worker.side.contents))
 
     def _transfer(self, project: Project, deadline: Deadline) -> Transfer:
-        """What brings the project here; what the worker has fetched from upstream is not fetched again."""
+        """Return what brings the project here; what the worker has fetched from upstream is not fetched again."""
         transfer = self._transfers.get((self._side.volume, project.name), AS_IT_IS)
         worker = self._received.get(project.name)
         looked_first = project in self._unrecorded
@@ -204,7 +204,7 @@ class SandboxTurn:
         return later
 
     def _small(self, project: Project) -> bool:
-        """Whether a project has so little that several at once take neither much memory nor each other's time."""
+        """Return whether a project has so little that several at once take neither much memory nor each other's time."""
         worker, record = self._received.get(project.name), self._side.recorded()
         if worker is None or worker.work.verify or project.name in self.suspects or self._side.damaged(project):
             return False
@@ -292,7 +292,7 @@ class SandboxTurn:
         self._side.clean(project, repository_on(held, project.name, self._options.leftovers_age), limit)
 
     def _goes_on(self, project: Project, error: PlaceLost) -> bool:
-        """Whether a project whose filler, or where its packs came from, was lost has another try in a later turn."""
+        """Return whether a project whose filler, or where its packs came from, was lost has another try in a later turn."""
         self._lost[project.name] += 1
         if self._lost[project.name] >= self._options.tries:
             self._side.end([project], Action.FAILED, error)
@@ -352,7 +352,7 @@ class SandboxTurn:
         )
 
     def _proved(self, project: Project) -> bool:
-        """Whether the sandbox's claim says that it holds the snapshot and all of the worker's objects: it is not taken then."""
+        """Return whether the sandbox's claim says that it holds the snapshot and all of the worker's objects: it is not taken then."""
         received, record = self._received.get(project.name), self._side.recorded()
         there = None if record is None else record.projects.get(project.name)
         if received is None or there is None or self._side.damaged(project) or project.name in self.suspects:

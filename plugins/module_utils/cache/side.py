@@ -58,12 +58,12 @@ class VolumeSide:
         self.steps[step.project.name] = step
 
     def damaged(self, project: Project) -> bool:
-        """Whether it was not whole when it was looked at last, so that all of it is to be looked at."""
+        """Return whether it was not whole when it was looked at last, so that all of it is to be looked at."""
         record = self.recorded()
         return project.name in self._damaged or (record is not None and project.name in record.damaged)
 
     def knows(self, project: Project) -> bool:
-        """Whether the claim says that it is there."""
+        """Return whether the claim says that it is there."""
         record = self.recorded()
         return record is not None and project.name in record.projects
 
@@ -78,26 +78,26 @@ class VolumeSide:
             self._warnings.append(words)
 
     def result(self) -> VolumeResult:
-        """What has become of the volume; projects in the order of the plan. What nobody lists is there where something became of it."""
+        """Return what has become of the volume; projects in the order of the plan. What nobody lists is there where something became of it."""
         steps = [(step, self._results[name]) for name, step in self.steps.items() if name in self._results]
         results = tuple(result for step, result in steps if step.listed or result.action is not Action.NOTHING)
         return VolumeResult(self.volume, results, tuple(self._locks), tuple(self._warnings))
 
     def result_of(self, project: Project) -> ProjectResult:
-        """What has become of a project that has a result."""
+        """Return what has become of a project that has a result."""
         return self._results[project.name]
 
     def open(self, project: Project) -> bool:
-        """Whether the project has no result yet."""
+        """Return whether the project has no result yet."""
         return project.name not in self._results
 
     def failed(self, project: Project) -> bool:
-        """Whether the project has a result that is not as wanted."""
+        """Return whether the project has a result that is not as wanted."""
         result = self._results.get(project.name)
         return result is not None and (result.failed or result.action is Action.SKIPPED)
 
     def published(self, project: Project) -> bool:
-        """Whether the project is there, by this run's doing or seeing."""
+        """Return whether the project is there, by this run's doing or seeing."""
         return project.name in self._held
 
     def settle(self, project: Project, result: ProjectResult) -> None:
@@ -141,7 +141,7 @@ class VolumeSide:
                 self.tell("", "released", f"held for {held.lock.seconds:.1f} s")
 
     def recorded(self) -> Record | None:
-        """What is known of the volume."""
+        """Return what is known of the volume."""
         return self._keeper.recorded(self.volume)
 
     def done(self, project: Project, result: ProjectResult, held: Held) -> None:

@@ -126,7 +126,7 @@ def _listed(shell: Shell, project: Project, deadline: Deadline, env: Mapping[str
 
 
 def _nothing_listed(shell: Shell, project: Project, completed: Completed, deadline: Deadline) -> UpstreamError:
-    """Why git ended well and listed nothing: it takes what it does not understand for a repository without refs that is served as files.
+    """Return why git ended well and listed nothing: it takes what it does not understand for a repository without refs that is served as files.
 
     What a server sends is asked for once more, with a trace of git's protocol.
     """

@@ -53,7 +53,7 @@ _COMMON = frozenset(("*", "pods", "persistentvolumeclaims", "secrets", "stateful
 
 
 def user(client: Client, deadline: Deadline) -> str:
-    """Who we are to the API, in words. One request."""
+    """Return who we are to the API, in words. One request."""
     body = {"apiVersion": "authentication.k8s.io/v1", "kind": "SelfSubjectReview"}
     try:
         status = client.create("SelfSubjectReview", "", body, deadline).get("status") or {}
@@ -78,7 +78,7 @@ def _missing(client: Client, namespace: str, wanted: Sequence[Right], deadline: 
 
 
 def granted(right: Right, rules: Iterable[Mapping[str, Any]]) -> bool:
-    """Whether one of the rules gives the right, for any object of its kind or for the one that it names. Pure."""
+    """Return whether one of the rules gives the right, for any object of its kind or for the one that it names. Pure."""
     sub = right.resource.partition("/")[2]
     for rule in rules:
         resources = rule.get("resources") or []

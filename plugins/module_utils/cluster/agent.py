@@ -149,7 +149,7 @@ BEAT = b"beat\n"
 
 
 def start_argv(job_directory: str, heartbeat: str, uid: str) -> tuple[str, ...]:
-    """What the exec runs. ``heartbeat`` is the file to keep young, or empty; ``uid`` the pod's that is meant."""
+    """Return what the exec runs. ``heartbeat`` is the file to keep young, or empty; ``uid`` the pod's that is meant."""
     return ("sh", "-c", SCRIPT, "packit-agent", job_directory, heartbeat, uid)
 
 

@@ -74,7 +74,7 @@ class HoldLost(PodLost):
 
 
 def holder_of(claim: Claim) -> Holder | None:
-    """Who has the lock; None where nobody has, or what is written there cannot be understood. Pure."""
+    """Return who has the lock; None where nobody has, or what is written there cannot be understood. Pure."""
     data = parse_object(claim.annotations.get(HOLDER))
     try:
         words = {name: str(data[name]) for name in ("namespace", "pod", "uid", "container", "beat", "id")}
@@ -87,7 +87,7 @@ def holder_of(claim: Claim) -> Holder | None:
 
 
 def beats(holder: Holder, now: datetime) -> bool:
-    """Whether the run inside another's pod is alive, at ``now`` by the API server's clock. Pure.
+    """Return whether the run inside another's pod is alive, at ``now`` by the API server's clock. Pure.
 
     A beat in the future was told by a clock that was wrong, and would stay young for as long.
     """
@@ -118,7 +118,7 @@ class ClaimLock:
 
     @property
     def taken(self) -> bool:
-        """Whether we have it."""
+        """Return whether we have it."""
         return self._mine is not None
 
     def other(self, deadline: Deadline) -> Holder | None:

@@ -547,7 +547,7 @@ def deployment_module(argument_spec: Mapping[str, Any], **settings: Any) -> Iter
 
 
 def missing_message() -> str:
-    """Which packages are missing, for which interpreter."""
+    """Return which packages are missing, for which interpreter."""
     commands = [f"{sys.executable} -m pip install --upgrade kubernetes"] if "kubernetes" in MISSING else []
     commands += ["ansible-galaxy collection install kubernetes.core"] if _CORE in MISSING else []
     return (

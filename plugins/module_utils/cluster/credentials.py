@@ -176,7 +176,7 @@ def _usable(token: str) -> str:
 
 
 def _given(params: Mapping[str, Any], variables: Mapping[str, str], name: str) -> Any:
-    """What the user named, as an option or a variable; None where they did not."""
+    """Return what the user named, as an option or a variable; None where they did not."""
     value = params.get(name)
     if value is None:
         value = variables.get(_VARIABLES + name.upper(), variables.get(_VARIABLES + _ALIASES.get(name, name).upper()))
@@ -197,6 +197,6 @@ def _check_host(host: str) -> None:
 
 
 def _place(host: str) -> tuple[str, str, int | None, str]:
-    """What makes two URLs the same API."""
+    """Return what makes two URLs the same API."""
     parts = urlsplit(host if "://" in host else f"https://{host}")
     return parts.scheme, (parts.hostname or "").lower(), parts.port or _PORTS.get(parts.scheme), parts.path.rstrip("/")

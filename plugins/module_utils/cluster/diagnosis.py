@@ -87,7 +87,7 @@ _PURPOSES = {"seed": "seed pod", "image": "pod that has the image pulled", "refs
 
 
 def purpose_of(pod: Pod) -> str:
-    """What a pod of ours is called within a sentence."""
+    """Return what a pod of ours is called within a sentence."""
     return _PURPOSES.get(pod.labels.get(LABEL, ""), "filler")
 
 
@@ -126,7 +126,7 @@ def explain(client: Client, pod: Pod, deadline: Deadline) -> Diagnosis:
 
 
 def judge(observed: Observed, whose: Whose = Whose.FILLER) -> Diagnosis:
-    """What is wrong with a pod that is not Ready."""
+    """Return what is wrong with a pod that is not Ready."""
     if whose is Whose.FILLER:
         found = _ended(observed) or _container(observed.pod) or _volume(observed) or _scheduling(observed.pod, whose)
     else:

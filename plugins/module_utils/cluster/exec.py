@@ -99,7 +99,7 @@ class ExecStream:
 
     @property
     def broken(self) -> bool:
-        """Whether nothing can be sent any more. What the other side had said before is still to be read."""
+        """Return whether nothing can be sent any more. What the other side had said before is still to be read."""
         return self._broken_at > 0
 
     def write(self, data: bytes) -> None:

@@ -262,7 +262,7 @@ class Filler:
 
 
 def why_ended(pod: Pod) -> str:
-    """Why nothing can be started in a pod of ours any more; empty where something can. Pure."""
+    """Return why nothing can be started in a pod of ours any more; empty where something can. Pure."""
     if not pod.ended:
         return ""
     own = next((container for container in pod.containers if container.name == CONTAINER and container.terminated), None)
@@ -272,7 +272,7 @@ def why_ended(pod: Pod) -> str:
 
 
 def owner(pod: Pod) -> dict[str, str]:
-    """Who made a filler: run, user, host; empty where it does not say."""
+    """Return who made a filler: run, user, host; empty where it does not say."""
     return {str(key): str(value) for key, value in parse_object(pod.annotations.get(OWNER)).items()}
 
 
@@ -284,7 +284,7 @@ def describe_owner(pod: Pod) -> str:
 
 
 def is_left_behind(pod: Pod, now: datetime) -> bool:
-    """Whether nobody is there for a pod of ours any more: it has ended, or is still not running long after its run gave up.
+    """Return whether nobody is there for a pod of ours any more: it has ended, or is still not running long after its run gave up.
 
     ``now`` is the API server's time, as the pod's creation is: the clock of this machine says nothing about either.
 

@@ -126,7 +126,7 @@ def _require_container(client: Client, namespace: str, name: str, uid: str, cont
 
 
 def _directories(name: str) -> tuple[str, ...]:
-    """Where our own files may be: in a filler of ours, and in another container."""
+    """Return where our own files may be: in a filler of ours, and in another container."""
     return tuple(f"{place}/packit-deployment-{name}" for place in (SCRATCH, "/tmp"))
 
 

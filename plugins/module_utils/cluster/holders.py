@@ -33,7 +33,7 @@ class Consumers:
 
 
 def consumers(pods: Iterable[Pod], claim: str) -> Consumers:
-    """Who uses ``claim``, from one list of its namespace's pods."""
+    """Return who uses ``claim``, from one list of its namespace's pods."""
     using = [pod for pod in pods if claim in pod.uses and not pod.ended and LABEL not in pod.labels]
     holding = sorted((pod for pod in using if pod.node), key=lambda pod: (pod.phase != "Running", pod.name))
     waiting = sorted((pod for pod in using if not pod.node), key=lambda pod: pod.name)
@@ -52,7 +52,7 @@ def waits_elsewhere(pods: Iterable[Pod], claim: str, node: str) -> Pod | None:
 
 
 def placement(used: Consumers) -> Placement:
-    """Where a filler of the claim must run: on the holder's node with its tolerations; else where its consumer may."""
+    """Return where a filler of the claim must run: on the holder's node with its tolerations; else where its consumer may."""
     pod = used.any
     if pod is None:
         return Placement()

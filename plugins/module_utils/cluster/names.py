@@ -25,7 +25,7 @@ def require_namespace(name: str) -> None:
 
 
 def is_name(name: str) -> bool:
-    """Whether ``name`` can be an object's."""
+    """Return whether ``name`` can be an object's."""
     return len(name) <= _LIMIT and _NAME.fullmatch(name) is not None
 
 

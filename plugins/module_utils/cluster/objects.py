@@ -64,12 +64,12 @@ class Pod:
 
     @property
     def ended(self) -> bool:
-        """Whether its containers have ended for good. Of a pod of ours only our own counts: one that was put beside it may run for ever."""
+        """Return whether its containers have ended for good. Of a pod of ours only our own counts: one that was put beside it may run for ever."""
         return self.phase in ("Succeeded", "Failed") or any(container.exit_code is not None for container in self._own)
 
     @property
     def usable(self) -> bool:
-        """Whether processes can be run in it: it is Ready, or our own container in it runs."""
+        """Return whether processes can be run in it: it is Ready, or our own container in it runs."""
         return self.ready or any(container.running for container in self._own)
 
     @property

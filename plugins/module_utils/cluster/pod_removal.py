@@ -39,7 +39,7 @@ def remove_pod(client: Client, pod: Pod, deadline: Deadline) -> None:
 
 
 def removal_command(namespace: str, pod: str) -> str:
-    """What a person can do about a pod that is left."""
+    """Return what a person can do about a pod that is left."""
     return f"kubectl delete pod --namespace {namespace} {pod}"
 
 

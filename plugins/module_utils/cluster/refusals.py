@@ -166,5 +166,5 @@ def innermost_reason(error: BaseException) -> str:
 
 
 def is_certificate_error(error: BaseException) -> bool:
-    """Whether asking again will not help, as the certificate will be the same."""
+    """Return whether asking again will not help, as the certificate will be the same."""
     return "certificate" in innermost_reason(error).lower()

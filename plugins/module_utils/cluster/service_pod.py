@@ -43,7 +43,7 @@ class ServicePod:
 
     @property
     def suspected(self) -> bool:
-        """Whether ``suspect`` was called since it was last looked at."""
+        """Return whether ``suspect`` was called since it was last looked at."""
         return self._suspect
 
     def suspect(self) -> None:

@@ -181,7 +181,7 @@ def restart(client: Client, workload: Workload, deadline: Deadline) -> Workload:
 
 
 def rolled_out(workload: Workload) -> bool:
-    """Whether every pod is there, Ready, and as the present template says, and no other is left. Pure.
+    """Return whether every pod is there, Ready, and as the present template says, and no other is left. Pure.
 
     The same conditions as ``kubectl rollout status``; and pods that are being scaled away must be gone (a Deployment's: on
     their way out).
@@ -227,7 +227,7 @@ def wait_for_rollout(client: Client, workload: Workload, deadline: Deadline, tel
 
 
 def explain_rollout(client: Client, workload: Workload, deadline: Deadline) -> Diagnosis:
-    """What holds a roll-out up, by the workload's own words and the first pod that is not Ready."""
+    """Return what holds a roll-out up, by the workload's own words and the first pod that is not Ready."""
     if workload.rollout.blocked:
         return Diagnosis(f"No pod can be made: {workload.rollout.blocked.rstrip('.')}.", _NO_POD_REMEDY)
     try:
@@ -254,7 +254,7 @@ def explain_rollout(client: Client, workload: Workload, deadline: Deadline) -> D
 
 
 def _is_old(workload: Workload, pod: Pod) -> bool:
-    """Whether a StatefulSet's pod is not of the present template."""
+    """Return whether a StatefulSet's pod is not of the present template."""
     revision = workload.rollout.update_revision
     return bool(revision) and pod.labels.get(_REVISION_LABEL, revision) != revision
 

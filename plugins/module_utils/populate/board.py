@@ -36,7 +36,7 @@ class _Work:
 
     @property
     def share(self) -> float:
-        """How much of the work is done, 0 to 1. A pair has two volumes; the second one has as much to do until it says more."""
+        """Return how much of the work is done, 0 to 1. A pair has two volumes; the second one has as much to do until it says more."""
         done = sum(number for number, _all in self.done.values())
         whole = sum(every for _number, every in self.done.values()) * (2 if len(self.done) == 1 else 1)
         under_way = self.meter.percent / 100 if self.meter is not None and self.meter.step in _BYTES else 0.0

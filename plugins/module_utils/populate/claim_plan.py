@@ -101,7 +101,7 @@ def parse_worker_set(data: Object) -> WorkerSet | None:
 
 
 def plan_claims(namespaces: tuple[str, str], wanted: WantedClaims, claims: Iterable[Claim], sets: Sequence[WorkerSet] | None) -> ClaimPlan:
-    """What is to be done. ``namespaces``: the workers', the sandboxes'. ``sets`` is None where they could not be read."""
+    """Return what is to be done. ``namespaces``: the workers', the sandboxes'. ``sets`` is None where they could not be read."""
     work, sand = namespaces
     known = {(claim.namespace, claim.name): claim for claim in claims}
     made = [name[len(WORKER_PREFIX) :] for namespace, name in known if namespace == work and name.startswith(WORKER_PREFIX)]

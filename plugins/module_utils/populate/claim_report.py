@@ -17,7 +17,7 @@ UNREAD = (
 
 
 def changes(step: ClaimStep) -> bool:
-    """Whether the claim is made or changed."""
+    """Return whether the claim is made or changed."""
     return step.action in CHANGES
 
 
@@ -37,7 +37,7 @@ def facts(step: ClaimStep) -> dict[str, object]:
 
 
 def summary(steps: Sequence[ClaimStep], orphans: Sequence[Volume]) -> list[str]:
-    """What is not as it was, a line each, ready to be printed."""
+    """Return what is not as it was, a line each, ready to be printed."""
     lines = [f"{step.volume}: {step.action.value} ({_words(step)})" for step in steps if step.action is not ClaimAction.NOTHING]
     lines += [f"{volume}: its worker {volume.serves} is gone. It is left alone; delete it when nobody needs it." for volume in orphans]
     return lines or [f"Nothing to do: all {len(steps)} claims are as they should be."]
@@ -54,7 +54,7 @@ def _words(step: ClaimStep) -> str:
 
 
 def failures(steps: Sequence[ClaimStep]) -> str:
-    """What failed, cause by cause, with its claims and what to do; empty where nothing did."""
+    """Return what failed, cause by cause, with its claims and what to do; empty where nothing did."""
     failed = [step for step in steps if step.action in (ClaimAction.FAILED, ClaimAction.BLOCKED)]
     if not failed:
         return ""
@@ -66,7 +66,7 @@ def failures(steps: Sequence[ClaimStep]) -> str:
 
 
 def later(steps: Sequence[ClaimStep]) -> list[str]:
-    """What a later run is to do, a sentence a claim."""
+    """Return what a later run is to do, a sentence a claim."""
     return [f"{step.volume}: {step.why} {step.remedy}".rstrip() for step in steps if step.action is ClaimAction.LATER]
 
 
@@ -76,7 +76,7 @@ def still_missing(volume: Volume) -> str:
 
 
 def diff(steps: Sequence[ClaimStep]) -> list[dict[str, str]]:
-    """What ``--diff`` shows of each claim that changes."""
+    """Return what ``--diff`` shows of each claim that changes."""
     shown = []
     for step in filter(changes, steps):
         before = f"storage: {step.before}\n" if step.before else ""

@@ -75,7 +75,7 @@ def claims(module: Any) -> None:
 
 
 def parse_wanted(params: Mapping[str, Any]) -> WantedClaims:
-    """What the user wants. Raises InvalidOption, naming the value."""
+    """Return what the user wants. Raises InvalidOption, naming the value."""
     storage = params["storage"]
     try:
         wrong = bool(storage) and quantity(storage) <= 0

@@ -45,7 +45,7 @@ def failures(results: Sequence[PairResult]) -> list[str]:
 
 
 def headline(results: Sequence[PairResult], paragraphs: Sequence[str]) -> str:
-    """What failed in one line, whose causes are in ``paragraphs``; empty where nothing did."""
+    """Return what failed in one line, whose causes are in ``paragraphs``; empty where nothing did."""
     if not paragraphs:
         return ""
     volumes = _volumes(results)

@@ -88,11 +88,11 @@ class ClusterKeeper:
 
     @property
     def left(self) -> Sequence[str]:
-        """Why pods that held no volume are still there."""
+        """Return why pods that held no volume are still there."""
         return tuple(self._visitors.left)
 
     def still_held(self, volume: Volume) -> str:
-        """Why a volume's filler is still there, so that the volume is held; empty where it is free."""
+        """Return why a volume's filler is still there, so that the volume is held; empty where it is free."""
         return self._stuck.get(volume, "")
 
     def _know_left(self, volume: Volume, words: str) -> None:
@@ -103,7 +103,7 @@ class ClusterKeeper:
         return self._claims[volume].capacity
 
     def recorded(self, volume: Volume) -> Record | None:
-        """What the claim's annotation says, as it was read last."""
+        """Return what the claim's annotation says, as it was read last."""
         with self._lock:
             return self._records[volume]
 
@@ -269,7 +269,7 @@ class ClusterKeeper:
         return consumers(self._client.pods(volume.namespace, deadline), volume.claim)
 
     def _is_there(self, holder: Pod, deadline: Deadline) -> bool:
-        """Whether a holder is still one. Where no pod of ours is made because of it, nothing else would tell."""
+        """Return whether a holder is still one. Where no pod of ours is made because of it, nothing else would tell."""
         try:
             pod = parse_pod(self._client.get("Pod", holder.namespace, holder.name, deadline))
         except NotFound:
@@ -328,7 +328,7 @@ class ClusterKeeper:
 
 
 def _sub_path(volume: Volume, used: Consumers) -> str:
-    """What the consumer sees as the volume is what is filled. Raises ClusterError where that differs from pod to pod."""
+    """Return what the consumer sees as the volume is what is filled. Raises ClusterError where that differs from pod to pod."""
     found = sub_path(used.any, volume.claim)
     if "$(" in found:
         raise ClusterError(
@@ -339,17 +339,17 @@ def _sub_path(volume: Volume, used: Consumers) -> str:
 
 
 def _annotation(claim: Claim, change: Change) -> dict[str, str]:
-    """What to write on a claim: its record as it is now, changed; nothing where that changes nothing."""
+    """Return what to write on a claim: its record as it is now, changed; nothing where that changes nothing."""
     before = recorded(claim) or Record(claim.uid, claim.volume_name)
     after = fit(change(before))
     return {} if after == before else {ANNOTATION: render(after)}
 
 
 def known(claim: Claim) -> Record | None:
-    """What is known of a volume that we do not hold: nothing where another run is at work, or was killed, as it may be about to change. Pure."""
+    """Return what is known of a volume that we do not hold: nothing where another run is at work, or was killed, as it may be about to change. Pure."""
     return recorded(claim) if holder_of(claim) is None else None
 
 
 def recorded(claim: Claim) -> Record | None:
-    """What a claim's annotation says of its volume. Pure."""
+    """Return what a claim's annotation says of its volume. Pure."""
     return parse(claim.annotations.get(ANNOTATION), claim.uid, claim.volume_name)

@@ -135,7 +135,7 @@ def _notes(raw: Sequence[Mapping[str, Any]], method: Method, state: State) -> tu
 
 
 def parse_place(params: Mapping[str, Any]) -> Place:
-    """Where the volumes are. Raises InvalidOption, naming the value."""
+    """Return where the volumes are. Raises InvalidOption, naming the value."""
     listed = listed_pairs(params["volumes"])
     for name in ("worker_namespace", "sandbox_namespace"):
         if not params[name] and not listed:

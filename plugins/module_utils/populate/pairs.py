@@ -124,7 +124,7 @@ def _search(expression: str, data: object) -> object:
 
 
 def query(expression: str, data: object) -> object:
-    """What a JMESPath expression yields. Raises InvalidOption."""
+    """Return what a JMESPath expression yields. Raises InvalidOption."""
     try:
         return _search(expression, data)
     except JMESPathError as error:

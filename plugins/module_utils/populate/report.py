@@ -140,7 +140,7 @@ def _counted(number: int, what: str) -> str:
 
 
 def diff(before: Mapping[Volume, Record | None], after: Mapping[Volume, Mapping[str, str]]) -> list[dict[str, str]]:
-    """What ``--diff`` shows: for each volume that changes, its projects with their snapshots. ``after``: name → text."""
+    """Return what ``--diff`` shows: for each volume that changes, its projects with their snapshots. ``after``: name → text."""
     shown = []
     for volume, wanted in after.items():
         record = before.get(volume)

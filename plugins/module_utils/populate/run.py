@@ -157,7 +157,7 @@ class Populate:
         return ClusterKeeper(self._client, observed.claims, settings, named(self._report, observed.found.pairs))
 
     def _swept(self, observed: Observed, deadline: Deadline) -> list[str]:
-        """What earlier runs left behind is removed first."""
+        """Return what earlier runs left behind is removed first."""
         removed: tuple[str, ...] = ()
         if left_behind(observed.pods, self._client.now()):
             self._require_rights(observed)
@@ -266,7 +266,7 @@ def _seeded_in_full(plan: Plan) -> int:
 
 
 def run_owner() -> dict[str, str]:
-    """Who runs this, for the pods' annotation: a new run id, user and host."""
+    """Return who runs this, for the pods' annotation: a new run id, user and host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):

@@ -30,7 +30,7 @@ _SERVED = f"{SCRATCH}/seed/packs"
 
 
 def replicas_for(volumes: int, wanted: int) -> int:
-    """How many more seeds than the first a run makes for ``volumes`` that receive all of a project; ``wanted`` 0: decide. Pure."""
+    """Return how many more seeds than the first a run makes for ``volumes`` that receive all of a project; ``wanted`` 0: decide. Pure."""
     if wanted:
         return wanted - 1
     return max(0, min(_MOST, -(-volumes // VOLUMES_OF_ONE)) - 1)
@@ -100,7 +100,7 @@ class Replicas:
 
     @property
     def left(self) -> tuple[str, ...]:
-        """Why pods are still there after the end."""
+        """Return why pods are still there after the end."""
         return tuple(words for pod in self._pods for words in pod.left)
 
     def close(self) -> None:

@@ -122,7 +122,7 @@ class Seeds:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know at the end."""
+        """Return what the user should know at the end."""
         return (
             tuple(
                 f"Packs went to {namespace} through the API server, which is slower, as {why}"
@@ -133,7 +133,7 @@ class Seeds:
         )
 
     def ready(self, project: Project, snapshot: Snapshot, known_size: int, deadline: Deadline) -> PackMaker:
-        """What makes the project's packs, once the snapshot is in the seed. Slow at first, so before any lock.
+        """Return what makes the project's packs, once the snapshot is in the seed. Slow at first, so before any lock.
 
         ``known_size`` in bytes, 0 where nobody knows. Raises SnapshotGone, OutOfReach, PlaceLost, DeploymentError.
         """

@@ -53,7 +53,7 @@ class Transfers:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What the user should know at the end."""
+        """Return what the user should know at the end."""
         return tuple(
             f"The cluster cannot read the upstream of {name}, so the controller did, and rsync brought it: {why}"
             for name, why in sorted(self._closed.items())
@@ -78,7 +78,7 @@ class Transfers:
             clone.close()
 
     def closed(self, project: Project) -> bool:
-        """Whether the cluster cannot read the project's upstream."""
+        """Return whether the cluster cannot read the project's upstream."""
         with self._lock:
             return project.name in self._closed
 

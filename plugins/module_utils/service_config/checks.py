@@ -68,12 +68,12 @@ def check(document: Document, wanted: Wanted) -> tuple[str, ...]:
 
 
 def is_own(item: Node, wanted: Wanted) -> bool:
-    """Whether an item of the volumes is the cache's."""
+    """Return whether an item of the volumes is the cache's."""
     return is_cache(scalar(item, "path"), scalar(item, "pvc_from_env"), wanted)
 
 
 def is_cache(path: str, pvc_from_env: str, wanted: Wanted) -> bool:
-    """Whether a volume is the cache: by its path, however it is spelt, or by its variable."""
+    """Return whether a volume is the cache: by its path, however it is spelt, or by its variable."""
     return (bool(path) and posixpath.normpath("/" + path.lstrip("/")) == wanted.path) or pvc_from_env == wanted.pvc_from_env
 
 
@@ -88,7 +88,7 @@ def scalar(item: Node, name: str) -> str:
 
 
 def _wrong(item: Node) -> tuple[str, str] | None:
-    """What is wrong with an item, and what to do."""
+    """Return what is wrong with an item, and what to do."""
     for key, value in item.pairs:
         if key.value == "<<":
             continue

@@ -93,7 +93,7 @@ def _words(container: Mapping[str, Any]) -> str:
 
 
 def mentions(template: Mapping[str, Any], secret: str) -> bool:
-    """Whether a pod template uses a Secret: as a volume, or in its environment. Its pods see a new content when they start."""
+    """Return whether a pod template uses a Secret: as a volume, or in its environment. Its pods see a new content when they start."""
     spec = template.get("spec") or {}
     for volume in spec.get("volumes") or []:
         projected = (volume.get("projected") or {}).get("sources") or []

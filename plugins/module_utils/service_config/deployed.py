@@ -41,7 +41,7 @@ def look(client: Client, namespace: str, deadline: Deadline) -> Deployed:
 
 
 def misfits(client: Client, deployed: Deployed, wanted: Wanted, sandbox_namespace: str, deadline: Deadline) -> tuple[str, ...]:
-    """What of the deployment does not fit the configuration. One request."""
+    """Return what of the deployment does not fit the configuration. One request."""
     if deployed.blind:
         return (deployed.blind,)
     stateful = [item for item in deployed.workloads if item.kind == "StatefulSet"]

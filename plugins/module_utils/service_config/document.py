@@ -92,7 +92,7 @@ def _differing(item: Node, wanted: Wanted) -> tuple[str, ...]:
 
 
 def others(document: Document, wanted: Wanted) -> object:
-    """What the document says of everything that is not ours."""
+    """Return what the document says of everything that is not ours."""
     volumes = document.root.get(VOLUMES)
     foreign = [meaning(item) for item in volumes[1].meant.items if not is_own(item.meant, wanted)] if volumes is not None else []
     return [(meaning(key), meaning(value)) for key, value in document.root.pairs if key.value not in KEYS], foreign
@@ -191,5 +191,5 @@ def _at_start(document: Document, added: list[str]) -> Span:
 
 
 def _dash(text: str, start: int) -> int:
-    """Where the dash of an item of a block list is."""
+    """Return where the dash of an item of a block list is."""
     return [found.start() for found in re.finditer(r"[\n\r] *-(?=\s)", text[:start])][-1] + 1

@@ -32,12 +32,12 @@ class Edit:
 
     @property
     def changed(self) -> bool:
-        """Whether there is something to write."""
+        """Return whether there is something to write."""
         return self.before != self.after
 
 
 def edit(source: str, data: bytes, state: State, wanted: Wanted) -> Edit:
-    """What is to be written. Raises InvalidOption, naming source and line."""
+    """Return what is to be written. Raises InvalidOption, naming source and line."""
     try:
         text = data.decode()
     except UnicodeDecodeError:

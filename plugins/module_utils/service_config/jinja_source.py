@@ -83,7 +83,7 @@ def _require_literal_items(source: str, text: str, wanted: Wanted) -> None:
 
 
 def _right(world: Document, wanted: Wanted) -> bool:
-    """Whether what is to be written is what would be accepted if it were found."""
+    """Return whether what is to be written is what would be accepted if it were found."""
     try:
         check(world, wanted)
     except InvalidOption:
@@ -119,7 +119,7 @@ def _has(world: Document, wanted: Wanted) -> bool:
 
 
 def _followed(text: str, end: int) -> bool:
-    """Whether another item of the list comes after this line."""
+    """Return whether another item of the list comes after this line."""
     return re.compile(r"[^\n]*\n *- ").match(text, end) is not None
 
 
@@ -201,7 +201,7 @@ def _more_would_change(source: str, wanted: Wanted) -> InvalidOption:
 
 
 def _worlds(source: str, text: str, wanted: Wanted) -> list[Document]:
-    """What the source renders to, with all variables empty and with all of them true."""
+    """Return what the source renders to, with all variables empty and with all of them true."""
     if MISSING:
         raise _refused(f"{source} is a Jinja source, which cannot be checked: the Python that runs this has no jinja2.", wanted)
     worlds = []

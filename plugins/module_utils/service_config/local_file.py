@@ -15,7 +15,7 @@ from ..errors import InvalidOption
 
 
 def read(path: str) -> bytes | None:
-    """What is in it; None where there is no such file. Raises InvalidOption."""
+    """Return what is in it; None where there is no such file. Raises InvalidOption."""
     try:
         return Path(path).read_bytes()
     except FileNotFoundError:

@@ -101,7 +101,7 @@ def _secret(module: Any, options: ConfigOptions) -> None:
 
 
 def _wanted_content(options: ConfigOptions, content: Content) -> bytes | None:
-    """What the key has; None where a new one is to be made. Raises InvalidOption where that was not asked for."""
+    """Return what the key has; None where a new one is to be made. Raises InvalidOption where that was not asked for."""
     place = options.place
     if content.data is not None or options.create or options.state is State.ABSENT:
         return content.data

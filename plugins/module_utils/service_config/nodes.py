@@ -103,7 +103,7 @@ class Document:
         return len(re.findall(r"\r\n|\r|\n", self.text[:position])) + 1
 
     def at(self, node: Node) -> str:
-        """Where a node is, for messages."""
+        """Return where a node is, for messages."""
         return f"{self.source}, line {self.line(node.start)}"
 
 
@@ -257,7 +257,7 @@ def _repeated_here(node: Node) -> Iterator[tuple[Node, Node]]:
 
 
 def meaning(node: Node) -> object:
-    """What a node says, however it is written: equal for equal data."""
+    """Return what a node says, however it is written: equal for equal data."""
     node = node.meant
     if node.kind is Kind.SCALAR:
         return (node.tag, node.plain, node.value)

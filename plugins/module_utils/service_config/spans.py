@@ -66,11 +66,11 @@ def apply(text: str, spans: Iterable[Span]) -> str:
 
 
 def column(text: str, position: int) -> int:
-    """How far a position is from the beginning of its line."""
+    """Return how far a position is from the beginning of its line."""
     return position - max(text.rfind("\n", 0, position), text.rfind("\r", 0, position), 0 if text[:1] == "\ufeff" else -1) - 1
 
 
 def newline(text: str) -> str:
-    """How the text ends its lines."""
+    """Return how the text ends its lines."""
     found = _LINE_END.search(text)
     return found.group() if found is not None else "\n"

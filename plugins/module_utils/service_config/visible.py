@@ -11,7 +11,7 @@ _HIDDEN = "[lines that stay as they are, not shown]\n"
 
 
 def diff(title: str, before: str, after: str) -> dict[str, str]:
-    """What ``--diff`` shows: the changed lines of both texts. Lines that stay are a word, so no context shows them."""
+    """Return what ``--diff`` shows: the changed lines of both texts. Lines that stay are a word, so no context shows them."""
     old, new = before.splitlines(), after.splitlines()
     texts = ["", ""]
     for kind, old_start, old_end, new_start, new_end in SequenceMatcher(a=old, b=new, autojunk=False).get_opcodes():

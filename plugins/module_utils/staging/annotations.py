@@ -93,7 +93,7 @@ def written(before: Listed, entries: Sequence[Entry]) -> str | None:
 
 
 def forbidden(whitelist: Listed, defaults: Sequence[Toleration]) -> tuple[tuple[Toleration, ...], tuple[Toleration, ...]]:
-    """What the whitelist does not allow of the tolerations with which pods are admitted: of every pod, and of pods with
+    """Return what the whitelist does not allow of the tolerations with which pods are admitted: of every pod, and of pods with
     requests beyond that. As the plugin does, an empty whitelist allows everything."""
     if not whitelist.entries:
         return (), ()

@@ -63,7 +63,7 @@ class Decision:
 
     @property
     def command(self) -> str:
-        """What a cluster administrator runs to make the change; empty where there is none."""
+        """Return what a cluster administrator runs to make the change; empty where there is none."""
         if not self.changes:
             return ""
         words = [f"{name}-" if value is None else f"{name}={value}" for name, value in self.changes.items()]
@@ -105,7 +105,7 @@ def contradiction(space: Space, selector: Mapping[str, str]) -> str:
 
 
 def decide(space: Space, wish: Wish) -> Decision:
-    """What to write. Raises Blocked for annotations that stop pods unless they are to be repaired, InvalidOption for a
+    """Return what to write. Raises Blocked for annotations that stop pods unless they are to be repaired, InvalidOption for a
     toleration that the whitelist forbids."""
     warnings: list[str] = []
     entries = _sound(space, wish.repair, warnings)

@@ -44,17 +44,17 @@ class Outcome:
 
     @property
     def changed(self) -> bool:
-        """Whether the annotations were written, or would be."""
+        """Return whether the annotations were written, or would be."""
         return bool(self.decision.changes) and not self.denied
 
     @property
     def unmet(self) -> bool:
-        """Whether somebody else has to make the change. What pods get all the same, from the cluster, is not amiss."""
+        """Return whether somebody else has to make the change. What pods get all the same, from the cluster, is not amiss."""
         return bool(self.denied) and not (self.proof is not None and self.proof.works)
 
     @property
     def unreached(self) -> bool:
-        """Whether pods do not get the tolerations from their namespace."""
+        """Return whether pods do not get the tolerations from their namespace."""
         return self.unmet or (self.proof is not None and self.proof.works is False)
 
 
@@ -147,7 +147,7 @@ def _denied_warnings(outcome: Outcome, forbidden: str) -> tuple[str, ...]:
 
 
 def _proof_warnings(outcome: Outcome) -> tuple[str, ...]:
-    """What a proof that did not succeed means. Pure."""
+    """Return what a proof that did not succeed means. Pure."""
     proof, name = outcome.proof, outcome.decision.space.name
     if proof is None or outcome.unmet:
         return ()
@@ -164,7 +164,7 @@ def _proof_warnings(outcome: Outcome) -> tuple[str, ...]:
 
 
 def _summary(outcome: Outcome, wish: Wish) -> str:
-    """What pods of a namespace get, in a line. Pure."""
+    """Return what pods of a namespace get, in a line. Pure."""
     name, words = outcome.decision.space.name, ", ".join(str(item) for item in wish.tolerations)
     if outcome.unmet:
         return f"{name}: not annotated, because you may not."

@@ -32,7 +32,7 @@ def parse_node(data: Object) -> Node:
 
 
 def no_place(nodes: Sequence[Node], selector: Mapping[str, str], tolerations: Sequence[Toleration]) -> str:
-    """Why a pod finds no node, or empty."""
+    """Return why a pod finds no node, or empty."""
     words = ", ".join(f"{name}={value}" for name, value in selector.items())
     matching = [node for node in nodes if all(node.labels.get(name) == value for name, value in selector.items())]
     if not matching:

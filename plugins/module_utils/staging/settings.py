@@ -47,12 +47,12 @@ class FieldChange:
 
     @property
     def in_template(self) -> bool:
-        """Whether it is part of the pod template, so that the pods start anew."""
+        """Return whether it is part of the pod template, so that the pods start anew."""
         return self.path.startswith("spec.template.")
 
     @property
     def reverted(self) -> bool:
-        """Whether the next deployment would set it back."""
+        """Return whether the next deployment would set it back."""
         return self.owner is not None and self.owner != self.after
 
     def __str__(self) -> str:
@@ -71,7 +71,7 @@ class Change:
 
     @property
     def restarts(self) -> bool:
-        """Whether the pods start anew."""
+        """Return whether the pods start anew."""
         return any(item.in_template for item in self.fields)
 
     def body(self, resource_version: str, *, template: bool) -> dict[str, Any]:
@@ -98,7 +98,7 @@ def shown(value: Any) -> str:
 
 
 def decide(workload: Workload, wanted: Wanted) -> Change:
-    """What changes. Raises InvalidOption for a container that is not there, and for a request beyond its limit."""
+    """Return what changes. Raises InvalidOption for a container that is not there, and for a request beyond its limit."""
     pod: dict[str, Any] = copy.deepcopy(dict(workload.template.get("spec") or {}))
     fields: list[FieldChange] = []
     record = _read_record(workload)
@@ -119,7 +119,7 @@ def decide(workload: Workload, wanted: Wanted) -> Change:
 
 
 def _read_record(workload: Workload) -> dict[str, Any]:
-    """What of the template is ours; nothing where the annotation is not there, or somebody spoiled it."""
+    """Return what of the template is ours; nothing where the annotation is not there, or somebody spoiled it."""
     return parse_object(workload.annotations.get(RECORD))
 
 

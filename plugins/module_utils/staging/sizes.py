@@ -70,5 +70,5 @@ def check_resources(where: str, requests: Mapping[str, str], limits: Mapping[str
 
 
 def same_quantity(one: str, other: str) -> bool:
-    """Whether two quantities are the same amount (1Gi is 1024Mi)."""
+    """Return whether two quantities are the same amount (1Gi is 1024Mi)."""
     return math.isclose(exact_quantity(one), exact_quantity(other), rel_tol=1e-12)

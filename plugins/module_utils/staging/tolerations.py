@@ -93,7 +93,7 @@ def parse_tolerations(raw: Sequence[Any]) -> tuple[Toleration, ...]:
 
 
 def wrong(toleration: Toleration) -> str:
-    """Why the API refuses a pod with this toleration, or empty."""
+    """Return why the API refuses a pod with this toleration, or empty."""
     item = toleration
     if item.operator not in ("", *OPERATORS):
         return f"operator `{item.operator}` is none of {', '.join(OPERATORS)}"
@@ -128,13 +128,13 @@ def to_data(toleration: Toleration) -> dict[str, Any]:
 
 
 def tolerates(tolerations: Iterable[Toleration], wanted: Toleration) -> bool:
-    """Whether whatever ``wanted`` tolerates is tolerated by one of ``tolerations``, by their meaning."""
+    """Return whether whatever ``wanted`` tolerates is tolerated by one of ``tolerations``, by their meaning."""
     explicit = Toleration(*wanted.meaning)
     return any(covers(item, explicit) for item in tolerations)
 
 
 def covers(whole: Toleration, part: Toleration) -> bool:
-    """Whether the admission plugin takes ``whole`` for a superset of ``part``.
+    """Return whether the admission plugin takes ``whole`` for a superset of ``part``.
 
     Its rule has a corner: a ``part`` without an operator is covered only by its equal or by an ``Exists``.
     """

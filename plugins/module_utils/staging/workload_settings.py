@@ -209,7 +209,7 @@ def _patch(client: Client, change: Change, deadline: Deadline, *, template: bool
 
 
 def _scaled_down(changes: Sequence[Change]) -> tuple[str, ...]:
-    """What becomes of the claims of workers that go."""
+    """Return what becomes of the claims of workers that go."""
     found = []
     for change in changes:
         workload = change.workload
@@ -221,7 +221,7 @@ def _scaled_down(changes: Sequence[Change]) -> tuple[str, ...]:
 
 
 def _reverted(changes: Sequence[Change]) -> tuple[str, ...]:
-    """What was insisted on, and lasts until the next deployment only."""
+    """Return what was insisted on, and lasts until the next deployment only."""
     return tuple(
         f"The next deployment sets {item.path} of {change.workload} back to {shown(item.owner)}, unless its template says otherwise."
         for change in changes
@@ -250,7 +250,7 @@ def _facts(change: Change, restart: bool) -> dict[str, Any]:
 
 
 def _summary(change: Change, restart: bool) -> str:
-    """What became of a workload, in a line."""
+    """Return what became of a workload, in a line."""
     made = [str(item) for item in change.fields if restart or not item.in_template]
     waiting = [str(item) for item in change.fields if item.in_template and not restart]
     words = [*made, *(f"{item} (waits for staging_restart)" for item in waiting)]

@@ -88,5 +88,5 @@ __all__ = [
 
 
 def argv(text: str, *arguments: str) -> tuple[str, ...]:
-    """What runs a script of ours with this data."""
+    """Return what runs a script of ours with this data."""
     return ("sh", "-c", text, "packit-cache", *arguments)

@@ -28,7 +28,7 @@ class Transfer(Protocol):
 
     @property
     def resumes(self) -> bool:
-        """Whether what was received before a cut is used by the next try."""
+        """Return whether what was received before a cut is used by the next try."""
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
         """Do what is slow before a volume is taken. ``first``: a volume may have nothing yet.

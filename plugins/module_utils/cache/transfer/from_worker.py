@@ -39,7 +39,7 @@ class FromWorker:
 
     @property
     def seconds(self) -> float:
-        """How long bringing the packs to this machine took, without what was cut and began anew."""
+        """Return how long bringing the packs to this machine took, without what was cut and began anew."""
         return sum(self._brought[self._scratch / name] for name in files_of(pack.name for pack in self._worker.incoming.packs))
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:

@@ -190,7 +190,7 @@ def copy_packs(
 
 
 def seed_lost(completed: Completed) -> bool:
-    """Whether a copy failed by the seed's fault and not by the volume's.
+    """Return whether a copy failed by the seed's fault and not by the volume's.
 
     A daemon that ends in the middle is not only a lost connection: seen with rsync 3.5 were also a missing greeting, a refusal as its
     directory was gone, and a sender whose files were. Pure.

@@ -30,13 +30,13 @@ class PackSource(Protocol):
     """Where a project's packs are made."""
 
     def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
-        """What makes them, once the snapshot is there: slow, so never while a sandbox's volume is held.
+        """Return what makes them, once the snapshot is there: slow, so never while a sandbox's volume is held.
 
         Raises SnapshotGone, OutOfReach, PlaceLost, DeploymentError.
         """
 
     def maker(self, snapshot: Snapshot) -> PackMaker:
-        """What makes them, at once. Raises PlaceLost where it is not ready (any more)."""
+        """Return what makes them, at once. Raises PlaceLost where it is not ready (any more)."""
 
     def lost(self) -> None:
         """Something was not to be had: ``ready`` is to look what became of it."""

@@ -50,13 +50,13 @@ Lost = Callable[[Completed], bool]
 
 
 def killed(completed: Completed) -> bool:
-    """Whether a process that was to write was killed: for want of memory, or as its pod ends. Pure."""
+    """Return whether a process that was to write was killed: for want of memory, or as its pod ends. Pure."""
     by_itself = _RECEIVER_KILLED.search(completed.stderr) is not None and "[receiver" not in completed.stderr.lower()
     return completed.returncode == KILLED or (completed.returncode != 0 and by_itself)
 
 
 def connection_lost(completed: Completed) -> bool:
-    """Whether it was the connection. Pure."""
+    """Return whether it was the connection. Pure."""
     return completed.returncode in CONNECTION_LOST and not killed(completed)
 
 
