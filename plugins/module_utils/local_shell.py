@@ -214,7 +214,7 @@ def _started(
 
 
 def _end_children(process: subprocess.Popen[bytes]) -> None:
-    """What a process that was killed has left would keep its pipes open, and us waiting (an rsync's remote shell)."""
+    """End the children of a process that was killed (an rsync's remote shell): they would keep its pipes open, and us waiting."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What this run must not tell, kept out of every text that leaves it: results, errors, warnings, and the lines while it works."""
+"""Keep secrets out of every text that leaves the run: results, errors, warnings, progress."""
 
 from __future__ import annotations
 

@@ -46,7 +46,7 @@ class Completed:
 
 @dataclass(frozen=True)
 class RsyncPeer:
-    """How a local rsync reaches the other side: the remote shell's argv (empty: same machine), the host part, and the environment.
+    """A local rsync's way to the other side: the remote shell's argv (empty: same machine), the host part, and the environment.
 
     ``within``: the beginning of the local rsync's argv, where the other side is this machine.
     """
@@ -122,7 +122,7 @@ class Shell(Protocol):
         """
 
     def rsync_peer(self, deadline: Deadline, within: Sequence[str] = ()) -> AbstractContextManager[RsyncPeer]:
-        """How an rsync of this machine reaches files there, while the context is open; ``within``: the beginning of its argv there."""
+        """Open a way for an rsync of this machine to files there, for the context; ``within``: the beginning of its argv there."""
 
 
 def checked(shell: Shell, completed: Completed, remedy: str = "") -> Completed:

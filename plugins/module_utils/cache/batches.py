@@ -68,7 +68,7 @@ class _Request:
 
 @dataclass(frozen=True)
 class _End:
-    """How a process of a batch ended: its exit code, and the bytes of its output and of its errors."""
+    """The end of a process of a batch: its exit code, and the bytes of its output and of its errors."""
 
     code: int
     size: int

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What lies under a project's name on a volume, and whether it can be built on. Everything there is untrusted input."""
+"""The entry: the directory under a project's name on a volume, and its use. Everything there is untrusted input."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _RUNS_PROGRAMS = re.compile(
 
 
 class Use(str, Enum):
-    """What can be done with what is there."""
+    """A use of an entry."""
 
     ABSENT = "absent"
     BUILD_ON = "build on"
@@ -40,7 +40,7 @@ class Use(str, Enum):
 
 @dataclass(frozen=True)
 class Entry:
-    """What lies under a project's name. ``layout`` is None where there is no repository; ``git_dir`` is an absolute path.
+    """An entry: the directory under a project's name. ``layout`` is None where there is no repository; ``git_dir`` is an absolute path.
 
     ``keeps_all``: its configuration already says that nothing is ever collected. ``reason`` and ``remedy`` are words for
     what is not to be built on as it is. ``bytes`` is the size of its objects. ``ref_sums`` has the sums of its refs' buckets, where they
@@ -97,7 +97,7 @@ class Entry:
 
 
 class NotUnderstood(DeploymentError):
-    """What was printed where a volume is, is not what our script prints."""
+    """A script on a volume printed something that it does not print."""
 
     def __init__(self, name: str, output: bytes) -> None:
         super().__init__(

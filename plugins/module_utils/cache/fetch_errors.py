@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a fetch from upstream failed, in words; and the reasons that the run itself can do something about."""
+"""Errors of fetches from upstream: explained in words, and those told apart that the run itself can act on."""
 
 from __future__ import annotations
 

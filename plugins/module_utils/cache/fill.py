@@ -38,7 +38,7 @@ Tell = Callable[[str, str], None]
 
 @dataclass(frozen=True)
 class Work:
-    """What is to be done of one project on one held volume.
+    """The work on one project on one held volume.
 
     ``snapshot`` is None where nobody lists the project: it stays as it is, and only what its sandbox's volume lacks is brought there.
     ``earlier`` are the patterns of refs that an earlier run brought, ``recorded`` what the claim says that there is.

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the pairs of a run tell each other of projects that no worker's claim records."""
+"""Full reads: what pairs of a run share about projects that no worker's claim records."""
 
 from __future__ import annotations
 

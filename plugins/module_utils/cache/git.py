@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How we run git on a volume: with a configuration of ours, never with what lies there.
+"""The environment of git on a volume: our own configuration, never the volume's.
 
 An entry on a sandbox's volume is untrusted: a hook, ``insteadOf``, ``core.fsmonitor`` or an included file in its
 configuration would be used by a plain ``git fetch`` in it. So git runs in a directory of our own (a *view*), in which
@@ -40,7 +40,7 @@ def unfit(version: str) -> str:
 
 @dataclass(frozen=True)
 class Limits:
-    """What processes on the volume may use together: bytes of memory, and processors."""
+    """Limits of all processes on a volume together: bytes of memory, and processors."""
 
     memory_bytes: int = 256 * MEBI
     cpus: float = 0.5

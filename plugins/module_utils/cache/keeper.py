@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the cache needs of the place where volumes are: to hold one for a while, and to write down what is on it.
+"""The interface to the place where volumes are: hold a volume for a while, and record what is on it.
 
 The Kubernetes side implements this in ``populate``; ``rollout`` knows only these.
 """

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How far a transfer is, from what git and rsync print while they work. Pure."""
+"""Parse the progress that git and rsync print. Pure."""
 
 from __future__ import annotations
 

@@ -12,7 +12,7 @@ from enum import Enum
 
 
 class Method(str, Enum):
-    """How a snapshot reaches a volume."""
+    """A way in which a snapshot reaches a volume."""
 
     AUTO = "auto"
     GIT = "git"
@@ -21,14 +21,14 @@ class Method(str, Enum):
 
 
 class Layout(str, Enum):
-    """Where an entry keeps its objects: ``<project>/objects``, or ``<project>/.git/objects``."""
+    """The place of an entry's objects: ``<project>/objects``, or ``<project>/.git/objects``."""
 
     BARE = "bare"
     NON_BARE = "non-bare"
 
 
 class Role(str, Enum):
-    """Which side of a pair a volume is."""
+    """The side of a pair that a volume is."""
 
     WORKER = "worker"
     SANDBOX = "sandbox"
@@ -62,7 +62,7 @@ class Ref:
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What upstream had at one moment: the wanted refs, and HEAD.
+    """The wanted refs of an upstream, and its HEAD, at one moment.
 
     ``head`` is the full name of the ref that HEAD points to, or, where HEAD is detached, an object id; empty where
     upstream has no HEAD. ``refs`` is sorted by name as git sorts, by bytes. ``left_out`` are wanted refs whose names git refuses.

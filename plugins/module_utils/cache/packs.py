@@ -17,7 +17,7 @@ RECEIVE_AGAIN = "Run again: it is received anew. If it happens again, suspect th
 
 
 class Damaged(DeploymentError):
-    """What lies on a volume is not whole: objects are missing, or are not what they were. It is looked at in whole then, and mended."""
+    """An entry is damaged: objects are missing, or are not what they were. It is looked at in whole then, and mended."""
 
 
 class BadPack(Damaged):
@@ -124,7 +124,7 @@ def _checked(line: str, where: str, received: bool, remedy: str) -> Pack:
 
 @dataclass(frozen=True)
 class Contents:
-    """What all objects of an entry lie in: packs, each by the checksums of itself and its index, and loose objects by id.
+    """The files of all objects of an entry: packs, each by the checksums of itself and its index, and loose objects by id.
 
     Equal checksums mean the same objects, where they are the files' own: this is what the files say, and anybody may have written
     that. ``doubtful``: there are packs of which that cannot be told (cut short, or with an index of another pack). ``received``: those of
@@ -200,7 +200,7 @@ def loose_words(number: int) -> str:
 
 @dataclass(frozen=True)
 class Checksums:
-    """What reading the packs has shown.
+    """The result of reading all packs and loose objects.
 
     ``holds``: packs that match their checksums. ``damaged``: packs that do not. ``false``: checksums of packs whose index does not
     belong to their content. ``loose``: how many loose objects are not what their names say. ``empty``: how many are

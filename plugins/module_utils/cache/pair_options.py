@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How pairs of volumes are worked on."""
+"""The options of the work on pairs of volumes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 
 @dataclass(frozen=True)
 class Options:
-    """How a pair is worked on. ``timeout`` (one volume in all) and ``max_hold`` (a sandbox's volume at a time) are seconds;
+    """Options of the work on a pair. ``timeout`` (one volume in all) and ``max_hold`` (a sandbox's volume at a time) are seconds;
     ``leftovers_age`` is the age in seconds from which temporary files of others count as left behind; ``tries`` is how often
     a project that lost its connection is gone on with."""
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What git asks of an upstream is asked again where what went wrong may pass: on the controller and in a pod alike."""
+"""Repeat git's requests to an upstream after errors that may pass, on the controller and in pods."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is to be done, from what is wanted and what is known. Pure: decides, touches nothing.
+"""Plan the steps of a run, from what is wanted and what is known. Pure: no input or output.
 
 Check mode and ``--diff`` show a plan; ``rollout`` carries it out. A project that is known to be there in the wanted
 snapshot needs no pod; what is not known is looked at inside, and decided there.
@@ -19,7 +19,7 @@ from .record import Held, Record
 
 
 class Action(str, Enum):
-    """What happens to one project on one volume. ``LOOK`` becomes one of the others once the volume was seen inside."""
+    """An action on one project on one volume. ``LOOK`` becomes one of the others once the volume was seen inside."""
 
     ADD = "add"
     UPDATE = "update"
@@ -34,7 +34,7 @@ class Action(str, Enum):
 
 
 class State(str, Enum):
-    """What the user wants of the listed projects."""
+    """The wanted state of the listed projects."""
 
     PRESENT = "present"
     ABSENT = "absent"
@@ -57,7 +57,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a run wants: the projects with their snapshots (none where they are to be absent), and how."""
+    """The wishes of a run: projects with their snapshots (none where they are to be absent), and how."""
 
     state: State
     projects: tuple[Project, ...]
@@ -104,7 +104,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Outlook:
-    """What is known of a project before any volume is taken: how many volumes may need all of it, and its size in bytes as
+    """The outlook for a project before any volume is taken: how many volumes may need all of it, and its size in bytes as
     some claim's record has it (0: none does). ``kept``: what a seed fetches is kept for the next run."""
 
     volumes: int

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What was received of a project becomes visible to consumers: into the entry that is there, or as a new one by one rename."""
+"""Publish what was received of a project: into the entry that is there, or as a new one by one rename."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Patterns = Callable[[str], bool]
 
 
 class Unusable(DeploymentError):
-    """What lies under the project's name cannot be built on, and must not be replaced now."""
+    """An entry cannot be built on, and must not be replaced now."""
 
 
 def publish(
@@ -153,7 +153,7 @@ def _blocked_by_a_file(completed: Completed) -> bool:
 
 
 def _remake(repository: Repository, entry: Entry, snapshot: Snapshot, refs: Mapping[str, str], deadline: Deadline) -> None:
-    """What stands beside the objects is made anew: all refs, and what else is broken."""
+    """Make anew all that stands beside the objects: all refs, and what else is broken."""
     head = _head_line(snapshot) if "HEAD" in entry.remade else ""
     lines = encoded(f"{head}\n" + "".join(f"{refs[name]} {name}\n" for name in sorted(refs, key=encoded)))
     settings = _kept_configuration(entry.layout) if "config" in entry.remade else ""

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a volume holds, as it is written on its claim: the state that needs no lock to read.
+"""The record of a volume on its claim: state that can be read without a lock.
 
 The annotation is JSON, and a long one is compressed: zlib in base64. It names the claim's uid and volume, so that a restored or
 copied claim is *unknown*, not believed. There are no lists of refs in it: digests only.
@@ -34,7 +34,7 @@ _MOST = 2**63
 
 @dataclass(frozen=True)
 class Inventory:
-    """What the objects of an entry lie in: the number of its packs and loose objects, and the SHA-256 of all their names.
+    """An inventory of an entry's object files: the number of its packs and loose objects, and the SHA-256 of all their names.
 
     A pack is named after its content, so equal sums mean equal sets of objects. ``stamp``: of the packs' files (inodes, sizes, times of the
     last change), where every one of them was proved to be what its checksums say; the same files later are that still.
@@ -48,7 +48,7 @@ class Inventory:
 
 @dataclass(frozen=True)
 class Held:
-    """What a volume holds of one project. ``bytes`` is the size of its packs; ``time`` is ISO 8601 in UTC.
+    """The recorded entry of one project. ``bytes`` is the size of its packs; ``time`` is ISO 8601 in UTC.
 
     ``patterns`` are those of its refs that were wanted, in a row; ``url`` is empty where no run has filled it. ``includes``, on a
     sandbox's volume: the key of what its worker's volume had when the two were compared, where that was another.

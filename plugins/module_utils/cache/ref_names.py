@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which names of refs are refused: those that no git would make, whatever a server's list says."""
+"""Check names of refs: those that no git makes are refused, whatever a server lists."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class NotRemoved(DeploymentError):
 
 @dataclass(frozen=True)
 class Incoming:
-    """What was received: its packs, each with checksums that hold, and the quarantine's objects directory, empty where nothing came.
+    """Received packs, each with checksums that hold, and the quarantine's objects directory, empty where nothing came.
 
     ``connected``: whether it is proved that nothing is missing behind the snapshot's ids.
     """

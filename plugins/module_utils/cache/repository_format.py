@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which git repository format an entry has, by its settings, and which of its files must be made anew. Pure.
+"""Find an entry's git repository format by its settings, and the files that must be made anew. Pure.
 
 ``facts`` and ``config`` are what ``scripts.INSPECT`` printed. Everything there is untrusted input.
 """

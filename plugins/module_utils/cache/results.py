@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run did: per volume and project, and per volume how long it was held."""
+"""Results of a run: per volume and project, and the locks of each volume."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ class VolumeSide:
         self._before: dict[str, ProjectResult] = {}
 
     def decide(self, steps: Iterable[Step]) -> None:
-        """What is to be done, decided again from what is known now."""
+        """Set the steps that were decided again from what is known now."""
         self.steps.update({step.project.name: step for step in steps})
 
     def add(self, step: Step) -> None:
@@ -68,7 +68,7 @@ class VolumeSide:
         return record is not None and project.name in record.projects
 
     def suspect(self, project: Project) -> None:
-        """It is not whole: that is written down until it is mended."""
+        """Note that a project is damaged; the record says so until it is mended."""
         self._damaged.add(project.name)
         self._news.add(project.name)
 
@@ -110,7 +110,7 @@ class VolumeSide:
                 self.tell(project.name, _DONE.get(result.action, result.action.value), result.error)
 
     def reopen(self, project: Project) -> None:
-        """What was done of a project is to be looked at once more: another run may have been here since."""
+        """Open a project's result again, as another run may have been here since."""
         if not self.open(project) and not self.failed(project):
             self._before[project.name] = self._results.pop(project.name)
             self._held.pop(project.name, None)

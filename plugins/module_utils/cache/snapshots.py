@@ -25,7 +25,7 @@ class SnapshotStale(DeploymentError):
 
 
 class SnapshotBook:
-    """Which snapshot of each project the run works with. Safe for threads. ``full_reads`` goes with it to every pair."""
+    """The snapshots that the run works with, one a project. Safe for threads. ``full_reads`` goes with it to every pair."""
 
     def __init__(self, snapshots: Mapping[str, Snapshot], read: Callable[[Project], Snapshot]) -> None:
         self._snapshots = dict(snapshots)

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What lies on a volume though nobody lists it: the pair is what counts, not the list."""
+"""Projects on a volume that nobody lists: the rules hold for them too."""
 
 from __future__ import annotations
 

@@ -174,7 +174,7 @@ def message(verb: str, job: str) -> bytes:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of a job. ``completed`` None: the agent does not know it, or its output, of ``too_large`` bytes, was not sent."""
+    """The agent's answer about a job. ``completed`` None: the agent does not know it, or its output, of ``too_large`` bytes, was not sent."""
 
     job: str
     completed: Completed | None
@@ -182,7 +182,7 @@ class Answer:
 
 
 class BadAnswer(ClusterError):
-    """What came is no answer of the agent's."""
+    """Something came that is no answer of the agent."""
 
     def __init__(self, head: bytes) -> None:
         super().__init__(

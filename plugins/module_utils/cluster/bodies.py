@@ -29,7 +29,7 @@ class TooLarge(ClusterError):
 
 
 class NoAnswer(Exception):
-    """What came is no API's answer; the text says what it is instead."""
+    """Something came that is no answer of an API; the text says what it is."""
 
 
 def parts(response: Any, deadline: Deadline) -> Generator[bytes, None, None]:

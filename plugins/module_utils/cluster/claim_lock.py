@@ -43,7 +43,7 @@ Edit = Callable[[Claim], Mapping[str, "str | None"]]
 
 @dataclass(frozen=True)
 class Holder:
-    """Who works on a volume: ``by`` is run, user and host; ``id`` the hold's own.
+    """The run that works on a volume: ``by`` is run, user and host; ``id`` the hold's own.
 
     With a filler pod of ours the hold lasts as long as the pod of that ``uid``. Inside another's pod (``container`` is set) it lasts as long
     as ``beat``, the API server's time, is young; it is empty once somebody else has begun to end that work.

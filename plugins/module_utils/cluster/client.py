@@ -227,7 +227,7 @@ class Client:
         return [parse_pod(item) for item in self.list("Pod", namespace, deadline)] if followed is None else followed.present(deadline)
 
     def changes(self, pod: Pod, deadline: Deadline) -> Iterator[Change | None]:
-        """What becomes of a pod, as by ``watch``; without a request where its namespace is followed."""
+        """Yield the changes of a pod, as ``watch`` does; without a request where its namespace is followed."""
         followed = self.followed.get(pod.namespace)
         if followed is None:
             return self.watch("Pod", pod.namespace, pod.name, pod.resource_version, deadline)

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which cluster, and as whom: what the user named is what is used, whatever the client library makes of it later.
+"""Choose the cluster and the login: what the user named is used, whatever the client library makes of it.
 
 A kubeconfig with a token gives the library's configuration a hook, which at the token's use sets host, certificates, proxy
 and token back to what the kubeconfig says. kubernetes.core puts the user's options over a configuration only once, before that.
@@ -78,7 +78,7 @@ def public(kubeconfig: Any) -> set[str]:
 
 @dataclass(frozen=True)
 class Credentials:
-    """What one logs in with. ``words`` say what, and where it comes from; ``host`` is that of the kubeconfig, or of the pod that this runs in,
+    """The credentials of a login. ``words`` say what, and where it comes from; ``host`` is that of the kubeconfig, or of the pod that this runs in,
     where one was read; ``unused`` says what was named and is not used; ``login`` is the kubeconfig's, where it counts."""
 
     words: str

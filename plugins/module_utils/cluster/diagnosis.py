@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why a pod does not start, or has ended: a sentence and a remedy, from what the cluster says of it.
+"""Explain why a pod does not start, or has ended: a sentence and a remedy, from what the cluster says.
 
 ``judge`` is pure and works on what was observed; ``look`` fetches that. What could not be looked at is said, never shown
 as nothing there.
@@ -65,7 +65,7 @@ class Whose(Enum):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """What is wrong, and what to do. ``fatal``: this pod will not start. ``busy``: another one, a while later, may well do."""
+    """A fault of a pod, and what to do. ``fatal``: this pod will not start. ``busy``: another one, a while later, may well do."""
 
     sentence: str
     remedy: str = ""
@@ -75,7 +75,7 @@ class Diagnosis:
 
 @dataclass(frozen=True)
 class Observed:
-    """What is known of a pod. ``events`` are its warnings, newest last; ``blind`` says what could not be looked at."""
+    """The facts known of a pod. ``events`` are its warnings, newest last; ``blind`` says what could not be looked at."""
 
     pod: Pod
     events: Sequence[Event] = ()

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What can go wrong between us and the API, each in words that name host, verb, resource and namespace, never a token."""
+"""Errors of requests to the API, in words that name host, verb, resource and namespace, never a token."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Gone(ClusterError):
 
 
 class ExecRefused(ClusterError):
-    """What answers in the API's place, or before it, lets no process be run: that is no lost connection."""
+    """Something in front of the API lets no process be run; this is no lost connection."""
 
 
 class Invalid(ClusterError):

@@ -22,7 +22,7 @@ _XOR = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
 
 
 class BadFrame(ValueError):
-    """What came is no message that an exec's other side sends."""
+    """Something came that the other side of an exec does not send."""
 
 
 def encode(opcode: int, payload: bytes) -> bytes:

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who mounts a claim, and what follows for a filler: where it must run, as whom, and with which image. Pure."""
+"""Find the pods that mount a claim, and what follows for a filler: its node, its user, its image. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a kubeconfig says of how one logs in: read for our messages, as the client library leaves out what it cannot use."""
+"""Read logins from a kubeconfig for our messages, as the client library leaves out what it cannot use."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ def texts(value: Any) -> set[str]:
 
 @dataclass(frozen=True)
 class Login:
-    """How a kubeconfig's context logs in. ``where`` names files and context; ``host`` is its cluster's."""
+    """The login of a kubeconfig's context. ``where`` names files and context; ``host`` is its cluster's."""
 
     where: str
     host: str

@@ -69,7 +69,7 @@ class Mount:
 
 @dataclass(frozen=True)
 class Identity:
-    """Who the pod's processes are. On OpenShift (``openshift``) the namespace's own range decides, and nothing is set."""
+    """The user and groups of a pod's processes. On OpenShift (``openshift``) the namespace's own range decides, and nothing is set."""
 
     openshift: bool = False
     security: Mapping[str, Any] = field(default_factory=dict)
@@ -78,7 +78,7 @@ class Identity:
 
 @dataclass(frozen=True)
 class Placement:
-    """Where the pod may run. ``node`` is required where it is set, by its name."""
+    """The nodes on which a pod may run. ``node`` is required where it is set, by its name."""
 
     node: str = ""
     tolerations: Sequence[Mapping[str, Any]] = ()

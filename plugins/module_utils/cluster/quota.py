@@ -36,7 +36,7 @@ def _amounts(text: str) -> dict[str, str]:
 
 
 class Room:
-    """How many may be at work at once: fillers in one namespace or on one node, or fetches in one pod. Safe for threads.
+    """A limit of how many are at work at once: fillers in one namespace or on one node, or fetches in one pod. Safe for threads.
 
     Starts at ``most``; each refusal by the quota lowers it to what fits beside one consumer's pod.
     """

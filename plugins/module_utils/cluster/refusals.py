@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an answer with an error status, or no answer, means: the collection's own errors, in words. Pure."""
+"""Translate answers with an error status, or no answer, into the collection's own errors. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Why the scheduler finds no node for a pod: what its words mean, and what to do (kubernetes pkg/scheduler/framework/plugins)."""
+"""Explain the scheduler's words for a pod without a node, and what to do (kubernetes pkg/scheduler/framework/plugins)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Unschedulable:
-    """What is in the scheduler's messages (patterns), what it means, and what to do: for a pod of ours, and for a workload's.
+    """A pattern of the scheduler's messages, its meaning, and what to do: for a pod of ours, and for a workload's.
 
     ``fatal`` is for ours, which is not worth waiting for; a workload's pod may well get its node later.
     """

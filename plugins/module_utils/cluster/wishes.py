@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What users want different about the pods of a run, checked before anything is made. Pure."""
+"""The user's own settings for the pods of a run, checked before anything is made. Pure."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ _RESOURCES: Resources = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits"
 
 @dataclass(frozen=True)
 class Wishes:
-    """What the user wants different about filler pods; see ``parse_wishes``."""
+    """The user's own settings for filler pods; see ``parse_wishes``."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)

@@ -34,7 +34,7 @@ _NO_POD_REMEDY = "See what the message says of policy and quota."
 
 @dataclass(frozen=True)
 class Rollout:
-    """How far a workload's controller has come; the fields of its status (apps/v1), 0 and empty where they are not set.
+    """The state of a workload's roll-out; the fields of its status (apps/v1), 0 and empty where they are not set.
 
     ``blocked`` is the controller's own word where it cannot go on; ``out_of_time`` says that a Deployment's deadline is over.
     """

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a terminal shows while a run works: one line a pair, with how far it is, in place of a line for each thing that happens. Pure."""
+"""The lines that a terminal shows while a run works: one a pair, with how far it is, in place of a line for each thing that happens. Pure."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _BYTES = ("", "Receiving objects")
 
 @dataclass
 class _Work:
-    """What a pair does, or something else that works. ``done`` has, of each volume, projects with a result and all projects."""
+    """The work of a pair, or of something else. ``done`` has, of each volume, projects with a result and all projects."""
 
     began: float
     told: float = 0.0

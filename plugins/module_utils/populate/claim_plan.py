@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which claims the sandboxes need, and what is to be done about those that are there. Pure.
+"""Plan the sandboxes' claims: those to make, and those to grow. Pure.
 
 A worker is a pod of a StatefulSet whose volumeClaimTemplates have a repository cache, or one whose claim is there. A claim
 is made or grown, never deleted, and its class never changed: Kubernetes allows no more.
@@ -25,7 +25,7 @@ _RESERVED = "-pvc"
 
 
 class ClaimAction(str, Enum):
-    """What happens to a claim."""
+    """An action on a claim."""
 
     CREATE = "create"
     GROW = "grow"
@@ -41,7 +41,7 @@ CHANGES = (ClaimAction.CREATE, ClaimAction.GROW, ClaimAction.LABEL)
 
 @dataclass(frozen=True)
 class WantedClaims:
-    """What the user wants of claims. ``storage`` and ``storage_class`` are empty where a sandbox's is to be as its worker's."""
+    """The wanted claims. ``storage`` and ``storage_class`` are empty where a sandbox's is to be as its worker's."""
 
     storage: str
     storage_class: str

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How often copies from a seed have failed: a network that lets a probe through may still cut every pack."""
+"""Counts of failed copies from a seed: a network that lets a probe through may still cut every pack."""
 
 from __future__ import annotations
 

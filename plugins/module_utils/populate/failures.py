@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What failed, a paragraph for each cause with all places where it did. Pure."""
+"""Failures in words: a paragraph a cause, with all places where it happened. Pure."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OUR_PODS = re.compile(r"packit-cache-[a-z]+-[0-9a-f-]+")
 
 @dataclass
 class _Cause:
-    """What was said at the first place, the projects by place, and those by the places that are only blocked by it."""
+    """The words of the first place, the projects by place, and those by the places that are only blocked by it."""
 
     words: str
     places: dict[Volume, list[str]] = field(default_factory=dict)

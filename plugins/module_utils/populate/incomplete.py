@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run has to tell beside its plan's results: projects that could not be read, workers without a sandbox's claim, what stayed behind."""
+"""Results of a run beside those of its plan: projects that could not be read, workers without a sandbox's claim, what stayed behind."""
 
 from __future__ import annotations
 

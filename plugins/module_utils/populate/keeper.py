@@ -52,7 +52,7 @@ _BUSY_PAUSE = 5.0
 
 @dataclass(frozen=True)
 class Settings:
-    """How volumes are held. ``timeout`` is seconds for one volume; ``openshift`` are the namespaces whose user ids OpenShift assigns."""
+    """Settings for holding volumes. ``timeout`` is seconds for one volume; ``openshift`` are the namespaces whose user ids OpenShift assigns."""
 
     path: str
     image: str

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What there is on the cluster: the pairs with their claims, and the pods of their namespaces."""
+"""Read the cluster's state: the pairs with their claims, and the pods of their namespaces."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _UID_RANGE = "openshift.io/sa.scc.uid-range"
 
 @dataclass(frozen=True)
 class Observed:
-    """What there is."""
+    """The cluster's state."""
 
     found: Found
     namespaces: frozenset[str]

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run has found to be in vain is not tried again by each project and pair, one after the other."""
+"""Remember what failed for the whole run, so that not each project and pair tries it again."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Place:
-    """Where the volumes are, and what fillers look like."""
+    """The place of the volumes, and the settings of their fillers."""
 
     worker_namespace: str
     sandbox_namespace: str
@@ -74,7 +74,7 @@ class Place:
 
 @dataclass(frozen=True)
 class PopulateOptions:
-    """What the user wants. Times in seconds."""
+    """The options of a run. Times in seconds."""
 
     projects: tuple[Project, ...]
     state: State

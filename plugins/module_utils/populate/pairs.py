@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which volumes there are: pairs of claims, found by their names or listed by the user. Pure."""
+"""Find the pairs of claims, by their names or as the user lists them. Pure."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SANDBOX_PREFIX = "sandcastle-repository-cache-"
 
 @dataclass(frozen=True)
 class Found:
-    """What was found: pairs, workers' volumes without a sandbox's, and sandboxes' claims without a worker's."""
+    """The found volumes: pairs, workers' volumes without a sandbox's, and sandboxes' claims without a worker's."""
 
     pairs: tuple[Pair, ...]
     lone_workers: tuple[Pair, ...] = ()

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens, on its way to the person who watches: JSON lines in a file, and what of them is worth a line on the screen."""
+"""Progress for the person who watches: written as JSON lines to a file, read, and shown."""
 
 from __future__ import annotations
 

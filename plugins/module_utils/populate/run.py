@@ -244,7 +244,7 @@ class Populate:
 
 @dataclass(frozen=True)
 class _Done:
-    """What came of a plan, and what the user should know of how."""
+    """The results of a plan, with notes for the user."""
 
     results: tuple[PairResult, ...] = ()
     notes: tuple[str, ...] = ()

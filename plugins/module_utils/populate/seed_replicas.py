@@ -76,7 +76,7 @@ class Replicas:
 
     @contextmanager
     def route(self, packs: FinishedPacks, first: Route) -> Iterator[Route]:
-        """Where to copy packs from: of the seeds that have them the one that is least busy."""
+        """Yield the seed to copy packs from: of those that have them, the one that is least busy."""
         with self._lock:
             if self._first is None or self._first.route != first:  # none yet, or one that was lost
                 self._first = _Source(first)

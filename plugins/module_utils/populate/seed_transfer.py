@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a transfer by seed needs of the run's seeds, for one project and one volume."""
+"""The interface of the run's seeds to a transfer, for one project and one volume."""
 
 from __future__ import annotations
 

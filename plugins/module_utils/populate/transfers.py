@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which transfer brings each project to each volume, as the plan says; and what `auto` does when the plan's way is closed."""
+"""Choose the transfer of each project to each volume, as the plan says; and what `auto` does when that way is closed."""
 
 from __future__ import annotations
 

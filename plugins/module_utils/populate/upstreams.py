@@ -33,7 +33,7 @@ Place = Callable[[], AbstractContextManager[Callable[[], AbstractContextManager[
 
 @dataclass(frozen=True)
 class Upstreams:
-    """What was read: by project's name its snapshot or why it could not be read, and the clones that the user has named."""
+    """Upstreams as read: by project's name its snapshot or why it could not be read, and the clones that the user has named."""
 
     snapshots: Mapping[str, Snapshot]
     failed: Mapping[str, DeploymentError]

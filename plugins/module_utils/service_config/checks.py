@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the service would stop at or stumble over, in the keys of the repository cache: refused with line and remedy. Pure."""
+"""Check the cache's keys for what would stop the service: refused with line and remedy. Pure."""
 
 from __future__ import annotations
 

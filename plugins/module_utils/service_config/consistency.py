@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether the configuration fits what is deployed: each worker's mount, the claim it looks up, and the claims that exist. Pure."""
+"""Compare the configuration with what is deployed: workers' mounts, the claims that they look up, those that exist. Pure."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def worker(name: str, replicas: int, template: Mapping[str, Any], wanted: Wanted
 
 
 def findings(wanted: Wanted, workers: Sequence[Worker], namespace: str, claims: Collection[str] | None) -> Iterator[str]:
-    """What does not fit, with what to do. ``claims``: the names in the sandboxes' namespace, None where nobody looked."""
+    """Yield what does not fit, with what to do. ``claims``: the names in the sandboxes' namespace, None where nobody looked."""
     if not workers:
         yield (
             f"No StatefulSet mounts a repository cache at {wanted.path}: workers find nothing there. "

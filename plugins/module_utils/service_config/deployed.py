@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is deployed beside the configuration: workers and claims that must fit it, and the workloads that read it."""
+"""Read what is deployed beside the configuration: workers, claims, and the workloads that read it."""
 
 from __future__ import annotations
 

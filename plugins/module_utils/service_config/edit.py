@@ -15,7 +15,7 @@ from .model import CACHE, SANDBOX_NAMESPACE, Wanted, lines
 
 
 class State(Enum):
-    """Whether the cache's keys are to be there."""
+    """The wanted state of the cache's keys."""
 
     PRESENT = "present"
     ABSENT = "absent"

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the service's configuration is to say about the repository cache, and what the service makes of it. Pure.
+"""The cache's keys in the service's configuration, and the service's reading of them. Pure.
 
 Facts of the published source of packit-service, packit and sandcastle (tests/unit/service_config/test_facts.py has them
 with the files that they come from).

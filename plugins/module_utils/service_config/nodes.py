@@ -42,7 +42,7 @@ _KNOWN_TAGS = {"!", *(f"tag:yaml.org,2002:{name}" for name in _TYPES)}
 
 
 class Kind(Enum):
-    """What a node is."""
+    """A kind of node."""
 
     SCALAR = "scalar"
     SEQUENCE = "list"

@@ -37,7 +37,7 @@ _KEY = re.compile(r"[A-Za-z0-9._-]+")
 
 @dataclass(frozen=True)
 class ConfigOptions:
-    """What the user wants. Either ``file`` or ``place`` says where; ``timeout`` in seconds for each workload's restart."""
+    """The options of service_config. Either ``file`` or ``place`` says where; ``timeout`` in seconds for each workload's restart."""
 
     place: Place
     file: str

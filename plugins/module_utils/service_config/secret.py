@@ -37,7 +37,10 @@ class Place:
 
 @dataclass(frozen=True)
 class Content:
-    """What is there now. ``data`` is None where the key is missing, ``version`` empty where the Secret is. ``owner`` puts it back, if anybody does."""
+    """The present content of a key of a Secret. ``data`` is None where the key is missing, ``version`` empty where the Secret is.
+
+    ``owner`` puts it back, if anybody does.
+    """
 
     version: str
     data: bytes | None

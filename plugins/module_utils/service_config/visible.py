@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What may be shown of a change: the changed lines, and nothing else of a file that is full of credentials. Pure."""
+"""The diff that may be shown of a file full of credentials: its changed lines alone. Pure."""
 
 from __future__ import annotations
 

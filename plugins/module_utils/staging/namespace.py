@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is to become of a namespace's annotations: decided from what they are and what is wanted. Pure."""
+"""Decide changes of a namespace's annotations, from what they are and what is wanted. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Blocked(ClusterError):
 
 @dataclass(frozen=True)
 class Wish:
-    """What a user wants of the default tolerations."""
+    """The wanted default tolerations."""
 
     tolerations: tuple[Toleration, ...]
     absent: bool

@@ -35,7 +35,7 @@ _TRIES = 5
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of a namespace. ``denied``: its annotations may not be written by us. ``proof`` is None where nothing
+    """The result for a namespace. ``denied``: its annotations may not be written by us. ``proof`` is None where nothing
     was to be proved, or where that would come after a change that was not made."""
 
     decision: Decision

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a pod with a node selector finds a node: asked before the selector is applied. Pure."""
+"""Find out whether a pod with a node selector has a node, before the selector is applied. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Whether a namespace really gives its pods the tolerations: asked by pods that the server admits and does not keep."""
+"""Prove that a namespace gives its pods the tolerations, by pods that the server admits and does not keep."""
 
 from __future__ import annotations
 

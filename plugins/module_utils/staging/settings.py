@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is to change of a workload: node selector, tolerations, replicas and resources. Pure.
+"""Decide changes of a workload: node selector, tolerations, replicas and resources. Pure.
 
 What we put on a pod template is written on the workload as an annotation, so that exactly that is taken away again when it
 is no longer wanted. An annotation of the workload itself restarts nothing.
@@ -28,7 +28,7 @@ _POD = "spec.template.spec"
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a workload is to have. ``placed``: node selector and tolerations are ours to set, and to take away."""
+    """The wanted settings of a workload. ``placed``: node selector and tolerations are ours to set, and to take away."""
 
     placed: bool
     node_selector: Mapping[str, str]

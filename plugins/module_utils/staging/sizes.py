@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How large a workload is to be: replicas and resources, checked as the API server does. Pure."""
+"""The wanted size of a workload: replicas and resources, checked as the API server does. Pure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STANDARD = ("cpu", "memory", "ephemeral-storage")
 
 @dataclass(frozen=True)
 class Size:
-    """What is wanted of one workload. ``replicas`` is None where they stay; ``container`` is empty for the only one."""
+    """The wanted size of one workload. ``replicas`` is None where they stay; ``container`` is empty for the only one."""
 
     workload: str
     replicas: int | None

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is there of an entry that is not whole, and how it becomes whole while others borrow from it: nothing good goes away."""
+"""Scripts that mend a damaged entry while others borrow from it: nothing good goes away."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What stands beside an entry's objects, made anew: they are what is worth keeping, and running checkouts borrow them."""
+"""Scripts that make anew what stands beside an entry's objects; the objects stay, as running checkouts borrow them."""
 
 from __future__ import annotations
 

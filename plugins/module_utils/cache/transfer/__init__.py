@@ -16,7 +16,7 @@ from ..repository import NOTHING, Incoming, Repository
 
 
 class FullCopyNeeded(DeploymentError):
-    """What is missing on a volume cannot be brought alone: a full copy has to be made ready first."""
+    """A volume's missing part cannot be brought alone: a full copy has to be made ready first."""
 
 
 class Transfer(Protocol):

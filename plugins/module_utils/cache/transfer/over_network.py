@@ -97,7 +97,7 @@ class SeedLost(PlaceLost):
 
 @dataclass(frozen=True)
 class Key:
-    """What opens a run's seeds to one place."""
+    """The secret that opens a run's seeds to one place."""
 
     user: str
     secret: str = field(repr=False)
@@ -112,7 +112,7 @@ def new_key(user: str) -> Key:
 
 @dataclass(frozen=True)
 class Route:
-    """Where a seed serves its packs. ``served`` is the first seed's directory of packs, by which they are named; others may have it
+    """The address at which a seed serves its packs. ``served`` is the first seed's directory of packs, by which they are named; others may have it
     elsewhere."""
 
     address: str

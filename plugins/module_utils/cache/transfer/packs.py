@@ -27,7 +27,7 @@ _TRIES, _PAUSE = 4, 1.0
 
 
 class PackSource(Protocol):
-    """Where a project's packs are made."""
+    """A place where a project's packs are made."""
 
     def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
         """Return what makes them, once the snapshot is there: slow, so never while a sandbox's volume is held.
@@ -43,7 +43,7 @@ class PackSource(Protocol):
 
 
 class Courier(Protocol):
-    """How packs travel from where they were made to a volume's quarantine."""
+    """A way of packs from where they were made to a volume's quarantine."""
 
     def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
         """Do what can be done before a volume is taken."""

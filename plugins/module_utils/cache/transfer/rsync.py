@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What both ways of copying by rsync share: its words, and what its exit codes mean."""
+"""Shared by both ways of copying by rsync: its arguments, and the meaning of its exit codes."""
 
 from __future__ import annotations
 
