@@ -210,7 +210,7 @@ def test_what_the_agent_and_the_scripts_answer(chance: Chance) -> None:
     parse_contents(chance.among(chance.text(20), checks))
     sums = chance.mutated(f"holds {ID} {ID}\nfalse {ID}\ndamaged {ID} pack-{ID}\nloose 0\n".encode()).decode("utf-8", "surrogateescape")
     used_or_refused(lambda: parse_checksums(chance.among(chance.text(20), sums)))
-    text = Lines(live=True).show(Progress(chance.text(), chance.text(), chance.text(), chance.text()))
+    text = Lines().show(Progress(chance.text(), chance.text(), chance.text(), chance.text()))
     leaves([text] if text is not None else [])
 
 
