@@ -27,10 +27,9 @@ def data_of(store: Store, kind: str, namespace: str, name: str) -> dict[str, byt
     found = store.peek(BY_KIND[kind], namespace, name)
     if found is None:
         raise Absent(f'{kind.lower()} "{name}" not found')
-    decoded = {key: base64.b64decode(value) for key, value in (found.get("binaryData") or {}).items()}
-    if kind == "Secret":
-        return {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
-    return {**decoded, **{key: value.encode() for key, value in (found.get("data") or {}).items()}}
+    encoded, texts = (found.get("data"), {}) if kind == "Secret" else (found.get("binaryData"), found.get("data"))
+    values = {key: base64.b64decode(value) for key, value in (encoded or {}).items()}
+    return {**values, **{key: value.encode() for key, value in (texts or {}).items()}}
 
 
 def files_of(store: Store, tokens: Tokens, pod: Json, volume: Json) -> Files | None:

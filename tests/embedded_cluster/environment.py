@@ -11,7 +11,6 @@ from typing import Any
 
 from .content import Absent, data_of
 from .downward import field, hostname
-from .resources import BY_KIND
 from .store import Json, Store
 from .validation import quantity
 
@@ -62,7 +61,7 @@ def _of_key(store: Store, kind: str, namespace: str, reference: dict[str, Any]) 
     try:
         values = data_of(store, kind, namespace, reference["name"])
         if reference["key"] not in values:
-            raise Absent(f"couldn't find key {reference['key']} in {BY_KIND[kind].kind} {namespace}/{reference['name']}")
+            raise Absent(f"couldn't find key {reference['key']} in {kind} {namespace}/{reference['name']}")
     except Absent:
         if reference.get("optional"):
             return None

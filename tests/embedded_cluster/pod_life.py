@@ -61,8 +61,7 @@ class PodLife:
         await self._schedule()
         await self._attach()
         sources = await self._mount()
-        if not await self._pulled():
-            return
+        await self._pull()
         containers = [asyncio.ensure_future(self._keep(item, sources)) for item in self._pod["spec"]["containers"]]
         try:
             done, left = await asyncio.wait(containers, timeout=self._pod["spec"].get("activeDeadlineSeconds"))
@@ -190,7 +189,8 @@ class PodLife:
                 write(files, path)
         return path, files is not None
 
-    async def _pulled(self) -> bool:
+    async def _pull(self) -> None:
+        """Wait until the images are there, which is for ever where one is not."""
         for container in self._pod["spec"]["containers"]:
             image, name = container["image"], container["name"]
             message = self._node.faults.message("image_pull_error", self._pod, image)
@@ -201,7 +201,6 @@ class PodLife:
                 await asyncio.sleep(0.3)
                 self._set(name, _waiting("ImagePullBackOff", f'Back-off pulling image "{image}": ErrImagePull: {words}'))
                 await asyncio.Event().wait()
-        return True
 
     async def _keep(self, container: Json, sources: dict[str, tuple[Path, bool]]) -> None:
         """Run a container, again and again where its pod's policy says so."""

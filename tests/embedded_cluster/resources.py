@@ -30,7 +30,7 @@ class Resource:
         return f"{self.group}/{self.version}" if self.group else self.version
 
 
-_KUBERNETES = (
+RESOURCES = (
     Resource("", "pods", "Pod", "po"),
     Resource("", "persistentvolumeclaims", "PersistentVolumeClaim", "pvc"),
     Resource("", "persistentvolumes", "PersistentVolume", "pv", namespaced=False),
@@ -52,10 +52,7 @@ _KUBERNETES = (
     Resource("authentication.k8s.io", "selfsubjectreviews", "SelfSubjectReview", namespaced=False),
     Resource("authorization.k8s.io", "selfsubjectaccessreviews", "SelfSubjectAccessReview", namespaced=False),
     Resource("authorization.k8s.io", "selfsubjectrulesreviews", "SelfSubjectRulesReview", namespaced=False),
-)
-# Kinds of OpenShift, and of a platform on it, which a deployment has among its objects; nothing acts on them here.
-RESOURCES = (
-    *_KUBERNETES,
+    # Kinds of OpenShift, and of a platform on it, which a deployment has among its objects; nothing acts on them here.
     Resource("image.openshift.io", "imagestreams", "ImageStream", "is"),
     Resource("route.openshift.io", "routes", "Route"),
     Resource("project.openshift.io", "projects", "Project", namespaced=False),

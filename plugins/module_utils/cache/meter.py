@@ -37,6 +37,11 @@ class Meter:
         return ", ".join(words)
 
 
+def is_figures(line: str) -> bool:
+    """Return whether a line only tells figures that change, of whatever program."""
+    return "%" in line or parse_meter(line) is not None
+
+
 def parse_meter(line: str) -> Meter | None:
     """Return what a line tells, or None where it tells nothing of that kind."""
     found = _RSYNC.match(line)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..cache.meter import Meter, parse_meter
+from ..cache.meter import Meter, is_figures, parse_meter
 from ..cache.results import PAIR_ENDED, Progress
 from ..printable import in_one_line
 from .progress import Lines
@@ -74,7 +74,7 @@ class Board:
         if meter is not None:
             words.append(str(meter))
         work.text = ", ".join(words)
-        if meter is not None or "%" in progress.detail:
+        if is_figures(progress.detail):
             return None
         # What is told of a volume without counts is of its pod: a quota, another run, a holder that is waited for.
         of_its_pod = progress.pair and not progress.total

@@ -14,7 +14,7 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from ..cache.meter import parse_meter
+from ..cache.meter import is_figures
 from ..cache.model import Pair
 from ..cache.results import PAIR_ENDED, Progress
 from ..printable import in_one_line
@@ -63,7 +63,7 @@ class Lines:
         """Return the line for it, or None."""
         if progress.phase == PAIR_ENDED:
             return None
-        detail = progress.detail if parse_meter(progress.detail) is None and "%" not in progress.detail else ""
+        detail = "" if is_figures(progress.detail) else progress.detail
         what = (progress.project, progress.phase, detail)
         before = self._last.get(progress.subject, ("", "", ""))
         if before[:2] == what[:2] and (not detail or detail == before[2]):
