@@ -37,12 +37,12 @@ _INTERVAL = 0.5
 _LAST_SECONDS = 5.0
 """For the last lines to be shown."""
 _LIVE = sys.stderr is not None and sys.stderr.isatty()
-"""Whether somebody watches. Asked when this is imported, by the strategy: the worker that runs it has no streams of its own."""
+"""True where somebody watches. Asked when this is imported, by the strategy: the worker that runs it has no streams of its own."""
 _STDOUT = own_copy(1)
 _STDERR = own_copy(2)
-"""Where lines are shown; kept for the worker in the same way."""
+"""Descriptors on which lines are shown; kept for the worker in the same way."""
 _READING_MS = 60_000
-"""For so long who reads the table may stop at a page of it."""
+"""Milliseconds for which a reader of the table may stop at a page of it."""
 
 
 class ActionModule(DeploymentAction):

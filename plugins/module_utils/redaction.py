@@ -15,7 +15,7 @@ HIDDEN = "********"
 _LEAST = 5
 """Characters: what is shorter is in too many words to be looked for."""
 _IN_URL = re.compile(r"(?<=://)[^\s/@:'\"]*:[^\s@'\"]*@|(?<=http://)[^\s/@'\"]+@|(?<=https://)[^\s/@'\"]+@")
-"""Who asks, in a URL that has a password, or by http; whoever wrote it (git's ``insteadOf`` may)."""
+"""Finds the user in a URL that has a password, or by http; whoever wrote it (git's ``insteadOf`` may)."""
 
 
 class Redaction:

@@ -35,7 +35,7 @@ _ADVICE = ("please make sure you have the correct access rights", "and the repos
 _PROGRESS = re.compile(r"\d% \(|^remote: (Total|Enumerating|Counting|Compressing) ")
 """Progress lines. The remote's may stand between any two lines of the local git."""
 _FSCK = re.compile(r"object [0-9a-f]{40}: (\w+):")
-"""What git says of an object that `transfer.fsckObjects` refuses."""
+"""git's words for an object that `transfer.fsckObjects` refuses."""
 # git's words where the new objects do not connect to what its refs said is there, or are not the same as there.
 _NOT_WHOLE = re.compile(
     r"did not send all necessary objects|unresolved deltas|object [0-9a-f]{40} [^:]*is corrupt|sha1 collision found with"

@@ -19,7 +19,7 @@ MORE_MEMORY = (
     "Raise the memory limit of the container (a filler's: resources.limits.memory in repository_cache_filler; a seed pod's: in "
     "repository_cache_seed)."
 )
-"""What to do where a process was killed for want of memory."""
+"""The remedy where a process was killed for want of memory."""
 
 
 OLDEST = (2, 32)
@@ -95,7 +95,7 @@ PLAIN: Mapping[str, str] = {
     "GIT_DEFAULT_HASH": "sha1",
     "GIT_DEFAULT_REF_FORMAT": "files",
 }
-"""What a repository of ours is made of, whatever the configuration or the git of the place would make by default."""
+"""Variables that fix what a repository of ours is made of, whatever the configuration or the git of the place would make by default."""
 
 ON_CONTROLLER: Mapping[str, str] = {
     **PLAIN,

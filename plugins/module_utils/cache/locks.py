@@ -14,9 +14,9 @@ from .steps import run_step
 
 _SAID = re.compile(r"(\.lock|packed-refs\.new)': file exists", re.IGNORECASE)
 _NAMED = 3
-"""How many locks are named."""
+"""Most locks that are named."""
 AGAIN = "Run again: what has made that file since the volume was taken is nobody's, as no other pod has it mounted, and is removed then."
-"""What to do about a lock on a volume that only we have."""
+"""The remedy for a lock on a volume that only we have."""
 
 
 def stopped_by_a_lock(completed: Completed) -> bool:

@@ -113,7 +113,7 @@ class Record:
 
 
 Change = Callable[[Record], Record]
-"""What has become of a volume: made to the record that is on the claim when it is written, whoever has written that."""
+"""A change of a volume's record: made to the record that is on the claim when it is written, whoever has written that."""
 
 
 def unchanged(record: Record) -> Record:

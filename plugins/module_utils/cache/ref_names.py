@@ -15,7 +15,7 @@ _REFUSED = re.compile(r"[\x00-\x20\x7f~^:?*\[\\]|\.\.|@\{|//|^/|(^|/)\.|\.lock(/
 _LONGEST = 250
 """Bytes of a part between slashes: a file of that name, with `.lock` after it, must be possible where refs are written."""
 _NAMED, _SHOWN = 50, 120
-"""How many names a warning names, and how much of each."""
+"""Most names in a warning, and the length of each."""
 
 
 def is_ref_name(name: str) -> bool:

@@ -15,10 +15,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from .model import Layout, Ref, Snapshot, encoded
 
 OURS = "refs/packit-cache/"
-"""Where a snapshot's refs are in an entry that is non-bare: its own stay as they are."""
+"""The place of a snapshot's refs in an entry that is non-bare: its own stay as they are."""
 
 BUCKETS = (256, 4096)
-"""How many a volume makes: the more refs, the more."""
+"""Buckets that a volume makes of its refs: the more refs, the more buckets."""
 
 
 def refs_of(snapshot: Snapshot, layout: Layout) -> dict[str, str]:

@@ -48,7 +48,7 @@ DIED = 128
 """git's exit code where it gives up by itself; with any other (killed, not there) it says nothing about a repository."""
 
 NO_GIT_DIR = "/dev/null"
-"""What git takes for no repository, without looking for another one."""
+"""A git directory that git takes for no repository, without looking for another one."""
 
 
 class Incomplete(Damaged):

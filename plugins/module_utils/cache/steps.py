@@ -14,7 +14,7 @@ from ..shell import Completed, Shell, require_there
 SECONDS = 60.0
 """For a step that reads nothing large: far more than it needs where nothing stands still."""
 BYTES_A_SECOND = 2_000_000
-"""What a step reads at the least: the slowest is to index a pack anew with half a processor."""
+"""The least rate at which a step reads: the slowest is to index a pack anew with half a processor."""
 _STOPPED = 10.0
 """Seconds without a look at the deadline, which every wait looks at each half second: this run was stopped meanwhile."""
 

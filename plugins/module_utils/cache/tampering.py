@@ -16,7 +16,7 @@ from .model import Layout
 from .packs import Checksums, loose_words
 
 PACKS_MOST = 2000
-"""How many packs more than its worker's an entry may have: each is looked at while the volume is held."""
+"""Most packs that an entry may have beyond its worker's: each is looked at while the volume is held."""
 
 
 def fit_for(entry: Entry, worker: Layout, packs: int) -> Entry:
@@ -47,7 +47,7 @@ def tampered(entry: Entry, found: Checksums) -> Entry:
 
 
 REMOVE = "Remove the project from the sandbox's volume or from both (repository_cache_state: absent), and run again."
-"""What to do about an entry that is not replaced, as another pod has the volume mounted."""
+"""The remedy for an entry that is not replaced, as another pod has the volume mounted."""
 
 
 def _packs(checksums: tuple[str, ...]) -> str:

@@ -28,7 +28,7 @@ class Right:
 
 
 READ_RIGHTS = (Right("persistentvolumeclaims", "list"), Right("pods", "list"))
-"""What plan, check mode and the report need."""
+"""The rights for plan, check mode and the report."""
 CHANGE_RIGHTS = (
     *READ_RIGHTS,
     Right("persistentvolumeclaims", "get"),
@@ -40,10 +40,10 @@ CHANGE_RIGHTS = (
     Right("pods/exec", "get"),
     Right("pods/exec", "create"),
 )
-"""What a run needs that fills volumes. Events and logs are only for explanations, so they are not required."""
+"""The rights for a run that fills volumes. Events and logs are only for explanations, so they are not required."""
 
 POLICY_RIGHTS = tuple(Right("networkpolicies", verb, "networking.k8s.io") for verb in ("create", "delete", "list"))
-"""What repository_cache_seed: {network_policy: true} needs beside."""
+"""The rights that repository_cache_seed: {network_policy: true} needs beside."""
 
 
 RBAC, RBAC_SERVICE_CONFIG, RBAC_STAGING = "docs/rbac.yml", "docs/rbac-service-config.yml", "docs/rbac-staging.yml"

@@ -35,7 +35,7 @@ HOLDER = "packit.dev/holder"
 """The claim's annotation: JSON of a ``Holder``."""
 _ID = re.compile("[0-9a-z-]{1,64}")
 _CONFLICTS = 20
-"""So often in a row somebody else may have changed the claim just before us."""
+"""Most times in a row that somebody else may have changed the claim just before us."""
 
 Edit = Callable[[Claim], Mapping[str, "str | None"]]
 """The annotations to set on a claim (None: to remove), from what the claim is now."""

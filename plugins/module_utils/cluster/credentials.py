@@ -38,7 +38,7 @@ _ATTRIBUTES = {
 """Of an option, the attribute of the library's configuration that its hook sets back."""
 _ALIASES = {"validate_certs": "verify_ssl", "ca_cert": "ssl_ca_cert", "client_cert": "cert_file", "client_key": "key_file"}
 _TOKEN = "authorization"
-"""Where kubernetes.core puts the user's token; a kubeconfig's is under another name."""
+"""The place where kubernetes.core puts the user's token; a kubeconfig's is under another name."""
 _PORTS = {"https": 443, "http": 80}
 _ENOUGH = (("api_key",), ("client_cert", "client_key"))
 """Options that are enough to log in. A user and a password are not: no Kubernetes API takes them any more, and no client sends them."""

@@ -33,9 +33,9 @@ _CONFIG_REASONS = (
     "PreCreateHookError", "PreStartHookError", "PostStartHookError", "RROUnsupported",
 )  # fmt: skip
 _NOT_STARTED = ("StartError", "ContainerCannotRun")
-"""Why a container has ended that never began, by the container runtime."""
+"""The container runtime's reasons for a container that ended and never began."""
 FATAL_WAITING = tuple(reason for reason in (*_IMAGE_REASONS, *_CONFIG_REASONS) if reason not in _IMAGE_PASSES)
-"""Why a container waits where waiting longer will not help."""
+"""Reasons for a container's wait that will not pass."""
 
 # The kubelet's reasons for a pod that has failed (kubernetes pkg/kubelet: nodeshutdown, preemption, eviction, lifecycle, topologymanager).
 _NODE_ENDS = ("Terminated", "NodeShutdown", "Shutdown", "NodeLost")

@@ -29,7 +29,7 @@ _FROM = {
     name: f"Set repository_cache_{name} (or the variable {variable} of the deployment's playbooks)."
     for name, variable in (("worker_namespace", "project"), ("sandbox_namespace", "sandbox_namespace"))
 }
-"""What to do where an option that the role fills is empty."""
+"""The remedy where an option that the role fills is empty."""
 
 
 def require_values(spec: Mapping[str, Any], params: Mapping[str, Any]) -> None:

@@ -25,7 +25,7 @@ _DEFAULT = "~/.kube/config"
 _MOST = 4 * 1024 * 1024
 """Bytes of a kubeconfig."""
 CONTENT = "`kubeconfig` is the text of a kubeconfig. Give a path, or its content as a dictionary: … | from_yaml."
-"""What is said of a kubeconfig's text: no path, and it is not shown, as a token may be in it."""
+"""The error for a kubeconfig that is given as text: no path, and it is not shown, as a token may be in it."""
 
 
 def is_content(value: str) -> bool:

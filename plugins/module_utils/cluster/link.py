@@ -34,7 +34,7 @@ _FLUSH_SECONDS = 5.0
 _WORDS = 200
 """Bytes of what was said in the agent's place that are told."""
 _NO_PROGRAM = (126, 127)
-"""What some runtimes answer, as a shell does, where there is no program of that name."""
+"""Exit codes of some runtimes, as of a shell, where there is no program of that name."""
 
 
 class AgentLink(Background):

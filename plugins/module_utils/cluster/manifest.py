@@ -25,7 +25,7 @@ OWNER = "packit.dev/owner"
 DEFAULT_IMAGE = "quay.io/packit/sandcastle"
 CONTAINER = OUR_CONTAINER
 SCRATCH = "/packit-scratch"
-"""Where an emptyDir is: HOME, the agent's jobs, the heartbeat. Never on the volume."""
+"""The mount path of an emptyDir: HOME, the agent's jobs, the heartbeat. Never on the volume."""
 HEARTBEAT = f"{SCRATCH}/heartbeat"
 JOBS = f"{SCRATCH}/jobs"
 HOME = f"{SCRATCH}/home"

@@ -110,7 +110,7 @@ class Claim:
     storage: str
     storage_class: str
     block: bool = False
-    """Whether it is a block device, without a file system."""
+    """True for a block device, without a file system."""
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from .objects import Object, Pod, parse_event, parse_pod
 
 KINDS = ("StatefulSet", "Deployment")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
-"""Where ``kubectl apply`` (and kubernetes.core's ``apply: true``) keeps what a template said."""
+"""The annotation in which ``kubectl apply`` (and kubernetes.core's ``apply: true``) keeps what a template said."""
 RESTARTED_AT = "kubectl.kubernetes.io/restartedAt"
 """The annotation of a pod template that ``kubectl rollout restart`` sets."""
 _POLL = 1.0
@@ -70,13 +70,13 @@ class Workload:
     partition: int
     """The lowest ordinal that a StatefulSet's roll-out reaches."""
     ordered: bool
-    """Whether a StatefulSet waits for each pod before it touches the next (podManagementPolicy OrderedReady)."""
+    """True where a StatefulSet waits for each pod before it touches the next (podManagementPolicy OrderedReady)."""
     claim_templates: tuple[str, ...]
     """Names of a StatefulSet's volumeClaimTemplates; the claim of a pod is ``<template>-<pod>``."""
     paused: bool
-    """Whether a Deployment's roll-out is held back (spec.paused)."""
+    """True where a Deployment's roll-out is held back (spec.paused)."""
     deletes_claims: bool
-    """Whether the claims of pods that are scaled away are deleted (persistentVolumeClaimRetentionPolicy)."""
+    """True where the claims of pods that are scaled away are deleted (persistentVolumeClaimRetentionPolicy)."""
     rollout: Rollout
 
     @property

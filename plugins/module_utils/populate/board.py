@@ -15,7 +15,7 @@ from ..printable import in_one_line
 from .progress import Lines
 
 _SHOWN_SECONDS = 10.0
-"""For so long something that is no pair, such as a seed pod, is shown after it last said something."""
+"""Seconds for which something that is no pair, such as a seed pod, is shown after its last news."""
 _ESTIMATE_FROM = (2.0, 0.05)
 """Seconds and share of the work after which what is left is worth an estimate."""
 _BYTES = ("", "Receiving objects")

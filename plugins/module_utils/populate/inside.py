@@ -22,7 +22,7 @@ from ..errors import DeadlineExceeded
 from ..shell import Shell
 
 _MEMORY, _CPUS = 256 * 1024 * 1024, 1.0
-"""What git may use inside somebody else's container, at most, and in one without limits: bytes, processors."""
+"""Most that git may use inside somebody else's container, and in one without limits: bytes, processors."""
 _LOOK_EVERY = 2.0
 """Seconds between two looks at a claim that another run holds."""
 

@@ -91,7 +91,7 @@ class PopulateOptions:
     verify: bool
     progress_file: str
     notes: tuple[str, ...] = ()
-    """What the user should know of how the options were taken."""
+    """Notes for the user on how the options were taken."""
 
 
 def parse_options(params: Mapping[str, Any]) -> PopulateOptions:

@@ -21,7 +21,7 @@ _NOTHING = {
     State.ABSENT: "Nothing to do: no volume holds any of the projects.",
 }
 _PLANNED = {Action.LOOK: "check", Action.REPAIR: "mend"}
-"""What a plan says in other words than results."""
+"""The words of a plan that differ from those of results."""
 
 
 def volume_facts(result: VolumeResult) -> dict[str, object]:

@@ -43,7 +43,7 @@ from .seed_replicas import Replicas
 from .shell_pool import ShellPool
 
 KEPT = "/packit-seed"
-"""Where a claim that keeps the scratch between runs is mounted."""
+"""The mount path of a claim that keeps the scratch between runs is mounted."""
 _SHELLS = 4
 """Processes that run at once in the seed pod, which has few processors, however many projects there are."""
 _FETCHES_AT_ONCE = 3

@@ -15,7 +15,7 @@ from .model import VARIABLE, Wanted
 VOLUME = "packit-worker-repository-cache"
 """The volume of the cache in a worker's StatefulSet: the deployment's volumeClaimTemplate."""
 CLAIM_PREFIX = "sandcastle-repository-cache-"
-"""What the service's own start-up script puts before the worker's name (packit-service, files/run_worker.sh)."""
+"""The prefix that the service's own start-up script puts before the worker's name (packit-service, files/run_worker.sh)."""
 START_UP = "run_worker.sh"
 """That script. It exports the variable where the worker serves the queue ``long-running``, which it does by default."""
 QUEUE = "long-running"

@@ -23,7 +23,7 @@ from .nodes import Document, parse
 from .spans import Span, after_line, apply, at_end, joined, lines_of
 
 _WORD = "unknown-value"
-"""What a value that is not known is printed as, where it has to be something."""
+"""The word that an unknown value is printed as, where it has to be something."""
 _ALONE = re.compile(rf"(?m)^[ \t]*{_WORD}[ \t]*(?=\r?$)")
 """A line with nothing but such a value, which may be any number of lines (``{{ everything | to_nice_yaml }}``)."""
 

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 MISSING = False
-"""Whether jinja2 cannot be imported. It comes with ansible-core, but not to every host."""
+"""True where jinja2 cannot be imported. It comes with ansible-core, but not to every host."""
 
 try:
     from jinja2 import TemplateError, Undefined, nodes
@@ -30,7 +30,7 @@ except ImportError:
 
 
 _FAILURES = (ArithmeticError, AttributeError, LookupError, RuntimeError, SyntaxError, TypeError, ValueError)
-"""What a template ends with, beside jinja2's own errors, that does something else with its values than what is foreseen here."""
+"""Errors beside jinja2's own of a template that does something else with its values than what is foreseen here."""
 _HEADER = re.compile(r"#jinja2:(?P<settings>[^\n]*)\n")
 """A first line with settings of Ansible's."""
 _SETTING = re.compile(r"\s*(trim_blocks|lstrip_blocks)\s*:\s*(True|False)\s*", re.IGNORECASE)

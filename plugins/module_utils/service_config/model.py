@@ -26,13 +26,13 @@ KEYS = (CACHE, ADD, VOLUMES)
 """The keys that are ours, in the order in which they are written."""
 
 FIELDS = ("path", "volume_name", "pvc", "pvc_from_env", "read_only")
-"""What an item of the volumes may have. Nothing checks them before the first sandbox starts."""
+"""The fields that an item of the volumes may have. Nothing checks them before the first sandbox starts."""
 TRUE = ("true", "True", "TRUE", "yes", "Yes", "YES", "on", "On", "ON")
 FALSE = ("false", "False", "FALSE", "no", "No", "NO", "off", "Off", "OFF")
-"""How the service's YAML loader reads truth values."""
+"""Truth values as the service's YAML loader reads them."""
 TRUE_FOR_ADD = (*TRUE, "t", "T", "y", "Y", "1")
 FALSE_FOR_ADD = (*FALSE, "f", "F", "n", "N", "0")
-"""What its schema takes for them besides, for its own keys (marshmallow's Boolean): texts and numbers."""
+"""Truth values that its schema takes besides, for its own keys (marshmallow's Boolean): texts and numbers."""
 
 _PATH = re.compile(r"(/[A-Za-z0-9_.-]+)+")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")

@@ -30,7 +30,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 _SANDBOXES = "Sandbox pods, which the service makes, cannot be reached that way."
 _TRIES = 5
-"""How often a change is decided anew because somebody else changed the namespace at the same time."""
+"""Most times that a change is decided anew because somebody else changed the namespace at the same time."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from .tolerations import Toleration, read_toleration, tolerates
 _NAME = "packit-staging-proof"
 _SMALL = {"cpu": "10m", "memory": "16Mi"}
 _TRIES = 10
-"""How often it is asked again after a change, which the server sees a little later."""
+"""Most times that it is asked again after a change, which the server sees a little later."""
 _PAUSE = 0.5
 """Seconds between two tries."""
 

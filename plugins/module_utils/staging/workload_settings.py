@@ -42,7 +42,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "timeout": {"type": "int", "default": 300},
 }
 _TRIES = 10
-"""How often a patch is sent again because the workload's status has changed."""
+"""Most times that a patch is sent again because the workload's status has changed."""
 _PLURALS = {"StatefulSet": "statefulsets", "Deployment": "deployments"}
 
 

@@ -14,7 +14,7 @@ PARALLEL = frozenset((ABSENT_REFS, INSPECT, INVENTORY, MOVE_PACKS, PUBLISH_NEW, 
 """Scripts of which several, for different projects, may run at once: none makes the work directory, and none removes it under another one, whose
 project's slot is in it. They wait for the disk or the network as long as for the processor."""
 PROCESSES_AT_ONCE = 4
-"""So many of them, as a filler has little memory and few processors."""
+"""Processes of a batch; few, as a filler has little memory and few processors."""
 
 OUTPUT_MOST = 1024 * 1024
 """Bytes of one process's output that come with those of the others."""

@@ -11,7 +11,7 @@ What is ours (lists, answers, new files in the making) lies in our scratch direc
 from __future__ import annotations
 
 OPEN = "/proc/self/fd/8"
-"""Where a process that was started by ``QUARANTINED`` finds the quarantine's pack directory."""
+"""The path at which a process that was started by ``QUARANTINED`` finds the quarantine's pack directory."""
 CHANGED = 77
 """Exit code of a script that met something else than what was there a moment before."""
 

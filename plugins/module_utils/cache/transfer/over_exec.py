@@ -15,7 +15,7 @@ from ..scripts import OPEN
 from .rsync import IDLE_TIMEOUT, RESUMING, connection_lost, explained, persist
 
 _TRIES, _PAUSE = 4, 2.0
-"""How often an rsync whose connection was lost is started, and the seconds between."""
+"""Starts of an rsync whose connection is lost, and the seconds between."""
 
 
 class ExecCourier:

@@ -21,9 +21,9 @@ from ..packs import BadPack
 from ..repository import NOTHING, Incoming, Repository
 
 _COPIES = 3
-"""How often a pack that arrives damaged is copied."""
+"""Copies of a pack that arrives damaged."""
 _TRIES, _PAUSE = 4, 1.0
-"""How often packs are made and brought on their way, where that is lost each time though their source is there; seconds between."""
+"""Tries to make packs and bring them on their way, where that is lost each time though their source is there; seconds between."""
 
 
 class PackSource(Protocol):

@@ -46,7 +46,7 @@ _RECEIVER_KILLED = re.compile(r"connection unexpectedly closed \(\d+ bytes recei
 _PROGRESS = re.compile(r"[\d,.]+[KMGT]?\s+\d+%\s+\S+/s\s+[\d:]+(\s+\((xfr|ir-chk|to-chk)[^)]*\))?")
 
 Lost = Callable[[Completed], bool]
-"""Whether an rsync that failed did so for want of the other side, which may be there again later."""
+"""True where rsync failed for want of the other side, which may be there again later."""
 
 
 def killed(completed: Completed) -> bool:
