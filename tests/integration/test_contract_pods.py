@@ -59,7 +59,7 @@ def log(contract: TestCluster, name: str, **more: Any) -> str:
 
 def test_a_container_finds_its_name_its_variables_and_its_files(contract: TestCluster) -> None:
     script = (
-        'echo "$HOME $(uname -n) $HOSTNAME $PWD"; echo "$A $B $NAME $MEMORY"; cd /all; ls | tr "\\n" " "; '
+        'exec 2>&1; echo "$HOME $(uname -n) $HOSTNAME $PWD"; echo "$A $B $NAME $MEMORY"; cd /all; ls | tr "\\n" " "; '
         "cat b.conf osh/k name; echo; ls -d ..data; cat /one /etc/rpkg/one.conf; echo; touch /all/z; touch /cache/z; exit 0"
     )
     make(
