@@ -8,32 +8,26 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: filler_pod
-short_description: A pod that holds volumes for a while
+short_description: A pod that holds a volume for a while
 version_added: 0.1.0
 description:
-  - Makes a small pod that mounts the named claims, and returns when it is Ready, with its node and name; or removes it, and
+  - Makes a small pod that mounts the named claim, and returns when it is Ready, with its node and name; or removes it, and
     returns when it is really gone.
-  - While it lives, it locks out consumers of its volumes on other nodes. So it ends itself when nobody works in it any more.
-  - Its name comes from the first claim's uid, so no two fillers hold that volume at once. Other claims of the pod are not locked.
+  - While it lives, it locks out consumers of its volume on other nodes. So it ends itself when nobody works in it any more.
+  - Its name comes from the claim's uid, so no two fillers hold a volume at once.
 options:
   namespace:
     description: The namespace of the claims and the pod.
     type: str
     required: true
-  claims:
-    description: What the pod mounts.
-    type: list
-    elements: dict
+  claim:
+    description: The name of the claim that the pod mounts. Two volumes take two pods.
+    type: str
     required: true
-    suboptions:
-      claim:
-        description: The claim's name.
-        type: str
-        required: true
-      path:
-        description: The absolute path at which it is mounted, not in C(/proc), C(/sys), C(/dev) or C(/packit-scratch), nor in another's.
-        type: str
-        required: true
+  path:
+    description: The absolute path at which it is mounted, not in C(/proc), C(/sys), C(/dev) or C(/packit-scratch).
+    type: str
+    required: true
   state:
     description: V(present) makes the pod unless it is there; V(absent) removes it and waits until it is gone.
     type: str
@@ -42,7 +36,7 @@ options:
   image:
     description:
       - The image; it needs sh, and what the work in it needs.
-      - The default is the image of the running pod that uses the first claim, else C(quay.io/packit/sandcastle).
+      - The default is the image of the running pod that uses the claim, else C(quay.io/packit/sandcastle).
     type: str
     default: ""
   pull_policy:
@@ -56,7 +50,7 @@ options:
     elements: str
     default: []
   labels:
-    description: More labels. Labels under C(paas.redhat.com/) are copied from the first claim.
+    description: More labels. Labels under C(paas.redhat.com/) are copied from the claim.
     type: dict
     default: {}
   annotations:
@@ -87,7 +81,7 @@ options:
     type: dict
     default: {}
   node:
-    description: The node on which it must run. The default is the node of the pod that holds the first claim.
+    description: The node on which it must run. The default is the node of the pod that holds the claim.
     type: str
     default: ""
   service_account:
@@ -110,7 +104,7 @@ options:
     default: 3600
   heartbeat:
     description:
-      - Seconds without a sign of life after which the pod ends itself and frees the volumes. Each task of M(packit.deployment.pod_git)
+      - Seconds without a sign of life after which the pod ends itself and frees the volume. Each task of M(packit.deployment.pod_git)
         or M(packit.deployment.pod_rsync) in it, and each repetition of this one, is a sign of life.
       - V(0) switches this off; then only O(active_deadline) bounds its life. Values from 1 to 11 are refused.
       - From 0 to 604800.
@@ -147,23 +141,21 @@ EXAMPLES = r"""
 - name: Hold a volume
   packit.deployment.filler_pod:
     namespace: packit-prod-sandbox
-    claims:
-      - claim: sandcastle-repository-cache-packit-worker-0
-        path: /repository-cache
+    claim: sandcastle-repository-cache-packit-worker-0
+    path: /repository-cache
   register: filler
 
 - name: Release it
   packit.deployment.filler_pod:
     state: absent
     namespace: packit-prod-sandbox
-    claims:
-      - claim: sandcastle-repository-cache-packit-worker-0
-        path: /repository-cache
+    claim: sandcastle-repository-cache-packit-worker-0
+    path: /repository-cache
 """
 
 RETURN = r"""
 name:
-  description: The pod's name, which comes from the first claim's uid, so that no two runs hold that volume at once.
+  description: The pod's name, which comes from the claim's uid, so that no two runs hold that volume at once.
   returned: always, unless there was none to remove
   type: str
 namespace:

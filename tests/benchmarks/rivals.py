@@ -84,7 +84,7 @@ def pod(cluster: RealCluster, namespace: str, claim: str = "", resources: Mappin
     spec = FillerSpec(
         namespace,
         f"by-hand-{uid[:8] or 'source'}",
-        (Mount(claim, uid, VOLUME),) if claim else (),
+        Mount(claim, VOLUME) if claim else None,
         cluster.image,
         {"run": "by-hand"},
         wishes=Wishes(pull_policy="Never", resources=resources or {}),

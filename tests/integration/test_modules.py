@@ -15,9 +15,9 @@ from .harness import SAND, WORK, Scene, entry_refs
 
 def filler(scene: Scene, **more: Any) -> dict[str, Any]:
     """A filler pod on the sandbox's volume."""
-    claims = [{"claim": scene.sandbox_claim(), "path": "/repository-cache"}]
+    place = {"namespace": SAND, "claim": scene.sandbox_claim(), "path": "/repository-cache"}
     options = {"pod_security_context": {"runAsUser": 1000, "fsGroup": 1000}}
-    return scene.module("filler_pod", namespace=SAND, claims=claims, **{"image": scene.cluster.image, **options, **more})
+    return scene.module("filler_pod", **{**place, "image": scene.cluster.image, **options, **more})
 
 
 def test_a_filler_made_used_and_gone(scene: Scene) -> None:
@@ -67,7 +67,8 @@ def test_each_of_them_is_a_task_of_a_play(scene: Scene) -> None:
     where = {"namespace": SAND, "pod": "{{ made.name }}"}
     pod = {
         "namespace": SAND,
-        "claims": [{"claim": scene.sandbox_claim(), "path": "/repository-cache"}],
+        "claim": scene.sandbox_claim(),
+        "path": "/repository-cache",
         "image": scene.cluster.image,
         "pod_security_context": {"runAsUser": 1000, "fsGroup": 1000},
     }

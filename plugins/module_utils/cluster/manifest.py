@@ -29,6 +29,8 @@ SCRATCH = "/packit-scratch"
 HEARTBEAT = f"{SCRATCH}/heartbeat"
 JOBS = f"{SCRATCH}/jobs"
 HOME = f"{SCRATCH}/home"
+_CACHE = "cache"
+"""The name of the volume that holds the claim, in the pod."""
 COPIED_LABELS = "paas.redhat.com/"
 """Labels of a claim with this prefix are copied to its filler; others never are, as selectors may match them."""
 
@@ -62,7 +64,6 @@ class Mount:
     """A claim and where it is mounted; ``sub_path`` is the directory of the volume that its consumers see as its root."""
 
     claim: str
-    uid: str
     path: str
     sub_path: str = ""
 
@@ -91,7 +92,7 @@ class FillerSpec:
 
     namespace: str
     name: str
-    mounts: tuple[Mount, ...]
+    mount: Mount | None
     image: str
     owner: Mapping[str, str]
     wishes: Wishes = field(default_factory=Wishes)
@@ -158,22 +159,22 @@ def manifest(spec: FillerSpec) -> Object:
                     "securityContext": {**_SECURITY, **wishes.security_context},
                     "volumeMounts": [
                         {"name": "scratch", "mountPath": SCRATCH},
-                        *(
-                            {"name": f"cache-{number}", "mountPath": mount.path, **({"subPath": mount.sub_path} if mount.sub_path else {})}
-                            for number, mount in enumerate(spec.mounts)
-                        ),
+                        *_mounted(spec.mount),
                     ],
                 }
             ],
             "volumes": [
                 {"name": "scratch", "emptyDir": {"sizeLimit": spec.scratch_limit}},
-                *(
-                    {"name": f"cache-{number}", "persistentVolumeClaim": {"claimName": mount.claim}}
-                    for number, mount in enumerate(spec.mounts)
-                ),
+                *([{"name": _CACHE, "persistentVolumeClaim": {"claimName": spec.mount.claim}}] if spec.mount is not None else []),
             ],
         },
     }
+
+
+def _mounted(mount: Mount | None) -> list[dict[str, str]]:
+    if mount is None:
+        return []
+    return [{"name": _CACHE, "mountPath": mount.path, **({"subPath": mount.sub_path} if mount.sub_path else {})}]
 
 
 def _proxy(wishes: Wishes) -> Mapping[str, str]:

@@ -33,12 +33,8 @@ OWNER = "filler_pod"
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "namespace": {"type": "str", "required": True},
-    "claims": {
-        "type": "list",
-        "elements": "dict",
-        "required": True,
-        "options": {"claim": {"type": "str", "required": True}, "path": {"type": "str", "required": True}},
-    },
+    "claim": {"type": "str", "required": True},
+    "path": {"type": "str", "required": True},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "image": {"type": "str", "default": ""},
     "pull_policy": {"type": "str", "choices": ["Always", "IfNotPresent", "Never"], "default": "IfNotPresent"},
@@ -65,34 +61,29 @@ def filler_pod(module: Any) -> None:
     """Run with a module's parameters and exit it."""
     params = module.params
     wishes = parse_wishes({key: params[key] for key in WISHES})
-    if not params["claims"]:
-        raise InvalidOption("`claims` is empty.", "Name at least one claim.")
-    paths = [target(f"path of claim {mount['claim']}", mount["path"]) for mount in params["claims"]]
-    for number, path in enumerate(paths):
-        if any(path == other or path in other.parents or other in path.parents for other in paths[:number]):
-            raise InvalidOption(f"Two claims would be mounted at {path}, or one inside the other.", "Give each a path of its own.")
+    path = target("path", params["path"])
     client = connect(module)
     client.require_way_for_exec()
     with stopping_on_signals() as stop:
         deadline = Deadline(params["timeout"], f"filler pod in {params['namespace']}", stop)
-        claims = [_claim(client, params["namespace"], mount["claim"], deadline) for mount in params["claims"]]
-        name = filler_name(claims[0].uid)
+        claim = _claim(client, params["namespace"], params["claim"], deadline)
+        name = filler_name(claim.uid)
         present = _present(client, params["namespace"], name, deadline)
         if params["state"] == "absent":
             _absent(module, client, present, deadline)
         pods = [parse_pod(item) for item in client.list("Pod", params["namespace"], deadline)]
-        used = consumers(pods, claims[0].name)
+        used = consumers(pods, claim.name)
         at = placement(used)
         spec = FillerSpec(
             namespace=params["namespace"],
             name=name,
-            mounts=tuple(Mount(claim.name, claim.uid, str(path)) for claim, path in zip(claims, paths, strict=True)),
-            image=params["image"] or image(used.any, claims[0].name) or DEFAULT_IMAGE,
+            mount=Mount(claim.name, str(path)),
+            image=params["image"] or image(used.any, claim.name) or DEFAULT_IMAGE,
             owner={**run_owner(), "run": OWNER},
             wishes=wishes,
-            identity=identity(used.any, claims[0].name, any("openshift.io/scc" in pod.annotations for pod in pods)),
+            identity=identity(used.any, claim.name, any("openshift.io/scc" in pod.annotations for pod in pods)),
             placement=Placement(params["node"], at.tolerations) if params["node"] else at,
-            labels=copied_labels(claims[0]),
+            labels=copied_labels(claim),
         )
         living = present is not None and not is_left_behind(present, client.now()) and not present.deleting
         if module.check_mode:

@@ -287,7 +287,7 @@ class ClusterKeeper:
         if now.holder is not None and self._settings.in_use != "same_node":
             raise VolumeBusy(f"Pod {now.holder.name} began to use the volume just before it was taken.", "Run again.")
         wanted = self._spec(volume, now)
-        if (wanted.identity, wanted.mounts) != (spec.identity, spec.mounts):
+        if (wanted.identity, wanted.mount) != (spec.identity, spec.mount):
             raise VolumeBusy(f"Pod {now.any.name}, which uses the volume in another way, came just before it was taken.", "Run again.")
 
     def _spec(self, volume: Volume, used: Consumers) -> FillerSpec:
@@ -295,7 +295,7 @@ class ClusterKeeper:
         return FillerSpec(
             namespace=volume.namespace,
             name=filler_name(claim.uid),
-            mounts=(Mount(claim.name, claim.uid, settings.path, _sub_path(volume, used)),),
+            mount=Mount(claim.name, settings.path, _sub_path(volume, used)),
             image=settings.image or image(used.any, volume.claim) or DEFAULT_IMAGE,
             owner=settings.owner,
             wishes=settings.wishes[volume.role],

@@ -130,7 +130,7 @@ class Replicas:
 def _replica(spec: FillerSpec, index: int) -> FillerSpec:
     """Its image is on some node by then, and a quota that has no room for it is not waited for: the first seed has all."""
     wishes = replace(spec.wishes, start_timeout=_START_SECONDS)
-    return replace(spec, name=f"{spec.name}-replica-{index}"[:253], mounts=(), wishes=wishes)
+    return replace(spec, name=f"{spec.name}-replica-{index}"[:253], mount=None, wishes=wishes)
 
 
 def _quiet(tell: Tell, index: int) -> Callable[[str], None]:

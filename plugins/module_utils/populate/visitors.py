@@ -78,7 +78,7 @@ class Visitors:
         visitor = replace(
             spec,
             name=f"packit-cache-image-{uuid.uuid4().hex[:12]}",
-            mounts=(),
+            mount=None,
             purpose="image",
         )
         rooms = [self._rooms[volume.namespace, volume.role]]

@@ -37,7 +37,7 @@ def workers_pod(
     return FillerSpec(
         namespace=namespace,
         name=f"packit-cache-{purpose}-{uuid.uuid4().hex[:12]}",
-        mounts=(),
+        mount=None,
         image=options.image or image(used.any, claim) or DEFAULT_IMAGE,
         owner=owner,
         wishes=options.place.wishes[Role.WORKER],
@@ -62,7 +62,7 @@ def seed_pod(
         return spec
     claim = _seed_claim(client, spec.namespace, options.seed.claim, deadline)
     # Named after the claim: two runs never work in it at once.
-    return replace(spec, name=f"packit-cache-seed-{claim.uid}", mounts=(Mount(claim.name, claim.uid, KEPT),))
+    return replace(spec, name=f"packit-cache-seed-{claim.uid}", mount=Mount(claim.name, KEPT))
 
 
 def _seed_claim(client: Client, namespace: str, name: str, deadline: Deadline) -> Claim:

@@ -27,7 +27,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.errors import In
 
 
 def spec(**more: Any) -> FillerSpec:
-    return FillerSpec("ns", "filler", (Mount("claim", "uid", "/repository-cache"),), "image:1", {"run": "r"}, **more)
+    return FillerSpec("ns", "filler", Mount("claim", "/repository-cache"), "image:1", {"run": "r"}, **more)
 
 
 def test_the_defaults_pass_restricted_pod_security() -> None:
@@ -236,5 +236,5 @@ def test_a_consumer_that_sees_a_part_of_its_volume_has_that_part_filled() -> Non
     volumes = [{"name": "v", "persistentVolumeClaim": {"claimName": "claim"}}]
     pod = parse_pod({"metadata": {"name": "w"}, "spec": {"containers": [{"name": "c", "volumeMounts": mounts}], "volumes": volumes}})
     assert (sub_path(pod, "claim"), sub_path(pod, "another"), sub_path(None, "claim")) == ("cache", "", "")
-    made = manifest(FillerSpec("ns", "filler", (Mount("claim", "uid", "/repository-cache", "cache"),), "image:1", {"run": "r"}))
-    assert {"name": "cache-0", "mountPath": "/repository-cache", "subPath": "cache"} in made["spec"]["containers"][0]["volumeMounts"]
+    made = manifest(FillerSpec("ns", "filler", Mount("claim", "/repository-cache", "cache"), "image:1", {"run": "r"}))
+    assert {"name": "cache", "mountPath": "/repository-cache", "subPath": "cache"} in made["spec"]["containers"][0]["volumeMounts"]

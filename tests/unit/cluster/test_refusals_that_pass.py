@@ -22,7 +22,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.wishes i
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.unit.cluster.test_answers import Pauses
 
-SPEC = FillerSpec("ns", "filler", (Mount("claim", "u", "/cache"),), "image", {"run": "r"}, Wishes(start_timeout=60))
+SPEC = FillerSpec("ns", "filler", Mount("claim", "/cache"), "image", {"run": "r"}, Wishes(start_timeout=60))
 POD = {
     "kind": "Pod",
     "metadata": {

@@ -24,7 +24,7 @@ def test_more_than_eight_volumes_get_more_than_one_seed_unless_the_user_says_how
 
 
 def test_without_replicas_all_copy_from_the_first() -> None:
-    spec = FillerSpec("ns", "seed", (), "image", {"run": "r"})
+    spec = FillerSpec("ns", "seed", None, "image", {"run": "r"})
     replicas = Replicas(None, spec, 0, (), threading.Event(), lambda _phase, _line: None)  # type: ignore[arg-type]
     first, packs = Route("10.0.0.1", "/served", "s"), FinishedPacks("/served/one/abc", (FinishedPack("pack-x", 1, 1, "", ""),), True)
     with replicas.route(packs, first) as route, replicas.route(packs, first) as other:

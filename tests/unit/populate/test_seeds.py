@@ -35,7 +35,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.redaction import
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
-SPEC = FillerSpec("work", "seed", (), "image", {"run": "r"}, purpose="seed")
+SPEC = FillerSpec("work", "seed", None, "image", {"run": "r"}, purpose="seed")
 SNAPSHOT = Snapshot((Ref("refs/heads/main", "1" * 40),), "refs/heads/main")
 PROJECT = Project("one", "https://host/one", ("refs/heads/*",))
 NEIGHBOUR = Volume("sand", "claim", Role.SANDBOX)

@@ -81,7 +81,7 @@ def visitors() -> Visitors:
 
 
 def spec(node: str = "n1") -> FillerSpec:
-    return FillerSpec("sand", "filler", (), "image:1", {"run": "r"}, placement=Placement(node, (), {}))
+    return FillerSpec("sand", "filler", None, "image:1", {"run": "r"}, placement=Placement(node, (), {}))
 
 
 def test_an_image_is_pulled_once_for_each_node_by_a_pod_that_holds_nothing(pods: Pods, visitors: Visitors) -> None:
@@ -89,7 +89,7 @@ def test_an_image_is_pulled_once_for_each_node_by_a_pod_that_holds_nothing(pods:
         list(executor.map(lambda _: visitors.pull(VOLUME, spec(), limit()), range(4)))
     visitors.pull(VOLUME, spec("n2"), limit())
     assert [pod.placement.node for pod in pods.made] == ["n1", "n2"]
-    assert {pod.mounts for pod in pods.made} == {()}
+    assert {pod.mount for pod in pods.made} == {None}
     assert {pod.purpose for pod in pods.made} == {"image"}
     assert {pod.wishes.start_timeout for pod in pods.made} == {1800}
     assert len({pod.name for pod in pods.made}) == 2
@@ -177,11 +177,11 @@ def keeper() -> ClusterKeeper:
 def test_whether_exec_works_is_tried_once_a_run_in_a_pod_without_volumes(pods: Pods, keeper: ClusterKeeper) -> None:
     keeper.prepare(VOLUME, limit())
     keeper.prepare(VOLUME, limit())
-    assert [(pod.mounts, pod.placement.node) for pod in pods.made] == [((), "n1")]
+    assert [(pod.mount, pod.placement.node) for pod in pods.made] == [(None, "n1")]
 
 
 def test_a_refused_exec_is_found_before_a_volume_is_taken(pods: Pods, keeper: ClusterKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Shell, "refuses", ExecRefused("The gateway says no."))
     with pytest.raises(ExecRefused, match="The gateway says no"):
         keeper.prepare(VOLUME, limit())
-    assert [pod.mounts for pod in pods.made] == [()]
+    assert [pod.mount for pod in pods.made] == [None]
