@@ -192,7 +192,7 @@ def _started(
 ) -> Iterator[subprocess.Popen[bytes]]:
     deadline.left()
     try:
-        process = subprocess.Popen(
+        process = subprocess.Popen(  # pylint: disable=ansible-bad-function  # run_command has no streams and no deadline
             list(argv),
             stdin=stdin,
             stdout=stdout,
