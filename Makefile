@@ -31,7 +31,7 @@ test: prerequisites $(VENV)/dev-installed
 
 pytest: prerequisites $(VENV)/dev-installed
 	+@echo "== pytest: $(TESTS), by four processes, of which each has an embedded cluster"
-	+@$(RUN) $(BIN)/python -m pytest $(TESTS) -n 4 $(PYTEST_ARGS)
+	+@$(RUN) $(BIN)/python -m pytest $(TESTS) -n 4 --dist worksteal $(PYTEST_ARGS)
 
 units: prerequisites $(VENV)/dev-installed
 	@echo "== ansible-test units"
@@ -70,7 +70,7 @@ test-real: prerequisites $(VENV)/dev-installed
 	@echo "== the scenarios on a real Kubernetes (the first time builds it, about 5 minutes)"
 	@tests/real_cluster/cluster.sh install
 	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
-		$(RUN) $(BIN)/python -m pytest --real tests/integration -m "not alone" -n 5 $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ] && \
+		$(RUN) $(BIN)/python -m pytest --real tests/integration -m "not alone" -n 5 --dist worksteal $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ] && \
 		$(RUN) $(BIN)/python -m pytest --real tests/integration -m alone $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ]
 
 hostile: prerequisites $(VENV)/dev-installed

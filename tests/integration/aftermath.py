@@ -9,7 +9,7 @@ import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from kubernetes.client import ApiException
+from kubernetes.client import ApiException, V1ObjectMeta
 
 from tests.clusters.base import TestCluster
 
@@ -53,15 +53,18 @@ def _pods(cluster: TestCluster, namespace: str) -> Iterator[str]:
         for item in status.container_statuses or []:
             state = item.state.to_dict()
             yield from (f"    {item.name}: {kind} {found}" for kind, found in state.items() if found)
+            # What waits to be started again has its words in the log of the time before.
+            waits = bool(state["waiting"]) and item.restart_count > 0
+            yield from (f"    | {line}" for line in _log(cluster, meta, item.name, waits))
         for item in status.conditions or []:
             if item.status != "True":
                 yield f"    {item.type} is {item.status}: {item.reason or ''} {item.message or ''}"
-        yield from (f"    | {line}" for line in _log(cluster, namespace, meta.name))
 
 
-def _log(cluster: TestCluster, namespace: str, pod: str) -> list[str]:
+def _log(cluster: TestCluster, pod: V1ObjectMeta, container: str, previous: bool) -> list[str]:
     try:
-        return str(cluster.core.read_namespaced_pod_log(pod, namespace, tail_lines=_LINES)).splitlines()
+        said = cluster.core.read_namespaced_pod_log(pod.name, pod.namespace, container=container, previous=previous, tail_lines=_LINES)
+        return str(said).splitlines()
     except ApiException as error:
         return [f"no log: {error.status} {error.reason}"]
 
