@@ -9,6 +9,7 @@ our plumbing would work there. So of git's variables only those stay that say ho
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import subprocess
@@ -40,11 +41,16 @@ def _names_ssh(environment: Mapping[str, str]) -> bool:
     """Return whether the user has an ssh of their own for git, by a variable or in git's configuration."""
     if environment.get(_SSH) or environment.get("GIT_SSH"):
         return True
-    argv = ("git", "--git-dir=/dev/null", "config", "--get", "core.sshCommand")
     try:
-        asked = subprocess.run(  # pylint: disable=ansible-bad-function  # run_command has no deadline
-            argv, env=environment, stdin=subprocess.DEVNULL, capture_output=True, timeout=_ASKING_SECONDS, check=False
-        )
+        return _configures_ssh(tuple(environment.items()))
     except (OSError, subprocess.TimeoutExpired):
         return False
+
+
+@functools.cache  # a run starts hundreds of processes, and its user's configuration is one
+def _configures_ssh(environment: tuple[tuple[str, str], ...]) -> bool:
+    argv = ("git", "--git-dir=/dev/null", "config", "--get", "core.sshCommand")
+    asked = subprocess.run(  # pylint: disable=ansible-bad-function  # run_command has no deadline
+        argv, env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, timeout=_ASKING_SECONDS, check=False
+    )
     return asked.returncode == 0
