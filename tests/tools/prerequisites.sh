@@ -4,8 +4,9 @@
 python=${PYTHON:-python3}
 look() {
     missing=
-    for word in git:git rsync:rsync unshare:util-linux setpriv:util-linux hostname:hostname python3:python3; do
-        command -v "${word%:*}" >/dev/null || missing="$missing ${word##*:}"
+    for word in git:git rsync:rsync unshare:util-linux setpriv:util-linux pivot_root:util-linux-extra hostname:hostname python3:python3; do
+        # A user's PATH on Debian lacks the directory of some, which the embedded cluster's containers have.
+        PATH=$PATH:/usr/sbin:/sbin command -v "${word%:*}" >/dev/null || missing="$missing ${word##*:}"
     done
     [ "$python" != python3 ] || python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
