@@ -22,8 +22,11 @@ class TellingModule(AnsibleModule):  # type: ignore[misc]
         raise AssertionError("exit_json ends the process")
 
     def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:
-        """See AnsibleModule."""
-        super().fail_json(shown(str(msg)), **self._shown(kwargs))
+        """See AnsibleModule, which tells one of the errors that it finds in the options; that one may not name its option."""
+        told = [str(msg)]
+        if (found := getattr(self, "validation_result", None)) and told[0] in found.error_messages:
+            told = [error for error in found.error_messages if not any(error in other and error != other for other in found.error_messages)]
+        super().fail_json(shown("\n".join(told)), **self._shown(kwargs))
         raise AssertionError("fail_json ends the process")
 
     def warn(self, warning: str, **kwargs: Any) -> None:
