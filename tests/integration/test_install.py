@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 import tarfile
@@ -19,6 +20,12 @@ from tests.tools.ansible_test import copy_files
 from .harness import ROOT, Scene
 
 GALAXY = str(Path(sys.executable).parent / "ansible-galaxy")
+
+
+def readme(words: str) -> list[str]:
+    """The arguments of the README's command with these words."""
+    (line,) = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("    ansible-") and words in line]
+    return shlex.split(line, comments=True)[1:]
 
 
 @pytest.mark.playbook
@@ -36,13 +43,14 @@ def test_the_collection_is_installed_offline_and_called_by_its_name(scene: Scene
     assert [name for name in names if name.startswith(("tests", "extensions", "requirements/"))] == []
     place = tmp_path / "collections"
     environment = {"ANSIBLE_COLLECTIONS_PATH": str(place), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
-    argv = [GALAXY, "collection", "install", "--no-deps", "--offline", str(built)]
-    subprocess.run(argv, check=True, timeout=BOUND, cwd=tmp_path, env=environment)
+    subprocess.run([GALAXY, *readme("install --no-deps")], check=True, timeout=BOUND, cwd=checkout, env=environment)
     kubernetes = ROOT / ".build" / "collections" / "ansible_collections" / "kubernetes"
     (place / "ansible_collections" / "kubernetes").symlink_to(kubernetes)
+    playbook, option, variables = readme("populate_cache")
+    assert variables == "@vars.yml"
     run = scene.start_playbook(
-        Path("packit.deployment.populate_cache"),
-        *("-e", scene.write_variables(scene.variables())),
+        Path(playbook),
+        *(option, scene.write_variables(scene.variables())),
         environment={"ANSIBLE_COLLECTIONS_PATH": str(place), "PYTHONPATH": None},
     )
     done = run.finish()
