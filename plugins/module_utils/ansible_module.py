@@ -22,7 +22,10 @@ class TellingModule(AnsibleModule):  # type: ignore[misc]
         raise AssertionError("exit_json ends the process")
 
     def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:
-        """See AnsibleModule, which tells one of the errors that it finds in the options; that one may not name its option."""
+        """Fail. Where the options are wrong, with every error that was found in them.
+
+        AnsibleModule reports one of them, which may not name its option. An error that is part of another one is left out.
+        """
         told = [str(msg)]
         if (found := getattr(self, "validation_result", None)) and told[0] in found.error_messages:
             told = [error for error in found.error_messages if not any(error in other and error != other for other in found.error_messages)]

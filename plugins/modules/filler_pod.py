@@ -17,17 +17,18 @@ description:
   - Its name comes from the claim's uid, so no two fillers hold a volume at once.
 options:
   namespace:
-    description: The namespace of the claims and the pod.
+    description: The namespace of the claim and the pod.
     type: str
     required: true
   claim:
-    description: The name of the claim that the pod mounts. Two volumes take two pods.
+    description: The name of the claim that the pod mounts. For another volume, run the module again.
     type: str
     required: true
   path:
-    description: The absolute path at which it is mounted, not in C(/proc), C(/sys), C(/dev) or C(/packit-scratch).
+    description:
+      - The absolute path at which the claim is mounted, not in C(/proc), C(/sys), C(/dev) or C(/packit-scratch). Required when
+        O(state=present). A pod that is there already keeps its path.
     type: str
-    required: true
   state:
     description: V(present) makes the pod unless it is there; V(absent) removes it and waits until it is gone.
     type: str
@@ -77,11 +78,11 @@ options:
     elements: dict
     default: []
   node_selector:
-    description: A node selector, where no pod holds the volume and no O(node) is named.
+    description: A node selector. It is ignored where O(node) is given, or a pod already uses the volume on a node.
     type: dict
     default: {}
   node:
-    description: The node on which it must run. The default is the node of the pod that holds the claim.
+    description: The node on which it must run. The default is the node of the pod that uses the claim.
     type: str
     default: ""
   service_account:
@@ -99,7 +100,7 @@ options:
     type: dict
     default: {}
   active_deadline:
-    description: Seconds after which the cluster ends the pod, whatever happens; V(0) means 1800. From 0 to 2147483647.
+    description: Seconds after which the cluster ends the pod, whatever happens. V(0) stands for 1800. From 0 to 2147483647.
     type: int
     default: 3600
   heartbeat:
@@ -111,7 +112,7 @@ options:
     type: int
     default: 120
   start_timeout:
-    description: Seconds from the pod's creation until it must be Ready. Then it is removed, and the task fails with an explanation. From 1 to 604800.
+    description: Seconds that the pod may take to become Ready. If it takes longer, it is removed and the task fails with an explanation. From 1 to 604800.
     type: int
     default: 180
   timeout:
@@ -150,7 +151,6 @@ EXAMPLES = r"""
     state: absent
     namespace: packit-prod-sandbox
     claim: sandcastle-repository-cache-packit-worker-0
-    path: /repository-cache
 """
 
 RETURN = r"""
@@ -177,7 +177,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.populate.filler_
 
 
 def main() -> None:
-    with deployment_module(ARGUMENT_SPEC) as module:
+    with deployment_module(ARGUMENT_SPEC, required_if=[("state", "present", ["path"])]) as module:
         filler_pod(module)
 
 

@@ -42,6 +42,7 @@ options:
       method:
         description: The method for this project, instead of O(method).
         type: str
+        choices: [auto, git, rsync, seed]
       path:
         description:
           - A complete local clone on the controller, for method V(rsync). The snapshot is then what this clone has.
@@ -68,13 +69,19 @@ options:
     default: []
     suboptions:
       worker:
-        description: The worker's claim, a dictionary with C(namespace) and C(claim).
+        description: The worker's claim.
         type: dict
         required: true
+        suboptions:
+          namespace: {type: str, required: true, description: Its namespace.}
+          claim: {type: str, required: true, description: Its name.}
       sandbox:
-        description: The claim of that worker's sandboxes, a dictionary with C(namespace) and C(claim).
+        description: The claim of that worker's sandboxes.
         type: dict
         required: true
+        suboptions:
+          namespace: {type: str, required: true, description: Its namespace.}
+          claim: {type: str, required: true, description: Its name.}
   select:
     description:
       - A JMESPath expression over the pairs, for a subset. A pair has C(worker.namespace), C(worker.claim), C(worker.pod),
@@ -96,6 +103,7 @@ options:
         cluster turns out not to reach upstream, V(auto) goes on with V(rsync).
       - A worker's volume without a record is looked at first, because somebody may have filled it by hand.
     type: str
+    choices: [auto, git, rsync, seed]
     default: auto
   image:
     description:

@@ -29,13 +29,19 @@ options:
     default: []
     suboptions:
       worker:
-        description: The worker's claim, a dictionary with C(namespace) and C(claim).
+        description: The worker's claim.
         type: dict
         required: true
+        suboptions:
+          namespace: {type: str, required: true, description: Its namespace.}
+          claim: {type: str, required: true, description: Its name.}
       sandbox:
-        description: The claim of that worker's sandboxes, a dictionary with C(namespace) and C(claim).
+        description: The claim of that worker's sandboxes.
         type: dict
         required: true
+        suboptions:
+          namespace: {type: str, required: true, description: Its namespace.}
+          claim: {type: str, required: true, description: Its name.}
   select:
     description: A JMESPath expression over the pairs, for a subset. See M(packit.deployment.repository_cache).
     type: str

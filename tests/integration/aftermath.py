@@ -53,7 +53,7 @@ def _pods(cluster: TestCluster, namespace: str) -> Iterator[str]:
         for item in status.container_statuses or []:
             state = item.state.to_dict()
             yield from (f"    {item.name}: {kind} {found}" for kind, found in state.items() if found)
-            # What waits to be started again has its words in the log of the time before.
+            # A container that waits for its restart has its last words in the log of its previous run.
             waits = bool(state["waiting"]) and item.restart_count > 0
             yield from (f"    | {line}" for line in _log(cluster, meta, item.name, waits))
         for item in status.conditions or []:

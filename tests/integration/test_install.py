@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The collection as its users have it: built, installed without Galaxy, and called by its name."""
+"""The collection as its users have it: installed from a checkout, without Galaxy or a network, and called by its name."""
 
 from __future__ import annotations
 
@@ -22,9 +22,12 @@ from .harness import ROOT, Scene
 GALAXY = str(Path(sys.executable).parent / "ansible-galaxy")
 
 
-def readme(words: str) -> list[str]:
-    """The arguments of the README's command with these words."""
-    (line,) = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("    ansible-") and words in line]
+NO_NETWORK = ("unshare", "--user", "--map-root-user", "--net", "--")
+
+
+def readme_arguments(part: str) -> list[str]:
+    """Return the arguments of the README's only ansible command that contains this part."""
+    (line,) = [line for line in (ROOT / "README.md").read_text().splitlines() if line.startswith("    ansible-") and part in line]
     return shlex.split(line, comments=True)[1:]
 
 
@@ -43,10 +46,13 @@ def test_the_collection_is_installed_offline_and_called_by_its_name(scene: Scene
     assert [name for name in names if name.startswith(("tests", "extensions", "requirements/"))] == []
     place = tmp_path / "collections"
     environment = {"ANSIBLE_COLLECTIONS_PATH": str(place), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
-    subprocess.run([GALAXY, *readme("install --no-deps")], check=True, timeout=BOUND, cwd=checkout, env=environment)
+    for command in ("install --no-deps .", "install --no-deps --force ."):  # the first time, and as an update
+        argv = [*NO_NETWORK, GALAXY, *readme_arguments(command)]
+        done = subprocess.run(argv, check=True, timeout=BOUND, cwd=checkout, env=environment, capture_output=True, text=True)
+        assert "packit.deployment:0.1.0 was installed successfully" in done.stdout
     kubernetes = ROOT / ".build" / "collections" / "ansible_collections" / "kubernetes"
     (place / "ansible_collections" / "kubernetes").symlink_to(kubernetes)
-    playbook, option, variables = readme("populate_cache")
+    playbook, option, variables = readme_arguments("populate_cache")
     assert variables == "@vars.yml"
     run = scene.start_playbook(
         Path(playbook),

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from typing import Any
 
@@ -50,11 +51,23 @@ def test_a_filler_made_used_and_gone(scene: Scene) -> None:
     assert not (scene.sandbox() / "copied/left out.tmp").exists()
     assert scene.module("pod_rsync", **rsync)["changed"] is False
 
-    assert filler(scene, state="absent")["changed"] is True
+    assert scene.module("filler_pod", namespace=SAND, claim=scene.sandbox_claim(), state="absent")["changed"] is True
     assert scene.fillers() == []
     assert filler(scene, state="absent")["changed"] is False
     missing = scene.module("pod_git", **git)
     assert f"There is no pod {SAND}/{made['name']}." in missing["msg"]
+
+
+def test_another_runs_filler_is_refused_in_check_mode_too(scene: Scene) -> None:
+    scene.deploy()
+    made = filler(scene)["name"]
+    owner = json.dumps({"run": "another", "user": "somebody", "host": "elsewhere"})
+    scene.cluster.core.patch_namespaced_pod(made, SAND, {"metadata": {"annotations": {"packit.dev/owner": owner}}})
+    for check in (True, False):
+        assert f"Another filler holds the volume: pod {made} of" in filler(scene, check=check)["msg"]
+        assert "which is at work" in filler(scene, check=check, state="absent")["msg"]
+    assert scene.fillers() == [made]
+    scene.cluster.delete_pod(SAND, made)
 
 
 def test_each_of_them_is_a_task_of_a_play(scene: Scene) -> None:

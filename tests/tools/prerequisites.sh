@@ -1,11 +1,11 @@
 #!/bin/sh
-# Finds what the demo and the tests need of this machine and lack, and names all of it with the commands that bring it, before anything is downloaded. As
-# root on Debian, installs the packages. $1 `cluster` where the embedded cluster is to run, too.
+# Names everything that the demo and the tests need and this machine lacks, with the command that installs it, before anything is downloaded.
+# As root on Debian, it installs the packages. $1 is `cluster` if the embedded cluster will run.
 python=${PYTHON:-python3}
 look() {
     missing=
     for word in git:git rsync:rsync unshare:util-linux setpriv:util-linux pivot_root:util-linux-extra hostname:hostname python3:python3; do
-        # A user's PATH on Debian lacks the directory of some, which the embedded cluster's containers have.
+        # On Debian, pivot_root is in /usr/sbin, which is not in a user's PATH. The embedded cluster's containers have it in theirs.
         PATH=$PATH:/usr/sbin:/sbin command -v "${word%:*}" >/dev/null || missing="$missing ${word##*:}"
     done
     [ "$python" != python3 ] || python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
@@ -20,7 +20,7 @@ if [ -n "${missing# }" ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/nul
     apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $missing >/dev/null
     look
 fi
-[ -z "${missing# }" ] || say "Missing on this machine: ${missing% }. Install it, as root: apt install $missing(Fedora: dnf install git hostname rsync util-linux python3)"
+[ -z "${missing# }" ] || say "Missing on this machine: ${missing% }. Install it, as root: apt install $missing(Fedora: dnf install git hostname make python3 rsync util-linux)"
 if ! command -v "$python" >/dev/null; then
     [ "$python" = python3 ] || say "There is no $python. Install it, or name another one: make PYTHON=python3.12 …"
 elif ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then

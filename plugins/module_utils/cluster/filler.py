@@ -235,13 +235,13 @@ class Filler:
                 remove_pod(self._client, pod, deadline)
         except DeploymentError as error:
             node = f" on node {self._pod.node}" if self._pod is not None and self._pod.node else ""
-            held = self._spec.mount.claim if self._spec.mount is not None else "no volume"
+            held = f", so {self._spec.mount.claim} stays held" if self._spec.mount is not None else ""
             ends = self._spec.wishes.heartbeat
             itself = (
                 f"It ends itself {ends} seconds after its last heartbeat. " if ends else "It does not end by itself before its deadline. "
             )
             stuck = (
-                f"Pod {self._spec.namespace}/{self._spec.name}{node} could not be removed, so {held} stays held: {error} "
+                f"Pod {self._spec.namespace}/{self._spec.name}{node} could not be removed{held}: {error} "
                 f"{itself}To remove it: {removal_command(self._spec.namespace, self._spec.name)}"
             )
             self._tell(stuck)

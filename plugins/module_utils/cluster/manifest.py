@@ -29,8 +29,8 @@ SCRATCH = "/packit-scratch"
 HEARTBEAT = f"{SCRATCH}/heartbeat"
 JOBS = f"{SCRATCH}/jobs"
 HOME = f"{SCRATCH}/home"
-_CACHE = "cache"
-"""The name of the volume that holds the claim, in the pod."""
+_CLAIM = "claim"
+"""The name, in the pod, of the volume that is the mounted claim."""
 COPIED_LABELS = "paas.redhat.com/"
 """Labels of a claim with this prefix are copied to its filler; others never are, as selectors may match them."""
 
@@ -88,7 +88,7 @@ class Placement:
 
 @dataclass(frozen=True)
 class FillerSpec:
-    """All that decides what a filler pod is. Times in seconds; ``purpose`` is ``filler``, ``seed``, ``image`` or ``refs``."""
+    """All that decides what a filler pod is. Times in seconds; ``mount`` is None for a pod without a claim, such as a seed without one; ``purpose`` is ``filler``, ``seed``, ``image`` or ``refs``."""
 
     namespace: str
     name: str
@@ -165,7 +165,7 @@ def manifest(spec: FillerSpec) -> Object:
             ],
             "volumes": [
                 {"name": "scratch", "emptyDir": {"sizeLimit": spec.scratch_limit}},
-                *([{"name": _CACHE, "persistentVolumeClaim": {"claimName": spec.mount.claim}}] if spec.mount is not None else []),
+                *([{"name": _CLAIM, "persistentVolumeClaim": {"claimName": spec.mount.claim}}] if spec.mount is not None else []),
             ],
         },
     }
@@ -174,7 +174,7 @@ def manifest(spec: FillerSpec) -> Object:
 def _mounted(mount: Mount | None) -> list[dict[str, str]]:
     if mount is None:
         return []
-    return [{"name": _CACHE, "mountPath": mount.path, **({"subPath": mount.sub_path} if mount.sub_path else {})}]
+    return [{"name": _CLAIM, "mountPath": mount.path, **({"subPath": mount.sub_path} if mount.sub_path else {})}]
 
 
 def _proxy(wishes: Wishes) -> Mapping[str, str]:

@@ -28,13 +28,13 @@ from ..errors import InvalidOption
 from .run import run_owner
 from .signals import stopping_on_signals
 
-OWNER = "filler_pod"
-"""The run that owns pods of this module: a later task finds them again."""
+_RUN = "filler_pod"
+"""The run id of this module's pods. It is always the same, so a later task finds them."""
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "namespace": {"type": "str", "required": True},
     "claim": {"type": "str", "required": True},
-    "path": {"type": "str", "required": True},
+    "path": {"type": "str"},
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "image": {"type": "str", "default": ""},
     "pull_policy": {"type": "str", "choices": ["Always", "IfNotPresent", "Never"], "default": "IfNotPresent"},
@@ -58,10 +58,10 @@ ARGUMENT_SPEC: dict[str, Any] = {
 
 
 def filler_pod(module: Any) -> None:
-    """Run with a module's parameters and exit it."""
+    """Make or remove the filler pod that the module's options ask for, and end the module."""
     params = module.params
     wishes = parse_wishes({key: params[key] for key in WISHES})
-    path = target("path", params["path"])
+    path = target("path", params["path"]) if params["state"] == "present" else ""
     client = connect(module)
     client.require_way_for_exec()
     with stopping_on_signals() as stop:
@@ -79,17 +79,17 @@ def filler_pod(module: Any) -> None:
             name=name,
             mount=Mount(claim.name, str(path)),
             image=params["image"] or image(used.any, claim.name) or DEFAULT_IMAGE,
-            owner={**run_owner(), "run": OWNER},
+            owner={**run_owner(), "run": _RUN},
             wishes=wishes,
             identity=identity(used.any, claim.name, any("openshift.io/scc" in pod.annotations for pod in pods)),
             placement=Placement(params["node"], at.tolerations) if params["node"] else at,
             labels=copied_labels(claim),
         )
         living = present is not None and not is_left_behind(present, client.now()) and not present.deleting
+        if living and present is not None and owner(present).get("run") != _RUN:
+            raise FillerExists(f"Another filler holds the volume: pod {name} of {describe_owner(present)}.", "Wait for that run to end.")
         if module.check_mode:
             module.exit_json(changed=not living, name=name, namespace=params["namespace"], node=present.node if present else "")
-        if living and present is not None and owner(present).get("run") != OWNER:
-            raise FillerExists(f"Another filler holds the volume: pod {name} of {describe_owner(present)}.", "Wait for that run to end.")
         filler = Filler(client, spec, deadline)
         filler.__enter__()
         if params["heartbeat"]:
@@ -103,7 +103,7 @@ def filler_pod(module: Any) -> None:
 def _absent(module: Any, client: Client, present: Pod | None, deadline: Deadline) -> None:
     if present is None:
         module.exit_json(changed=False)
-    elif owner(present).get("run") != OWNER and not is_left_behind(present, client.now()):
+    elif owner(present).get("run") != _RUN and not is_left_behind(present, client.now()):
         raise FillerExists(
             f"Pod {present.namespace}/{present.name} is the filler of {describe_owner(present)}, which is at work.",
             "Wait for that run to end.",

@@ -24,19 +24,14 @@ from ..printable import printable
 from .keeper import ClusterKeeper, Settings
 from .observe import observe, openshift_namespaces
 from .options import parse_place
-from .pairs import describe, query
+from .pairs import LISTED_PAIRS, describe, query
 from .run import run_owner
 from .signals import stopping_on_signals
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "worker_namespace": {"type": "str", "default": ""},
     "sandbox_namespace": {"type": "str", "default": ""},
-    "volumes": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {"worker": {"type": "dict", "required": True}, "sandbox": {"type": "dict", "required": True}},
-    },
+    "volumes": LISTED_PAIRS,
     "select": {"type": "str", "default": ""},
     "query": {"type": "str", "default": ""},
     "look_inside": {"type": "bool", "default": False},

@@ -17,8 +17,10 @@ from ..cluster.names import require_namespace
 from ..cluster.wishes import Wishes, parse_wishes, require_mapping
 from ..errors import InvalidOption
 from .clones import DEFAULT_DIRECTORY
-from .pairs import listed_pairs
+from .pairs import LISTED_PAIRS, listed_pairs
 from .seed_options import SeedOptions, parse_seed
+
+_METHODS = [method.value for method in Method]
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "projects": {
@@ -29,22 +31,17 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "url": {"type": "str", "required": True},
             "name": {"type": "str"},
             "refs": {"type": "list", "elements": "str"},
-            "method": {"type": "str"},
+            "method": {"type": "str", "choices": _METHODS},
             "path": {"type": "path"},
         },
     },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "worker_namespace": {"type": "str", "default": ""},
     "sandbox_namespace": {"type": "str", "default": ""},
-    "volumes": {
-        "type": "list",
-        "elements": "dict",
-        "default": [],
-        "options": {"worker": {"type": "dict", "required": True}, "sandbox": {"type": "dict", "required": True}},
-    },
+    "volumes": LISTED_PAIRS,
     "select": {"type": "str", "default": ""},
     "path": {"type": "str", "default": "/repository-cache"},
-    "method": {"type": "str", "default": "auto"},
+    "method": {"type": "str", "choices": _METHODS, "default": "auto"},
     "image": {"type": "str", "default": ""},
     "filler": {"type": "dict", "default": {}},
     "seed": {"type": "dict", "default": {}},

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from ..cache.model import Pair, Role, Volume
 from ..cluster.names import require_name, require_namespace
@@ -24,6 +25,14 @@ except ImportError:  # needed by those alone who give an expression
 # a worker looks its sandboxes' claim up as `sandcastle-repository-cache-$(uname --nodename)`.
 WORKER_PREFIX = "packit-worker-repository-cache-"
 SANDBOX_PREFIX = "sandcastle-repository-cache-"
+
+_CLAIM = {
+    "type": "dict",
+    "required": True,
+    "options": {"namespace": {"type": "str", "required": True}, "claim": {"type": "str", "required": True}},
+}
+LISTED_PAIRS: dict[str, Any] = {"type": "list", "elements": "dict", "default": [], "options": {"worker": _CLAIM, "sandbox": _CLAIM}}
+"""The option `volumes` of a module."""
 
 
 @dataclass(frozen=True)

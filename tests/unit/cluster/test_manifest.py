@@ -237,4 +237,4 @@ def test_a_consumer_that_sees_a_part_of_its_volume_has_that_part_filled() -> Non
     pod = parse_pod({"metadata": {"name": "w"}, "spec": {"containers": [{"name": "c", "volumeMounts": mounts}], "volumes": volumes}})
     assert (sub_path(pod, "claim"), sub_path(pod, "another"), sub_path(None, "claim")) == ("cache", "", "")
     made = manifest(FillerSpec("ns", "filler", Mount("claim", "/repository-cache", "cache"), "image:1", {"run": "r"}))
-    assert {"name": "cache", "mountPath": "/repository-cache", "subPath": "cache"} in made["spec"]["containers"][0]["volumeMounts"]
+    assert {"name": "claim", "mountPath": "/repository-cache", "subPath": "cache"} in made["spec"]["containers"][0]["volumeMounts"]

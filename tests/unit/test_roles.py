@@ -1,0 +1,115 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A role's options are its modules' options: in its documentation, its defaults and its tasks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from ansible_collections.packit.deployment.tests.unit.test_modules import MODULES
+
+ROLES = Path(__file__).parents[2] / "roles"
+NAMES = sorted(path.name for path in ROLES.iterdir())
+CONNECTION = {
+    "host": "{{ host | default(omit, true) }}",
+    "api_key": "{{ api_key | default(omit, true) }}",
+    "validate_certs": "{{ omit if validate_certs | default('') | string | length == 0 else validate_certs }}",
+    "kubeconfig": "{{ kubeconfig | default(omit, true) }}",
+    "context": "{{ context | default(omit, true) }}",
+}
+"""How each task of a role hands down which cluster is meant."""
+LEFT = {
+    "repository_cache": {"progress_file"},
+    "repository_cache_claims": {"wait_timeout"},
+    "namespace_tolerations": {"timeout"},
+    "workload_settings": set(),
+    "service_config": set(),
+}
+"""The options that a role leaves as they are, by module."""
+
+
+def documented(module: str) -> dict[str, dict[str, Any]]:
+    """The options of a module by its documentation, without those of shared fragments."""
+    found: dict[str, dict[str, Any]] = yaml.safe_load(import_module(f"{MODULES}.{module}").DOCUMENTATION)["options"]
+    return found
+
+
+def options(role: str) -> dict[str, dict[str, Any]]:
+    found: dict[str, dict[str, Any]] = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    return found
+
+
+def defaults(role: str) -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load((ROLES / role / "defaults/main.yml").read_text())
+    return found
+
+
+def calls(role: str) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The name and arguments of each module of ours that a role runs."""
+    for path in sorted((ROLES / role / "tasks").glob("*.yml")):
+        tasks = yaml.safe_load(path.read_text())
+        while tasks:
+            task = tasks.pop()
+            tasks += task.get("block", [])
+            yield from ((name.removeprefix("packit.deployment."), value) for name, value in task.items() if name.startswith("packit.deployment."))
+
+
+def shape(option: dict[str, Any]) -> dict[str, Any]:
+    """What an option takes, without its words."""
+    kept = {key: value for key, value in option.items() if key in ("type", "elements", "choices", "required")}
+    inside = option.get("options") or option.get("suboptions") or {}
+    return {**kept, "options": {name: shape(about) for name, about in inside.items()}}
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_a_role_gives_each_option_to_its_modules(role: str) -> None:
+    given = list(calls(role))
+    assert given
+    for module, arguments in given:
+        assert set(arguments) | LEFT[module] == set(documented(module)) | set(CONNECTION), module
+        assert {name: arguments[name] for name in CONNECTION} == CONNECTION
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_a_roles_option_takes_what_the_modules_option_takes(role: str) -> None:
+    compared = 0
+    for module, arguments in calls(role):
+        for option, value in arguments.items():
+            if plain := re.fullmatch(r"\{\{ (\w+)(?: \| default\(omit, true\))? \}\}", str(value)):
+                if option in CONNECTION:
+                    continue
+                of_role, of_module = options(role)[plain[1]], documented(module)[option]
+                ours = {**shape(of_role), "required": False}
+                theirs = {**shape(of_module), "required": False}  # a role's default may be a variable of the deployment's
+                assert ours == theirs, (module, option)
+                default = defaults(role)[plain[1]]
+                if "{{" not in str(default) and "default" in of_module:
+                    assert default == of_module["default"], (module, option)
+                compared += 1
+    assert compared >= 3
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_a_roles_documented_default_is_its_default(role: str) -> None:
+    known, given = options(role), defaults(role)
+    ours = {name for name in known if name not in CONNECTION and name != "with_repository_cache"}
+    assert set(given) == ours
+    for name, value in given.items():
+        if "default" in known[name]:
+            assert known[name]["default"] == value, name
+        else:
+            assert value in ("", None) or "{{" in str(value), name
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_a_role_reads_each_of_its_options(role: str) -> None:
+    tasks = "".join(path.read_text() for path in (ROLES / role / "tasks").glob("*.yml"))
+    assert [name for name in options(role) if not re.search(rf"\b{name}\b", tasks)] == []
