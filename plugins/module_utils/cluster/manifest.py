@@ -88,7 +88,10 @@ class Placement:
 
 @dataclass(frozen=True)
 class FillerSpec:
-    """All that decides what a filler pod is. Times in seconds; ``mount`` is None for a pod without a claim, such as a seed without one; ``purpose`` is ``filler``, ``seed``, ``image`` or ``refs``."""
+    """All that decides what a filler pod is. Times in seconds; ``purpose`` is ``filler``, ``seed``, ``image`` or ``refs``.
+
+    ``mount`` is None for a pod without a claim, as most seeds are.
+    """
 
     namespace: str
     name: str
