@@ -8,9 +8,14 @@ from __future__ import annotations
 from typing import Any, NoReturn
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible.module_utils.errors import UnsupportedError
 
 from .printable import in_one_line, printable_lines
 from .redaction import SECRETS
+
+
+_ERRORS = 20
+"""Errors in options that are told at once."""
 
 
 class TellingModule(AnsibleModule):  # type: ignore[misc]
@@ -22,13 +27,16 @@ class TellingModule(AnsibleModule):  # type: ignore[misc]
         raise AssertionError("exit_json ends the process")
 
     def fail_json(self, msg: str, **kwargs: Any) -> NoReturn:
-        """Fail. Where the options are wrong, with every error that was found in them.
+        """Fail. Where the options are wrong, with every error that was found in them, and without the options.
 
-        AnsibleModule reports one of them, which may not name its option. An error that is part of another one is left out.
+        AnsibleModule reports one of them, which may not name its option; and it does not know then which values are secret.
         """
         told = [str(msg)]
-        if (found := getattr(self, "validation_result", None)) and told[0] in found.error_messages:
-            told = [error for error in found.error_messages if not any(error in other and error != other for other in found.error_messages)]
+        if told[0] in (errors := self._errors_of_options()):
+            told, kwargs["invocation"] = _without_parts(errors), {}
+            for name, option in self.argument_spec.items():
+                if option.get("no_log"):
+                    SECRETS.add(str(self.params.get(name) or ""))
         super().fail_json(shown("\n".join(told)), **self._shown(kwargs))
         raise AssertionError("fail_json ends the process")
 
@@ -36,10 +44,24 @@ class TellingModule(AnsibleModule):  # type: ignore[misc]
         """See AnsibleModule."""
         super().warn(in_one_line(SECRETS.text(str(warning))), **kwargs)
 
+    def _errors_of_options(self) -> list[str]:
+        """Return what was found wrong with the options, in Ansible's words."""
+        found = getattr(self, "validation_result", None)
+        prefixes = {UnsupportedError: f"Unsupported parameters for ({self._name}) module: "}
+        return [f"{prefixes.get(type(error), '')}{error.msg}" for error in (found.errors if found is not None else ())]
+
     def _shown(self, answer: dict[str, Any]) -> dict[str, Any]:
         """The answer as it may be shown, with what Ansible would add to it."""
         self.no_log_values.update(SECRETS.known)  # for what Ansible itself still adds
         return {key: shown(value) for key, value in {"invocation": {"module_args": getattr(self, "params", {})}, **answer}.items()}
+
+
+def _without_parts(errors: list[str]) -> list[str]:
+    """Return the first of these texts, each once, without those that are part of another one."""
+    first = list(dict.fromkeys(errors))
+    more = [f"and {len(first) - _ERRORS} more"] if len(first) > _ERRORS else []
+    first = first[:_ERRORS]
+    return [error for error in first if not any(error in other and error != other for other in first)] + more
 
 
 def shown(value: Any) -> Any:

@@ -43,7 +43,7 @@ def _names_ssh(environment: Mapping[str, str]) -> bool:
         return True
     try:
         return _configures_ssh(tuple(environment.items()))
-    except (OSError, subprocess.TimeoutExpired):
+    except (OSError, subprocess.SubprocessError):  # which is not remembered
         return False
 
 
@@ -53,4 +53,6 @@ def _configures_ssh(environment: tuple[tuple[str, str], ...]) -> bool:
     asked = subprocess.run(  # pylint: disable=ansible-bad-function  # run_command has no deadline
         argv, env=dict(environment), stdin=subprocess.DEVNULL, capture_output=True, timeout=_ASKING_SECONDS, check=False
     )
+    if asked.returncode > 1:  # 1: it is not configured
+        raise subprocess.CalledProcessError(asked.returncode, argv)
     return asked.returncode == 0

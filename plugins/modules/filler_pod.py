@@ -14,7 +14,8 @@ description:
   - Makes a small pod that mounts the named claim, and returns when it is Ready, with its node and name; or removes it, and
     returns when it is really gone.
   - While it lives, it locks out consumers of its volume on other nodes. So it ends itself when nobody works in it any more.
-  - Its name comes from the claim's uid, so no two fillers hold a volume at once.
+  - Its name comes from the claim's uid, so no two fillers hold a volume at once. Plays that ask for the same claim share
+    its pod, and it is gone for all of them when one removes it.
 options:
   namespace:
     description: The namespace of the claim and the pod.
@@ -27,7 +28,7 @@ options:
   path:
     description:
       - The absolute path at which the claim is mounted, not in C(/proc), C(/sys), C(/dev) or C(/packit-scratch). Required when
-        O(state=present). A pod that is there already keeps its path.
+        O(state=present). Another path than that of a pod that is there already is refused.
     type: str
   state:
     description: V(present) makes the pod unless it is there; V(absent) removes it and waits until it is gone.

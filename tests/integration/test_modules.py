@@ -30,6 +30,7 @@ def test_a_filler_made_used_and_gone(scene: Scene) -> None:
     assert made["changed"] is True, made
     assert made["node"] == "node1" and scene.cluster.is_ready(SAND, made["name"])
     assert filler(scene)["changed"] is False
+    assert "has the claim at /repository-cache, not at /elsewhere" in filler(scene, path="/elsewhere", check=True)["msg"]
 
     git = {"namespace": SAND, "pod": made["name"], "url": scene.url(), "path": "/repository-cache/one"}
     assert scene.module("pod_git", check=True, **git)["changed"] is True

@@ -101,6 +101,8 @@ def test_a_kept_scratch_fetches_and_sends_only_the_difference(scene: Scene) -> N
     scene.deploy(1)
     scene.cluster.claim(WORK, "seed-scratch")
     upstream = make.make_large(scene.server.root / "one.git", 10, commits=100)
+    wrong = scene.run(method="seed", seed={"claim": scene.worker_claim()})
+    assert f"The seed's claim {scene.worker_claim()} is a repository cache" in wrong.text and wrong.code != 0
     first = scene.succeed(method="auto", seed={"claim": "seed-scratch"})
     assert first.project(scene.worker_claim(), "one")["method"] == "seed"
     sent = scene.server.sent

@@ -1,13 +1,14 @@
 #!/bin/sh
 # Names everything that the demo and the tests need and this machine lacks, with the command that installs it, before anything is downloaded.
 # As root on Debian, it installs the packages. $1 is `cluster` if the embedded cluster will run.
-python=${PYTHON:-python3}
+python=${PYTHON:-python3} needs=$1
 look() {
     missing=
-    for word in git:git rsync:rsync unshare:util-linux setpriv:util-linux pivot_root:util-linux-extra hostname:hostname python3:python3; do
-        # On Debian, pivot_root is in /usr/sbin, which is not in a user's PATH. The embedded cluster's containers have it in theirs.
-        PATH=$PATH:/usr/sbin:/sbin command -v "${word%:*}" >/dev/null || missing="$missing ${word##*:}"
+    for word in git:git rsync:rsync unshare:util-linux setpriv:util-linux hostname:hostname python3:python3; do
+        command -v "${word%:*}" >/dev/null || missing="$missing ${word##*:}"
     done
+    # Where the containers of the embedded cluster look for it: a user's PATH on Debian lacks /usr/sbin.
+    [ "$needs" != cluster ] || PATH=/usr/sbin:/usr/bin:/sbin:/bin command -v pivot_root >/dev/null || missing="$missing util-linux-extra"
     [ "$python" != python3 ] || python3 -c 'import ensurepip, venv' 2>/dev/null || missing="$missing python3-venv"
     missing=$(printf '%s\n' $missing | sort -u | tr '\n' ' ')
 }
@@ -27,7 +28,7 @@ elif ! "$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))'; then
     say "$python is $("$python" --version 2>&1), and 3.10 or newer is needed. Name another one: make PYTHON=python3.12 …"
 elif [ "$python" != python3 ] && ! "$python" -c 'import ensurepip, venv' 2>/dev/null; then
     say "$python can make no environments: its modules ensurepip and venv are missing."
-elif [ "$1" = cluster ] && command -v unshare >/dev/null; then
+elif [ "$needs" = cluster ] && command -v unshare >/dev/null; then
     words=$(PYTHONDONTWRITEBYTECODE=1 "$python" -m tests.embedded_cluster --check 2>&1) || say "$words"
 fi
 [ -z "$said" ]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 from pathlib import Path
 
@@ -59,6 +60,17 @@ def test_a_users_own_ssh_counts(nobodys: Path, monkeypatch: pytest.MonkeyPatch) 
     assert "GIT_SSH_COMMAND" not in local_environment(ON_CONTROLLER)
     monkeypatch.setenv("GIT_SSH_COMMAND", "ssh -F mine")
     assert local_environment(ON_CONTROLLER)["GIT_SSH_COMMAND"] == "ssh -F mine"
+
+
+def test_git_is_asked_once_but_again_where_it_failed(nobodys: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = tmp_path / "asked"
+    git = tmp_path / "bin" / "git"
+    git.parent.mkdir()
+    git.write_text(f"#!/bin/sh\n[ -e {asked} ] || {{ echo 1 >{asked}; exit 128; }}\necho again >>{asked}\n")
+    git.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
+    assert ["GIT_SSH_COMMAND" in local_environment(ON_CONTROLLER) for _ in range(3)] == [True, False, False]
+    assert asked.read_text() == "1\nagain\n"
 
 
 def test_an_ssh_in_the_repository_in_which_the_run_is_started_does_not_count(

@@ -137,6 +137,37 @@ def test_what_nobody_expected_is_told_in_words_and_without_a_secret(
     assert secret not in json.dumps(told)
 
 
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"projects": ["a text"], "api_key": "s3cret-token"},
+        {"projects": ["a text"], "api_key": "s3cret-token", "timeout": "s3cret-token"},
+        {"proxy_headers": "a text", "kubeconfig": {"users": [{"name": "me", "user": {"token": "s3cret-token"}}]}},
+        {"proxy_headers": "proxy_basic_auth=u:s3cret-token x"},
+    ],
+)
+def test_options_that_cannot_be_read_are_refused_without_a_secret(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], wrong: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(ansible_module, "SECRETS", Redaction())
+    given(monkeypatch, {**PLACE, **wrong})
+    told = answer_of(import_module(f"{MODULES}.repository_cache").main, capsys)
+    assert told["failed"] and "s3cret" not in json.dumps(told)
+
+
+def test_every_error_in_the_options_is_told_once_and_not_without_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    given(monkeypatch, {"claims": [], "state": "gone"})
+    told = answer_of(import_module(f"{MODULES}.filler_pod").main, capsys)["msg"]
+    assert "Unsupported parameters for (" in told and "claims. Supported parameters include" in told
+    assert "missing required arguments: claim, namespace" in told and "value of state must be one of: present, absent, got: gone" in told
+    projects = [{"url": "https://example.org/x", "method": f"way{number}"} for number in range(300)]
+    given(monkeypatch, {**PLACE, "volumes": [{}] * 300, "projects": projects})
+    told = answer_of(import_module(f"{MODULES}.repository_cache").main, capsys)["msg"].splitlines()
+    assert len(told) == 21 and told[-1] == "and 281 more", told
+
+
 def test_no_result_has_a_secret_in_it(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], secret: str) -> None:
     def main() -> None:
         with deployment_module({"any": {"type": "str"}}) as module:

@@ -11,7 +11,7 @@ from ..cluster.client import Client, connect
 from ..cluster.errors import FillerExists, NotFound
 from ..cluster.filler import Filler, describe_owner, is_left_behind, owner
 from ..cluster.given_paths import target
-from ..cluster.holders import consumers, identity, image, placement
+from ..cluster.holders import consumers, identity, image, mounted_at, placement
 from ..cluster.manifest import (
     DEFAULT_IMAGE,
     FillerSpec,
@@ -88,6 +88,11 @@ def filler_pod(module: Any) -> None:
         living = present is not None and not is_left_behind(present, client.now()) and not present.deleting
         if living and present is not None and owner(present).get("run") != _RUN:
             raise FillerExists(f"Another filler holds the volume: pod {name} of {describe_owner(present)}.", "Wait for that run to end.")
+        if living and present is not None and (at_path := mounted_at(present, claim.name)[1]) != str(path):
+            raise InvalidOption(
+                f"Pod {name} is there already, and has the claim at {at_path}, not at {path}.",
+                f"Use that path, or remove the pod first (`state: absent`), which {describe_owner(present)} has made.",
+            )
         if module.check_mode:
             module.exit_json(changed=not living, name=name, namespace=params["namespace"], node=present.node if present else "")
         filler = Filler(client, spec, deadline)

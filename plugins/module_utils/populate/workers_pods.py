@@ -60,6 +60,12 @@ def seed_pod(
     )
     if not options.seed.claim:
         return spec
+    taken = [volume for pair in observed.found.pairs for volume in pair.volumes if volume.namespace == spec.namespace]
+    if options.seed.claim in [volume.claim for volume in taken]:
+        raise InvalidOption(
+            f"The seed's claim {options.seed.claim} is a repository cache, which a filler may hold at the same time.",
+            "Give the seed a claim of its own (repository_cache_seed.claim).",
+        )
     claim = _seed_claim(client, spec.namespace, options.seed.claim, deadline)
     # Named after the claim: two runs never work in it at once.
     return replace(spec, name=f"packit-cache-seed-{claim.uid}", mount=Mount(claim.name, KEPT))
