@@ -13,7 +13,6 @@ from ansible.module_utils.errors import UnsupportedError
 from .printable import in_one_line, printable_lines
 from .redaction import SECRETS
 
-
 _ERRORS = 20
 """Errors in options that are told at once."""
 

@@ -69,7 +69,7 @@ def test_git_is_asked_once_but_again_where_it_failed(nobodys: Path, tmp_path: Pa
     git.write_text(f"#!/bin/sh\n[ -e {asked} ] || {{ echo 1 >{asked}; exit 128; }}\necho again >>{asked}\n")
     git.chmod(0o755)
     monkeypatch.setenv("PATH", f"{git.parent}:{os.environ['PATH']}")
-    assert ["GIT_SSH_COMMAND" in local_environment(ON_CONTROLLER) for _ in range(3)] == [True, False, False]
+    assert ["GIT_SSH_COMMAND" in local_environment(ON_CONTROLLER) for _time in range(3)] == [True, False, False]
     assert asked.read_text() == "1\nagain\n"
 
 
