@@ -52,12 +52,12 @@ def loosen(git_dir: Path) -> None:
     writable(git_dir / "objects")
 
 
-def write_loose(git_dir: Path, value: str, content: bytes) -> Path:
-    """A loose blob of this content under any id."""
+def write_loose(git_dir: Path, value: str, content: bytes, kind: str = "blob") -> Path:
+    """Write a loose object of this content under any id."""
     file = git_dir / "objects" / value[:2] / value[2:]
     file.parent.mkdir(exist_ok=True)
     file.unlink(missing_ok=True)
-    file.write_bytes(zlib.compress(b"blob %d\0%b" % (len(content), content)))
+    file.write_bytes(zlib.compress(b"%b %d\0%b" % (kind.encode(), len(content), content)))
     return file
 
 
