@@ -20,6 +20,14 @@ _ERRORS = 20
 class TellingModule(AnsibleModule):  # type: ignore[misc]
     """An AnsibleModule from which no secret leaves, no control character, no bidirectional one and no forged line."""
 
+    def __init__(self, **settings: Any) -> None:
+        """Read the options, which Ansible gives to the process. Ends the module where they are wrong."""
+        try:
+            super().__init__(**settings)
+        except ValueError:  # ansible-core 2.17, of a text such as `a=b c`
+            texts = [name for name, option in self.argument_spec.items() if _is_text_for_a_mapping(option, self.params.get(name))]
+            self.fail_json(f"A text stands where a mapping is wanted: {', '.join(texts)}.", invocation={})
+
     def exit_json(self, **kwargs: Any) -> NoReturn:
         """See AnsibleModule."""
         super().exit_json(**self._shown(kwargs))
@@ -53,6 +61,12 @@ class TellingModule(AnsibleModule):  # type: ignore[misc]
         """The answer as it may be shown, with what Ansible would add to it."""
         self.no_log_values.update(SECRETS.known)  # for what Ansible itself still adds
         return {key: shown(value) for key, value in {"invocation": {"module_args": getattr(self, "params", {})}, **answer}.items()}
+
+
+def _is_text_for_a_mapping(option: dict[str, Any], value: Any) -> bool:
+    """Return whether a text is given for an option that is a mapping, or in one that is a list of them."""
+    texts = value if option.get("elements") == "dict" and isinstance(value, list) else [value] if option.get("type") == "dict" else []
+    return any(isinstance(item, str) for item in texts)
 
 
 def _without_parts(errors: list[str]) -> list[str]:

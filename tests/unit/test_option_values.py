@@ -56,7 +56,7 @@ def wrong(name: str, about: dict[str, Any]) -> Iterator[Any]:
     elif kind == "list":
         yield {"a": 1}
         if about.get("elements") == "dict":
-            yield from (3, [3], [None], ["a text"])
+            yield from (3, [3], [None], ["a text"], ["a=b c"])
     elif kind == "path":
         yield from ("", "  ")
     elif about.get("required"):
