@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Generator, Iterator
 from pathlib import Path
 
@@ -17,14 +18,17 @@ from tests.modules.launcher import Launcher, launcher
 from tests.upstream.server import GitServer
 
 from .aftermath import sections
-from .harness import Scene
+from .harness import ROOT, Scene
 
 _CLUSTER: pytest.StashKey[TestCluster] = pytest.StashKey()
 _SCENE: pytest.StashKey[Scene] = pytest.StashKey()
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the session's directory."""
+    """Make the session's directory, and let the processes that scenarios start find the collection, also where `make` did not start pytest."""
+    collections = str(ROOT / ".build" / "collections")
+    os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", collections)
+    os.environ.setdefault("PYTHONPATH", f"{collections}:{ROOT}")
     once.pytest_configure(config)
 
 

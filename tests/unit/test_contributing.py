@@ -1,0 +1,28 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What CONTRIBUTING.md names is there."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "CONTRIBUTING.md").read_text()
+
+
+def test_each_path_and_target_that_it_names_is_there() -> None:
+    paths = set(re.findall(r"`((?:plugins|tests|docs|changelogs)/[^` ]+|pyproject\.toml|\.ci/run)`", TEXT))
+    assert len(paths) > 20
+    assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
+    makefile = (ROOT / "Makefile").read_text()
+    assert [target for target in re.findall(r"`make ([\w-]+)`", TEXT) if not re.search(rf"^{target}:|^{target} ", makefile, re.MULTILINE)] == []
+
+
+def test_each_test_that_it_runs_is_there() -> None:
+    runs = re.findall(r"^    \.venv/bin/pytest (?:--real )?(\S+)(?: -k (\w+))?", TEXT, re.MULTILINE)
+    assert len(runs) == 4
+    for path, name in runs:
+        files = [ROOT / path] if path.endswith(".py") else (ROOT / path).rglob("test_*.py")
+        assert any(not name or re.search(rf"def test_\w*{name.removeprefix('test_')}", file.read_text()) for file in files), (path, name)
