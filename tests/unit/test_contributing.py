@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What CONTRIBUTING.md names is there."""
+"""What CONTRIBUTING.md and docs/architecture.md name is there."""
 
 from __future__ import annotations
 
@@ -18,6 +18,13 @@ def test_each_path_and_target_that_it_names_is_there() -> None:
     assert [path for path in sorted(paths) if not (ROOT / path).exists()] == []
     makefile = (ROOT / "Makefile").read_text()
     assert [target for target in re.findall(r"`make ([\w-]+)`", TEXT) if not re.search(rf"^{target}:|^{target} ", makefile, re.MULTILINE)] == []
+
+
+def test_each_module_that_the_architecture_names_is_there() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    named = set(re.findall(r"`((?:populate|cache|cluster)/\w+\.py|shell\.py)`", text))
+    assert len(named) > 15
+    assert [name for name in sorted(named) if not (ROOT / "plugins" / "module_utils" / name).exists()] == []
 
 
 def test_each_test_that_it_runs_is_there() -> None:
