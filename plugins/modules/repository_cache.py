@@ -52,46 +52,6 @@ options:
     type: str
     choices: [present, absent]
     default: present
-  worker_namespace:
-    description: The workers' namespace. Required unless O(volumes) lists the claims.
-    type: str
-    default: ""
-  sandbox_namespace:
-    description: The sandboxes' namespace. Required unless O(volumes) lists the claims.
-    type: str
-    default: ""
-  volumes:
-    description:
-      - The pairs of claims. Where the list is empty they are found by their names, C(packit-worker-repository-cache-<pod>)
-        in O(worker_namespace) and C(sandcastle-repository-cache-<pod>) in O(sandbox_namespace).
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      worker:
-        description: The worker's claim.
-        type: dict
-        required: true
-        suboptions:
-          namespace: {type: str, required: true, description: Its namespace.}
-          claim: {type: str, required: true, description: Its name.}
-      sandbox:
-        description: The claim of that worker's sandboxes.
-        type: dict
-        required: true
-        suboptions:
-          namespace: {type: str, required: true, description: Its namespace.}
-          claim: {type: str, required: true, description: Its name.}
-  select:
-    description:
-      - A JMESPath expression over the pairs, for a subset. A pair has C(worker.namespace), C(worker.claim), C(worker.pod),
-        C(sandbox.namespace) and C(sandbox.claim).
-    type: str
-    default: ""
-  path:
-    description: Where the volumes are mounted by the service, and by the filler pods.
-    type: str
-    default: /repository-cache
   method:
     description:
       - How a snapshot reaches a volume. V(seed) has one pod without cache volumes read upstream once and make finished packs,
@@ -105,25 +65,6 @@ options:
     type: str
     choices: [auto, git, rsync, seed]
     default: auto
-  image:
-    description:
-      - The filler pods' image; it needs sh, coreutils, findutils, grep, sed, git, and for the methods V(seed) and V(rsync) rsync.
-        It is pulled before a volume is taken.
-      - The default is the image of the running pod that uses the volume, else C(quay.io/packit/sandcastle).
-    type: str
-    default: ""
-  filler:
-    description:
-      - What is different about the filler pods, merged over the defaults.
-      - Known keys are the options of M(packit.deployment.filler_pod) that describe the pod. C(labels), C(annotations), C(resources),
-        C(pod_security_context), C(security_context), C(tolerations), C(node_selector), C(pull_policy), C(image_pull_secrets),
-        C(service_account), C(priority_class), C(proxy), C(active_deadline), C(heartbeat), C(start_timeout).
-      - What is under C(worker) or C(sandbox) is for the fillers of that side only. It takes the place of the same key for both. So
-        each side can have the ids of its own volumes' consumers. The seed pod, and the pod that reads refs, are of the worker's side.
-      - A request above the default limit raises that limit.
-      - The seed pod has the same, but for C(resources), C(start_timeout) and C(active_deadline).
-    type: dict
-    default: {}
   seed:
     description:
       - The seed pod of method V(seed), merged over the defaults.
@@ -161,14 +102,6 @@ options:
       - From 30 to 570.
     type: int
     default: 300
-  in_use:
-    description:
-      - What to do where a running pod holds a volume. V(same_node) puts the filler on that pod's node, which locks nobody
-        out. V(holder) works inside the pod that holds it, with a lock on the claim.
-        V(wait) waits until it is free. V(skip) leaves it alone.
-    type: str
-    choices: [same_node, holder, wait, skip]
-    default: same_node
   resolve_from:
     description:
       - Where upstream's refs are read, V(controller) or V(pod), which is a pod without volumes in the workers' namespace.
@@ -194,6 +127,7 @@ options:
         standard error while the task runs.
     type: path
 extends_documentation_fragment:
+  - packit.deployment.cache_volumes
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes
 attributes:

@@ -14,38 +14,6 @@ description:
   - Tells what every volume holds, from the claims' annotations, without a pod.
   - With O(look_inside=true), a filler pod looks into each volume, where what people put there by hand is seen too.
 options:
-  worker_namespace:
-    description: The workers' namespace. Required unless O(volumes) lists the claims.
-    type: str
-    default: ""
-  sandbox_namespace:
-    description: The sandboxes' namespace. Required unless O(volumes) lists the claims.
-    type: str
-    default: ""
-  volumes:
-    description: The pairs of claims, where they are not to be found by their names.
-    type: list
-    elements: dict
-    default: []
-    suboptions:
-      worker:
-        description: The worker's claim.
-        type: dict
-        required: true
-        suboptions:
-          namespace: {type: str, required: true, description: Its namespace.}
-          claim: {type: str, required: true, description: Its name.}
-      sandbox:
-        description: The claim of that worker's sandboxes.
-        type: dict
-        required: true
-        suboptions:
-          namespace: {type: str, required: true, description: Its namespace.}
-          claim: {type: str, required: true, description: Its name.}
-  select:
-    description: A JMESPath expression over the pairs, for a subset. See M(packit.deployment.repository_cache).
-    type: str
-    default: ""
   query:
     description: A JMESPath expression over this module's answer; what it yields is returned as RV(result).
     type: str
@@ -54,18 +22,6 @@ options:
     description: Look into the volumes. In check mode it is not done.
     type: bool
     default: false
-  path:
-    description: Where the volumes are mounted.
-    type: str
-    default: /repository-cache
-  image:
-    description: The filler pods' image. See M(packit.deployment.repository_cache).
-    type: str
-    default: ""
-  filler:
-    description: What is different about the filler pods. See M(packit.deployment.repository_cache).
-    type: dict
-    default: {}
   concurrency:
     description: Volumes looked into at once. From 1 to 256.
     type: int
@@ -74,12 +30,8 @@ options:
     description: Seconds for one volume. From 30 to 604800.
     type: int
     default: 600
-  in_use:
-    description: What to do where a running pod holds a volume. See M(packit.deployment.repository_cache).
-    type: str
-    choices: [same_node, holder, wait, skip]
-    default: same_node
 extends_documentation_fragment:
+  - packit.deployment.cache_volumes
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes
 attributes:

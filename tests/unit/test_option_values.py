@@ -18,6 +18,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.projects i
 from ansible_collections.packit.deployment.plugins.module_utils.cluster import credentials
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.given_values import LIMITS
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
+from ansible_collections.packit.deployment.tests.modules.documented import options
 from ansible_collections.packit.deployment.tests.unit.test_modules import MODULES, PLACE, POD, PROJECT, answer_of, given
 
 ROOT = Path(__file__).parents[2]
@@ -34,11 +35,6 @@ NEEDED: dict[str, dict[str, Any]] = {
     "workload_settings": {"namespace": "ns", "workloads": ["statefulset/x"]},
 }
 """What each module must be given."""
-
-
-def options(name: str) -> dict[str, dict[str, Any]]:
-    documented: dict[str, dict[str, Any]] = yaml.safe_load(import_module(f"{MODULES}.{name}").DOCUMENTATION)["options"]
-    return documented
 
 
 def wrong(name: str, about: dict[str, Any]) -> Iterator[Any]:

@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from ansible_collections.packit.deployment.tests.unit.test_modules import MODULES
+from ansible_collections.packit.deployment.tests.modules.documented import options as documented
 
 ROLES = Path(__file__).parents[2] / "roles"
 NAMES = sorted(path.name for path in ROLES.iterdir())
@@ -34,12 +33,6 @@ LEFT = {
     "service_config": set(),
 }
 """The options that a role leaves as they are, by module."""
-
-
-def documented(module: str) -> dict[str, dict[str, Any]]:
-    """The options of a module by its documentation, without those of shared fragments."""
-    found: dict[str, dict[str, Any]] = yaml.safe_load(import_module(f"{MODULES}.{module}").DOCUMENTATION)["options"]
-    return found
 
 
 def options(role: str) -> dict[str, dict[str, Any]]:

@@ -23,24 +23,17 @@ from ..errors import DeploymentError, InvalidOption
 from ..printable import printable
 from .keeper import ClusterKeeper, Settings
 from .observe import observe, openshift_namespaces
-from .options import parse_place
-from .pairs import LISTED_PAIRS, describe, query
+from .options import VOLUMES_SPEC, parse_place
+from .pairs import describe, query
 from .run import run_owner
 from .signals import stopping_on_signals
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "worker_namespace": {"type": "str", "default": ""},
-    "sandbox_namespace": {"type": "str", "default": ""},
-    "volumes": LISTED_PAIRS,
-    "select": {"type": "str", "default": ""},
+    **VOLUMES_SPEC,
     "query": {"type": "str", "default": ""},
     "look_inside": {"type": "bool", "default": False},
-    "path": {"type": "str", "default": "/repository-cache"},
-    "image": {"type": "str", "default": ""},
-    "filler": {"type": "dict", "default": {}},
     "concurrency": {"type": "int", "default": 8},
     "timeout": {"type": "int", "default": 600},
-    "in_use": {"type": "str", "choices": ["same_node", "holder", "wait", "skip"], "default": "same_node"},
 }
 _MOST = 1000
 """Directories of a volume that are looked into: what is more was not made by us."""

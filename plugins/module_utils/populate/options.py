@@ -22,7 +22,20 @@ from .seed_options import SeedOptions, parse_seed
 
 _METHODS = [method.value for method in Method]
 
+VOLUMES_SPEC: dict[str, Any] = {
+    "worker_namespace": {"type": "str", "default": ""},
+    "sandbox_namespace": {"type": "str", "default": ""},
+    "volumes": LISTED_PAIRS,
+    "select": {"type": "str", "default": ""},
+    "path": {"type": "str", "default": "/repository-cache"},
+    "image": {"type": "str", "default": ""},
+    "filler": {"type": "dict", "default": {}},
+    "in_use": {"type": "str", "choices": ["same_node", "holder", "wait", "skip"], "default": "same_node"},
+}
+"""The options of each module that works on the cache's volumes; they are documented in plugins/doc_fragments/cache_volumes.py."""
+
 ARGUMENT_SPEC: dict[str, Any] = {
+    **VOLUMES_SPEC,
     "projects": {
         "type": "list",
         "elements": "dict",
@@ -36,21 +49,13 @@ ARGUMENT_SPEC: dict[str, Any] = {
         },
     },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "worker_namespace": {"type": "str", "default": ""},
-    "sandbox_namespace": {"type": "str", "default": ""},
-    "volumes": LISTED_PAIRS,
-    "select": {"type": "str", "default": ""},
-    "path": {"type": "str", "default": "/repository-cache"},
     "method": {"type": "str", "choices": _METHODS, "default": "auto"},
-    "image": {"type": "str", "default": ""},
-    "filler": {"type": "dict", "default": {}},
     "seed": {"type": "dict", "default": {}},
     "clones": {"type": "path", "default": DEFAULT_DIRECTORY},
     "concurrency": {"type": "int", "default": 8},
     "node_concurrency": {"type": "int", "default": 4},
     "timeout": {"type": "int", "default": 1800},
     "max_hold": {"type": "int", "default": 300},
-    "in_use": {"type": "str", "choices": ["same_node", "holder", "wait", "skip"], "default": "same_node"},
     "resolve_from": {"type": "str", "choices": ["controller", "pod"], "default": "controller"},
     "verify": {"type": "bool", "default": False},
     "progress_file": {"type": "path"},
