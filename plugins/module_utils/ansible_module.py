@@ -26,6 +26,8 @@ class TellingModule(AnsibleModule):  # type: ignore[misc]
             super().__init__(**settings)
         except ValueError:  # ansible-core 2.17, of a text such as `a=b c`
             texts = [name for name, option in self.argument_spec.items() if _is_text_for_a_mapping(option, self.params.get(name))]
+            if not texts:
+                raise
             self.fail_json(f"A text stands where a mapping is wanted: {', '.join(texts)}.", invocation={})
 
     def exit_json(self, **kwargs: Any) -> NoReturn:

@@ -85,23 +85,23 @@ def filler_pod(module: Any) -> None:
             placement=Placement(params["node"], at.tolerations) if params["node"] else at,
             labels=copied_labels(claim),
         )
-        living = present is not None and not is_left_behind(present, client.now()) and not present.deleting
-        if living and present is not None and owner(present).get("run") != _RUN:
-            raise FillerExists(f"Another filler holds the volume: pod {name} of {describe_owner(present)}.", "Wait for that run to end.")
-        if living and present is not None and (at_path := mounted_at(present, claim.name)[1]) != str(path):
+        living = present if present is not None and not is_left_behind(present, client.now()) and not present.deleting else None
+        if living is not None and owner(living).get("run") != _RUN:
+            raise FillerExists(f"Another filler holds the volume: pod {name} of {describe_owner(living)}.", "Wait for that run to end.")
+        if living is not None and (at_path := mounted_at(living, claim.name)[1]) != str(path):
             raise InvalidOption(
                 f"Pod {name} is there already, and has the claim at {at_path}, not at {path}.",
-                f"Use that path, or remove the pod first (`state: absent`), which {describe_owner(present)} has made.",
+                f"Use that path, or remove the pod first (`state: absent`), which {describe_owner(living)} has made.",
             )
         if module.check_mode:
-            module.exit_json(changed=not living, name=name, namespace=params["namespace"], node=present.node if present else "")
+            module.exit_json(changed=living is None, name=name, namespace=params["namespace"], node=present.node if present else "")
         filler = Filler(client, spec, deadline)
         filler.__enter__()
         if params["heartbeat"]:
             with filler.shell() as shell:  # the first heartbeat; each task that works in the pod gives more
                 shell.run(("true",), deadline=deadline)
         module.exit_json(
-            changed=not living, name=name, namespace=params["namespace"], node=filler.pod.node, seconds=round(filler.attach, 3)
+            changed=living is None, name=name, namespace=params["namespace"], node=filler.pod.node, seconds=round(filler.attach, 3)
         )
 
 
