@@ -27,9 +27,9 @@ from typing import Any
 from ansible import constants
 
 from ansible_collections.packit.deployment.plugins.module_utils.background import Background
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Progress
 from ansible_collections.packit.deployment.plugins.module_utils.populate.board import Board
-from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, Screen, own_copy, read
+from ansible_collections.packit.deployment.plugins.module_utils.populate.progress_lines import Lines, Screen, own_copy, read
+from ansible_collections.packit.deployment.plugins.module_utils.progress import Progress
 from ansible_collections.packit.deployment.plugins.plugin_utils.deployment_action import DeploymentAction
 
 _INTERVAL = 0.5

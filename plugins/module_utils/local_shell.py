@@ -20,7 +20,8 @@ from .background import Background
 from .deadline import Deadline
 from .errors import DeadlineExceeded, DeploymentError, Interrupted
 from .local_environment import local_environment
-from .shell import STDERR_LIMIT, Completed, Progress, RsyncPeer, not_in_time
+from .progress import OnLine
+from .shell import STDERR_LIMIT, Completed, RsyncPeer, not_in_time
 
 _POLL = 0.5
 """Seconds between looks at the deadline; the end of the process itself is noticed at once."""
@@ -44,7 +45,7 @@ class LocalShell:
         deadline: Deadline,
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
-        progress: Progress | None = None,
+        progress: OnLine | None = None,
     ) -> Completed:
         with _started(argv, deadline, env, subprocess.PIPE, subprocess.PIPE) as process:
             out = _Collector(process.stdout, None)
@@ -115,7 +116,7 @@ class _PipeThread(Background):
 class _Collector(_PipeThread):
     """Reads a pipe to its end, keeps the last ``limit`` bytes (all without a limit), and tells the newest line."""
 
-    def __init__(self, pipe: IO[bytes] | None, limit: int | None, progress: Progress | None = None) -> None:
+    def __init__(self, pipe: IO[bytes] | None, limit: int | None, progress: OnLine | None = None) -> None:
         super().__init__("Reading what a process on this machine says", pipe, self._read)
         self._limit = limit
         self._progress = progress

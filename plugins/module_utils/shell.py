@@ -3,13 +3,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run an argv somewhere: the one interface by which the cache's work reaches a pod or this machine.
 
-``cache`` is written against ``Shell`` and knows nothing of pods; ``cluster.shell`` implements it for a pod, ``LocalShell``
+``cache`` is written against ``Shell`` and knows nothing of pods; ``PodShell`` (in ``cluster.exec.pod_shell``) implements it for a pod, ``LocalShell``
 (in ``local_shell``) for this machine.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,9 +17,7 @@ from typing import Protocol
 
 from .deadline import Deadline
 from .errors import DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
-
-Progress = Callable[[str], None]
-"""Called with the newest line of a running process's standard error (lines end in CR or LF), now and then."""
+from .progress import OnLine
 
 KILLED = 137
 """The exit code of a process that got SIGKILL: for want of memory, or as the pod in which it ran ends."""
@@ -100,7 +98,7 @@ class Shell(Protocol):
         deadline: Deadline,
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
-        progress: Progress | None = None,
+        progress: OnLine | None = None,
     ) -> Completed:
         """Run ``argv`` to its end and return what it said, whatever its exit code.
 

@@ -173,8 +173,8 @@ seconds:
   type: float
 """
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import deployment_module
-from ansible_collections.packit.deployment.plugins.module_utils.populate.filler_pod import ARGUMENT_SPEC, filler_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.pods.filler_pod import ARGUMENT_SPEC, filler_pod
 
 
 def main() -> None:

@@ -111,8 +111,8 @@ packs:
   type: int
 """
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import deployment_module
-from ansible_collections.packit.deployment.plugins.module_utils.populate.pod_git import ARGUMENT_SPEC, pod_git
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.pods.pod_git import ARGUMENT_SPEC, pod_git
 
 
 def main() -> None:

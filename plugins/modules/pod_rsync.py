@@ -97,8 +97,8 @@ seconds:
   type: float
 """
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import deployment_module
-from ansible_collections.packit.deployment.plugins.module_utils.populate.pod_rsync import ARGUMENT_SPEC, pod_rsync
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.pods.pod_rsync import ARGUMENT_SPEC, pod_rsync
 
 
 def main() -> None:

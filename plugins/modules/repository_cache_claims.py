@@ -149,8 +149,8 @@ requests:
   type: int
 """
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import deployment_module
-from ansible_collections.packit.deployment.plugins.module_utils.populate.claims import ARGUMENT_SPEC, claims
+from ansible_collections.packit.deployment.plugins.module_utils.claims.module import ARGUMENT_SPEC, claims
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import deployment_module
 
 
 def main() -> None:

@@ -119,8 +119,8 @@ requests:
   type: int
 """
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import deployment_module
-from ansible_collections.packit.deployment.plugins.module_utils.populate.info import ARGUMENT_SPEC, info
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.info.module import ARGUMENT_SPEC, info
 
 
 def main() -> None:

@@ -18,8 +18,8 @@ from typing import Any
 
 from ansible.plugins.action import ActionBase
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import refused
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.kubeconfig import CONTENT, is_content
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import refused
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.kubeconfig import CONTENT, is_content
 
 _COLLECTION = "packit.deployment"
 _GROUP = f"group/{_COLLECTION}.deployment"

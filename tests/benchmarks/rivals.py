@@ -18,12 +18,13 @@ from pathlib import Path
 
 from kubernetes import client, watch
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import Filler
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import SCRATCH, FillerSpec, Identity, Mount
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Pod, parse_claim
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.wishes import Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Pod, parse_claim
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.ours import SCRATCH
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import Filler
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Identity, Mount
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import Wishes
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from tests.clusters.base import PID1, SECURITY, USER
 from tests.clusters.real import RealCluster

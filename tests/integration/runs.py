@@ -25,7 +25,7 @@ from typing import Any
 
 from ansible.plugins.callback import CallbackBase
 
-from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, read
+from ansible_collections.packit.deployment.plugins.module_utils.populate.progress_lines import Lines, read
 from tests.bounds import BOUND
 from tests.modules.documented import require_documented
 from tests.modules.launcher import ModuleProcess

@@ -16,9 +16,9 @@ from typing import Any
 import pytest
 from kubernetes import client
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import AlreadyExists, ClusterError, Conflict
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import open_exec
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import AlreadyExists, ClusterError, Conflict
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import open_exec
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from tests.bounds import BOUND
 from tests.clusters.base import LANE, PID1, SECURITY, TestCluster

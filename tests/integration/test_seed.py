@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.network_policy import policies
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.network_policy import policies
 from tests.repositories import make
 from tests.waiting import until
 

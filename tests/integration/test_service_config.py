@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import Edit, State, edit
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import VARIABLE, lines, parse_wanted
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.secret import ConfigSecret, Content, Place
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.wanted import VARIABLE, lines, parse_wanted
 from tests.bounds import BOUND
 from tests.clusters.base import PID1, TestCluster
 from tests.waiting import until

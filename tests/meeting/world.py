@@ -17,10 +17,7 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import pair as pair_module
-from ansible_collections.packit.deployment.plugins.module_utils.cache import removal, sandbox_turn, scripts
-from ansible_collections.packit.deployment.plugins.module_utils.cache.fill import NotThere, Received, Work, including
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import (
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import (
     Layout,
     Method,
     Pair,
@@ -30,27 +27,31 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.model impo
     Snapshot,
     Volume,
 )
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan, patterns_of
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Held, Inventory, Record
-from ansible_collections.packit.deployment.plugins.module_utils.cache.removal import RemovalRun
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult, ProjectResult
-from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import claim_lock
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import filler as filler_module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import guest as guest_module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.claim_lock import ClaimLock, holder_of
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Forbidden, PodLost
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import RUN
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_claim, parse_pod
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.wishes import HEARTBEAT_LIMIT
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Wanted, make_plan, patterns_of
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Held, Inventory, Record
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult, ProjectResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import fill_pair as pair_module
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import remove_pair, sandbox
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fill_pair import PairRun
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.project_fill import NotThere, Received, Work, including
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.remove_pair import RemovalRun
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_claim, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import claim_lock
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import filler as filler_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import guest as guest_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import ClaimLock, holder_of
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import RUN
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as keeper_module
-from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings, known, recorded
-from ansible_collections.packit.deployment.plugins.module_utils.populate.options import parse_filler
-from ansible_collections.packit.deployment.plugins.module_utils.populate.visitors import Visitors
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
+from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as keeper_module
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterKeeper, Settings, known, recorded
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import parse_filler
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.warm_up import Visitors
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 from .api import MemoryClient, Objects, stamp
@@ -206,7 +207,7 @@ def _receive(held: Any, volume: Volume, work: Work, worker: Received | None, dea
         objects |= worker.side.contents.objects
     contents: Any = Contents(frozenset(objects))
     # Too large to go through a turn with others: each step is the run's own then, at which another run may go on.
-    size = sandbox_turn.MAX_BATCHED_BYTES + 1
+    size = sandbox.MAX_BATCHED_BYTES + 1
     entry = SimpleNamespace(usable=there is not None, whole=True, layout=Layout.BARE, bytes=size)
     side: Any = SimpleNamespace(
         entry=entry, incoming=SimpleNamespace(bytes=size), contents=contents, proof=contents, repository=Entry(held, name)
@@ -379,11 +380,11 @@ class World:
             (pair_module, "receive", _receive),
             (pair_module, "finish", _finish),
             (pair_module, "repository_on", lambda held, name, _age: Entry(held, name)),
-            (sandbox_turn, "FromWorker", Transfer),
-            (sandbox_turn, "receive", _receive),
-            (sandbox_turn, "finish", _finish),
-            (sandbox_turn, "repository_on", lambda held, name, _age: Entry(held, name)),
-            (removal, "repository_on", lambda held, name, _age: Entry(held, name)),
+            (sandbox, "FromWorker", Transfer),
+            (sandbox, "receive", _receive),
+            (sandbox, "finish", _finish),
+            (sandbox, "repository_on", lambda held, name, _age: Entry(held, name)),
+            (remove_pair, "repository_on", lambda held, name, _age: Entry(held, name)),
             (filler_module, "PodShell", Place),
             (guest_module, "PodShell", Place),
             (keeper_module, "looking_out", lambda *_: nullcontext()),

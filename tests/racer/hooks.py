@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress
+from ansible_collections.packit.deployment.plugins.module_utils.progress import OnLine
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 
 from ..shells import SHELLS
 
@@ -114,7 +115,7 @@ class HookedShell(LocalShell):
         deadline: Deadline,
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
-        progress: Progress | None = None,
+        progress: OnLine | None = None,
     ) -> Completed:
         return super().run(self._hooked(argv), deadline=deadline, stdin=stdin, env={**(env or {}), "PATH": self._path}, progress=progress)
 

@@ -15,15 +15,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import steps
-from ansible_collections.packit.deployment.plugins.module_utils.cache.fill import Work, finish, receive, repository_on
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import Transfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import steps
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.project_fill import Work, finish, receive, repository_on
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.finished_packs import PackTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.from_worker import FromWorker
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.packs import PackTransfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import Transfer
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell

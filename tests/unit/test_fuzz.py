@@ -17,28 +17,28 @@ from typing import Any
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.ansible_module import shown
-from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Entry, parse_entry
-from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import explained_fetch
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
-from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import parse_checks, parse_checksums, parse_contents
-from ansible_collections.packit.deployment.plugins.module_utils.cache.publication import check_usable
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import parse as parse_record
-from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Progress
-from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import parse_ls_remote
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent import Answers
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.channels import NotStarted, exit_code
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.diagnosis import Observed, judge
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.frames import BadFrame, Decoder
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_event, parse_pod
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.refusals import answer_body, refused
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.packs import parse_checks, parse_checksums, parse_contents
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import parse as parse_record
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.entry import Entry, parse_entry
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import explained_fetch
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.publication import check_usable
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import parse_ls_remote
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.channels import NotStarted, exit_code
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_event, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.refusals import answer_body, refused
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import Answers
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.frames import BadFrame, Decoder
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.diagnosis import Observed, judge
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.populate.options import ARGUMENT_SPEC, parse_options
-from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines
+from ansible_collections.packit.deployment.plugins.module_utils.populate.progress_lines import Lines
 from ansible_collections.packit.deployment.plugins.module_utils.printable import in_one_line
+from ansible_collections.packit.deployment.plugins.module_utils.progress import Progress
 from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed, Completed
 from ansible_collections.packit.deployment.tests.repositories import make
 

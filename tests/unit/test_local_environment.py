@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git import ON_CONTROLLER
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import ON_CONTROLLER
 from ansible_collections.packit.deployment.plugins.module_utils.local_environment import local_environment
 
 OF_A_REPOSITORY = subprocess.run(["git", "rev-parse", "--local-env-vars"], capture_output=True, text=True, check=True).stdout.split()

@@ -9,9 +9,9 @@ import json
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Progress
 from ansible_collections.packit.deployment.plugins.module_utils.populate import progress as progress_module
-from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import read, writer
+from ansible_collections.packit.deployment.plugins.module_utils.populate.progress_lines import read, writer
+from ansible_collections.packit.deployment.plugins.module_utils.progress import Progress
 from ansible_collections.packit.deployment.plugins.module_utils.redaction import Redaction
 
 TOKEN = "s3/cr+et~token\n"

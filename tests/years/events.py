@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import DEFAULT_REFS, Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import DEFAULT_REFS, Role, Volume
 from ansible_collections.packit.deployment.tests.repositories import make
 
 from .world import UPSTREAMS, Claim, World

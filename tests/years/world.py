@@ -15,21 +15,21 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import git as our_git
-from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Ref, Role, Snapshot, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import PackMaker
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Plan, State, Step, Wanted, make_plan
-from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import matches
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, Record, parse, render, unchanged
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Lock, PairResult
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import roll_out
-from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import Transfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Pair, Project, Ref, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Plan, State, Step, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import matches
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, Record, parse, render, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import Lock, PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import environment as our_git
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import PackMaker
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.rollout import roll_out
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.finished_packs import PackTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.packs import PackTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import Transfer
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.tests.repositories import make

@@ -11,7 +11,7 @@ import subprocess
 from collections.abc import Iterable
 from pathlib import Path
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
 from ansible_collections.packit.deployment.tests.repositories import make
 
 from .events import EVENTS

@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from typing import Any
@@ -13,10 +13,11 @@ from typing import Any
 from ..annotation import parse_object
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, InvalidOption
-from .client import Client
-from .diagnosis import Diagnosis, Whose, judge, look
-from .errors import ClusterError, NotFound, RolloutStuck
-from .objects import Object, Pod, parse_event, parse_pod
+from ..progress import OnLine
+from .api.client import Client
+from .api.errors import ClusterError, NotFound, RolloutStuck
+from .api.objects import Object, Pod, parse_event, parse_pod
+from .pods.diagnosis import Diagnosis, Whose, judge, look
 
 KINDS = ("StatefulSet", "Deployment")
 LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"
@@ -194,7 +195,7 @@ def rolled_out(workload: Workload) -> bool:
     return state.updated >= wanted - workload.partition
 
 
-def wait_for_rollout(client: Client, workload: Workload, deadline: Deadline, tell: Callable[[str], None]) -> None:
+def wait_for_rollout(client: Client, workload: Workload, deadline: Deadline, tell: OnLine) -> None:
     """Wait until ``rolled_out``. What holds it up is told meanwhile. A paused Deployment is not waited for, as only a person goes on with it.
 
     Raises RolloutStuck, which explains by the pods why it hangs: at the deadline, or sooner where waiting will not help.

@@ -9,10 +9,10 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..cache.meter import Meter, is_figures, parse_meter
-from ..cache.results import PAIR_ENDED, Progress
 from ..printable import in_one_line
-from .progress import Lines
+from ..progress import PAIR_ENDED, Progress
+from .meter import Meter, is_figures, parse_meter
+from .progress_lines import Lines
 
 _SHOWN_SECONDS = 10.0
 """Seconds for which something that is no pair, such as a seed pod, is shown after its last news."""

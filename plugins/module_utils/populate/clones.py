@@ -13,14 +13,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..cache.fill import Tell
-from ..cache.local_clone import ENVIRONMENT, LocalClone
-from ..cache.mirror import Mirror
-from ..cache.model import Project, Snapshot
-from ..cache.pack_maker import PackMaker
+from ..cache.domain.model import Project, Snapshot
+from ..cache.git.local_clone import ENVIRONMENT, LocalClone
+from ..cache.git.mirror import Mirror
+from ..cache.git.pack_maker import PackMaker
 from ..deadline import Deadline
 from ..errors import DeploymentError, PlaceLost
 from ..local_shell import LocalShell, require_program
+from ..progress import Tell
 
 DEFAULT_DIRECTORY = "~/.cache/packit-deployment/clones"
 _LOCK_PAUSE = 0.5

@@ -9,9 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..cache.model import Role, Volume
-from ..cache.plan import Action
-from ..cache.results import PairResult, ProjectResult, VolumeResult
+from ..cache.domain.model import Role, Volume
+from ..cache.domain.plan import Action
+from ..cache.domain.results import PairResult, ProjectResult, VolumeResult
 
 _OUR_PODS = re.compile(r"packit-cache-[a-z]+-[0-9a-f-]+")
 """A pod's own name makes no cause of its own."""

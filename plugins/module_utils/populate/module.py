@@ -8,18 +8,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from ..cache.model import Volume
-from ..cache.plan import Action, State
-from ..cache.results import Progress
-from ..cluster.access import user
-from ..cluster.client import Client, connect
+from ..cache.domain.model import Volume
+from ..cache.domain.plan import Action, State
+from ..cluster.api.access import user
+from ..cluster.api.client import Client, connect
 from ..deadline import Deadline
+from ..progress import Progress
+from ..signals import stopping_on_signals
 from . import report
 from .failures import failures, headline
 from .options import ARGUMENT_SPEC, parse_options
-from .progress import writer
+from .progress_lines import writer
 from .run import Outcome, Populate
-from .signals import stopping_on_signals
 
 _ASKING_SECONDS = 60.0
 _TRACEBACKS = 3

@@ -9,30 +9,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..cache.model import Method, Pair, Project, Role
-from ..cache.plan import State
-from ..cache.projects import is_ssh, parse_method, parse_projects
-from ..cluster.given_paths import target
-from ..cluster.names import require_namespace
-from ..cluster.wishes import Wishes, parse_wishes, require_mapping
+from ..cache.domain.model import Method, Project
+from ..cache.domain.plan import State
+from ..cache.domain.projects import is_ssh, parse_method, parse_projects
 from ..errors import InvalidOption
+from ..volumes.place import VOLUMES_SPEC, Place, parse_place
 from .clones import DEFAULT_DIRECTORY
-from .pairs import LISTED_PAIRS, listed_pairs
-from .seed_options import SeedOptions, parse_seed
+from .seed.seed_options import SeedOptions, parse_seed
 
 _METHODS = [method.value for method in Method]
-
-VOLUMES_SPEC: dict[str, Any] = {
-    "worker_namespace": {"type": "str", "default": ""},
-    "sandbox_namespace": {"type": "str", "default": ""},
-    "volumes": LISTED_PAIRS,
-    "select": {"type": "str", "default": ""},
-    "path": {"type": "str", "default": "/repository-cache"},
-    "image": {"type": "str", "default": ""},
-    "filler": {"type": "dict", "default": {}},
-    "in_use": {"type": "str", "choices": ["same_node", "holder", "wait", "skip"], "default": "same_node"},
-}
-"""The options of each module that works on the cache's volumes; they are documented in plugins/doc_fragments/cache_volumes.py."""
 
 ARGUMENT_SPEC: dict[str, Any] = {
     **VOLUMES_SPEC,
@@ -60,18 +45,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "verify": {"type": "bool", "default": False},
     "progress_file": {"type": "path"},
 }
-
-
-@dataclass(frozen=True)
-class Place:
-    """The place of the volumes, and the settings of their fillers."""
-
-    worker_namespace: str
-    sandbox_namespace: str
-    listed: tuple[Pair, ...]
-    select: str
-    path: str
-    wishes: Mapping[Role, Wishes]
 
 
 @dataclass(frozen=True)
@@ -134,43 +107,6 @@ def _notes(raw: Sequence[Mapping[str, Any]], method: Method, state: State) -> tu
         for project in raw
         if project.get("path") and not project.get("method")
     )
-
-
-def parse_place(params: Mapping[str, Any]) -> Place:
-    """Return where the volumes are. Raises InvalidOption, naming the value."""
-    listed = listed_pairs(params["volumes"])
-    for name in ("worker_namespace", "sandbox_namespace"):
-        if not params[name] and not listed:
-            variable = {"worker_namespace": "project", "sandbox_namespace": "sandbox_namespace"}[name]
-            raise InvalidOption(
-                f"{name} is not set.", f"Set repository_cache_{name} (or the variable {variable} of the deployment's playbooks)."
-            )
-        if params[name]:
-            require_namespace(params[name])
-    return Place(
-        worker_namespace=params["worker_namespace"],
-        sandbox_namespace=params["sandbox_namespace"],
-        listed=listed,
-        select=params["select"],
-        path=str(target("path", params["path"])),
-        wishes=parse_filler(params["filler"]),
-    )
-
-
-def parse_filler(raw: Mapping[str, Any]) -> Mapping[Role, Wishes]:
-    """Return what fillers of each side are to be like: what is said for one side takes the place of what is said for both.
-
-    Raises InvalidOption, naming the key.
-    """
-    both = {key: value for key, value in raw.items() if key not in [role.value for role in Role]}
-    parse_wishes(both, "filler")  # so that a key is named where it stands
-    wishes = {}
-    for role in Role:
-        own = raw.get(role.value)
-        alone = {} if own is None else require_mapping(f"filler.{role.value}", own)
-        parse_wishes(alone, f"filler.{role.value}")
-        wishes[role] = parse_wishes({**both, **alone}, "filler")
-    return wishes
 
 
 def _check_method(project: Project) -> None:

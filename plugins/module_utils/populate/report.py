@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 
-from ..cache.model import Role, Volume
-from ..cache.plan import Action, Plan, State
-from ..cache.record import Record
-from ..cache.results import PairResult, ProjectResult, VolumeResult
-from ..cache.space import size
+from ..cache.domain.model import Role, Volume
+from ..cache.domain.plan import Action, Plan, State
+from ..cache.domain.record import Record
+from ..cache.domain.results import PairResult, ProjectResult, VolumeResult
+from ..cache.domain.space import size
 
 ROWS_MOST = 200
 """Rows of a table that are printed."""

@@ -5,43 +5,42 @@
 
 from __future__ import annotations
 
-import getpass
-import socket
 import tempfile
 import threading
-import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cache.model import Method, Project, Snapshot, Volume
-from ..cache.pair_options import Options
-from ..cache.plan import Action, PairPlan, Plan, State, Step, Wanted, make_plan
-from ..cache.record import Record
-from ..cache.ref_names import left_out
-from ..cache.results import PairResult, Progress, ProjectResult, VolumeResult
-from ..cache.rollout import roll_out
-from ..cache.snapshots import SnapshotBook
-from ..cluster.access import CHANGE_RIGHTS, POLICY_RIGHTS, READ_RIGHTS, Right, require
-from ..cluster.client import Client
-from ..cluster.filler import Filler
-from ..cluster.manifest import LABEL, FillerSpec
-from ..cluster.network_policy import sweep_policies
-from ..cluster.objects import parse_pod
-from ..cluster.pod_watch import following
-from ..cluster.shell import PodShell
-from ..cluster.sweep import left_behind, sweep
+from ..cache.domain.model import Method, Project, Snapshot, Volume
+from ..cache.domain.plan import Action, PairPlan, Plan, State, Step, Wanted, make_plan
+from ..cache.domain.record import Record
+from ..cache.domain.ref_names import left_out
+from ..cache.domain.results import PairResult, ProjectResult, VolumeResult
+from ..cache.domain.rollout_options import Options
+from ..cache.rollout.rollout import roll_out
+from ..cache.rollout.snapshots import SnapshotBook
+from ..cluster.api.access import CHANGE_RIGHTS, POLICY_RIGHTS, READ_RIGHTS, Right, require
+from ..cluster.api.client import Client
+from ..cluster.api.objects import parse_pod
+from ..cluster.exec.pod_shell import PodShell
+from ..cluster.pods.filler import Filler
+from ..cluster.pods.manifest import LABEL, FillerSpec
+from ..cluster.pods.network_policy import sweep_policies
+from ..cluster.pods.pod_watch import following
+from ..cluster.pods.sweep import left_behind, sweep
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..local_shell import LocalShell
+from ..progress import Progress, Report
+from ..volumes.discovery import Observed, observe, openshift_namespaces
+from ..volumes.holding import ClusterKeeper, Settings, known
+from ..volumes.owner import run_owner
 from .incomplete import lone, still_held, tidied, unread
-from .keeper import ClusterKeeper, Settings, known
-from .observe import Observed, observe, openshift_namespaces
 from .options import PopulateOptions
-from .progress import named
-from .seed_replicas import replicas_for
-from .seeds import Seeds
+from .progress_lines import named
+from .seed.replicas import replicas_for
+from .seed.seeds import Seeds
 from .transfers import Transfers
 from .upstreams import UpstreamReader, Upstreams, read_refs
 from .workers_pods import seed_pod, workers_pod
@@ -71,7 +70,7 @@ class Populate:
         options: PopulateOptions,
         client: Client,
         stop: threading.Event,
-        report: Callable[[Progress], None],
+        report: Report,
     ) -> None:
         self._options = options
         self._client = client
@@ -263,12 +262,3 @@ def _seeded_in_full(plan: Plan) -> int:
     """Volumes to which a seed may have to bring all of a project."""
     full = (Action.ADD, Action.LOOK)
     return len({step.volume for pair in plan.pairs for step in pair.steps if step.method is Method.SEED and step.action in full})
-
-
-def run_owner() -> dict[str, str]:
-    """Return who runs this, for the pods' annotation: a new run id, user and host."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = "unknown"
-    return {"run": uuid.uuid4().hex[:12], "user": user, "host": socket.gethostname()}

@@ -9,24 +9,23 @@ import threading
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..cache.entry import Entry
-from ..cache.fetch_errors import OutOfReach
-from ..cache.fill import Tell
-from ..cache.local_clone import LocalClone
-from ..cache.model import Method, Project, Role, Snapshot
-from ..cache.plan import Step
-from ..cache.repository import Incoming, Repository
-from ..cache.transfer import Transfer
-from ..cache.transfer.git import GitTransfer
+from ..cache.domain.model import Method, Project, Role, Snapshot
+from ..cache.domain.plan import Step
+from ..cache.git.entry import Entry
+from ..cache.git.fetch_errors import OutOfReach
+from ..cache.git.local_clone import LocalClone
+from ..cache.git.repository import Incoming, Repository
+from ..cache.transfer.by_git import GitTransfer
+from ..cache.transfer.finished_packs import PackTransfer
 from ..cache.transfer.over_exec import ExecCourier
-from ..cache.transfer.packs import PackTransfer
+from ..cache.transfer.protocol import Transfer
 from ..deadline import Deadline
 from ..errors import PlaceLost
 from ..local_shell import LocalShell
-from ..shell import Progress
+from ..progress import OnLine, Tell
 from .clones import GivenClone, KeptClone
-from .seed_transfer import SeedCourier, SeedSource
-from .seeds import Seeds
+from .seed.seed_transfer import SeedCourier, SeedSource
+from .seed.seeds import Seeds
 
 
 class Transfers:
@@ -135,7 +134,7 @@ class _WithFallback:
             return self._present.prepare(snapshot, deadline, first)
 
     def receive(
-        self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
+        self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: OnLine | None = None
     ) -> Incoming:
         """See ``Transfer``."""
         try:

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 from ..background import unexpected
-from ..cache.local_clone import LocalClone, open_clone, read_clone_snapshot
-from ..cache.model import Project, Snapshot
-from ..cache.projects import is_ssh
-from ..cache.upstream import read_snapshot
+from ..cache.domain.model import Project, Snapshot
+from ..cache.domain.projects import is_ssh
+from ..cache.git.local_clone import LocalClone, open_clone, read_clone_snapshot
+from ..cache.git.upstream import read_snapshot
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError
 from ..shell import Shell
@@ -27,7 +27,7 @@ _AT_ONCE = 8
 _AT_ONCE_IN_POD = 4
 """A pod has little memory, and a list of refs may be long."""
 
-Place = Callable[[], AbstractContextManager[Callable[[], AbstractContextManager[Shell]]]]
+Resolver = Callable[[], AbstractContextManager[Callable[[], AbstractContextManager[Shell]]]]
 """Opens the pod in which refs are read; inside, each call is one more shell there."""
 
 
@@ -50,7 +50,7 @@ class UpstreamReader:
         self._clones: dict[str, LocalClone] = {}
         self._snapshots: dict[str, Snapshot] = {}
 
-    def read(self, projects: Sequence[Project], pod: Place | None) -> Upstreams:
+    def read(self, projects: Sequence[Project], pod: Resolver | None) -> Upstreams:
         """All of ``projects``; in a pod what can be read there, where ``pod`` is one. Only Cancelled is raised."""
         # What only the controller can reach is read there in any case.
         in_pod = [project for project in projects if pod is not None and not project.path and not is_ssh(project.url)]
@@ -59,7 +59,7 @@ class UpstreamReader:
         self._read_all([project for project in projects if project not in in_pod], self._read_here)
         return Upstreams(self._snapshots, self._failed, self._clones)
 
-    def _read_in(self, pod: Place, projects: Sequence[Project]) -> None:
+    def _read_in(self, pod: Resolver, projects: Sequence[Project]) -> None:
         try:
             with pod() as shell, ExitStack() as stack:
                 free: SimpleQueue[Shell] = SimpleQueue()

@@ -9,17 +9,17 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import replace
 
-from ..cache.model import Role
-from ..cluster.client import Client
-from ..cluster.errors import NotFound
-from ..cluster.holders import consumers, identity, image, placement
-from ..cluster.manifest import DEFAULT_IMAGE, FillerSpec, Mount, Placement, copied_labels
-from ..cluster.objects import Claim, parse_claim
+from ..cache.domain.model import Role
+from ..cluster.api.client import Client
+from ..cluster.api.errors import NotFound
+from ..cluster.api.objects import Claim, parse_claim
+from ..cluster.pods.consumers import consumers, identity, image, placement
+from ..cluster.pods.manifest import DEFAULT_IMAGE, FillerSpec, Mount, Placement, copied_labels
 from ..deadline import Deadline
 from ..errors import InvalidOption
-from .observe import Observed
+from ..volumes.discovery import Observed
 from .options import PopulateOptions
-from .seeds import KEPT
+from .seed.seeds import KEPT
 
 _SEED_DEADLINES = 4
 """A seed pod serves the whole run; after so many times the time for one volume it ends in any case."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 import posixpath
 
 from ..errors import InvalidOption
-from .model import ADD, CACHE, FALSE, FALSE_FOR_ADD, FIELDS, KEYS, TRUE, TRUE_FOR_ADD, VOLUMES, Wanted
-from .nodes import Document, Kind, Node
+from .wanted import ADD, CACHE, FALSE, FALSE_FOR_ADD, FIELDS, KEYS, TRUE, TRUE_FOR_ADD, VOLUMES, Wanted
+from .yaml_nodes import Document, Kind, Node
 
 _STOPS = "The service does not start with it."
 

@@ -10,7 +10,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .model import VARIABLE, Wanted
+from .wanted import VARIABLE, Wanted
 
 VOLUME = "packit-worker-repository-cache"
 """The volume of the cache in a worker's StatefulSet: the deployment's volumeClaimTemplate."""

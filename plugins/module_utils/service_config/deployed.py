@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..cluster.access import RBAC_SERVICE_CONFIG, Right, require
-from ..cluster.client import Client
-from ..cluster.errors import Forbidden
+from ..cluster.api.access import RBAC_SERVICE_CONFIG, Right, require
+from ..cluster.api.client import Client
+from ..cluster.api.errors import Forbidden
 from ..cluster.workloads import Workload, list_workloads, restart, wait_for_rollout
 from ..deadline import Deadline
 from .consistency import findings, mentions, no_cache, without_cache, worker
-from .model import Wanted
 from .secret import Place
+from .wanted import Wanted
 
 _WORKLOADS = (("statefulsets", "StatefulSet"), ("deployments", "Deployment"))
 

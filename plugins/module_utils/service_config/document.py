@@ -13,9 +13,9 @@ import re
 
 from ..errors import InvalidOption
 from .checks import is_own, scalar
-from .model import ADD, CACHE, FALSE_FOR_ADD, KEYS, TRUE, VOLUMES, Wanted, entry_flow, entry_lines, lines
-from .nodes import Document, Kind, Node, meaning, parse
 from .spans import Span, after_line, apply, at_end, column, joined, lines_of, newline
+from .wanted import ADD, CACHE, FALSE_FOR_ADD, KEYS, TRUE, VOLUMES, Wanted, entry_flow, entry_lines, lines
+from .yaml_nodes import Document, Kind, Node, meaning, parse
 
 
 def lacking(document: Document, wanted: Wanted) -> tuple[str, ...]:

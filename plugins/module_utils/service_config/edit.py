@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from enum import Enum
 
 from ..errors import InvalidOption
-from . import document, jinja_source, nodes
+from . import document, jinja_source, yaml_nodes
 from .checks import check, repeated
-from .model import CACHE, SANDBOX_NAMESPACE, Wanted, lines
+from .wanted import CACHE, SANDBOX_NAMESPACE, Wanted, lines
 
 
 class State(Enum):
@@ -47,7 +47,7 @@ def edit(source: str, data: bytes, state: State, wanted: Wanted) -> Edit:
             without, another = jinja_source.remove(source, text, wanted)
             return Edit(text, without, (_stays(source, wanted),) if another else ())
         return Edit(text, *jinja_source.add(source, text, wanted))
-    present = nodes.parse(source, text)
+    present = yaml_nodes.parse(source, text)
     twice = repeated(present)
     named = present.root.get(SANDBOX_NAMESPACE)
     namespace = named[1].meant.value if named is not None else ""

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from ..errors import InvalidOption
 from . import document
 from .checks import check, is_cache, is_own, repeated
-from .jinja_world import MISSING, CannotRender, render
-from .model import ADD, CACHE, FALSE, KEYS, TRUE, VOLUMES, Wanted, entry_lines, lines
-from .nodes import Document, parse
+from .jinja_probe import MISSING, CannotRender, render
 from .spans import Span, after_line, apply, at_end, joined, lines_of
+from .wanted import ADD, CACHE, FALSE, KEYS, TRUE, VOLUMES, Wanted, entry_lines, lines
+from .yaml_nodes import Document, parse
 
 _WORD = "unknown-value"
 """The word that an unknown value is printed as, where it has to be something."""

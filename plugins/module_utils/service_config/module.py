@@ -8,17 +8,17 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..cluster.client import Client, connect
+from ..cluster.api.client import Client, connect
 from ..cluster.workloads import Workload
 from ..deadline import Deadline
 from ..errors import DeploymentError, InvalidOption
 from . import deployed, local_file
 from .edit import Edit, State, created, edit
-from .model import lines
-from .nodes import require_parser
 from .options import ARGUMENT_SPEC, ConfigOptions, parse_options
+from .redacted_diff import diff
 from .secret import ConfigSecret, Content
-from .visible import diff
+from .wanted import lines
+from .yaml_nodes import require_parser
 
 _TIMEOUT = 120.0
 """Seconds for all that is not a restart."""

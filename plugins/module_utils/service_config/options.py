@@ -10,11 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..cluster.names import require_name, require_namespace
+from ..cluster.api.names import require_name, require_namespace
 from ..errors import InvalidOption
 from .edit import State
-from .model import VARIABLE, Wanted, parse_wanted
 from .secret import Place
+from .wanted import VARIABLE, Wanted, parse_wanted
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "namespace": {"type": "str", "default": ""},

@@ -12,9 +12,9 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..cluster.access import RBAC_SERVICE_CONFIG, Right, require
-from ..cluster.client import Client
-from ..cluster.errors import AlreadyExists, Conflict, Forbidden, NotFound
+from ..cluster.api.access import RBAC_SERVICE_CONFIG, Right, require
+from ..cluster.api.client import Client
+from ..cluster.api.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from ..deadline import Deadline
 from ..errors import InvalidOption
 from .edit import Edit

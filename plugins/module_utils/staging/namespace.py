@@ -9,8 +9,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..cluster.errors import ClusterError
-from ..cluster.objects import Object
+from ..cluster.api.errors import ClusterError
+from ..cluster.api.objects import Object
 from ..errors import InvalidOption
 from .annotations import DEFAULTS, WHITELIST, Entry, Listed, forbidden, merged, read_list, refused_entries, removed, written
 from .tolerations import Toleration, to_data

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..cluster.access import Right, role_rules
-from ..cluster.client import Client, connect
-from ..cluster.errors import Conflict, Forbidden, NotFound
+from ..cluster.api.access import Right, role_rules
+from ..cluster.api.client import Client, connect
+from ..cluster.api.errors import Conflict, Forbidden, NotFound
 from ..deadline import Deadline
 from ..errors import InvalidOption
 from .annotations import DEFAULTS, WHITELIST

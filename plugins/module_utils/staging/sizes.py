@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..cluster.objects import exact_quantity
+from ..cluster.api.objects import exact_quantity
 from ..errors import InvalidOption
 
 _STANDARD = ("cpu", "memory", "ephemeral-storage")

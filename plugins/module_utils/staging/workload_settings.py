@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from ..cluster.access import RBAC_STAGING, Right, require
-from ..cluster.client import Client, connect
-from ..cluster.errors import Conflict, Forbidden
+from ..cluster.api.access import RBAC_STAGING, Right, require
+from ..cluster.api.client import Client, connect
+from ..cluster.api.errors import Conflict, Forbidden
 from ..cluster.workloads import Workload, choose_workload, find_workload, list_workloads, parse_workload, split_name, wait_for_rollout
 from ..deadline import Deadline
 from ..errors import InvalidOption
 from .namespace import Space, contradiction, parse_space
-from .nodes import no_place, parse_node
+from .node_fit import no_place, parse_node
 from .settings import Change, Wanted, decide, shown
 from .sizes import parse_sizes
 from .tolerations import parse_tolerations, read_toleration

@@ -17,17 +17,18 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import batches, sandbox_turn, scripts
-from ansible_collections.packit.deployment.plugins.module_utils.cache.batches import BatchFailed, BatchingShell
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Snapshot
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult
-from ansible_collections.packit.deployment.plugins.module_utils.cache.scripts import OUTPUT_MOST
-from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.scripts import OUTPUT_MOST
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import batches, sandbox
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.batches import BatchFailed, BatchingShell
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fill_pair import PairRun
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GitTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
@@ -346,7 +347,7 @@ def test_a_project_that_does_not_fit_in_a_hold_fails_once_and_the_others_get_the
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, large: bool
 ) -> None:
     if large:
-        monkeypatch.setattr(sandbox_turn, "MAX_BATCHED_BYTES", -1)
+        monkeypatch.setattr(sandbox, "MAX_BATCHED_BYTES", -1)
     keeper = Keeper(tmp_path)
     keeper.counting = TooSlow()
     with a_dozen(tmp_path) as server:

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
-from ansible_collections.packit.deployment.plugins.module_utils.cache.local_clone import open_clone, read_clone_snapshot
-from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Snapshot
-from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import parse_project
-from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import UpstreamError, read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Project, Ref, Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_project
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.local_clone import open_clone, read_clone_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import UpstreamError, read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, InvalidOption
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell

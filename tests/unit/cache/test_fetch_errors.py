@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import OutOfReach, SnapshotGone, explained_fetch
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import OutOfReach, SnapshotGone, explained_fetch
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 
 URL = "https://example.org/x.git"

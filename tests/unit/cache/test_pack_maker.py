@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.local_clone import ENVIRONMENT
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Snapshot, make_snapshot
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks, PackMaker
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Snapshot, make_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.local_clone import ENVIRONMENT
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import FinishedPacks, PackMaker
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.tests.bounds import BOUND

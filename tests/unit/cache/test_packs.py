@@ -12,8 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
-from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import (
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.packs import (
     BadPack,
     FinishedPack,
     Pack,
@@ -21,6 +20,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.packs impo
     files_of,
     parse_sums,
 )
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import passing
-from ansible_collections.packit.deployment.plugins.module_utils.cache.passing import passes
-from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import parse_project
-from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import UpstreamError, read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_project
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import retries
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.retries import passes
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import UpstreamError, read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
@@ -49,7 +49,7 @@ def test_an_error_that_passes_costs_nothing(server: GitServer, status: int) -> N
     server.passing["one.git"] = [Page(status), Page(status), Page(status)]
     deadline = Pauses()
     assert read_snapshot(LocalShell(), project(server), deadline).refs  # type: ignore[arg-type]
-    assert deadline.asked == list(passing._PAUSES)
+    assert deadline.asked == list(retries._PAUSES)
 
 
 def test_an_error_that_stays_is_told_after_three_more_tries(server: GitServer) -> None:
@@ -66,7 +66,7 @@ def test_upstream_says_when_to_come_again(server: GitServer) -> None:
     server.passing["one.git"] = [Page(429, {"Retry-After": "17"}), Page(429, {"Retry-After": "17"})]
     deadline = Pauses()
     assert read_snapshot(LocalShell(), project(server), deadline).refs  # type: ignore[arg-type]
-    assert deadline.asked == [passing._PAUSES[0], 17.0]
+    assert deadline.asked == [retries._PAUSES[0], 17.0]
 
 
 def test_who_is_to_come_again_after_the_deadline_does_not_wait(server: GitServer) -> None:

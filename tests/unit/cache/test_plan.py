@@ -6,9 +6,16 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Ref, Role, Snapshot, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, Outlook, State, Wanted, choose_method, make_plan
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Held, Inventory, Record
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Pair, Project, Ref, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import (
+    Action,
+    Outlook,
+    State,
+    Wanted,
+    choose_method,
+    make_plan,
+)
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Held, Inventory, Record
 
 PAIR = Pair(Volume("work", "w", Role.WORKER, "packit-worker-0"), Volume("sand", "s", Role.SANDBOX, "packit-worker-0"))
 PROJECT = Project("x", "https://example.org/x.git")

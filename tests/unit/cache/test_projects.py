@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import DEFAULT_REFS, Method
-from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import matches, parse_project, parse_projects, refused
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import DEFAULT_REFS, Method
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import matches, parse_project, parse_projects, refused
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 
 

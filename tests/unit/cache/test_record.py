@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import (
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import (
     LIMIT,
     Held,
     Inventory,

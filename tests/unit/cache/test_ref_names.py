@@ -10,7 +10,7 @@ import subprocess
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.ref_names import is_ref_name, left_out, refused
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.ref_names import is_ref_name, left_out, refused
 
 GOOD = (
     b"refs/heads/main",

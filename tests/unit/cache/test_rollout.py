@@ -12,16 +12,16 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Pair, Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Step, Wanted, make_plan
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, unchanged
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import roll_out
-from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import Transfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Step, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.rollout import roll_out
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import Transfer
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import Cancelled
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.space import NoSpace, check_capacity, check_free, size
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.space import NoSpace, check_capacity, check_free, size
 
 MB = 1_000_000
 

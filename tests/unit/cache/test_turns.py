@@ -13,28 +13,29 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import pair
-from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Entry
-from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import SnapshotGone
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Role, Snapshot, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, unchanged
-from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Incoming, Repository
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult, Progress
-from ansible_collections.packit.deployment.plugins.module_utils.cache.sandbox_turn import SandboxTurn
-from ansible_collections.packit.deployment.plugins.module_utils.cache.side import VolumeSide
-from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Pair, Project, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.entry import Entry
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import SnapshotGone
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Incoming, Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import fill_pair
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fill_pair import PairRun
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.sandbox import SandboxTurn
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.unrecorded import UnrecordedProjects
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_run import VolumeSide
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.unrecorded import UnrecordedProjects
-from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GitTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.progress import OnLine
+from ansible_collections.packit.deployment.plugins.module_utils.progress import OnLine as Line
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
-from ansible_collections.packit.deployment.plugins.module_utils.shell import Progress as Line
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.once import copied
 from ansible_collections.packit.deployment.tests.repositories import make
@@ -128,12 +129,12 @@ class CountingKeeper(LocalKeeper):
             self.held.discard(volume.role.value)
 
 
-Run = Callable[..., tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]]
+Run = Callable[..., tuple[PairResult, CountingKeeper, Stumbling, list[OnLine]]]
 
 
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    monkeypatch.setattr(pair, "_TURN_PAUSE", 0.01)
+    monkeypatch.setattr(fill_pair, "_TURN_PAUSE", 0.01)
     copied("five-commits", lambda path: make.make(path, commits=5), tmp_path / "upstream" / "one.git")
     with GitServer(tmp_path / "upstream") as server:
         url = server.url("one.git")
@@ -148,7 +149,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             prepares_for_ever: bool = False,
             names: Sequence[str] = ("one",),
             attach: float = 0.0,
-        ) -> tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]:
+        ) -> tuple[PairResult, CountingKeeper, Stumbling, list[OnLine]]:
             projects = tuple(replace(project_of(url), name=name) for name in names)
             volumes = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
             snapshots = {project.name: read_snapshot(LocalShell(), project, Deadline(BOUND, "this test")) for project in projects}
@@ -249,7 +250,7 @@ def test_a_project_that_failed_on_the_worker_still_has_its_result_on_the_sandbox
         if looks:
             raise looks.pop()
 
-    monkeypatch.setattr(pair, "require_there", require_there)
+    monkeypatch.setattr(fill_pair, "require_there", require_there)
     result, keeper, _transfer, _told = run(
         [PlaceLost("the sandbox's pod is gone")], on_worker=[DeploymentError("the volume is full")], names=("one", "two")
     )

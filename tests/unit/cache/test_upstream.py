@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import DEFAULT_REFS, Ref, encoded
-from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import parse_ls_remote
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import DEFAULT_REFS, Ref, encoded
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import parse_ls_remote
 
 A, B, C = "a" * 40, "b" * 40, "c" * 40
 DIGEST = "838fab71b7e78c7dcef344c8d74d67741844f54245bb4c549eecc31c927dea2f"

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import upstream as module
-from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import parse_project
-from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import UpstreamError, read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_project
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import upstream as module
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import UpstreamError, read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.tests.repositories import make

@@ -13,14 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import SnapshotGone
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
-from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Snapshot
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
-from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import FinishedPack
-from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook, SnapshotStale
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.relay import RelayCourier
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Project, Ref, Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.packs import FinishedPack
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import SnapshotGone
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import FinishedPacks
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook, SnapshotStale
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.via_controller import RelayCourier
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, Interrupted
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed

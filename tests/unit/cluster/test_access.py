@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.access import RBAC_STAGING, Right, require
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import Forbidden
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.access import RBAC_STAGING, Right, require
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import Forbidden
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 

@@ -14,10 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent import (
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.ours import POD_UID_VARIABLE, RUN_VARIABLE
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import (
     OTHER_POD,
-    POD_UID_VARIABLE,
-    RUN_VARIABLE,
     Answer,
     Answers,
     OtherPod,
@@ -26,7 +25,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent im
     served_argv,
     start_argv,
 )
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pid1 import argv as pid1_argv
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.entrypoint import argv as pid1_argv
 from ansible_collections.packit.deployment.plugins.module_utils.shell import OUTPUT_LIMIT
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.waiting import until

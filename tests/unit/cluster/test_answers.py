@@ -15,11 +15,11 @@ import kubernetes.client
 import pytest
 import urllib3
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import bodies
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import client as client_module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.bodies import TooLarge
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Unreachable
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import bodies
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import client as client_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.bodies import TooLarge
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Unreachable
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
 from ansible_collections.packit.deployment.tests.bounds import BOUND

@@ -13,8 +13,10 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import guest as guest_module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.claim_lock import (
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Claim, parse_claim
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import guest as guest_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import (
     HOLDER,
     Busy,
     ClaimLock,
@@ -23,8 +25,6 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.claim_lo
     beats,
     holder_of,
 )
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Claim, parse_claim
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND

@@ -19,9 +19,9 @@ from pathlib import Path
 import kubernetes
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import client as client_module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client, missing_message
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import (
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import client as client_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client, missing_message
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import (
     AlreadyExists,
     Conflict,
     Forbidden,

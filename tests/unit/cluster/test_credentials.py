@@ -16,11 +16,11 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import credentials
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.access import user
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client, connect
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.kubeconfig import read_login
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.websocket_options import headers
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import credentials
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.access import user
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client, connect
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.kubeconfig import read_login
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.websocket_options import headers
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, InvalidOption
 

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.diagnosis import Observed, judge, require_file_system
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import is_left_behind
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Event, parse_claim, parse_pod
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.refusals import refused
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Event, parse_claim, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.refusals import refused
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.diagnosis import Observed, judge, require_file_system
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import is_left_behind
 
 
 def pending(message: str) -> Any:

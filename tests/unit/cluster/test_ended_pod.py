@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import shell as module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ConnectionLost, PodLost
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import why_ended
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import CONTAINER, LABEL
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Object, parse_pod
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost, PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Object, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import pod_shell as module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import why_ended
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import CONTAINER, LABEL
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 

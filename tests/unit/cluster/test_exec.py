@@ -10,11 +10,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import exec as module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.channels import STATUS, STDERR
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ConnectionLost
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import ExecStream
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.frames import BINARY
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.channels import STATUS, STDERR
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import streams as module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.frames import BINARY
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import ExecStream
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.unit.cluster.test_streams import server_frame

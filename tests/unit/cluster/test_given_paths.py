@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.given_paths import require_paths, source, target
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.given_paths import require_paths, source, target
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 
 SPEC = {

@@ -13,11 +13,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import guest as module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent import message, run_message, served_argv
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, PodLost
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.guest import guest
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import message, run_message, served_argv
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import guest as module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.guest import guest
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell

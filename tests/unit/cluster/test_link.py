@@ -13,9 +13,9 @@ from typing import ClassVar
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ConnectionLost
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.link import AgentLink
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link import AgentLink
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell

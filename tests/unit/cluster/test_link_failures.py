@@ -12,12 +12,12 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent import Answers, BadAnswer
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.channels import STDOUT, NotStarted, exit_code
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ConnectionLost
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import ExecStream
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.frames import BINARY, LARGEST
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.channels import STDOUT, NotStarted, exit_code
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import Answers, BadAnswer
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.frames import BINARY, LARGEST
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import ExecStream
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
 from ansible_collections.packit.deployment.plugins.module_utils.shell import OUTPUT_LIMIT, AnswerTooLarge

@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import lookout
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.holders import waits_elsewhere
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import LABEL, RUN
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.network_policy import policies
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import contention
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.consumers import waits_elsewhere
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import LABEL, RUN
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.network_policy import policies
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 
@@ -73,9 +73,9 @@ def test_a_policy_opens_one_port_of_the_runs_seed_to_the_runs_fillers_and_nothin
 
 
 def test_a_lookout_that_has_ended_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(lookout, "_LOOK_EVERY", 0.01)
+    monkeypatch.setattr(contention, "_LOOK_EVERY", 0.01)
     told: queue.Queue[str] = queue.Queue()
-    with lookout.looking_out(None, pod("n1"), "c", told.put) as wanted:  # type: ignore[arg-type]
+    with contention.looking_out(None, pod("n1"), "c", told.put) as wanted:  # type: ignore[arg-type]
         words = told.get(timeout=BOUND)
     assert words.startswith("Looking for pods that wait for it ended by an error that was not expected: AttributeError")
     assert not wanted.is_set()

@@ -11,13 +11,13 @@ from collections.abc import Callable
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import link as link_module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.channels import STDERR, STDOUT, NotStarted, exit_code
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, ConnectionLost
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import ExecStream
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.frames import BINARY, CLOSE, LARGEST, PING, BadFrame, Decoder
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.link import AgentLink
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.channels import STDERR, STDOUT, NotStarted, exit_code
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, ConnectionLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import link as link_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.frames import BINARY, CLOSE, LARGEST, PING, BadFrame, Decoder
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link import AgentLink
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import ExecStream
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.unit.cluster.test_link import SilentStream

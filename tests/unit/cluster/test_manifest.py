@@ -10,10 +10,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.access import Right, granted, role_rules
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import is_left_behind
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.holders import consumers, identity, image, placement, sub_path
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import (
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.access import Right, granted, role_rules
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod, quantity
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.consumers import (
+    consumers,
+    identity,
+    image,
+    placement,
+    sub_path,
+)
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import is_left_behind
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import (
     LABEL,
     FillerSpec,
     Identity,
@@ -21,8 +28,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest
     Placement,
     manifest,
 )
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod, quantity
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.wishes import Wishes, parse_wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import Wishes, parse_wishes
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable
 import kubernetes
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import open_exec
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.names import require_name, require_namespace
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.names import require_name, require_namespace
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import open_exec
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pid1 import argv
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.entrypoint import argv
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.shells import HERE, SHELLS
 

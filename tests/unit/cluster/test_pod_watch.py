@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import pod_watch
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Change
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import Forbidden, Gone, Unauthorized, Unreachable
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Pod, parse_pod
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pod_watch import PodWatch, following
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Change
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import Forbidden, Gone, Unauthorized, Unreachable
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Pod, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import pod_watch
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.pod_watch import PodWatch, following
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import Cancelled
 from ansible_collections.packit.deployment.tests.bounds import BOUND

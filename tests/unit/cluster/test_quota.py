@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.quota import never_fits
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.quota import never_fits
 
 START = 'pods "seed" is forbidden: exceeded quota: compute, '
 

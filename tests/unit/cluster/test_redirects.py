@@ -12,10 +12,10 @@ from contextlib import suppress
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import client as client_module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import Redirected, Unreachable
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import open_exec
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import client as client_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import Redirected, Unreachable
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import open_exec
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.unit.cluster.test_client import client_of

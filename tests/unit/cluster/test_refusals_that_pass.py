@@ -11,14 +11,14 @@ from unittest import mock
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Change
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Conflict, Forbidden, NotFound
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import Filler
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec, Mount
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pod_removal import remove_pod
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.refusals import refused
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.wishes import Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Change
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Conflict, Forbidden, NotFound
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.refusals import refused
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import Filler
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Mount
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.pod_removal import remove_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.unit.cluster.test_answers import Pauses
 

@@ -10,16 +10,16 @@ from collections.abc import Callable
 import kubernetes
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import link
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.client import Client
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import (
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import (
     ClusterError,
     ConnectionLost,
     ExecRefused,
     Forbidden,
     PodLost,
 )
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import link
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.unit.cluster import test_answers

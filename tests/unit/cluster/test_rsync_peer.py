@@ -18,11 +18,11 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.rsync import killed
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import rsync_peer as module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.channels import STDERR, STDOUT
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import Descriptor
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.rsync_peer import serve_rsync
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.channels import STDERR, STDOUT
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import rsync_peer as module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.rsync_peer import serve_rsync
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import Descriptor
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell

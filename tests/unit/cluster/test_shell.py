@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import shell as module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.agent import OTHER_POD
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import PodLost
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import pod_shell as module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import OTHER_POD
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import PlaceLost
 from ansible_collections.packit.deployment.tests.bounds import BOUND

@@ -9,8 +9,8 @@ import json
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.channels import NotStarted, exit_code
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.frames import BINARY, CLOSE, PING, Decoder, encode
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.channels import NotStarted, exit_code
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.frames import BINARY, CLOSE, PING, Decoder, encode
 
 
 def server_frame(opcode: int, payload: bytes, final: bool = True) -> bytes:

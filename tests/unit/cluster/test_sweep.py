@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import sweep as module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import LABEL
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import sweep as module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import LABEL
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
 from ansible_collections.packit.deployment.tests.bounds import BOUND

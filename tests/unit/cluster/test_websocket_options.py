@@ -10,8 +10,8 @@ import ssl
 import pytest
 from kubernetes.client import Configuration
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import websocket_options
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.websocket_options import headers, proxy_options, tls_options
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import websocket_options
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.websocket_options import headers, proxy_options, tls_options
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.diagnosis import Observed, Whose, judge
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.diagnosis import Observed, Whose, judge
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.workloads import (
     LAST_APPLIED,
     choose_workload,

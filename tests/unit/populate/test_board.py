@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Pair, Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PAIR_ENDED, Progress
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.populate.board import Board
-from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import named
+from ansible_collections.packit.deployment.plugins.module_utils.populate.progress_lines import named
+from ansible_collections.packit.deployment.plugins.module_utils.progress import PAIR_ENDED, Progress
 
 RSYNC = "    153,616,384  50%  146.48MB/s    0:00:01 (xfr#1, to-chk=1/3)"
 SANDBOX, WORKER = "prod-sandbox/claim", "prod/claim"

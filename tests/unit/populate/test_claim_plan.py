@@ -10,11 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Forbidden, QuotaExceeded
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Claim, parse_claim
-from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.populate import claim_report as report
-from ansible_collections.packit.deployment.plugins.module_utils.populate.claim_plan import (
+from ansible_collections.packit.deployment.plugins.module_utils.claims import claim_report as report
+from ansible_collections.packit.deployment.plugins.module_utils.claims.claim_plan import (
     ClaimAction,
     ClaimPlan,
     ClaimStep,
@@ -23,7 +20,10 @@ from ansible_collections.packit.deployment.plugins.module_utils.populate.claim_p
     parse_worker_set,
     plan_claims,
 )
-from ansible_collections.packit.deployment.plugins.module_utils.populate.claims import explain, parse_wanted
+from ansible_collections.packit.deployment.plugins.module_utils.claims.module import explain, parse_wanted
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, QuotaExceeded
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Claim, parse_claim
+from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 
 SET = WorkerSet("packit-worker", ("packit-worker-0", "packit-worker-1"), "4Gi", "fast", {"paas.redhat.com/appcode": "A", "component": "x"})
 AS_WORKERS = WantedClaims("", "", {})

@@ -5,9 +5,9 @@
 
 from __future__ import annotations
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Pair, Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult, ProjectResult, VolumeResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult, ProjectResult, VolumeResult
 from ansible_collections.packit.deployment.plugins.module_utils.populate.failures import failures, headline
 
 PAIRS = [Pair(Volume("w", f"worker{n}", Role.WORKER, f"w{n}"), Volume("s", f"sandbox{n}", Role.SANDBOX, f"w{n}")) for n in range(2)]

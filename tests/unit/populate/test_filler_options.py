@@ -9,9 +9,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Role
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.populate.options import ARGUMENT_SPEC, parse_filler, parse_options
+from ansible_collections.packit.deployment.plugins.module_utils.populate.options import ARGUMENT_SPEC, parse_options
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import parse_filler
 
 
 def test_each_side_can_have_the_ids_of_its_own_volumes_consumers() -> None:

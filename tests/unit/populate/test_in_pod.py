@@ -11,13 +11,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import guest as guest_module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.claim_lock import Busy, ClaimLock, Holder, holder_of
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Forbidden
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import LABEL
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_claim
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_claim
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import guest as guest_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import Busy, ClaimLock, Holder, holder_of
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import LABEL
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from ansible_collections.packit.deployment.plugins.module_utils.populate.in_pod import in_pod
+from ansible_collections.packit.deployment.plugins.module_utils.pods.in_pod import in_pod
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.meeting.api import MemoryClient, Objects

@@ -13,14 +13,14 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Record
-from ansible_collections.packit.deployment.plugins.module_utils.cache.side import VolumeSide
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.claim_lock import HOLDER
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.filler import SKEW
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.wishes import HEARTBEAT_LIMIT
-from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as keeper_module
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Record
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_run import VolumeSide
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import HOLDER
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import SKEW
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import HEARTBEAT_LIMIT
+from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as keeper_module
 from ansible_collections.packit.deployment.tests.meeting.world import IN_USE, PAIR, PROJECTS, Actor, World
 
 SCHEDULES = int(os.environ.get("MEETING_SCHEDULES", "200"))

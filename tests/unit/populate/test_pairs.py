@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.populate import pairs
-from ansible_collections.packit.deployment.plugins.module_utils.populate.pairs import find_pairs, listed_pairs, query, select_pairs
+from ansible_collections.packit.deployment.plugins.module_utils.volumes import pairs
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.pairs import find_pairs, listed_pairs, query, select_pairs
 
 WORKERS = [
     "packit-worker-repository-cache-packit-worker-0",

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.meter import Meter, parse_meter
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Progress
-from ansible_collections.packit.deployment.plugins.module_utils.populate.progress import Lines, Screen, own_copy, read, writer
+from ansible_collections.packit.deployment.plugins.module_utils.populate.meter import Meter, parse_meter
+from ansible_collections.packit.deployment.plugins.module_utils.populate.progress_lines import Lines, Screen, own_copy, read, writer
+from ansible_collections.packit.deployment.plugins.module_utils.progress import Progress
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 RSYNC = "    153,616,384  49%  146.48MB/s    0:00:01 (xfr#1, to-chk=1/3)"

@@ -9,10 +9,10 @@ import re
 
 import yaml
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Pair, Role, Snapshot, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action, State, Wanted, make_plan
-from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import parse_project
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Lock, PairResult, ProjectResult, VolumeResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_project
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import Lock, PairResult, ProjectResult, VolumeResult
 from ansible_collections.packit.deployment.plugins.module_utils.populate.report import ROWS_MOST, planned_summary, summary
 
 SANDBOX = Volume("packit-prod-sandbox", "sandcastle-repository-cache-packit-worker-long-running-0", Role.SANDBOX)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.wishes import Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import Wishes
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_options import parse_seed
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.seed_options import parse_seed
 
 
 def test_the_scratch_has_requests_and_limits_of_ephemeral_storage() -> None:

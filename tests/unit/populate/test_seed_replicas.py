@@ -9,11 +9,11 @@ import threading
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
-from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import FinishedPack
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.packs import FinishedPack
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import FinishedPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import Route
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec
-from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_replicas import Replicas, replicas_for
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.replicas import Replicas, replicas_for
 
 
 @pytest.mark.parametrize(

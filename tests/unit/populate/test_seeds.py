@@ -16,21 +16,21 @@ from unittest import mock
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import OutOfMemory, OutOfReach, SnapshotGone
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Project, Ref, Role, Snapshot, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
-from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import FinishedPack
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Project, Ref, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.packs import FinishedPack
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import OutOfMemory, OutOfReach, SnapshotGone
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import FinishedPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import Key, NetworkCourier, Route, SeedLost
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, Forbidden, PodLost, QuotaExceeded
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.network_policy import policies
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.service_pod import ServicePod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, PodLost, QuotaExceeded
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.network_policy import policies
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.service_pod import ServicePod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import Cancelled, DeadlineExceeded, DeploymentError
-from ansible_collections.packit.deployment.plugins.module_utils.populate import seeds as module
-from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_options import SeedOptions
-from ansible_collections.packit.deployment.plugins.module_utils.populate.seed_replicas import Replicas
-from ansible_collections.packit.deployment.plugins.module_utils.populate.seeds import Seeds
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed import seeds as module
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.replicas import Replicas
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.seed_options import SeedOptions
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.seeds import Seeds
 from ansible_collections.packit.deployment.plugins.module_utils.redaction import SECRETS
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
@@ -448,7 +448,7 @@ def test_a_replica_that_failed_is_not_waited_for_again(monkeypatch: pytest.Monke
 
 
 def test_a_pod_that_never_starts_is_not_tried_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    from ansible_collections.packit.deployment.plugins.module_utils.cluster import service_pod  # noqa: PLC0415
+    from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import service_pod  # noqa: PLC0415
 
     class Filler:
         def __init__(self, *_: object) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, PlaceLost
-from ansible_collections.packit.deployment.plugins.module_utils.populate.shell_pool import ShellPool
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.shell_pool import ShellPool
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.waiting import until

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Entry, Use
-from ansible_collections.packit.deployment.plugins.module_utils.cache.fetch_errors import OutOfReach
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Project, Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Project, Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.entry import Entry, Use
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import OutOfReach
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.populate.transfers import _WithFallback

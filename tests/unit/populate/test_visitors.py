@@ -14,17 +14,17 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.errors import ClusterError, ExecRefused
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.manifest import FillerSpec, Placement
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import parse_claim, parse_pod
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.quota import Room
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, ExecRefused
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_claim, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.quota import Room
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Placement
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, Interrupted
-from ansible_collections.packit.deployment.plugins.module_utils.populate import visitors as module
-from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings
-from ansible_collections.packit.deployment.plugins.module_utils.populate.options import parse_filler
-from ansible_collections.packit.deployment.plugins.module_utils.populate.visitors import Visitors
+from ansible_collections.packit.deployment.plugins.module_utils.volumes import warm_up as module
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterKeeper, Settings
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import parse_filler
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.warm_up import Visitors
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 VOLUME = Volume("sand", "claim", Role.SANDBOX)

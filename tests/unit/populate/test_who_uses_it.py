@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.keeper import VolumeSkipped
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import Pod, parse_claim, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_access import VolumeSkipped
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Pod, parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from ansible_collections.packit.deployment.plugins.module_utils.populate import keeper as keeper_module
-from ansible_collections.packit.deployment.plugins.module_utils.populate.keeper import ClusterKeeper, Settings
-from ansible_collections.packit.deployment.plugins.module_utils.populate.options import parse_filler
+from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as keeper_module
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterKeeper, Settings
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import parse_filler
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.meeting.api import MemoryClient, Objects
 

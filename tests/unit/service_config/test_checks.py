@@ -11,7 +11,7 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import State, edit
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import VARIABLE, parse_wanted
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.wanted import VARIABLE, parse_wanted
 
 from . import service
 

@@ -17,8 +17,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.service_config.c
     without_cache,
     worker,
 )
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import VARIABLE, parse_wanted
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.secret import owner_of
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.wanted import VARIABLE, parse_wanted
 
 WANTED = parse_wanted("/repository-cache", VARIABLE, True)
 SAND = "packit-sandbox"

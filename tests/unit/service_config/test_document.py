@@ -15,12 +15,12 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.service_config import document, nodes
+from ansible_collections.packit.deployment.plugins.module_utils.service_config import document, yaml_nodes
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.document import add, lacking, remove
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import KEYS, Wanted
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.wanted import KEYS, Wanted
 
 # It is pure, and most of the time of these tests: each text is read once, by the code under test as well.
-parse = lru_cache(nodes.parse)
+parse = lru_cache(yaml_nodes.parse)
 
 
 @pytest.fixture(autouse=True, scope="module")

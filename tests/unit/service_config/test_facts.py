@@ -12,13 +12,13 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.service_config import model
+from ansible_collections.packit.deployment.plugins.module_utils.service_config import wanted
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import State, edit
 
 from .service import FIELDS, KNOWN, Refused, sandbox, start
 
-WANTED = model.parse_wanted("/repository-cache", model.VARIABLE, True)
-WORKER = {model.VARIABLE: "sandcastle-repository-cache-packit-worker-0"}
+WANTED = wanted.parse_wanted("/repository-cache", wanted.VARIABLE, True)
+WORKER = {wanted.VARIABLE: "sandcastle-repository-cache-packit-worker-0"}
 
 
 def test_what_is_written_is_what_the_service_mounts() -> None:
@@ -28,7 +28,7 @@ def test_what_is_written_is_what_the_service_mounts() -> None:
     assert sandbox(config, WORKER, cached=False) == {}
     assert sandbox(config, {}) == {}
     assert config["add_repositories_to_repository_cache"] is False
-    assert set(model.KEYS) <= set(KNOWN) and model.FIELDS == FIELDS
+    assert set(wanted.KEYS) <= set(KNOWN) and wanted.FIELDS == FIELDS
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_what_stops_the_first_sandbox_is_refused(item: str) -> None:
 
 
 def test_a_slash_at_the_end_mounts_the_cache_where_it_is_not_used() -> None:
-    text = f"repository_cache: /repository-cache\ncommand_handler_pvc_volume_specs: [{{path: /repository-cache/, pvc_from_env: {model.VARIABLE}}}]\n"
+    text = f"repository_cache: /repository-cache\ncommand_handler_pvc_volume_specs: [{{path: /repository-cache/, pvc_from_env: {wanted.VARIABLE}}}]\n"
     assert sandbox(start(text), WORKER, cached=False) != {}
     with pytest.raises(InvalidOption):
         edit("file", text.encode(), State.PRESENT, WANTED)
@@ -86,11 +86,11 @@ def test_packits_schema_has_our_keys_and_does_not_look_into_the_volumes() -> Non
             for line in node.body:
                 if isinstance(line, ast.Assign) and isinstance(line.targets[0], ast.Name):
                     fields[line.targets[0].id] = ast.unparse(line.value)
-    assert fields[model.CACHE].startswith("fields.String(")
-    assert fields[model.ADD].startswith("fields.Bool(")
-    assert fields[model.VOLUMES] == "fields.List(fields.Dict())"
-    assert fields[model.SANDBOX_NAMESPACE].startswith("fields.String(")
-    assert not any("allow_none" in fields[key] for key in model.KEYS)
+    assert fields[wanted.CACHE].startswith("fields.String(")
+    assert fields[wanted.ADD].startswith("fields.Bool(")
+    assert fields[wanted.VOLUMES] == "fields.List(fields.Dict())"
+    assert fields[wanted.SANDBOX_NAMESPACE].startswith("fields.String(")
+    assert not any("allow_none" in fields[key] for key in wanted.KEYS)
 
 
 def test_packit_gives_the_volumes_fields_to_sandcastle_as_they_are() -> None:

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.service_config import jinja_world
+from ansible_collections.packit.deployment.plugins.module_utils.service_config import jinja_probe
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import State, edit
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import VARIABLE, lines, parse_wanted
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.wanted import VARIABLE, lines, parse_wanted
 
 WANTED = parse_wanted("/repository-cache", VARIABLE, True)
 LINES = "".join(f"{line}\n" for line in lines(WANTED))
@@ -179,7 +179,7 @@ def test_yaml_that_a_filter_makes_may_stand_elsewhere() -> None:
 
 
 def test_what_a_condition_has_in_each_case_is_seen() -> None:
-    worlds = [jinja_world.render("{% if x == 'prod' %}\na\n{% else %}\nb\n{% endif %}\nc", truth) for truth in (False, True)]
+    worlds = [jinja_probe.render("{% if x == 'prod' %}\na\n{% else %}\nb\n{% endif %}\nc", truth) for truth in (False, True)]
     assert worlds == ["b\nc", "a\nc"]  # and lines of blocks are taken away, as Ansible does it
 
 
@@ -188,7 +188,7 @@ def test_lines_behind_a_block_at_the_end_are_lines_of_their_own(end: str) -> Non
     text = "server_name: x\ndeployment: {% if prod %}prod{% else %}stg{% endif %}" + end
     after = edited(text)
     assert after == f"{text.rstrip()}\n\n{LINES}" if end else f"{text}\n\n{LINES.rstrip()}"
-    rendered = jinja_world.render(after, True)
+    rendered = jinja_probe.render(after, True)
     assert "deployment: prod\nrepository_cache: /repository-cache\n" in rendered
 
 
@@ -201,6 +201,6 @@ def test_a_template_does_nothing_on_this_machine(tmp_path: Path) -> None:
 
 def test_without_jinja2_the_lines_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ansible_collections.packit.deployment.plugins.module_utils.service_config.jinja_source.MISSING", True)
-    assert jinja_world.MISSING is False
+    assert jinja_probe.MISSING is False
     with pytest.raises(InvalidOption, match="the Python that runs this has no jinja2"):
         edited(SOURCE)

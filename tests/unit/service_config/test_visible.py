@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import State, edit
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.model import VARIABLE, parse_wanted
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.visible import diff
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.redacted_diff import diff
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.wanted import VARIABLE, parse_wanted
 
 WANTED = parse_wanted("/repository-cache", VARIABLE, True)
 HIDDEN = "[lines that stay as they are, not shown]\n"

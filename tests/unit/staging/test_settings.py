@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.workloads import LAST_APPLIED, Workload, parse_workload
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.staging.nodes import no_place, parse_node
+from ansible_collections.packit.deployment.plugins.module_utils.staging.node_fit import no_place, parse_node
 from ansible_collections.packit.deployment.plugins.module_utils.staging.settings import RECORD, Wanted, decide
 from ansible_collections.packit.deployment.plugins.module_utils.staging.sizes import Size
 from ansible_collections.packit.deployment.plugins.module_utils.staging.tolerations import Toleration

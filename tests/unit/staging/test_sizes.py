@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.objects import exact_quantity
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import exact_quantity
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 from ansible_collections.packit.deployment.plugins.module_utils.staging.sizes import parse_sizes, same_quantity
 

@@ -12,13 +12,13 @@ from pathlib import Path
 from time import monotonic
 
 from ...deadline import Deadline
-from ...shell import Progress
-from ..entry import Entry
-from ..model import Method, Snapshot
-from ..objects import Side, fetch_file, receive_file
-from ..packs import files_of
-from ..repository import NOTHING, Incoming, Repository
-from . import FullCopyNeeded
+from ...progress import OnLine
+from ..domain.model import Method, Snapshot
+from ..domain.packs import files_of
+from ..git.entry import Entry
+from ..git.repository import NOTHING, Incoming, Repository
+from ..git.superset import Side, fetch_file, receive_file
+from .protocol import FullCopyNeeded
 
 
 class FromWorker:
@@ -55,7 +55,7 @@ class FromWorker:
         return self._worker.incoming.bytes if first else 0
 
     def receive(
-        self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
+        self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: OnLine | None = None
     ) -> Incoming:
         """See ``Transfer``. Raises FullCopyNeeded too."""
         if self._needs_entry and self._worker.entry.usable and not entry.usable:

@@ -6,11 +6,11 @@
 from __future__ import annotations
 
 from ...deadline import Deadline
-from ...shell import Progress
-from ..entry import Entry
-from ..model import Method, Snapshot
-from ..repository import Incoming, Repository
-from . import AsItIs, FullCopyNeeded, Transfer
+from ...progress import OnLine
+from ..domain.model import Method, Snapshot
+from ..git.entry import Entry
+from ..git.repository import Incoming, Repository
+from .protocol import AsItIs, FullCopyNeeded, Transfer
 
 
 class MissingOnly:
@@ -38,7 +38,7 @@ class MissingOnly:
         return 0 if self._difference is None else self._difference.prepare(snapshot, deadline, False)
 
     def receive(
-        self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Progress | None = None
+        self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: OnLine | None = None
     ) -> Incoming:
         """See ``Transfer``. Raises FullCopyNeeded too."""
         if not repository.lacks(entry, snapshot, deadline):

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 from ...deadline import Deadline
 from ...errors import DeploymentError, PlaceLost
-from ...shell import Completed, Progress, Shell
-from ..pack_maker import FinishedPacks
-from ..packs import files_of
-from ..repository import Repository
-from ..scripts import OPEN
+from ...progress import OnLine
+from ...shell import Completed, Shell
+from ..domain.packs import files_of
+from ..git.pack_maker import FinishedPacks
+from ..git.repository import Repository
+from ..git.scripts import OPEN
 from .rsync import IDLE_TIMEOUT, RESUMING, connection_lost, explained, persist
 
 _TRIES, _PAUSE = 4, 2.0
@@ -27,7 +28,7 @@ class ExecCourier:
     def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
         """Nothing can be done before."""
 
-    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
+    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: OnLine | None) -> None:
         """See ``Courier``."""
 
         names = "".join(f"{name}\n" for name in files_of(packs.names)).encode()

@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 
 from ...deadline import Deadline
 from ...errors import DeploymentError, PlaceLost
+from ...progress import OnLine
 from ...redaction import SECRETS
-from ...shell import Completed, Progress, Shell, checked
-from .. import scripts
-from ..pack_maker import FinishedPacks
-from ..packs import files_of
-from ..repository import Repository
+from ...shell import Completed, Shell, checked
+from ..domain.packs import files_of
+from ..git import scripts
+from ..git.pack_maker import FinishedPacks
+from ..git.repository import Repository
 from .rsync import IDLE_TIMEOUT, RESUMING, connection_lost, explained, persist
 
 PORT = 8730
@@ -152,7 +153,7 @@ class NetworkCourier:
     def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
         """Nothing can be done before."""
 
-    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
+    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: OnLine | None) -> None:
         """See ``Courier``."""
         copy_packs(
             repository.shell, repository.scratch, self._route, self._key, packs, scripts.OPEN, deadline, progress, repository.quarantined()
@@ -167,7 +168,7 @@ def copy_packs(
     packs: FinishedPacks,
     to: str,
     deadline: Deadline,
-    progress: Progress | None = None,
+    progress: OnLine | None = None,
     within: tuple[str, ...] = (),
 ) -> None:
     """Have a place copy packs that a seed serves into its directory ``to``; ``within``: the beginning of the argv.
@@ -210,7 +211,7 @@ def _rsync(
     names: Iterable[str],
     argv: tuple[str, ...],
     deadline: Deadline,
-    progress: Progress | None = None,
+    progress: OnLine | None = None,
     within: tuple[str, ...] = (),
 ) -> Completed:
     """Have a place copy files of these names, and no others."""

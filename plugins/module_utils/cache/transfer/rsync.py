@@ -11,7 +11,7 @@ from collections.abc import Callable
 from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...shell import KILLED, Completed, Shell, require_there
-from ..git import MORE_MEMORY
+from ..git.environment import MORE_MEMORY
 
 CONNECTION_LOST = (10, 12, 19, 20, 30, 35)
 """Exit codes after which a copy can go on where it was; 19 and 20 are also the other side's, when a signal ended it."""

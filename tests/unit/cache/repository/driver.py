@@ -12,22 +12,22 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Pair, Project, Role, Snapshot, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import PackMaker
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pair import PairRun
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pair_options import Options
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import State, Step, Wanted, make_plan
-from ansible_collections.packit.deployment.plugins.module_utils.cache.projects import parse_project
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, Record, unchanged
-from ansible_collections.packit.deployment.plugins.module_utils.cache.removal import RemovalRun
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import Lock, PairResult
-from ansible_collections.packit.deployment.plugins.module_utils.cache.snapshots import SnapshotBook
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import Transfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Pair, Project, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import State, Step, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_project
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, Record, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import Lock, PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import PackMaker
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fill_pair import PairRun
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.remove_pair import RemovalRun
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.finished_packs import PackTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.packs import PackTransfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import Transfer
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.tests.bounds import BOUND

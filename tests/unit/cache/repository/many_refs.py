@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress
+from ansible_collections.packit.deployment.plugins.module_utils.progress import OnLine
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository import driver
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -32,7 +33,7 @@ class MeteredShell(LocalShell):
         deadline: Deadline,
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
-        progress: Progress | None = None,
+        progress: OnLine | None = None,
     ) -> Completed:
         completed = super().run(argv, deadline=deadline, stdin=stdin, env=env, progress=progress)
         MeteredShell.carried += sum(map(len, argv)) + len(stdin) + len(completed.stdout) + len(completed.stderr)

@@ -14,7 +14,8 @@ from pathlib import Path
 
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress
+from ansible_collections.packit.deployment.plugins.module_utils.progress import OnLine
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 
 UID = 54321 if os.geteuid() == 0 else os.geteuid()
 """Whose the volumes are in these tests."""
@@ -32,7 +33,7 @@ class UserShell(LocalShell):
         deadline: Deadline,
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
-        progress: Progress | None = None,
+        progress: OnLine | None = None,
     ) -> Completed:
         return super().run(_as_user(argv), deadline=deadline, stdin=stdin, env=env, progress=progress)
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import ansible_collections
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
-from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Use
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Layout, Ref, Snapshot
-from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Layout, Ref, Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.entry import Use
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress
+from ansible_collections.packit.deployment.plugins.module_utils.progress import OnLine
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 from ansible_collections.packit.deployment.tests.volumes import poison
@@ -44,7 +45,7 @@ class Stranger(LocalShell):
         deadline: Deadline,
         stdin: bytes = b"",
         env: Mapping[str, str] | None = None,
-        progress: Progress | None = None,
+        progress: OnLine | None = None,
     ) -> Completed:
         packs = self._root / scripts.WORK / "one/objects/pack"
         if not self.acted and self._before in argv and any(str(self._root) in word for word in argv) and list(packs.glob("*.idx")):

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 from ansible_collections.packit.deployment.tests.volumes.consumer import check_consumer

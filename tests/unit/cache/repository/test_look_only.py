@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 

@@ -14,10 +14,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, unchanged
-from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed

@@ -12,12 +12,12 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts, steps
-from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Entry
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
-from ansible_collections.packit.deployment.plugins.module_utils.cache.objects import fetch_file
-from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
-from ansible_collections.packit.deployment.plugins.module_utils.cache.steps import StoodStill
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts, steps
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.entry import Entry
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.steps import StoodStill
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.superset import fetch_file
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed

@@ -15,11 +15,11 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import fill as cache_fill
-from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
-from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import project_fill as cache_fill
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed

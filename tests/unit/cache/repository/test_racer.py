@@ -13,10 +13,10 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts, steps
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
-from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
-from ansible_collections.packit.deployment.plugins.module_utils.cache.steps import StoodStill, run_step
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts, steps
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.steps import StoodStill, run_step
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import Cancelled, DeadlineExceeded, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell

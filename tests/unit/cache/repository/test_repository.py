@@ -18,18 +18,18 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
-from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Use
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
-from ansible_collections.packit.deployment.plugins.module_utils.cache.locks import stopped_by_a_lock
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Layout, Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import BadPack, parse_checks
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
-from ansible_collections.packit.deployment.plugins.module_utils.cache.publication import bridge, own_snapshot, publish
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, unchanged
-from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult
-from ansible_collections.packit.deployment.plugins.module_utils.cache.scripts.tidy import TIDY
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Layout, Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.packs import BadPack, parse_checks
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.entry import Use
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.lock_files import stopped_by_a_lock
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.publication import bridge, own_snapshot, publish
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.scripts.tidy import TIDY
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import scripts
-from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Entry, Use, parse_entry
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git import NEWER_GIT
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.entry import Entry, Use, parse_entry
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import NEWER_GIT
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 

@@ -16,16 +16,16 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache import full_reads
-from ansible_collections.packit.deployment.plugins.module_utils.cache.entry import Entry
-from ansible_collections.packit.deployment.plugins.module_utils.cache.full_reads import FullReads
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Snapshot, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import PackMaker
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, Record, unchanged
-from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Incoming, Repository
-from ansible_collections.packit.deployment.plugins.module_utils.cache.results import PairResult
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, Record, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.entry import Entry
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import PackMaker
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Incoming, Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import full_reads
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.full_reads import FullReads
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GitTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
 from ansible_collections.packit.deployment.tests.bounds import BOUND

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.keeper import VolumeSkipped
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.record import Change, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_access import VolumeSkipped
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer

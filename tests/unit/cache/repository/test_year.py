@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method
-from ansible_collections.packit.deployment.plugins.module_utils.cache.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.populate.report import unlisted
 from ansible_collections.packit.deployment.tests.once import made
 from ansible_collections.packit.deployment.tests.repositories import make

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks
-from ansible_collections.packit.deployment.plugins.module_utils.cache.publication import publish
-from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import FinishedPacks
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.publication import publish
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.finished_packs import Courier, PackTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import NetworkCourier, probe
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.packs import Courier, PackTransfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from ansible_collections.packit.deployment.plugins.module_utils.shell import Progress
+from ansible_collections.packit.deployment.plugins.module_utils.progress import OnLine
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.transfer import test_packs
 from ansible_collections.packit.deployment.tests.unit.cache.transfer.test_packs import KEY, OTHER, Place, finished
@@ -50,7 +50,7 @@ class Adding:
     def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
         self._courier.prepare(packs, deadline)
 
-    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
+    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: OnLine | None) -> None:
         self._courier.copy(packs, repository, deadline, progress)
         there = Path(repository.pack_directory)
         for name in (self._false.name, "pack-false", ".hidden", f"{packs.names[0]}.pack {self._false.name}"):

@@ -20,14 +20,16 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git import Limits
-from ansible_collections.packit.deployment.plugins.module_utils.cache.mirror import Mirror
-from ansible_collections.packit.deployment.plugins.module_utils.cache.model import Method, Snapshot
-from ansible_collections.packit.deployment.plugins.module_utils.cache.pack_maker import FinishedPacks, PackMaker
-from ansible_collections.packit.deployment.plugins.module_utils.cache.packs import BadPack
-from ansible_collections.packit.deployment.plugins.module_utils.cache.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.packs import BadPack
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import FinishedPacks, PackMaker
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import finished_packs as transfer_packs
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import over_network
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import packs as transfer_packs
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.finished_packs import Courier, PackTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import (
     Key,
@@ -37,12 +39,11 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.o
     probe,
     serve,
 )
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.packs import Courier, PackTransfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, Progress, RsyncPeer
+from ansible_collections.packit.deployment.plugins.module_utils.progress import OnLine
+from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed, RsyncPeer
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.once import copied
 from ansible_collections.packit.deployment.tests.ports import own_port
@@ -226,7 +227,7 @@ class Flipping:
     def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
         self._courier.prepare(packs, deadline)
 
-    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
+    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: OnLine | None) -> None:
         self._courier.copy(packs, repository, deadline, progress)
         self.copies += 1
         file = Path(repository.pack_directory) / f"{packs.names[0]}.pack"
@@ -331,7 +332,7 @@ class Losing:
         self.tries += 1
         raise PlaceLost(f"cut for the {self.tries}th time")
 
-    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: Progress | None) -> None:
+    def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: OnLine | None) -> None:
         raise AssertionError("nothing was prepared")
 
 

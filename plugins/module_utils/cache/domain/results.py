@@ -1,0 +1,90 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Results of a run: per volume and project, and the locks of each volume."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from .model import Pair, Role, Volume
+from .plan import Action
+
+
+@dataclass(frozen=True)
+class Lock:
+    """For how long a volume was held, in seconds: from the filler's creation until another node could mount the volume.
+
+    ``attach`` is until work could start, ``release`` from its end until the filler was gone. All 0 where the work was
+    done inside the pod that holds the volume.
+    """
+
+    attach: float = 0.0
+    work: float = 0.0
+    release: float = 0.0
+
+    @property
+    def seconds(self) -> float:
+        """The whole lock."""
+        return self.attach + self.work + self.release
+
+
+@dataclass(frozen=True)
+class ProjectResult:
+    """One project on one volume. ``bytes`` were received; ``snapshot`` is a digest; ``error`` and ``remedy`` are words."""
+
+    volume: Volume
+    project: str
+    action: Action
+    method: str = ""
+    seconds: float = 0.0
+    bytes: int = 0
+    snapshot: str = ""
+    refs: int = 0
+    layout: str = ""
+    warnings: tuple[str, ...] = ()
+    error: str = ""
+    remedy: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Return whether something was written."""
+        return self.action in (Action.ADD, Action.UPDATE, Action.REPLACE, Action.REPAIR, Action.REMOVE)
+
+    @property
+    def failed(self) -> bool:
+        """Return whether the project is not as wanted (a skipped volume is as the user wants it)."""
+        return self.action in (Action.FAILED, Action.BLOCKED)
+
+
+@dataclass(frozen=True)
+class VolumeResult:
+    """One volume: its projects, and each time it was held. ``stuck``: why it is held still, empty where it is free."""
+
+    volume: Volume
+    projects: tuple[ProjectResult, ...]
+    locks: tuple[Lock, ...] = ()
+    warnings: tuple[str, ...] = ()
+    stuck: str = ""
+
+    @property
+    def changed(self) -> bool:
+        """Return whether something was written on it."""
+        return any(project.changed for project in self.projects)
+
+    @property
+    def failed(self) -> bool:
+        """Return whether something on it is not as wanted, or it is a sandbox's whose pods cannot have it."""
+        return any(project.failed for project in self.projects) or (bool(self.stuck) and self.volume.role is Role.SANDBOX)
+
+
+@dataclass(frozen=True)
+class PairResult:
+    """Both volumes of a pair; ``unlisted`` names what lies there and stays, though nobody lists it. ``fault`` is the traceback of an error
+    that nobody expected, empty where there was none."""
+
+    pair: Pair
+    sandbox: VolumeResult
+    worker: VolumeResult
+    unlisted: tuple[str, ...] = ()
+    fault: str = ""

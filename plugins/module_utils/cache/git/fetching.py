@@ -1,0 +1,67 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A fetch of pinned ids from upstream, after which nothing is missing behind them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from ...deadline import Deadline
+from ...errors import DeploymentError
+from ...progress import OnLine
+from ...shell import Shell
+from ..domain.projects import redacted
+from . import scripts
+from .fetch_errors import explained_fetch
+from .retries import ask_again
+
+_FETCH = (
+    "fetch", "--stdin", "--no-write-fetch-head", "--no-tags", "--no-auto-maintenance", "--no-recurse-submodules", "--refmap=",
+    "--update-shallow", "--progress", "--",
+)  # fmt: skip
+
+# $1 our git directory, then git's words. Prints a commit behind which upstream has nothing, and how many such there are.
+# A shallow upstream names them. Without --update-shallow git leaves what is behind them out of its proof, says only that it was "rejected", and
+# ends with 0. With it they are in a file; where there is no such file, git's own proof, made before it ends with 0, is of the whole history.
+_SCRIPT = r"""
+d=$1
+shift
+rm -f -- "$d/shallow" || exit 3
+git --git-dir="$d" "$@" || exit $?
+[ ! -s "$d/shallow" ] || { sort -u -- "$d/shallow" | sed -n '1p;$=' && rm -f -- "$d/shallow"; }
+"""
+
+
+class ShallowUpstream(DeploymentError):
+    """Upstream has only the newest part of the history."""
+
+
+def fetch(
+    shell: Shell,
+    git_dir: str,
+    url: str,
+    ids: Sequence[str],
+    deadline: Deadline,
+    *,
+    env: Mapping[str, str],
+    settings: Sequence[str] = (),
+    progress: OnLine | None = None,
+    within: Sequence[str] = (),
+) -> None:
+    """Bring ``ids``, and all that is behind them, to the repository at ``git_dir``, whose refs tell what is there already.
+
+    ``settings``: options of git itself; ``within``: the beginning of the argv. Raises SnapshotGone, OutOfReach, ShallowUpstream, DeploymentError.
+    """
+    argv = (*within, *scripts.argv(_SCRIPT, git_dir, *settings, *_FETCH, url))
+    wanted = "".join(f"{value}\n" for value in ids).encode()
+    completed = ask_again(lambda _trace: shell.run(argv, deadline=deadline, stdin=wanted, env=env, progress=progress), deadline, way=False)
+    if completed.returncode:
+        raise explained_fetch(url, shell.where, completed)
+    if completed.stdout:
+        commit, number = completed.text().split()
+        more = f" and {int(number) - 1} more" if int(number) > 1 else ""
+        raise ShallowUpstream(
+            f"{redacted(url)} is a shallow repository: its history ends at commit {commit}{more}, and a cache of it would break packit's clones.",
+            "Have upstream made whole (`git fetch --unshallow` in it), or use the URL of a whole repository. Nothing was published.",
+        )

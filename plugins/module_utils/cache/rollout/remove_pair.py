@@ -1,0 +1,108 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Projects taken off a pair of volumes: off the worker first, so that its objects are never more than the sandbox's."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from ...deadline import Deadline
+from ...errors import Cancelled, DeploymentError
+from ...progress import Report
+from ...shell import require_there
+from ..domain.model import Project
+from ..domain.plan import Action, PairPlan
+from ..domain.results import PairResult, ProjectResult
+from ..domain.rollout_options import Options
+from ..git.repository import NotRemoved
+from .project_fill import repository_on
+from .volume_access import HeldVolume, Keeper, VolumeSkipped
+from .volume_run import VolumeSide
+
+
+class RemovalRun:
+    """Carries out the plan of one pair, for projects that are to be absent."""
+
+    def __init__(self, plan: PairPlan, keeper: Keeper, options: Options, report: Report, stop: threading.Event) -> None:
+        self._plan = plan
+        self._options = options
+        self._stop = stop
+        self._sandbox = VolumeSide(plan.pair.sandbox, plan.sandbox, keeper, report)
+        self._worker = VolumeSide(plan.pair.worker, plan.worker, keeper, report)
+
+    def run(self) -> PairResult:
+        """Do it. What fails is in the result; only Cancelled is raised.
+
+        The worker's volume is held until the sandbox's is done, so that nobody brings anything back in between; also where its claim says
+        that there is nothing on it, as that is what the sandbox's removal rests on.
+        """
+        projects = [step.project for step in self._plan.worker]
+        if self._plan.idle:
+            for side in (self._worker, self._sandbox):
+                side.end(projects, Action.NOTHING)
+        else:
+            self._remove_all(projects)
+        return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result())
+
+    def failed(self, failure: DeploymentError) -> PairResult:
+        """Return what has become of the pair where this has ended the work; what was finished before has its result already."""
+        for side in (self._sandbox, self._worker):
+            side.end([step.project for step in side.steps.values()], Action.FAILED, failure)
+        return PairResult(self._plan.pair, self._sandbox.result(), self._worker.result())
+
+    def _remove_all(self, projects: Sequence[Project]) -> None:
+        # Its sandbox's turn is inside, so it has the time of both.
+        deadline = Deadline(2 * self._options.timeout, f"volume {self._worker.volume}", self._stop)
+        try:
+            with self._worker.held(deadline) as held:
+                self._remove(self._worker, held, projects, deadline)
+                self._remove_from_sandbox(held, projects)
+        except Cancelled:
+            raise
+        except VolumeSkipped as error:
+            self._worker.end(projects, Action.SKIPPED, error)
+        except DeploymentError as error:
+            self._worker.end(projects, Action.FAILED, error)
+        words = DeploymentError(
+            f"It is, or may be, on the worker's volume {self._worker.volume}, so it stays here.", "See the worker's volume."
+        )
+        self._sandbox.end(projects, Action.BLOCKED, words)
+
+    def _remove_from_sandbox(self, worker: HeldVolume, projects: Sequence[Project]) -> None:
+        """Take off the sandbox's volume what is known to be off its worker's, which is held."""
+        side = self._sandbox
+        off = [project for project in projects if not self._worker.open(project) and not self._worker.failed(project)]
+        deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)
+        try:
+            side.read_again(deadline)
+            pending = self._pending(side, off)
+            if not pending:
+                return
+            with side.held(deadline) as held:
+                require_there(worker.shell, deadline)  # whoever waited for long may have lost it, and another run filled it since
+                self._remove(side, held, pending, deadline)
+        except Cancelled:
+            raise
+        except VolumeSkipped as error:
+            side.end(off, Action.SKIPPED, error)
+        except DeploymentError as error:
+            side.end(off, Action.FAILED, error)
+
+    def _pending(self, side: VolumeSide, projects: Sequence[Project]) -> list[Project]:
+        """Those that are not known to be absent by what the claim says now; the others have their result."""
+        record = side.recorded()
+        pending = [project for project in projects if record is None or project.name not in record.absent]
+        side.end([project for project in projects if project not in pending], Action.NOTHING)
+        return pending
+
+    def _remove(self, side: VolumeSide, held: HeldVolume, projects: Sequence[Project], deadline: Deadline) -> None:
+        for project in self._pending(side, projects):
+            side.forget(project)
+            try:
+                removed = repository_on(held, project.name, self._options.leftovers_age).remove(deadline)
+            except NotRemoved as error:  # that project's alone
+                side.end([project], Action.FAILED, error)
+                continue
+            side.gone(project, ProjectResult(side.volume, project.name, Action.REMOVE if removed else Action.NOTHING))

@@ -1,0 +1,37 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Method git: the pod fetches the pinned object ids from upstream. Best for a delta, and for small projects."""
+
+from __future__ import annotations
+
+from ...deadline import Deadline
+from ...progress import OnLine
+from ..domain.model import Method, Snapshot
+from ..git.entry import Entry
+from ..git.repository import NOTHING, Incoming, Repository
+
+
+class GitTransfer:
+    """Fetches from one URL. ``strangers``: whether the volume is one to which they can write."""
+
+    method = Method.GIT
+    resumes = False
+
+    def __init__(self, url: str, strangers: bool = True) -> None:
+        self._url = url
+        self._strangers = strangers
+
+    def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
+        """Nothing can be done before."""
+        return 0
+
+    def receive(
+        self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: OnLine | None = None
+    ) -> Incoming:
+        """Fetch what the entry lacks. Nothing is asked of upstream where all ids are there."""
+        if not repository.lacks(entry, snapshot, deadline):
+            return NOTHING
+        repository.quarantine(deadline)
+        repository.fetch(self._url, repository.new_ids(entry, snapshot), entry, deadline, progress)
+        return repository.incoming(connected=True, deadline=deadline, just_indexed=not self._strangers)

@@ -1,0 +1,208 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ``repository_cache_claims``: the sandboxes' claims made where missing, and both sides' grown."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from ..cache.domain.model import Volume
+from ..cluster.api.access import Right, require
+from ..cluster.api.client import Client, connect
+from ..cluster.api.errors import AlreadyExists, ClusterError, Forbidden, NotFound, QuotaExceeded
+from ..cluster.api.objects import Claim, Object, parse_claim, quantity
+from ..deadline import Deadline
+from ..errors import DeadlineExceeded, DeploymentError, InvalidOption
+from ..signals import stopping_on_signals
+from . import claim_report as report
+from .claim_plan import ClaimAction, ClaimPlan, ClaimStep, WantedClaims, WorkerSet, parse_worker_set, plan_claims
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "worker_namespace": {"type": "str", "required": True},
+    "sandbox_namespace": {"type": "str", "required": True},
+    "storage": {"type": "str", "default": ""},
+    "storage_class": {"type": "str", "default": ""},
+    "labels": {"type": "dict", "default": {}},
+    "wait_timeout": {"type": "int", "default": 60},
+}
+_TIMEOUT = 120.0
+"""Seconds for all requests."""
+_PAUSE = 1.0
+_NOT_GROWING = "only dynamically provisioned pvc can be resized"
+"""Of the admission plugin's words (kubernetes plugin/pkg/admission/storage/persistentvolume/resize)."""
+
+
+def claims(module: Any) -> None:
+    """Run with a module's parameters and exit it."""
+    params = module.params
+    namespaces = (params["worker_namespace"], params["sandbox_namespace"])
+    wanted = parse_wanted(params)
+    client = connect(module)
+    with stopping_on_signals() as stop:
+        deadline = Deadline(_TIMEOUT, "making and growing claims", stop)
+        sets = _worker_sets(client, namespaces[0], deadline)
+        plan = plan_claims(namespaces, wanted, _list(client, namespaces, deadline), sets)
+        missing: Sequence[Volume] = plan.awaited
+        try:
+            _prepare(client, wanted, plan, deadline)
+        except (ClusterError, InvalidOption) as error:
+            done, missing = _all_failed(plan, error), ()
+        else:
+            done = tuple(_carry_out(client, steps, module.check_mode, deadline) for steps in plan.workers)
+        if missing and not module.check_mode:
+            waiting = Deadline(params["wait_timeout"], "the workers' claims", stop)
+            missing = _await(client, plan.awaited, waiting) if params["wait_timeout"] > 0 else missing
+    steps = [step for worker in done for step in worker]
+    unread = [] if sets is not None else [report.UNREAD]
+    for words in (*plan.warnings, *report.later(steps), *unread, *map(report.still_missing, missing)):
+        module.warn(words)
+    answer = {
+        "changed": any(report.changes(step) for step in steps),
+        "claims": [report.facts(step) for step in steps],
+        "orphans": [str(volume) for volume in plan.orphans],
+        "awaited": [str(volume) for volume in missing],
+        "summary": report.summary(steps, plan.orphans),
+        "requests": client.requests,
+        "diff": report.diff(steps),
+    }
+    failed = report.failures(steps)
+    if failed:
+        module.fail_json(msg=failed, **answer)
+    module.exit_json(**answer)
+
+
+def parse_wanted(params: Mapping[str, Any]) -> WantedClaims:
+    """Return what the user wants. Raises InvalidOption, naming the value."""
+    storage = params["storage"]
+    try:
+        wrong = bool(storage) and quantity(storage) <= 0
+    except ValueError:
+        wrong = True
+    if wrong:
+        raise InvalidOption(
+            f"The size `{storage}` is no Kubernetes quantity of more than 0.", "An example of repository_cache_storage: 4Gi"
+        )
+    labels = {str(key): value for key, value in params["labels"].items()}
+    other = next((key for key, value in labels.items() if not isinstance(value, str)), None)
+    if other is not None:
+        raise InvalidOption(f"The label `{other}` has the value {labels[other]!r}, which is no text.", "Put it in quotes.")
+    return WantedClaims(storage, params["storage_class"], labels)
+
+
+def _worker_sets(client: Client, namespace: str, deadline: Deadline) -> tuple[WorkerSet, ...] | None:
+    """The StatefulSets whose workers have a cache; None where we may not look."""
+    try:
+        found = [parse_worker_set(item) for item in client.list("StatefulSet", namespace, deadline)]
+    except Forbidden:
+        return None
+    return tuple(owner for owner in found if owner is not None)
+
+
+def _list(client: Client, namespaces: Sequence[str], deadline: Deadline) -> list[Claim]:
+    try:
+        return [parse_claim(item) for space in sorted(set(namespaces)) for item in client.list("PersistentVolumeClaim", space, deadline)]
+    except Forbidden:
+        require(client, namespaces, (Right("persistentvolumeclaims", "list"),), deadline)
+        raise
+
+
+def _all_failed(plan: ClaimPlan, error: DeploymentError) -> tuple[tuple[ClaimStep, ...], ...]:
+    """Return the plan's steps, each that changes something failed for this error."""
+
+    def failed(step: ClaimStep) -> ClaimStep:
+        return replace(step, action=ClaimAction.FAILED, storage=step.before, why=error.message, remedy=error.remedy)
+
+    return tuple(tuple(failed(step) if report.changes(step) else step for step in steps) for steps in plan.workers)
+
+
+def _prepare(client: Client, wanted: WantedClaims, plan: ClaimPlan, deadline: Deadline) -> None:
+    """Find what would stop all of it: rights that are missing for just what is to be done, and a class that is not there.
+
+    Raises Forbidden, InvalidOption.
+    """
+    steps = [step for worker in plan.workers for step in worker]
+    verbs = {ClaimAction.CREATE: "create", ClaimAction.GROW: "patch", ClaimAction.LABEL: "patch"}
+    needed: dict[str, set[Right]] = {}
+    for step in steps:
+        if step.action in verbs:
+            needed.setdefault(step.volume.namespace, set()).add(Right("persistentvolumeclaims", verbs[step.action]))
+    for namespace, rights in needed.items():
+        require(client, [namespace], sorted(rights), deadline)
+    if wanted.storage_class and any(step.action is ClaimAction.CREATE for step in steps):
+        try:
+            client.get("StorageClass", "", wanted.storage_class, deadline)
+        except NotFound as error:
+            raise InvalidOption(
+                f"There is no storage class {wanted.storage_class}: a claim of it would wait for ever.",
+                "Check repository_cache_storage_class (oc get storageclasses).",
+            ) from error
+        except Forbidden:
+            return  # whoever may not read classes finds out from the claim
+
+
+def _carry_out(client: Client, steps: Sequence[ClaimStep], check_mode: bool, deadline: Deadline) -> tuple[ClaimStep, ...]:
+    """One worker's claims. In check mode the server is asked what it would say. A failure on the sandbox's side leaves the
+    worker's claim as it is, so that this one is never the larger."""
+    done: list[ClaimStep] = []
+    for step in steps:
+        if done and step.action is ClaimAction.GROW and done[0].action in (ClaimAction.FAILED, ClaimAction.LATER):
+            action = ClaimAction.LATER if done[0].action is ClaimAction.LATER else ClaimAction.BLOCKED
+            why = f"The claim does not grow before its sandbox's, {done[0].volume}, does."
+            done.append(replace(step, action=action, storage=step.before, why=why))
+            continue
+        try:
+            _send(client, step, check_mode, deadline)
+            done.append(step)
+        except AlreadyExists:
+            done.append(replace(step, action=ClaimAction.NOTHING))  # somebody else has made it in the meantime
+        except ClusterError as error:
+            why, remedy = explain(step, error)
+            done.append(replace(step, action=ClaimAction.FAILED, storage=step.before, why=why, remedy=remedy))
+    return tuple(done)
+
+
+def _send(client: Client, step: ClaimStep, dry_run: bool, deadline: Deadline) -> None:
+    volume, resources = step.volume, {"requests": {"storage": step.storage}}
+    if step.action is ClaimAction.CREATE:
+        spec = {"accessModes": ["ReadWriteOnce"], "resources": resources}
+        if step.storage_class:
+            spec["storageClassName"] = step.storage_class
+        body: Object = {
+            "apiVersion": "v1",
+            "kind": "PersistentVolumeClaim",
+            "metadata": {"name": volume.claim, "labels": dict(step.labels)},
+            "spec": spec,
+        }
+        client.create("PersistentVolumeClaim", volume.namespace, body, deadline, dry_run=dry_run)
+    elif step.action in (ClaimAction.GROW, ClaimAction.LABEL):
+        body = {"metadata": {"labels": dict(step.labels)}, "spec": {"resources": resources}}
+        client.patch("PersistentVolumeClaim", volume.namespace, volume.claim, body, deadline, dry_run=dry_run)
+
+
+def explain(step: ClaimStep, error: ClusterError) -> tuple[str, str]:
+    """A refusal in words, and what to do. Pure."""
+    if isinstance(error, QuotaExceeded):
+        why = f"The quota of namespace {step.volume.namespace} has no room for {step.storage}: {error.message}"
+        return why, "Raise that quota, or ask for less (repository_cache_storage)."
+    if isinstance(error, Forbidden) and _NOT_GROWING in error.message:
+        why = f"The storage class {step.storage_class or '(none)'} does not let claims grow (allowVolumeExpansion)."
+        remedy = f"Ask a cluster administrator to allow it, or set repository_cache_storage to {step.before}."
+        return why, remedy
+    return error.message, error.remedy
+
+
+def _await(client: Client, wanted: Sequence[Volume], deadline: Deadline) -> Sequence[Volume]:
+    """Those of the claims that their StatefulSet has not made by the deadline."""
+    missing = wanted
+    try:
+        while missing:
+            there = {(claim.namespace, claim.name) for claim in _list(client, [wanted[0].namespace], deadline)}
+            missing = [volume for volume in wanted if (volume.namespace, volume.claim) not in there]
+            if missing:
+                deadline.sleep(_PAUSE)
+    except DeadlineExceeded:
+        pass
+    return missing

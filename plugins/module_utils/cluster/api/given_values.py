@@ -1,0 +1,44 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Values that no module takes, refused by the option's name before anything is asked: numbers out of bounds, and blanks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from ...errors import InvalidOption
+
+_WEEK = 7 * 24 * 3600
+LIMITS: Mapping[str, tuple[int, int]] = {
+    "timeout": (30, _WEEK),
+    "wait_timeout": (0, _WEEK),
+    "start_timeout": (1, _WEEK),
+    "heartbeat": (0, _WEEK),
+    "active_deadline": (0, 2**31 - 1),  # 0 is our own default; else what the API takes (kubernetes/pkg/apis/core/validation)
+    # Less would not hold an attach, any work and a release. The service gives up on a sandbox's pod after 600 seconds, and a filler's
+    # removal takes some of them.
+    "max_hold": (30, 570),
+    "concurrency": (1, 256),
+    "node_concurrency": (1, 256),
+}
+"""Least and most of each whole-number option. Options with one name have one range."""
+
+_FROM = {
+    name: f"Set repository_cache_{name} (or the variable {variable} of the deployment's playbooks)."
+    for name, variable in (("worker_namespace", "project"), ("sandbox_namespace", "sandbox_namespace"))
+}
+"""The remedy where an option that the role fills is empty."""
+
+
+def require_values(spec: Mapping[str, Any], params: Mapping[str, Any]) -> None:
+    """Refuse numbers out of range and empty required text. Raises InvalidOption, naming the option."""
+    for name, about in spec.items():
+        value = params.get(name)
+        if about.get("type") == "int":
+            least, most = LIMITS[name]
+            if value is None or not least <= value <= most:
+                raise InvalidOption(f"`{name}` is {value}, and must be from {least} to {most}.")
+        elif about.get("type") == "str" and about.get("required") and not str(value if value is not None else "").strip():
+            raise InvalidOption(f"`{name}` is empty.", _FROM.get(name, "Where it comes from a template, look whether its variable is defined."))

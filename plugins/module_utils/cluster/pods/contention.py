@@ -1,0 +1,47 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Looks, while a volume is held, whether a consumer's pod waits for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from ...background import Background
+from ...deadline import Deadline
+from ...errors import DeploymentError
+from ...progress import OnLine
+from ..api.client import Client
+from ..api.objects import Pod
+from .consumers import waits_elsewhere
+
+_LOOK_EVERY = 4.0
+"""Seconds."""
+_REQUEST_SECONDS = 20.0
+
+
+@contextmanager
+def looking_out(client: Client, filler: Pod, claim: str, tell: OnLine) -> Iterator[threading.Event]:
+    """An event that is set when a consumer's pod waits on another node for ``claim``, which ``filler`` has mounted."""
+    wanted, done = threading.Event(), threading.Event()
+
+    def look() -> None:
+        while not done.wait(_LOOK_EVERY):
+            deadline = Deadline(_REQUEST_SECONDS, "looking for pods that wait", done)
+            try:
+                pods = client.pods(filler.namespace, deadline)
+            except DeploymentError:
+                continue  # whatever it is, the work itself will say so
+            waiting = waits_elsewhere(pods, claim, filler.node)
+            if waiting is not None:
+                tell(f"pod {waiting.name} waits for it{' on ' + waiting.node if waiting.node else ''}")
+                wanted.set()
+                return
+
+    Background("Looking for pods that wait for it", look, lambda error: tell(str(error))).start()
+    try:
+        yield wanted
+    finally:
+        done.set()  # not joined: a request under way must not keep the volume

@@ -1,0 +1,307 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Explain why a pod does not start, or has ended: a sentence and a remedy, from what the cluster says.
+
+``judge`` is pure and works on what was observed; ``look`` fetches that. What could not be looked at is said, never shown
+as nothing there.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+from ...deadline import Deadline
+from ..api.client import Client
+from ..api.errors import ClusterError, NotFound
+from ..api.objects import Claim, Event, Pod, parse_event, parse_pod
+from .manifest import CONTAINER, LABEL
+from .unschedulable import UNSCHEDULABLE
+
+_EVENTS = 3
+"""Warnings shown of one object, the newest."""
+# The kubelet's reasons why a container does not start (kubernetes pkg/kubelet: images, kuberuntime; cri-api errors).
+_IMAGE_PASSES = ("ErrImagePull", "RegistryUnavailable")  # it tries again, and says ImagePullBackOff when that fails, too
+_IMAGE_REASONS = (
+    "ImagePullBackOff", "InvalidImageName", "ErrImageNeverPull", "ImageInspectError", "SignatureValidationFailed", *_IMAGE_PASSES,
+)  # fmt: skip
+_CONFIG_REASONS = (
+    "CreateContainerConfigError", "CreateContainerError", "RunContainerError",
+    "PreCreateHookError", "PreStartHookError", "PostStartHookError", "RROUnsupported",
+)  # fmt: skip
+_NOT_STARTED = ("StartError", "ContainerCannotRun")
+"""The container runtime's reasons for a container that ended and never began."""
+FATAL_WAITING = tuple(reason for reason in (*_IMAGE_REASONS, *_CONFIG_REASONS) if reason not in _IMAGE_PASSES)
+"""Reasons for a container's wait that will not pass."""
+
+# The kubelet's reasons for a pod that has failed (kubernetes pkg/kubelet: nodeshutdown, preemption, eviction, lifecycle, topologymanager).
+_NODE_ENDS = ("Terminated", "NodeShutdown", "Shutdown", "NodeLost")
+_PREEMPTED = ("Preempting", "Preempted", "PreemptionByScheduler")
+_NOT_ADMITTED = (
+    "UnexpectedAdmissionError", "UnexpectedPredicateFailureType", "UnknownReason", "InvalidNodeInfo", "NodeAffinity", "NodeName",
+    "NodePorts", "TaintToleration", "TopologyAffinityError",
+)  # fmt: skip
+_NEVER_ADMITTED = (
+    "PodOSNotSupported", "PodOSSelectorNodeLabelDoesNotMatch", "AppArmor", "PodLevelResourcesNotSupported",
+    "SupplementalGroupsPolicyNotSupported", "InitContainerRestartPolicyForbidden",
+)  # fmt: skip
+# What attaching says where another node has the volume: Kubernetes' own words, and those of storage drivers.
+_ELSEWHERE = re.compile(
+    r"multi-attach|already (exclusively )?(attached|published)|(still )?attached to (a different|another|node)|attachment is being deleted"
+    r"|(?<!already )in[- ]use|being used",
+    re.IGNORECASE,
+)
+
+
+class Whose(Enum):
+    """Whose pod it is: what to do about it differs. The value is what the pod is called within a sentence."""
+
+    FILLER = "the filler"
+    WORKLOAD = "the pod"
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """A fault of a pod, and what to do. ``fatal``: this pod will not start. ``busy``: another one, a while later, may well do."""
+
+    sentence: str
+    remedy: str = ""
+    fatal: bool = False
+    busy: bool = False
+
+
+@dataclass(frozen=True)
+class Observed:
+    """The facts known of a pod. ``events`` are its warnings, newest last; ``blind`` says what could not be looked at."""
+
+    pod: Pod
+    events: Sequence[Event] = ()
+    log: str = ""
+    blind: Sequence[str] = ()
+
+
+_PURPOSES = {"seed": "seed pod", "image": "pod that has the image pulled", "refs": "pod that reads upstream's refs"}
+
+
+def purpose_of(pod: Pod) -> str:
+    """Return what a pod of ours is called within a sentence."""
+    return _PURPOSES.get(pod.labels.get(LABEL, ""), "filler")
+
+
+def option_of(pod: Pod) -> str:
+    """The option that says what a pod of ours asks for."""
+    return "repository_cache_seed" if pod.labels.get(LABEL) == "seed" else "repository_cache_filler"
+
+
+def look(client: Client, pod: Pod, deadline: Deadline) -> Observed:
+    """Fetch a pod's present state, its warnings and, where it has ended, the end of its log."""
+    blind: list[str] = []
+    try:
+        pod = parse_pod(client.get("Pod", pod.namespace, pod.name, deadline))
+    except NotFound:
+        blind.append("the pod itself is gone")
+    except ClusterError as error:
+        blind.append(f"the pod could not be read ({error.message})")
+    events: list[Event] = []
+    try:
+        found = client.list("Event", pod.namespace, deadline, fields=f"involvedObject.uid={pod.uid}")
+        events = sorted((parse_event(item) for item in found if item.get("type") == "Warning"), key=lambda event: event.last)
+    except ClusterError as error:
+        blind.append(f"its events could not be read ({error.message})")
+    log = ""
+    if pod.ended:
+        try:
+            log = client.logs(pod.namespace, pod.name, 5, deadline, CONTAINER if LABEL in pod.labels else "")
+        except ClusterError as error:
+            blind.append(f"its log could not be read ({error.message})")
+    return Observed(pod, events, log, blind)
+
+
+def explain(client: Client, pod: Pod, deadline: Deadline) -> Diagnosis:
+    """``look`` and ``judge``."""
+    return judge(look(client, pod, deadline))
+
+
+def judge(observed: Observed, whose: Whose = Whose.FILLER) -> Diagnosis:
+    """Return what is wrong with a pod that is not Ready."""
+    if whose is Whose.FILLER:
+        found = _ended(observed) or _container(observed.pod) or _volume(observed) or _scheduling(observed.pod, whose)
+    else:
+        found = _workload_container(observed.pod) or _scheduling(observed.pod, whose)
+    if found is None:
+        found = Diagnosis(f"Pod {observed.pod.namespace}/{observed.pod.name} is {observed.pod.phase or 'not started'}")
+    said = "; ".join(f"{event.reason}: {event.message}" for event in observed.events[-_EVENTS:] if event.message not in found.sentence)
+    sentence = found.sentence + (f". The cluster says: {said}" if said else "")
+    if observed.blind:
+        sentence += f". Not looked at: {'; '.join(observed.blind)}"
+    return Diagnosis(sentence.rstrip(".") + ".", found.remedy, found.fatal, found.busy)
+
+
+def _ended(observed: Observed) -> Diagnosis | None:
+    pod = observed.pod
+    if not pod.ended:
+        return None
+    where = f"Pod {pod.namespace}/{pod.name}"
+    if pod.reason == "DeadlineExceeded":
+        return Diagnosis(f"{where} was ended at its active deadline", "Raise repository_cache_timeout.", fatal=True)
+    if pod.reason == "Evicted":
+        return Diagnosis(
+            f"{where} was evicted: {pod.message}",
+            f"Run again; raise resources.requests in {option_of(pod)} if it happens again.",
+            fatal=True,
+        )
+    if pod.reason in _NODE_ENDS or "node shutdown" in pod.message:
+        return Diagnosis(
+            f"{where} was ended as its node is shut down: {pod.reason} {pod.message}".rstrip(), "Run again.", fatal=True, busy=True
+        )
+    if pod.reason in _PREEMPTED:
+        return Diagnosis(
+            f"{where} made room for a pod with a higher priority: {pod.reason} {pod.message}".rstrip(),
+            "Run again; set priority_class in repository_cache_filler if it happens again.",
+            fatal=True,
+            busy=True,
+        )
+    if pod.reason.startswith("OutOf") or pod.reason in _NOT_ADMITTED:
+        # The scheduler and the node's kubelet did not agree for a moment: the pod never ran, and held nothing.
+        return Diagnosis(f"The node did not take {where}: {pod.reason} {pod.message}".rstrip(), "Run again.", fatal=True, busy=True)
+    if pod.reason in _NEVER_ADMITTED:
+        return Diagnosis(f"The node cannot run {where}: {pod.reason} {pod.message}".rstrip(), "Choose another node.", fatal=True)
+    own = [container for container in pod.containers if container.name == CONTAINER] or list(pod.containers)
+    for container in [*pod.init_containers, *own]:
+        if container in pod.init_containers and not container.exit_code:
+            continue
+        if container in pod.init_containers:
+            words = f"{where} did not start, as its init container {container.name} ended with code {container.exit_code}"
+            remedy = (
+                f"See its log: kubectl logs -n {pod.namespace} {pod.name} -c {container.name}. It is not ours: keep whatever adds it away."
+            )
+            return Diagnosis(words, remedy, fatal=True)
+        if container.terminated in _NOT_STARTED:
+            return Diagnosis(
+                f"The container {container.name} of {where[0].lower()}{where[1:]} could not be started ({container.terminated}): "
+                f"{container.terminated_message}",
+                "Check the image (repository_cache_image): fillers need sh in it, and the node its kind of processor.",
+                fatal=True,
+            )
+        if container.terminated == "OOMKilled" or (container.exit_code == 137 and not pod.deleting):
+            limit = _memory(pod)
+            return Diagnosis(
+                f"{where} was killed, probably for want of memory (its limit is {limit})",
+                f"Raise resources.limits.memory in {option_of(pod)}.",
+                fatal=True,
+            )
+        if container.exit_code is not None:
+            said = f": {observed.log.strip()}" if observed.log.strip() else ""
+            return Diagnosis(f"{where} ended with code {container.exit_code}{said}", "Run again.", fatal=True)
+    return Diagnosis(f"{where} ended: {pod.reason} {pod.message}".rstrip(), "Run again.", fatal=True)
+
+
+def _container(pod: Pod) -> Diagnosis | None:
+    for container in pod.all_containers:
+        message = " ".join(container.waiting_message.split())
+        if container.waiting and container.name != CONTAINER and container.waiting not in ("PodInitializing", "ContainerCreating"):
+            kind = "init container" if container in pod.init_containers else "container"
+            return Diagnosis(
+                f"The {kind} {container.name} (image {container.image}), which is not ours, does not start ({container.waiting}): {message}",
+                "Something adds it to every pod of the namespace: keep it away by labels or annotations in repository_cache_filler, or mend it.",
+                fatal=container.waiting in FATAL_WAITING,
+            )
+        if container.waiting in _IMAGE_REASONS:
+            return Diagnosis(
+                f"The image {container.image} cannot be pulled ({container.waiting}): {message}",
+                "Check repository_cache_image, and image_pull_secrets in repository_cache_filler.",
+                fatal=True,
+            )
+        if container.waiting == "CreateContainerConfigError" and "root" in message:
+            return Diagnosis(
+                f"The image {container.image} runs as root, which a filler must not: {message}",
+                "Set repository_cache_filler: {pod_security_context: {runAsUser: …, fsGroup: …}} to the ids of the volume's consumers.",
+                fatal=True,
+            )
+        if container.waiting in _CONFIG_REASONS:
+            return Diagnosis(f"The container cannot be made ({container.waiting}): {message}", fatal=True)
+    return None
+
+
+def require_file_system(claim: Claim) -> None:
+    """Raises ClusterError where it is known from the claim alone that no filler can have its volume."""
+    where = f"The claim {claim.namespace}/{claim.name}"
+    if claim.block:
+        raise ClusterError(
+            f"{where} is a block device (volumeMode: Block), which has no file system.", "Make it with volumeMode: Filesystem."
+        )
+    if claim.phase == "Lost":
+        raise ClusterError(
+            f"{where} is Lost: the volume {claim.volume_name} that it was bound to is gone.",
+            "Delete the claim and its pod, and make it again.",
+        )
+
+
+def _volume(observed: Observed) -> Diagnosis | None:
+    for event in reversed(observed.events):
+        if event.reason == "FailedAttachVolume" and _ELSEWHERE.search(event.message):
+            return Diagnosis(
+                f"The volume is attached to another node: {event.message}",
+                "The filler went away at once. It comes back on the node of the pod that holds the volume, or at the next run.",
+                fatal=True,
+                busy=True,
+            )
+        found = _WARNINGS.get(event.reason)
+        if found is not None:
+            return Diagnosis(f"{found[0]}: {event.message}", found[1])
+    return None
+
+
+_SEE_STORAGE = "See what the storage says of this volume."
+_WARNINGS = {
+    "FailedAttachVolume": ("The volume cannot be attached", _SEE_STORAGE),
+    "FailedMount": ("The volume cannot be mounted", _SEE_STORAGE),
+    "FailedMountOnFilesystemMismatch": ("The volume has another file system than it is said to have", _SEE_STORAGE),
+    "VolumePermissionChangeInProgress": (
+        "The kubelet changes the group of all files on the volume, which takes its time",
+        "Raise start_timeout in repository_cache_filler. Pods with fsGroupChangePolicy: OnRootMismatch, as fillers are, do it once.",
+    ),
+    "FailedCreatePodSandBox": ("The node cannot make the pod's network or sandbox", "See the node's network plugin."),
+    "NetworkNotReady": ("The node's network is not ready", "See the node's network plugin."),
+}
+"""Reason of an event of the kubelet (kubernetes pkg/kubelet/events) → what it means, and what to do. It tries again in each case."""
+
+
+def _scheduling(pod: Pod, whose: Whose) -> Diagnosis | None:
+    status, reason, message = pod.conditions.get("PodScheduled", ("", "", ""))
+    if status != "False" or reason not in ("Unschedulable", "SchedulerError", "SchedulingGated"):
+        return None
+    filler = whose is Whose.FILLER
+    subject = f"The {purpose_of(pod)}" if filler else f"Pod {pod.namespace}/{pod.name}"
+    for cause in UNSCHEDULABLE:
+        if any(re.search(pattern, message) for pattern in cause.patterns):
+            meaning = cause.meaning.format(whose=whose.value)
+            remedy = cause.remedy.replace("{option}", option_of(pod)) if filler else cause.workload_remedy
+            words = f"{subject} cannot be placed. {meaning} The scheduler says: {message}"
+            return Diagnosis(words, remedy, cause.fatal and filler)
+    return Diagnosis(f"{subject} cannot be placed. The scheduler says: {message}", "See the nodes.", False)
+
+
+def _workload_container(pod: Pod) -> Diagnosis | None:
+    """A container of a workload's pod that does not start or does not stay. Its log is not shown: it is not ours."""
+    where = f"Pod {pod.namespace}/{pod.name}"
+    for container in pod.all_containers:
+        message = " ".join(container.waiting_message.split())
+        if container.waiting in _IMAGE_REASONS:
+            words = f"{where}: the image {container.image} cannot be pulled ({container.waiting}): {message}"
+            return Diagnosis(words, "Check the image's name and the credentials for its registry.", fatal=True)
+        if container.waiting == "CrashLoopBackOff":
+            words = f"{where}: container {container.name} ends again and again: {message}"
+            return Diagnosis(words, f"See its log: kubectl logs --previous -n {pod.namespace} {pod.name} -c {container.name}")
+        if container.waiting in _CONFIG_REASONS:
+            words = f"{where}: container {container.name} cannot be made ({container.waiting}): {message}"
+            return Diagnosis(words, "Correct the template.", fatal=True)
+    return None
+
+
+def _memory(pod: Pod) -> str:
+    containers = pod.spec.get("containers") or [{}]
+    return str(((containers[0].get("resources") or {}).get("limits") or {}).get("memory", "not set"))

@@ -1,0 +1,300 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The filler pod's whole life: made, waited for, used, and gone again, whatever happens."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import ExitStack
+from datetime import datetime
+
+from ...annotation import parse_object
+from ...deadline import Deadline
+from ...errors import DeadlineExceeded, DeploymentError
+from ...progress import OnLine
+from ..api.client import Client
+from ..api.errors import AlreadyExists, ClusterError, FillerExists, NotFound, PodLost, QuotaExceeded, VolumeBusy
+from ..api.objects import Pod, parse_pod
+from ..api.quota import Room, never_fits
+from ..exec.pod_shell import PodShell
+from .diagnosis import FATAL_WAITING, Diagnosis, explain
+from .manifest import CONTAINER, HEARTBEAT, JOBS, OWNER, FillerSpec, manifest
+from .overrides import HEARTBEAT_LIMIT, START_TIMEOUT
+from .pod_removal import removal_command, remove_pod
+
+UNSCHEDULABLE_GRACE = 5.0
+"""Seconds for which a filler may be unschedulable: the scheduler tries again when others have gone."""
+RELEASE_TIMEOUT = 90.0
+"""Seconds to wait until a deleted filler is really gone. Longer means a lost node, where only its owner can help."""
+SKEW = 30.0
+"""Seconds by which the clocks of several API servers may differ."""
+_QUOTA_PAUSES = (1.0, 2.0, 4.0, 8.0)
+_REFUSAL_PAUSES = (1.0, 2.0, 4.0, 8.0)
+
+
+def _nothing(_words: str) -> None:
+    """Nobody is told."""
+
+
+class Filler:
+    """One filler pod. A context manager: Ready inside, gone after.
+
+    ``attach`` and ``release`` are the seconds from its creation until it could work, and from its deletion until it was
+    gone. ``left`` is called with a sentence where it could not be removed.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        spec: FillerSpec,
+        deadline: Deadline,
+        rooms: Sequence[Room] = (),
+        tell: OnLine = _nothing,
+        left: OnLine = _nothing,
+    ) -> None:
+        self._client = client
+        self._spec = spec
+        self._deadline = deadline
+        self._rooms = rooms
+        self._tell = tell
+        self._left = left
+        self._stack = ExitStack()
+        self._pod: Pod | None = None
+        self._created = 0.0
+        self.attach = 0.0
+        self.release = 0.0
+
+    @property
+    def pod(self) -> Pod:
+        """The pod, as it was when it became Ready."""
+        if self._pod is None:
+            raise AssertionError("only inside the context")
+        return self._pod
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since the pod was created."""
+        return time.monotonic() - self._created
+
+    def __enter__(self) -> Filler:
+        ready = False
+        try:
+            for room in self._rooms:
+                self._stack.enter_context(room.place(self._deadline))
+            self._pod = self._until_ready(self._create())
+            ready = True
+        finally:
+            if not ready:
+                self._remove()
+                self._stack.close()
+        self.attach = self.seconds
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        started = time.monotonic()
+        self._remove()
+        self.release = time.monotonic() - started
+        self._stack.close()
+
+    def shell(self) -> PodShell:
+        """A Shell in the pod; its agent keeps the pod's heartbeat."""
+        return PodShell(
+            self._client,
+            self._spec.namespace,
+            self._spec.name,
+            self.pod.uid,
+            CONTAINER,
+            job_directory=JOBS,
+            heartbeat=HEARTBEAT,
+            reconnect_seconds=float(self._spec.wishes.heartbeat or HEARTBEAT_LIMIT),
+            stop=self._deadline.stop,
+            ended=lambda deadline: why_ended(parse_pod(self._client.get("Pod", self._spec.namespace, self._spec.name, deadline))),
+        )
+
+    def _create(self) -> Pod:
+        attempt = 0
+        refused_since = 0.0
+        while True:
+            self._created = time.monotonic()
+            try:
+                return parse_pod(self._client.create("Pod", self._spec.namespace, manifest(self._spec), self._deadline))
+            except QuotaExceeded as error:
+                self._refuse_what_never_fits(error)
+                for room in self._rooms[:1]:
+                    room.refused()
+                pause = _QUOTA_PAUSES[min(attempt, len(_QUOTA_PAUSES) - 1)]
+                if pause >= self._deadline.left():
+                    raise
+                self._tell(f"waits for quota: {error.message}")
+                self._deadline.sleep(pause)
+            except AlreadyExists:
+                mine = self._other_filler()
+                if mine is not None:
+                    return mine
+            except ClusterError as error:
+                # The name is fixed: where the pod was made all the same, the next round finds it, and that it is ours.
+                if not error.passes:
+                    raise
+                refused_since = refused_since or self._created
+                pause = max(_REFUSAL_PAUSES[min(attempt, len(_REFUSAL_PAUSES) - 1)], error.retry_after)
+                longest = min(refused_since + self._spec.wishes.start_timeout - time.monotonic(), self._deadline.left())
+                if pause >= longest:
+                    raise
+                self._tell(f"was refused, and is asked for again: {error.message}")
+                self._deadline.sleep(pause)
+            attempt += 1
+
+    def _refuse_what_never_fits(self, error: QuotaExceeded) -> None:
+        found = never_fits(error.message)
+        if found is not None:
+            resource, requested, limited = found
+            option = "repository_cache_seed" if self._spec.purpose == "seed" else "repository_cache_filler"
+            raise QuotaExceeded(
+                f"The {self._spec.purpose} pod asks for {requested} of {resource}, and a quota of namespace {self._spec.namespace} allows "
+                f"{limited} in all: {error.message}",
+                f"Raise the quota, or ask for less (resources in {option}).",
+            ) from error
+
+    def _other_filler(self) -> Pod | None:
+        """A pod of our name is there: ours after a lost answer (returned), or another's: waited for until it is gone."""
+        try:
+            pod = parse_pod(self._client.get("Pod", self._spec.namespace, self._spec.name, self._deadline))
+        except NotFound:
+            return None
+        if owner(pod).get("run") == self._spec.owner.get("run") and not pod.deleting:
+            return pod
+        if is_left_behind(pod, self._client.now()):
+            self._tell(f"removes a filler that {describe_owner(pod)} left behind")
+            remove_pod(self._client, pod, self._deadline)
+            return None
+        self._tell(f"waits for the filler of {describe_owner(pod)}")
+        limit = self._deadline
+        try:
+            for change in self._client.changes(pod, limit):
+                if change is None:
+                    if is_left_behind(pod, self._client.now()):
+                        remove_pod(self._client, pod, self._deadline)
+                        return None
+                    continue
+                if change.type == "DELETED":
+                    return None
+                pod = parse_pod(change.object)
+                if pod.ended and not pod.deleting:
+                    remove_pod(self._client, pod, self._deadline)
+                    return None
+        except DeadlineExceeded as error:
+            raise FillerExists(
+                f"Another filler holds the volume: pod {pod.namespace}/{pod.name} of {describe_owner(pod)}.",
+                "Wait for that run to end, or raise repository_cache_timeout.",
+            ) from error
+        return None
+
+    def _until_ready(self, pod: Pod) -> Pod:
+        limit = self._deadline.within(self._spec.wishes.start_timeout, f"the start of pod {pod.namespace}/{pod.name}")
+        self._pod = pod
+        unschedulable = 0.0
+        try:
+            for change in self._client.changes(pod, limit):
+                if change is not None:
+                    if change.type == "DELETED":
+                        raise PodLost(f"Pod {pod.namespace}/{pod.name} was deleted by somebody else while it was starting.", "Run again.")
+                    pod = self._pod = parse_pod(change.object)
+                if pod.usable:
+                    return pod
+                waiting = pod.conditions.get("PodScheduled", ("", "", ""))[0] == "False"
+                unschedulable = (unschedulable or time.monotonic()) if waiting else 0.0
+                failed = pod.ended or any(container.waiting in FATAL_WAITING for container in pod.needed)
+                if failed or change is None:
+                    self._judge(
+                        pod, must_fail=failed, grace_over=bool(unschedulable) and time.monotonic() - unschedulable >= UNSCHEDULABLE_GRACE
+                    )
+        except DeadlineExceeded as error:
+            found = explain(self._client, pod, self._closing_deadline())
+            raise ClusterError(f"{error}. {found.sentence}", found.remedy) from error
+        raise ClusterError(f"Pod {pod.namespace}/{pod.name} disappeared while it was starting.", "Run again.")
+
+    def _judge(self, pod: Pod, must_fail: bool, grace_over: bool) -> None:
+        """Raise where waiting will not help."""
+        found: Diagnosis = explain(self._client, pod, self._deadline)
+        if found.busy:
+            raise VolumeBusy(found.sentence, found.remedy)
+        if must_fail or (found.fatal and grace_over):
+            raise (PodLost if pod.deleting else ClusterError)(found.sentence, found.remedy)
+        self._tell(found.sentence)
+
+    def _remove(self) -> None:
+        """Delete the pod and wait until it is gone, with a deadline of its own: also when the run was asked to stop."""
+        deadline = self._closing_deadline()
+        try:
+            pod = self._pod or self._mine(deadline)
+            if pod is not None:
+                remove_pod(self._client, pod, deadline)
+        except DeploymentError as error:
+            node = f" on node {self._pod.node}" if self._pod is not None and self._pod.node else ""
+            held = f", so {self._spec.mount.claim} stays held" if self._spec.mount is not None else ""
+            ends = self._spec.wishes.heartbeat
+            itself = (
+                f"It ends itself {ends} seconds after its last heartbeat. " if ends else "It does not end by itself before its deadline. "
+            )
+            stuck = (
+                f"Pod {self._spec.namespace}/{self._spec.name}{node} could not be removed{held}: {error} "
+                f"{itself}To remove it: {removal_command(self._spec.namespace, self._spec.name)}"
+            )
+            self._tell(stuck)
+            self._left(stuck)
+
+    def _mine(self, deadline: Deadline) -> Pod | None:
+        """The pod, where the answer to its creation was lost."""
+        if not self._created:
+            return None
+        try:
+            pod = parse_pod(self._client.get("Pod", self._spec.namespace, self._spec.name, deadline))
+        except NotFound:
+            return None
+        return pod if owner(pod).get("run") == self._spec.owner.get("run") else None
+
+    def _closing_deadline(self) -> Deadline:
+        return Deadline(RELEASE_TIMEOUT, f"the removal of pod {self._spec.namespace}/{self._spec.name}", threading.Event())
+
+
+def why_ended(pod: Pod) -> str:
+    """Return why nothing can be started in a pod of ours any more; empty where something can. Pure."""
+    if not pod.ended:
+        return ""
+    own = next((container for container in pod.containers if container.name == CONTAINER and container.terminated), None)
+    if own is not None:
+        return f"its first process ended with code {own.exit_code} ({own.terminated})"
+    return f"it is {pod.phase}, {pod.reason or 'for no reason that is told'}"
+
+
+def owner(pod: Pod) -> dict[str, str]:
+    """Return who made a filler: run, user, host; empty where it does not say."""
+    return {str(key): str(value) for key, value in parse_object(pod.annotations.get(OWNER)).items()}
+
+
+def describe_owner(pod: Pod) -> str:
+    """A filler's owner in words, with its age."""
+    by = owner(pod)
+    since = f" since {pod.created:%H:%M:%S} UTC" if pod.created is not None else ""
+    return f"{by.get('user', 'somebody')} on {by.get('host', 'an unknown host')} (run {by.get('run', 'unknown')}){since}"
+
+
+def is_left_behind(pod: Pod, now: datetime) -> bool:
+    """Return whether nobody is there for a pod of ours any more: it has ended, or is still not running long after its run gave up.
+
+    ``now`` is the API server's time, as the pod's creation is: the clock of this machine says nothing about either.
+
+    A running one without a heartbeat ends itself, so a running one is alive.
+    """
+    if pod.deleting:
+        return False
+    if pod.ended:
+        return True
+    if pod.phase == "Running" or pod.created is None:
+        return False
+    age = (now - pod.created).total_seconds()
+    allowed = owner(pod).get("start_timeout", "")
+    return age > (float(allowed) if allowed.isdecimal() else START_TIMEOUT) + SKEW

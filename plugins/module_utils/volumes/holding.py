@@ -1,0 +1,356 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Holds volumes by filler pods, or inside the pods that hold them, and keeps records on the claims."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+
+from ..cache.domain.model import Role, Volume
+from ..cache.domain.record import ANNOTATION, Change, Record, fit, left_out, parse, render, unchanged
+from ..cache.domain.results import Lock
+from ..cache.rollout.volume_access import VolumeSkipped
+from ..cache.rollout.volume_run import writing
+from ..cluster.api.client import Client
+from ..cluster.api.errors import ClusterError, NotFound, VolumeBusy
+from ..cluster.api.objects import Claim, Pod, parse_claim, parse_pod
+from ..cluster.api.ours import SCRATCH
+from ..cluster.api.quota import Room
+from ..cluster.pods.claim_lock import Busy, ClaimLock, Holder, holder_of
+from ..cluster.pods.consumers import SELECTED_NODE, Consumers, consumers, identity, image, mounted_at, placement, sub_path
+from ..cluster.pods.contention import looking_out
+from ..cluster.pods.diagnosis import require_file_system
+from ..cluster.pods.filler import Filler
+from ..cluster.pods.manifest import (
+    DEFAULT_IMAGE,
+    FillerSpec,
+    Identity,
+    Mount,
+    copied_labels,
+    filler_name,
+)
+from ..cluster.pods.overrides import Wishes
+from ..deadline import Deadline
+from ..errors import DeploymentError
+from ..progress import Progress, Report
+from ..shell import Shell
+from .inside import Held, inside, wait_for
+from .warm_up import Visitors
+
+_LOOK_EVERY = 2.0
+"""Seconds between two looks at a volume that is waited for."""
+_TOLD_SOON = 0.5
+"""Seconds in which the end of a pod is told that was seen to have ended."""
+_BUSY_PAUSE = 5.0
+"""Seconds before a volume that was attached elsewhere is tried again."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings for holding volumes. ``timeout`` is seconds for one volume; ``openshift`` are the namespaces whose user ids OpenShift assigns."""
+
+    path: str
+    image: str
+    wishes: Mapping[Role, Wishes]
+    in_use: str
+    timeout: int
+    concurrency: int
+    node_concurrency: int
+    owner: Mapping[str, str]
+    openshift: frozenset[str] = frozenset()
+    partners: Mapping[Volume, Volume] = field(default_factory=dict)
+    """Sandbox's volume → its worker's, whose consumer tells as whom to run where the sandbox's has none."""
+    pods: Sequence[Pod] = ()
+    """As they were when the run began: enough to tell as whom the workers run, and to pull images beforehand."""
+
+
+class ClusterKeeper:
+    """See ``cache.keeper.Keeper``. Safe for threads."""
+
+    def __init__(self, client: Client, claims: Mapping[Volume, Claim], settings: Settings, report: Report) -> None:
+        self._client = client
+        self._claims = dict(claims)
+        self._settings = settings
+        self._report = report
+        self._lock = threading.Lock()
+        # Apart for workers and sandboxes: a pair waits for its sandbox's place while it has its worker's.
+        self._rooms = {(volume.namespace, volume.role): Room(settings.concurrency) for volume in claims}
+        self._nodes: dict[str, Room] = {}
+        self._records = {volume: known(claim) for volume, claim in claims.items()}
+        self._held: dict[Volume, ClaimLock] = {}
+        self._visitors = Visitors(client, settings.timeout, self._rooms, self._tell)
+        self._stuck: dict[Volume, str] = {}
+
+    @property
+    def left(self) -> Sequence[str]:
+        """Return why pods that held no volume are still there."""
+        return tuple(self._visitors.left)
+
+    def still_held(self, volume: Volume) -> str:
+        """Return why a volume's filler is still there, so that the volume is held; empty where it is free."""
+        return self._stuck.get(volume, "")
+
+    def _know_left(self, volume: Volume, words: str) -> None:
+        self._stuck[volume] = words
+
+    def capacity(self, volume: Volume) -> int:
+        """The claim's capacity in bytes."""
+        return self._claims[volume].capacity
+
+    def recorded(self, volume: Volume) -> Record | None:
+        """Return what the claim's annotation says, as it was read last."""
+        with self._lock:
+            return self._records[volume]
+
+    def read_again(self, volume: Volume, deadline: Deadline) -> None:
+        """Read the claim of a volume that is not held."""
+        claim = parse_claim(self._client.get("PersistentVolumeClaim", volume.namespace, volume.claim, deadline))
+        self._know(volume, claim, known(claim))
+
+    def record(self, volume: Volume, change: Change, deadline: Deadline) -> None:
+        """Write the annotation, in the hold that there is, or where nobody else has one."""
+        with self._lock:
+            lock = self._held.get(volume) or ClaimLock(self._client, self._claims[volume])
+        lock.write(lambda claim: _annotation(claim, change), deadline)
+        self._know(volume, lock.claim, recorded(lock.claim))
+
+    def _know(self, volume: Volume, claim: Claim, record: Record | None) -> None:
+        with self._lock:
+            self._claims[volume], self._records[volume] = claim, record
+
+    def prepare(self, volume: Volume, deadline: Deadline) -> None:
+        """Have the image of the volume's filler pulled, judging by the pods that there were when the run began."""
+        used = consumers([pod for pod in self._settings.pods if pod.namespace == volume.namespace], volume.claim)
+        if used.holder is None or self._settings.in_use == "same_node":
+            self._pull(volume, used, self._spec(volume, used), deadline)
+
+    @contextmanager
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
+        """Take a volume by the user's policy, with the lock on its claim. Raises VolumeSkipped and ClusterError."""
+        with self._lock:
+            lock = ClaimLock(self._client, self._claims[volume])
+        require_file_system(lock.claim)
+        held: Held | None = None
+        try:
+            # pylint sees no cleanup where a generator is left in the middle; `_taken` has its own.
+            with self._taken(volume, lock, deadline) as held:  # pylint: disable=contextmanager-generator-missing-cleanup
+                with self._lock:
+                    self._held[volume] = lock
+                self._know(volume, lock.claim, recorded(lock.claim))
+                yield held
+        finally:
+            with self._lock:
+                self._held.pop(volume, None)
+            if lock.taken:
+                self._let_go(volume, lock, news if held is not None else unchanged, held)
+
+    def _let_go(self, volume: Volume, lock: ClaimLock, news: Change, held: Held | None) -> None:
+        """Write down what the hold has seen, and give the lock back where its work has ended. Nobody waits for that.
+
+        The deadline is its own: it is done also when the run was asked to stop.
+        """
+        try:
+            written = recorded(lock.write(lambda claim: _annotation(claim, news), writing(volume), last=True))
+            words = left_out(written, news)
+        except DeploymentError as error:
+            words = f"what it holds could not be written on its claim, so the next run looks inside: {error.message}"
+        if words:
+            if held is not None:
+                held.warnings += (words,)
+            self._tell(volume, words)
+        self._know(volume, lock.claim, known(lock.claim))
+
+    @contextmanager
+    def _taken(self, volume: Volume, lock: ClaimLock, deadline: Deadline) -> Iterator[Held]:
+        while True:
+            used = self._consumers(volume, deadline)
+            if used.holder is not None and self._settings.in_use in ("skip", "holder") and not self._is_there(used.holder, deadline):
+                deadline.sleep(_TOLD_SOON)
+                continue
+            if used.holder is not None and self._settings.in_use == "skip":
+                raise VolumeSkipped(
+                    f"Pod {used.holder.namespace}/{used.holder.name} uses the volume.", "Use repository_cache_in_use: same_node, or wait."
+                )
+            if used.holder is not None and self._settings.in_use == "wait":
+                self._tell(volume, f"waits for pod {used.holder.name}, which uses the volume")
+                deadline.sleep(_LOOK_EVERY)
+                continue
+            within = used.holder if self._settings.in_use == "holder" else None
+            other = lock.other(deadline)
+            if other is not None and (within is not None or other.container):  # of two fillers, the second finds the first by its name
+                wait_for(other, lock, partial(self._tell, volume), deadline)
+                continue
+            with ExitStack() as stack:
+                try:
+                    held = stack.enter_context(
+                        self._by_filler(volume, used, lock, deadline) if within is None else self._by_guest(volume, within, lock, deadline)
+                    )
+                except VolumeBusy as error:
+                    if self._settings.in_use == "skip":
+                        raise VolumeSkipped(error.message, error.remedy) from error
+                    self._tell(volume, error.message)
+                    deadline.sleep(_BUSY_PAUSE)
+                    continue
+                except Busy as error:  # another run was a moment faster
+                    self._tell(volume, error.message)
+                    deadline.sleep(_LOOK_EVERY)
+                    continue
+                yield held
+            return
+
+    @contextmanager
+    def _by_guest(self, volume: Volume, pod: Pod, lock: ClaimLock, deadline: Deadline) -> Iterator[Held]:
+        """Hold a volume by work inside the pod that has it mounted. Raises Busy and the other ClusterErrors."""
+        container, path = mounted_at(pod, volume.claim)
+        mine = Holder(self._settings.owner, pod.namespace, pod.name, pod.uid, container)
+        lock.take(mine, deadline)
+        with inside(self._client, pod, path, mine, lock, partial(self._tell, volume), deadline) as held:
+            yield held
+
+    @contextmanager
+    def _by_filler(self, volume: Volume, used: Consumers, lock: ClaimLock, deadline: Deadline) -> Iterator[Held]:
+        """Hold a volume by a filler pod. Raises VolumeBusy, Busy and the other ClusterErrors."""
+        settings = self._settings
+        spec = self._spec(volume, used)
+        self._pull(volume, used, spec, deadline)
+        rooms = [self._rooms[volume.namespace, volume.role], *self._node_room(volume, used)]
+        self._stuck.pop(volume, None)  # a later turn finds it again, and may well remove it
+        filler = Filler(self._client, spec, deadline, rooms, partial(self._tell, volume), partial(self._know_left, volume))
+        entered = filler.__enter__()
+        held: Held | None = None
+        try:
+            pod = entered.pod
+            self._require_as_it_was(volume, spec, deadline)
+            lock.take(Holder(settings.owner, pod.namespace, pod.name, pod.uid), deadline)
+            with entered.shell() as shell, self._looking_out(volume, pod) as wanted:
+                limits = (spec.wishes.memory_bytes, spec.wishes.cpus)
+                started = time.monotonic() - filler.seconds
+                held = Held(shell, settings.path, f"{SCRATCH}/work", *limits, used.holder is not None, "", started, guest=False)
+                held.wanted = wanted
+                yield held
+        finally:
+            worked = filler.seconds - filler.attach
+            filler.__exit__()
+            lock.work_ended = volume not in self._stuck
+            if held is not None:
+                held.lock = Lock(round(filler.attach, 3), round(worked, 3), round(filler.release, 3))
+
+    @contextmanager
+    def visit(self, volume: Volume, deadline: Deadline) -> Iterator[Shell]:
+        """A pod without volumes that is otherwise like the volume's filler: its image is pulled then, and the network tried."""
+        used = self._consumers(volume, deadline)
+        with self._visitors.visit(volume, self._spec(volume, used), deadline) as shell:
+            yield shell
+
+    def _looking_out(self, volume: Volume, pod: Pod) -> AbstractContextManager[threading.Event | None]:
+        """Sandboxes' volumes are given back when a consumer waits; a worker's has its consumer on the same node."""
+        if volume.role is not Role.SANDBOX:
+            return nullcontext()
+        return looking_out(self._client, pod, volume.claim, lambda words: self._tell(volume, words))
+
+    def _node_room(self, volume: Volume, used: Consumers) -> Sequence[Room]:
+        """Volumes of one node share its disks and its network, so that not all of them are worked on at once.
+
+        The node is the holder's; else the one that the scheduler chose for the claim's first pod, where it says so.
+        """
+        node = used.holder.node if used.holder is not None else self._claims[volume].annotations.get(SELECTED_NODE, "")
+        if not node:
+            return ()
+        with self._lock:
+            # Apart for workers and sandboxes, as the rooms above.
+            return (self._nodes.setdefault(f"{volume.role.value} {node}", Room(self._settings.node_concurrency)),)
+
+    def _consumers(self, volume: Volume, deadline: Deadline) -> Consumers:
+        return consumers(self._client.pods(volume.namespace, deadline), volume.claim)
+
+    def _is_there(self, holder: Pod, deadline: Deadline) -> bool:
+        """Return whether a holder is still one. Where no pod of ours is made because of it, nothing else would tell."""
+        try:
+            pod = parse_pod(self._client.get("Pod", holder.namespace, holder.name, deadline))
+        except NotFound:
+            return False
+        return pod.uid == holder.uid and not pod.ended
+
+    def _require_as_it_was(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> None:
+        """Look once more who uses the volume, now that our own pod was seen: by that all is known that was so when it was made.
+
+        Raises VolumeBusy where our pod should not be, or should be another one; on which node it should be, the attach has told.
+        """
+        now = self._consumers(volume, deadline)
+        if now.any is None:
+            return
+        if now.holder is not None and self._settings.in_use != "same_node":
+            raise VolumeBusy(f"Pod {now.holder.name} began to use the volume just before it was taken.", "Run again.")
+        wanted = self._spec(volume, now)
+        if (wanted.identity, wanted.mount) != (spec.identity, spec.mount):
+            raise VolumeBusy(f"Pod {now.any.name}, which uses the volume in another way, came just before it was taken.", "Run again.")
+
+    def _spec(self, volume: Volume, used: Consumers) -> FillerSpec:
+        settings, claim = self._settings, self._claims[volume]
+        return FillerSpec(
+            namespace=volume.namespace,
+            name=filler_name(claim.uid),
+            mount=Mount(claim.name, settings.path, _sub_path(volume, used)),
+            image=settings.image or image(used.any, volume.claim) or DEFAULT_IMAGE,
+            owner=settings.owner,
+            wishes=settings.wishes[volume.role],
+            identity=self._identity(volume, used),
+            placement=placement(used),
+            labels=copied_labels(claim),
+            # A worker's volume is held while its sandbox's is filled, so it has the time of both.
+            deadline=settings.timeout * (2 if volume.role is Role.WORKER else 1) + 120,
+        )
+
+    def _pull(self, volume: Volume, used: Consumers, spec: FillerSpec, deadline: Deadline) -> None:
+        """Have the filler's image on its node, where that can be known, and exec tried, before the volume is taken."""
+        there = used.holder is not None and image(used.any, volume.claim) == spec.image
+        if spec.wishes.pull_policy != "Never" and not there:
+            self._visitors.pull(volume, spec, deadline)
+        self._visitors.require_exec(volume, spec, deadline)
+
+    def _identity(self, volume: Volume, used: Consumers) -> Identity:
+        openshift = volume.namespace in self._settings.openshift
+        if openshift or used.any is not None:
+            return identity(used.any, volume.claim, openshift)
+        partner = self._settings.partners.get(volume)
+        if partner is None:
+            return Identity()
+        pods = [pod for pod in self._settings.pods if pod.namespace == partner.namespace]
+        return identity(consumers(pods, partner.claim).any, partner.claim, False)
+
+    def _tell(self, volume: Volume, words: str) -> None:
+        self._report(Progress(str(volume), words))
+
+
+def _sub_path(volume: Volume, used: Consumers) -> str:
+    """Return what the consumer sees as the volume is what is filled. Raises ClusterError where that differs from pod to pod."""
+    found = sub_path(used.any, volume.claim)
+    if "$(" in found:
+        raise ClusterError(
+            f"Pod {used.any.name if used.any else ''} mounts {volume} by the subPathExpr {found}, which differs from pod to pod.",
+            "Mount the volume by a subPath without variables, or use repository_cache_in_use: holder.",
+        )
+    return found
+
+
+def _annotation(claim: Claim, change: Change) -> dict[str, str]:
+    """Return what to write on a claim: its record as it is now, changed; nothing where that changes nothing."""
+    before = recorded(claim) or Record(claim.uid, claim.volume_name)
+    after = fit(change(before))
+    return {} if after == before else {ANNOTATION: render(after)}
+
+
+def known(claim: Claim) -> Record | None:
+    """Return what is known of a volume that we do not hold: nothing where another run is at work, or was killed, as it may be about to change. Pure."""
+    return recorded(claim) if holder_of(claim) is None else None
+
+
+def recorded(claim: Claim) -> Record | None:
+    """Return what a claim's annotation says of its volume. Pure."""
+    return parse(claim.annotations.get(ANNOTATION), claim.uid, claim.volume_name)

@@ -1,0 +1,78 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The options that say where the volumes are, and what their fillers are like. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..cache.domain.model import Pair, Role
+from ..cluster.api.given_paths import target
+from ..cluster.api.names import require_namespace
+from ..cluster.pods.overrides import Wishes, parse_wishes, require_mapping
+from ..errors import InvalidOption
+from .pairs import LISTED_PAIRS, listed_pairs
+
+VOLUMES_SPEC: dict[str, Any] = {
+    "worker_namespace": {"type": "str", "default": ""},
+    "sandbox_namespace": {"type": "str", "default": ""},
+    "volumes": LISTED_PAIRS,
+    "select": {"type": "str", "default": ""},
+    "path": {"type": "str", "default": "/repository-cache"},
+    "image": {"type": "str", "default": ""},
+    "filler": {"type": "dict", "default": {}},
+    "in_use": {"type": "str", "choices": ["same_node", "holder", "wait", "skip"], "default": "same_node"},
+}
+"""The options of each module that works on the cache's volumes; they are documented in plugins/doc_fragments/cache_volumes.py."""
+
+@dataclass(frozen=True)
+class Place:
+    """The place of the volumes, and the settings of their fillers."""
+
+    worker_namespace: str
+    sandbox_namespace: str
+    listed: tuple[Pair, ...]
+    select: str
+    path: str
+    wishes: Mapping[Role, Wishes]
+
+
+
+def parse_place(params: Mapping[str, Any]) -> Place:
+    """Return where the volumes are. Raises InvalidOption, naming the value."""
+    listed = listed_pairs(params["volumes"])
+    for name in ("worker_namespace", "sandbox_namespace"):
+        if not params[name] and not listed:
+            variable = {"worker_namespace": "project", "sandbox_namespace": "sandbox_namespace"}[name]
+            raise InvalidOption(
+                f"{name} is not set.", f"Set repository_cache_{name} (or the variable {variable} of the deployment's playbooks)."
+            )
+        if params[name]:
+            require_namespace(params[name])
+    return Place(
+        worker_namespace=params["worker_namespace"],
+        sandbox_namespace=params["sandbox_namespace"],
+        listed=listed,
+        select=params["select"],
+        path=str(target("path", params["path"])),
+        wishes=parse_filler(params["filler"]),
+    )
+
+
+def parse_filler(raw: Mapping[str, Any]) -> Mapping[Role, Wishes]:
+    """Return what fillers of each side are to be like: what is said for one side takes the place of what is said for both.
+
+    Raises InvalidOption, naming the key.
+    """
+    both = {key: value for key, value in raw.items() if key not in [role.value for role in Role]}
+    parse_wishes(both, "filler")  # so that a key is named where it stands
+    wishes = {}
+    for role in Role:
+        own = raw.get(role.value)
+        alone = {} if own is None else require_mapping(f"filler.{role.value}", own)
+        parse_wishes(alone, f"filler.{role.value}")
+        wishes[role] = parse_wishes({**both, **alone}, "filler")
+    return wishes
