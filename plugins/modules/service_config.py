@@ -127,7 +127,7 @@ lines:
   type: list
   elements: str
   sample: ["repository_cache: /repository-cache", "add_repositories_to_repository_cache: false"]
-misfits:
+inconsistencies:
   description: What of the deployment does not fit the configuration, with what to do; each is a warning too.
   returned: for a Secret
   type: list

@@ -24,7 +24,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.ours
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import Filler
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Identity, Mount
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import PodOverrides
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from tests.clusters.base import PID1, SECURITY, USER
 from tests.clusters.real import RealCluster
@@ -88,7 +88,7 @@ def pod(cluster: RealCluster, namespace: str, claim: str = "", resources: Mappin
         Mount(claim, VOLUME) if claim else None,
         cluster.image,
         {"run": "by-hand"},
-        wishes=Wishes(pull_policy="Never", resources=resources or {}),
+        overrides=PodOverrides(pull_policy="Never", resources=resources or {}),
         identity=Identity(False, {"runAsUser": USER, "fsGroup": USER}),
     )
     with Filler(api, spec, deadline) as filler, filler.shell() as shell:

@@ -126,7 +126,7 @@ def test_nothing_to_do_takes_six_requests_at_most(scene: Scene) -> None:
     put(scene.cluster, CONFIG + ADDED)
     done = config(scene)
     assert done["changed"] is False and done["requests"] <= 6, done
-    assert done["must_restart"] == [] and done["misfits"] == []
+    assert done["must_restart"] == [] and done["inconsistencies"] == []
     if scene.cluster.name == "embedded":
         scene.cluster.requests(clear=True)  # type: ignore[attr-defined]
         config(scene)
@@ -264,7 +264,7 @@ def test_workers_that_may_not_be_looked_at_are_no_reason_to_stop(scene: Scene) -
     prepare(scene, drop=("list", "statefulsets"))
     done = config(scene)
     assert done["changed"] is True and read(scene.cluster) == CONFIG + ADDED
-    assert done["misfits"][0].startswith(
+    assert done["inconsistencies"][0].startswith(
         "Workloads could not be looked at, so nothing is known of workers and restarts. The API refused to"
     )
 
@@ -307,12 +307,12 @@ def test_a_deployment_that_does_not_fit_is_told(scene: Scene) -> None:
 
 def test_a_claim_that_a_worker_looks_up_in_vain_is_told(scene: Scene) -> None:
     prepare(scene)
-    assert config(scene, check=True)["misfits"] == []
+    assert config(scene, check=True)["inconsistencies"] == []
     claim = f"sandcastle-repository-cache-{scene.pods[1]}"
     scene.cluster.core.delete_namespaced_persistent_volume_claim(claim, SAND)
     words = f"Worker {scene.pods[1]} looks up the claim {SAND}/{claim}, which does not exist: its sandboxes do not start."
     for options in ({}, {"sandbox_namespace": ""}):  # the configuration names the namespace too
-        assert [item.startswith(words) for item in config(scene, check=True, **options)["misfits"]] == [True]
+        assert [item.startswith(words) for item in config(scene, check=True, **options)["inconsistencies"]] == [True]
 
 
 def test_a_path_unlike_that_of_the_cache_and_wrong_options_are_refused(scene: Scene) -> None:

@@ -19,7 +19,6 @@ from unittest import mock
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import (
     Layout,
-    Method,
     Pair,
     Project,
     Ref,
@@ -28,16 +27,18 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.mod
     Volume,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Wanted, make_plan, patterns_of
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Held, Inventory, Record
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, Record, RecordedEntry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult, ProjectResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import fill_pair as pair_module
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import remove_pair, sandbox
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fill_pair import PairRun
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.project_fill import NotThere, Received, Work, including
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.remove_pair import RemovalRun
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fill_pair import FillPair
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.remove_pair import RemovePair
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import Snapshots
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.staged_project import NotThere, StagedProject, Work, including
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_rsync import RSYNC
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import claim_lock
@@ -48,10 +49,10 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.man
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
-from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as keeper_module
-from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterKeeper, Settings, known, recorded
+from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as holding_module
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterVolumeAccess, Settings, known, recorded
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import parse_filler
-from ansible_collections.packit.deployment.plugins.module_utils.volumes.warm_up import Visitors
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.warm_up import WarmUpPods
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 from .api import MemoryClient, Objects, stamp
@@ -194,7 +195,7 @@ class Entry:
         deadline.left()
 
 
-def _receive(held: Any, volume: Volume, work: Work, worker: Received | None, deadline: Deadline) -> Received:
+def _receive(held: Any, volume: Volume, work: Work, worker: StagedProject | None, deadline: Deadline) -> StagedProject:
     held.shell.run(("receive",), deadline=deadline)
     name = work.project.name
     there = held.shell.world.volumes[volume].get(name)
@@ -212,17 +213,17 @@ def _receive(held: Any, volume: Volume, work: Work, worker: Received | None, dea
     side: Any = SimpleNamespace(
         entry=entry, incoming=SimpleNamespace(bytes=size), contents=contents, proof=contents, repository=Entry(held, name)
     )
-    return Received(volume, work, work.snapshot or Snapshot(()), side, held.shared, objects == there, 0, 0.0, ())
+    return StagedProject(volume, work, work.snapshot or Snapshot(()), side, held.shared, objects == there, 0, 0.0, ())
 
 
-def _finish(received: Received, worker: Received | None, deadline: Deadline) -> tuple[ProjectResult, Held]:
+def _finish(received: StagedProject, worker: StagedProject | None, deadline: Deadline) -> tuple[ProjectResult, RecordedEntry]:
     side: Any = received.side
     side.repository.held.shell.run(("publish",), deadline=deadline)
     volume, name, work = side.repository.held.shell.world.volumes[received.volume], received.project.name, received.work
     action = Action.ADD if name not in volume else Action.NOTHING if received.current else Action.UPDATE
     volume[name] = volume.get(name, set()) | side.contents.objects
     patterns = " ".join(work.earlier) if work.snapshot is None else patterns_of(work.project)
-    held = Held(work.project.url, received.snapshot.digest, 1, 1, "bare", "rsync", "", side.contents.inventory, patterns)
+    held = RecordedEntry(work.project.url, received.snapshot.digest, 1, 1, "bare", "rsync", "", side.contents.inventory, patterns)
     return ProjectResult(received.volume, name, action), held if worker is None else including(held, worker)
 
 
@@ -241,7 +242,7 @@ class Refusing(MemoryClient):
 class Transfer:
     """Brings nothing by itself: see ``_receive``."""
 
-    method, resumes, seconds = Method.RSYNC, False, 0.0
+    method, resumes, seconds = RSYNC, False, 0.0
 
     def __init__(self, *_: object, **_more: object) -> None:
         return
@@ -307,17 +308,17 @@ class Actor:
         world, stop = self.world, threading.Event()
         client: Any = Refusing(world.api, point, self.skew)
         client.world = world
-        projects = tuple(Project(name, f"https://example.org/{name}.git", method=Method.RSYNC) for name in self.wanted)
+        projects = tuple(Project(name, f"https://example.org/{name}.git", method="rsync") for name in self.wanted)
         claims = {
             volume: parse_claim(client.get("PersistentVolumeClaim", volume.namespace, volume.claim, Deadline(BOUND)))
             for volume in PAIR.volumes
         }
         present = self.state is State.PRESENT
         snapshots = {project.name: world.snapshot(project) for project in projects} if present else {}
-        plan = make_plan(Wanted(self.state, projects, snapshots), (PAIR,), {volume: known(claim) for volume, claim in claims.items()})
+        plan = make_plan(Wanted(self.state, projects, snapshots, METHODS), (PAIR,), {volume: known(claim) for volume, claim in claims.items()})
         owner = {"run": self.name, "user": "somebody", "host": "here"}
         settings = Settings("/cache", "image", parse_filler({"pull_policy": "Never"}), self.in_use, 600, 4, 4, owner)
-        keeper = ClusterKeeper(client, claims, settings, lambda told: self.told.append(f"{told.subject} {told.phase}"))
+        access = ClusterVolumeAccess(client, claims, settings, lambda told: self.told.append(f"{told.subject} {told.phase}"))
         options = Options(BOUND, BOUND, False, Path("/nowhere"))
 
         def tell(progress: Any) -> None:
@@ -325,11 +326,11 @@ class Actor:
 
         pair = plan.pairs[0]
         if pair.idle:  # as `rollout` would find nothing to do
-            return RemovalRun(pair, keeper, options, tell, stop).run() if not present else PairResult(PAIR, *self._untouched())
+            return RemovePair(pair, access, options, tell, stop).run() if not present else PairResult(PAIR, *self._untouched())
         if not present:
-            return RemovalRun(pair, keeper, options, tell, stop).run()
-        book = SnapshotBook(snapshots, world.snapshot)
-        return PairRun(pair, keeper, book, lambda _step: Transfer(), options, tell, stop).run()  # type: ignore[arg-type,return-value]
+            return RemovePair(pair, access, options, tell, stop).run()
+        shared = Snapshots(snapshots, world.snapshot)
+        return FillPair(pair, access, shared, lambda _step: Transfer(), options, tell, stop).run()  # type: ignore[arg-type,return-value]
 
     def _untouched(self) -> tuple[Any, Any]:
         return SimpleNamespace(projects=()), SimpleNamespace(projects=())
@@ -377,19 +378,19 @@ class World:
             self.api.put("Pod", volume.namespace, f"consumer-{volume.claim}", {"spec": spec, "status": status})
         self._patches = ExitStack()
         for target, name, by in (
-            (pair_module, "receive", _receive),
-            (pair_module, "finish", _finish),
+            (pair_module, "stage_project", _receive),
+            (pair_module, "publish_project", _finish),
             (pair_module, "repository_on", lambda held, name, _age: Entry(held, name)),
             (sandbox, "FromWorker", Transfer),
-            (sandbox, "receive", _receive),
-            (sandbox, "finish", _finish),
+            (sandbox, "stage_project", _receive),
+            (sandbox, "publish_project", _finish),
             (sandbox, "repository_on", lambda held, name, _age: Entry(held, name)),
             (remove_pair, "repository_on", lambda held, name, _age: Entry(held, name)),
             (filler_module, "PodShell", Place),
             (guest_module, "PodShell", Place),
-            (keeper_module, "looking_out", lambda *_: nullcontext()),
+            (holding_module, "watching_contention", lambda *_: nullcontext()),
             (claim_lock.ClaimLock, "beating", _beaten),
-            (Visitors, "require_exec", lambda *_: None),  # pods without volumes meet nobody
+            (WarmUpPods, "require_exec", lambda *_: None),  # pods without volumes meet nobody
             (Deadline, "sleep", _sleep),
         ):
             patch: AbstractContextManager[object] = mock.patch.object(target, name, by)

@@ -15,14 +15,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import steps
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.project_fill import Work, finish, receive, repository_on
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.staged_project import (
+    Work,
+    publish_project,
+    repository_on,
+    stage_project,
+)
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_rsync import RSYNC
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.finished_packs import PackTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.from_worker import FromWorker
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecTransport
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import Transfer
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError
@@ -30,7 +36,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.local_shell impo
 
 from ..bounds import BOUND
 from ..repositories import make
-from ..unit.cache.repository.driver import Held, OwnClone, fill, project_of
+from ..unit.cache.repository.driver import HeldDirectory, OwnClone, fill, project_of
 from ..upstream.server import GitServer
 from .hooks import HookedShell, Hooks
 from .stranger import Stranger, victims
@@ -82,8 +88,8 @@ class World:
             deadline = Deadline(BOUND, "the racer's world")
             self._snapshot = read_snapshot(LocalShell(), self._project, deadline)
             work = self._work(GitTransfer(self._project.url), False)
-            held = Held(before / "worker", self._at / "scratch-worker", LocalShell())
-            self._worker = receive(held, Volume("w", "worker", Role.WORKER), work, None, deadline)
+            held = HeldDirectory(before / "worker", self._at / "scratch-worker", LocalShell())
+            self._worker = stage_project(held, Volume("w", "worker", Role.WORKER), work, None, deadline)
             self._clone = OwnClone(self._at, self._project)
             self._clone.ready(self._snapshot, deadline)
         except BaseException:
@@ -166,7 +172,7 @@ class World:
 
         with Hooks(place / "hooks", moments, act) as hooks, mock.patch.object(steps, "SECONDS", STEP_SECONDS):
             hooked = HookedShell(hooks, shell)
-            held = Held(place / "sandbox", place / "scratch", hooked)
+            held = HeldDirectory(place / "sandbox", place / "scratch", hooked)
             try:
                 self._turn(held, stage, hooked, deadline)
             except DeploymentError as failure:
@@ -185,7 +191,7 @@ class World:
             broken += _consumer(place / "checkout")
         return Try(0, stage, hooks.calls, (), error, broken)
 
-    def _turn(self, held: Held, stage: str, hooked: LocalShell, deadline: Deadline) -> None:
+    def _turn(self, held: HeldDirectory, stage: str, hooked: LocalShell, deadline: Deadline) -> None:
         if stage == "removal":
             repository_on(held, "one", 3600.0).remove(deadline)
             return
@@ -193,14 +199,14 @@ class World:
         if stage == "fetch":
             transfer = GitTransfer(self._project.url)
         elif stage == "rsync":
-            transfer = PackTransfer(Method.RSYNC, self._clone, ExecCourier(hooked))
+            transfer = PackTransfer(RSYNC, self._clone, ExecTransport(hooked))
         else:
             relay = FromWorker(self._worker.side, self._at / "relayed", {})
             relay.prepare(self._snapshot, deadline, first=True)
             transfer = relay
         work = self._work(transfer, stage == "verify")
-        received = receive(held, SANDBOX, work, self._worker, deadline)
-        finish(received, self._worker, deadline)
+        staged = stage_project(held, SANDBOX, work, self._worker, deadline)
+        publish_project(staged, self._worker, deadline)
 
 
 def _consumer(checkout: Path) -> str:

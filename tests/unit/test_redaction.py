@@ -9,7 +9,7 @@ import json
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.populate import progress as progress_module
+from ansible_collections.packit.deployment.plugins.module_utils.populate import progress_lines as progress_module
 from ansible_collections.packit.deployment.plugins.module_utils.populate.progress_lines import read, writer
 from ansible_collections.packit.deployment.plugins.module_utils.progress import Progress
 from ansible_collections.packit.deployment.plugins.module_utils.redaction import Redaction

@@ -15,21 +15,22 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Pair, Project, Ref, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Project, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Plan, State, Step, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import matches
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, Record, parse, render, unchanged
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import Lock, PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import HoldTimes, PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import environment as our_git
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import PackMaker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.rollout import roll_out
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import Snapshots
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GIT, GitTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.finished_packs import PackTransfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecTransport
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import Transfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.tests.repositories import make
@@ -65,7 +66,7 @@ class Held:
     """A directory as a held volume; a worker's has a running pod."""
 
     memory_bytes, cpus, tag = 512 * 1024 * 1024, 1.0, ""
-    lock, held_seconds = Lock(), 0.0
+    lock, held_seconds = HoldTimes(), 0.0
     warnings: tuple[str, ...] = ()
     wanted = None
     guest = False
@@ -188,7 +189,7 @@ class World:
         projects = tuple(self.projects.values())
         snapshots = {project.name: self.snapshot(project) for project in projects}
         records: Mapping[Volume, Record | None] = {volume: claim.record for volume, claim in self.claims.items()}
-        plan = make_plan(Wanted(State.PRESENT, projects, snapshots, verify), tuple(self.pairs), records)
+        plan = make_plan(Wanted(State.PRESENT, projects, snapshots, METHODS, verify), tuple(self.pairs), records)
         if dry or not plan.changes:
             return Told(plan, ())
         self._runs += 1
@@ -202,15 +203,15 @@ class World:
         }
 
         def transfer(step: Step) -> Transfer:
-            if step.method is Method.GIT:
+            if step.method is GIT:
                 return GitTransfer(step.project.url)
-            return PackTransfer(step.method, LocalSource(mirrors[step.project.name], step.project), ExecCourier(LocalShell()))
+            return PackTransfer(step.method, LocalSource(mirrors[step.project.name], step.project), ExecTransport(LocalShell()))
 
-        book = SnapshotBook(snapshots, self.snapshot)
+        shared = Snapshots(snapshots, self.snapshot)
         options = Options(timeout=300, max_hold=300, verify=verify, scratch=scratch)
         busy = replace(plan, pairs=tuple(pair for pair in plan.pairs if not pair.idle))
         try:
-            return Told(plan, roll_out(busy, self, book, transfer, options, 2, lambda _progress: None, threading.Event()))
+            return Told(plan, roll_out(busy, self, shared, transfer, options, 2, lambda _progress: None, threading.Event()))
         finally:
             shutil.rmtree(scratch)
 

@@ -13,7 +13,7 @@ from typing import Any
 from ..cache.domain.model import Volume
 from ..cache.domain.record import ANNOTATION, parse
 from ..cache.git.entry import Entry
-from ..cache.rollout.project_fill import repository_on
+from ..cache.rollout.staged_project import repository_on
 from ..cluster.api.access import CHANGE_RIGHTS, READ_RIGHTS, require
 from ..cluster.api.client import connect
 from ..cluster.api.objects import Claim
@@ -23,7 +23,7 @@ from ..errors import DeploymentError, InvalidOption
 from ..printable import printable
 from ..signals import stopping_on_signals
 from ..volumes.discovery import observe, openshift_namespaces
-from ..volumes.holding import ClusterKeeper, Settings
+from ..volumes.holding import ClusterVolumeAccess, Settings
 from ..volumes.owner import run_owner
 from ..volumes.pairs import describe, query
 from ..volumes.place import VOLUMES_SPEC, parse_place
@@ -68,7 +68,7 @@ def info(module: Any) -> None:
             settings = Settings(
                 path=place.path,
                 image=params["image"],
-                wishes=place.wishes,
+                overrides=place.overrides,
                 in_use=params["in_use"],
                 timeout=params["timeout"],
                 concurrency=params["concurrency"],
@@ -78,14 +78,14 @@ def info(module: Any) -> None:
                 partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
                 pods=observed.pods,
             )
-            keeper = ClusterKeeper(client, observed.claims, settings, lambda _progress: None)
+            access = ClusterVolumeAccess(client, observed.claims, settings, lambda _progress: None)
             with following(client, observed.namespaces):
-                inside = _look(keeper, list(observed.claims), params, stop)
+                inside = _look(access, list(observed.claims), params, stop)
     volumes = [_facts(volume, claim, inside.get(volume)) for volume, claim in sorted(observed.claims.items())]
     answer: dict[str, Any] = {
         "volumes": volumes,
         "pairs": [describe(pair) for pair in observed.found.pairs],
-        "incomplete": [describe(pair) for pair in observed.found.lone_workers],
+        "incomplete": [describe(pair) for pair in observed.found.unpaired_workers],
         "orphans": [f"{volume}" for volume in observed.found.orphans],
     }
     if params["query"]:
@@ -93,11 +93,11 @@ def info(module: Any) -> None:
     module.exit_json(changed=False, requests=client.requests, **answer)
 
 
-def _look(keeper: ClusterKeeper, volumes: list[Volume], params: dict[str, Any], stop: threading.Event) -> dict[Volume, Any]:
+def _look(access: ClusterVolumeAccess, volumes: list[Volume], params: dict[str, Any], stop: threading.Event) -> dict[Volume, Any]:
     def one(volume: Volume) -> Any:
         deadline = Deadline(params["timeout"], f"looking into {volume}", stop)
         try:
-            with keeper.hold(volume, deadline) as held:
+            with access.hold(volume, deadline) as held:
                 listed = held.shell.run(("sh", "-c", _LIST, "list", held.root), deadline=deadline).stdout
                 names = [raw for raw in listed.split(b"\0") if raw]
                 more = f"It has more than {_MOST} directories; the first ones were looked into." if len(names) > _MOST else ""

@@ -21,7 +21,7 @@ from ..cluster.pods.manifest import (
     copied_labels,
     filler_name,
 )
-from ..cluster.pods.overrides import HEARTBEAT_LIMIT, START_TIMEOUT, WISHES, parse_wishes
+from ..cluster.pods.overrides import HEARTBEAT_LIMIT, OVERRIDES, START_TIMEOUT, parse_overrides
 from ..cluster.pods.pod_removal import remove_pod
 from ..deadline import Deadline
 from ..errors import InvalidOption
@@ -60,7 +60,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 def filler_pod(module: Any) -> None:
     """Make or remove the filler pod that the module's options ask for, and end the module."""
     params = module.params
-    wishes = parse_wishes({key: params[key] for key in WISHES})
+    overrides = parse_overrides({key: params[key] for key in OVERRIDES})
     path = target("path", params["path"]) if params["state"] == "present" else ""
     client = connect(module)
     client.require_way_for_exec()
@@ -80,7 +80,7 @@ def filler_pod(module: Any) -> None:
             mount=Mount(claim.name, str(path)),
             image=params["image"] or image(used.any, claim.name) or DEFAULT_IMAGE,
             owner={**run_owner(), "run": _RUN},
-            wishes=wishes,
+            overrides=overrides,
             identity=identity(used.any, claim.name, any("openshift.io/scc" in pod.annotations for pod in pods)),
             placement=Placement(params["node"], at.tolerations) if params["node"] else at,
             labels=copied_labels(claim),

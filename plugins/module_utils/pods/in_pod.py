@@ -17,7 +17,7 @@ from ..cluster.pods.diagnosis import explain
 from ..deadline import Deadline
 from ..errors import DeploymentError, InvalidOption
 from ..progress import OnLine
-from ..volumes.inside import Held, inside, mounts_of, wait_for
+from ..volumes.inside import MountedVolume, inside, mounts_of, wait_for
 from ..volumes.owner import run_owner
 
 _GIVING_BACK_SECONDS = 60.0
@@ -26,7 +26,7 @@ _GIVING_BACK_SECONDS = 60.0
 @contextmanager
 def in_pod(
     client: Client, namespace: str, name: str, container: str, path: PurePosixPath, changes: bool, deadline: Deadline
-) -> Iterator[Held]:
+) -> Iterator[MountedVolume]:
     """Work beside ``path`` in a container of a running pod (the first one, if ``container`` is empty). Raises ClusterError, InvalidOption.
 
     Where something ``changes``, the claim on whose volume the path is is locked meanwhile, and another run that is at work there waited for.
@@ -38,7 +38,7 @@ def in_pod(
     mine = Holder(run_owner(), namespace, name, pod.uid, container or names[0])
     told: list[str] = []
     lock = _taken(client, pod, mine, path, told.append, deadline) if changes else None
-    held: Held | None = None
+    held: MountedVolume | None = None
     try:
         with inside(client, pod, str(path.parent), mine, lock, told.append, deadline) as held:
             yield held

@@ -14,7 +14,7 @@ from ..cache.domain.projects import check_name, is_ssh, parse_project
 from ..cache.domain.ref_names import left_out
 from ..cache.git.publication import is_current
 from ..cache.git.upstream import read_snapshot
-from ..cache.rollout.project_fill import Work, finish, receive, repository_on, wanted_by
+from ..cache.rollout.staged_project import Work, publish_project, repository_on, stage_project, wanted_by
 from ..cache.transfer.by_git import GitTransfer
 from ..cluster.api.client import connect
 from ..cluster.api.given_paths import target
@@ -75,7 +75,7 @@ def pod_git(module: Any) -> None:
                 repository = repository_on(held, project.name, _LEFTOVERS)
                 current = is_current(repository.inspect(deadline), snapshot, wanted_by(work))
                 module.exit_json(changed=not current, snapshot=snapshot.digest, refs=len(snapshot.refs))
-            result, known = finish(receive(held, where, work, None, deadline), None, deadline)
+            result, known = publish_project(stage_project(held, where, work, None, deadline), None, deadline)
     for words in (*result.warnings, *held.warnings):
         module.warn(words)
     module.exit_json(

@@ -66,7 +66,7 @@ def _failed(volume: Volume, name: str, error: DeploymentError) -> ProjectResult:
     return ProjectResult(volume, name, Action.FAILED, error=error.message, remedy=error.remedy)
 
 
-def lone(pair: Pair, projects: tuple[Project, ...], unread: Mapping[str, DeploymentError]) -> PairResult:
+def unpaired(pair: Pair, projects: tuple[Project, ...], unread: Mapping[str, DeploymentError]) -> PairResult:
     """A worker's claim without its sandbox's: that pair fails, the rest goes on. ``unread``: what could not be read, which says why itself."""
     error = f"The claim {pair.sandbox} for the sandboxes of {pair.name} does not exist."
     remedy = "Create it, or leave this pair out (repository_cache_select)."

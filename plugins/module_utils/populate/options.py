@@ -9,15 +9,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..cache.domain.model import Method, Project
+from ..cache.domain.model import Project
 from ..cache.domain.plan import State
-from ..cache.domain.projects import is_ssh, parse_method, parse_projects
+from ..cache.domain.projects import is_ssh, parse_projects
+from ..cache.transfer.registry import BY_CONTROLLER, CHOICES, METHODS, asked_for, check_method
 from ..errors import InvalidOption
 from ..volumes.place import VOLUMES_SPEC, Place, parse_place
 from .clones import DEFAULT_DIRECTORY
 from .seed.seed_options import SeedOptions, parse_seed
 
-_METHODS = [method.value for method in Method]
+_TAKES_PATH = " or ".join(method.name for method in METHODS if method.takes_path)
 
 ARGUMENT_SPEC: dict[str, Any] = {
     **VOLUMES_SPEC,
@@ -29,12 +30,12 @@ ARGUMENT_SPEC: dict[str, Any] = {
             "url": {"type": "str", "required": True},
             "name": {"type": "str"},
             "refs": {"type": "list", "elements": "str"},
-            "method": {"type": "str", "choices": _METHODS},
+            "method": {"type": "str", "choices": CHOICES},
             "path": {"type": "path"},
         },
     },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "method": {"type": "str", "choices": _METHODS, "default": "auto"},
+    "method": {"type": "str", "choices": CHOICES, "default": "auto"},
     "seed": {"type": "dict", "default": {}},
     "clones": {"type": "path", "default": DEFAULT_DIRECTORY},
     "concurrency": {"type": "int", "default": 8},
@@ -72,7 +73,8 @@ class PopulateOptions:
 def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
     """The options. Raises InvalidOption, naming the value."""
     state = State(params["state"])
-    method = parse_method(params["method"])
+    method = params["method"]
+    check_method(method)
     raw = [{key: value for key, value in project.items() if value is not None} for project in params["projects"]]
     projects = parse_projects(raw, method)
     if state is State.PRESENT:
@@ -98,26 +100,28 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
     )
 
 
-def _notes(raw: Sequence[Mapping[str, Any]], method: Method, state: State) -> tuple[str, ...]:
+def _notes(raw: Sequence[Mapping[str, Any]], method: str, state: State) -> tuple[str, ...]:
     """Return which projects go by another method than the one for all: a clone that is named is used."""
-    if state is State.ABSENT or method in (Method.AUTO, Method.RSYNC):
+    if state is State.ABSENT or all(one.takes_path for one in asked_for(method)):
         return ()
     return tuple(
-        f"Project {project['url']} goes by rsync, as it has a `path`; the method {method.value} is for the others."
+        f"Project {project['url']} goes by {_TAKES_PATH}, as it has a `path`; the method {method} is for the others."
         for project in raw
         if project.get("path") and not project.get("method")
     )
 
 
 def _check_method(project: Project) -> None:
-    if project.path and project.method not in (Method.AUTO, Method.RSYNC):
+    check_method(project.method, project.name)
+    asked = asked_for(project.method)
+    if project.path and not all(method.takes_path for method in asked):
         raise InvalidOption(
-            f"Project `{project.name}` has a `path`, which only method rsync uses, and method `{project.method.value}`.",
+            f"Project `{project.name}` has a `path`, which only method {_TAKES_PATH} uses, and method `{project.method}`.",
             "Leave one of them out.",
         )
-    if project.method in (Method.GIT, Method.SEED) and is_ssh(project.url):
+    if any(method.in_cluster for method in asked) and is_ssh(project.url):
         raise InvalidOption(
-            f"Project `{project.name}` has the URL {project.url}, which the method {project.method.value} cannot fetch in a pod: "
+            f"Project `{project.name}` has the URL {project.url}, which the method {project.method} cannot fetch in a pod: "
             "there is no ssh key there.",
-            "Use method rsync, which fetches with the controller's keys, or an https URL.",
+            f"Use method {BY_CONTROLLER.name}, which fetches with the controller's keys, or an https URL.",
         )

@@ -56,7 +56,7 @@ def _project_facts(result: ProjectResult) -> dict[str, object]:
 def plan_facts(plan: Plan) -> list[dict[str, object]]:
     """The plan, a dictionary a step."""
     return [
-        {**_named(step.volume), "project": step.project.name, "action": step.action.value, "method": step.method.value, "why": step.why}
+        {**_named(step.volume), "project": step.project.name, "action": step.action.value, "method": step.method.name, "why": step.why}
         for pair in plan.pairs
         for step in pair.steps
     ]
@@ -65,7 +65,7 @@ def plan_facts(plan: Plan) -> list[dict[str, object]]:
 def planned_summary(plan: Plan, results: Iterable[PairResult] = ()) -> list[str]:
     """Return a table of what a run would do, a line each, ready to be printed. ``results``: what is known to fail."""
     rows = [
-        (str(step.volume), step.project.name, _PLANNED.get(step.action, step.action.value), step.method.value, step.why)
+        (str(step.volume), step.project.name, _PLANNED.get(step.action, step.action.value), step.method.name, step.why)
         for pair in plan.pairs
         for step in pair.steps
         if step.action is not Action.NOTHING

@@ -12,14 +12,15 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cache.domain.model import Method, Project, Snapshot, Volume
+from ..cache.domain.model import Project, Snapshot, Volume
 from ..cache.domain.plan import Action, PairPlan, Plan, State, Step, Wanted, make_plan
 from ..cache.domain.record import Record
 from ..cache.domain.ref_names import left_out
 from ..cache.domain.results import PairResult, ProjectResult, VolumeResult
 from ..cache.domain.rollout_options import Options
 from ..cache.rollout.rollout import roll_out
-from ..cache.rollout.snapshots import SnapshotBook
+from ..cache.rollout.snapshots import Snapshots
+from ..cache.transfer.registry import METHODS
 from ..cluster.api.access import CHANGE_RIGHTS, POLICY_RIGHTS, READ_RIGHTS, Right, require
 from ..cluster.api.client import Client
 from ..cluster.api.objects import parse_pod
@@ -34,9 +35,9 @@ from ..errors import DeploymentError
 from ..local_shell import LocalShell
 from ..progress import Progress, Report
 from ..volumes.discovery import Observed, observe, openshift_namespaces
-from ..volumes.holding import ClusterKeeper, Settings, known
+from ..volumes.holding import ClusterVolumeAccess, Settings, known
 from ..volumes.owner import run_owner
-from .incomplete import lone, still_held, tidied, unread
+from .incomplete import still_held, tidied, unpaired, unread
 from .options import PopulateOptions
 from .progress_lines import named
 from .seed.replicas import replicas_for
@@ -98,7 +99,7 @@ class Populate:
         before = {volume: known(claim) for volume, claim in observed.claims.items()}
         # What could not be read is as if nobody listed it: what is there of it stays, and its worker's is in its sandbox's too.
         projects = tuple(project for project in options.projects if project.name not in read.failed)
-        wanted = Wanted(options.state, projects, snapshots, options.verify)
+        wanted = Wanted(options.state, projects, snapshots, METHODS, options.verify)
         plan = make_plan(wanted, observed.found.pairs, before, bool(options.seed.claim))
         owner = run_owner()
         seed = self._seed(observed, owner) if plan.changes else None
@@ -111,10 +112,10 @@ class Populate:
             else:
                 self._require_rights(observed)
                 with following(self._client, observed.namespaces):
-                    done = self._carry_out(plan, self._keeper(observed, owner), seed, read)
+                    done = self._carry_out(plan, self._access(observed, owner), seed, read)
             notes += self._swept_at_the_end(observed)
         results = unread(read.failed, plan, done.results)
-        alone = tuple(lone(pair, options.projects, read.failed) for pair in observed.found.lone_workers)
+        alone = tuple(unpaired(pair, options.projects, read.failed) for pair in observed.found.unpaired_workers)
         return Outcome(plan, before, snapshots, results + alone, (*notes, *done.notes, *self._left), frozenset(read.failed))
 
     def _rights(self, check_mode: bool) -> Sequence[Right]:
@@ -138,12 +139,12 @@ class Populate:
         reading = Deadline(_READ_TIMEOUT, "reading the seed's claim", self._stop)
         return seed_pod(self._client, self._options, observed, self._openshift(observed), owner, reading)
 
-    def _keeper(self, observed: Observed, owner: Mapping[str, str]) -> ClusterKeeper:
+    def _access(self, observed: Observed, owner: Mapping[str, str]) -> ClusterVolumeAccess:
         options = self._options
         settings = Settings(
             path=options.place.path,
             image=options.image,
-            wishes=options.place.wishes,
+            overrides=options.place.overrides,
             in_use=options.in_use,
             timeout=options.timeout,
             concurrency=options.concurrency,
@@ -153,7 +154,7 @@ class Populate:
             partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
             pods=observed.pods,
         )
-        return ClusterKeeper(self._client, observed.claims, settings, named(self._report, observed.found.pairs))
+        return ClusterVolumeAccess(self._client, observed.claims, settings, named(self._report, observed.found.pairs))
 
     def _swept(self, observed: Observed, deadline: Deadline) -> list[str]:
         """Return what earlier runs left behind is removed first."""
@@ -204,10 +205,10 @@ class Populate:
     def _read_again(self, project: Project) -> Snapshot:
         return read_refs(self._local, project, Deadline(_READ_TIMEOUT, f"reading the refs of {project.url}", self._stop))
 
-    def _carry_out(self, plan: Plan, keeper: ClusterKeeper, seed: FillerSpec, read: Upstreams) -> _Done:
+    def _carry_out(self, plan: Plan, access: ClusterVolumeAccess, seed: FillerSpec, read: Upstreams) -> _Done:
         options = self._options
         pairs = [pair.pair for pair in plan.pairs if not pair.idle]
-        known = [record for pair in plan.pairs for volume in pair.pair.volumes if (record := keeper.recorded(volume)) is not None]
+        known = [record for pair in plan.pairs for volume in pair.pair.volumes if (record := access.recorded(volume)) is not None]
         sizes = {name: held.bytes for record in known for name, held in record.projects.items()}
         with tempfile.TemporaryDirectory(prefix="packit-deployment-", ignore_cleanup_errors=True) as directory:
             scratch = Path(directory)
@@ -217,7 +218,7 @@ class Populate:
                 options.seed,
                 tuple(volume for pair in pairs for volume in pair.volumes),
                 replicas_for(_seeded_in_full(plan), options.seed.count),
-                keeper.visit,
+                access.visit,
                 scratch,
                 self._stop,
                 lambda phase, line: self._report(Progress(f"seed pod {seed.namespace}/{seed.name}", phase, "", line)),
@@ -228,8 +229,8 @@ class Populate:
             try:
                 results = roll_out(
                     plan,
-                    keeper,
-                    SnapshotBook(read.snapshots, self._read_again),
+                    access,
+                    Snapshots(read.snapshots, self._read_again),
                     transfers.of,
                     Options(options.timeout, options.max_hold, options.verify, scratch, max(3600.0, 3.0 * options.timeout)),
                     options.concurrency,
@@ -238,7 +239,7 @@ class Populate:
                 )
             finally:
                 left = tidied(seeds.close, transfers.close)
-            return _Done(still_held(results, keeper.still_held), (*seeds.notes, *transfers.notes, *left, *keeper.left))
+            return _Done(still_held(results, access.still_held), (*seeds.notes, *transfers.notes, *left, *access.left))
 
 
 @dataclass(frozen=True)
@@ -261,4 +262,4 @@ def _untouched(plan: PairPlan) -> PairResult:
 def _seeded_in_full(plan: Plan) -> int:
     """Volumes to which a seed may have to bring all of a project."""
     full = (Action.ADD, Action.LOOK)
-    return len({step.volume for pair in plan.pairs for step in pair.steps if step.method is Method.SEED and step.action in full})
+    return len({step.volume for pair in plan.pairs for step in pair.steps if step.method.by_seed and step.action in full})

@@ -6,25 +6,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from ..cache.domain.model import Method, Project, Role, Snapshot
+from ..cache.domain.methods import Method
+from ..cache.domain.model import AUTO, Project, Snapshot, Volume
 from ..cache.domain.plan import Step
 from ..cache.git.entry import Entry
 from ..cache.git.fetch_errors import OutOfReach
 from ..cache.git.local_clone import LocalClone
 from ..cache.git.repository import Incoming, Repository
-from ..cache.transfer.by_git import GitTransfer
-from ..cache.transfer.finished_packs import PackTransfer
-from ..cache.transfer.over_exec import ExecCourier
+from ..cache.transfer.finished_packs import PackSource, Transport
+from ..cache.transfer.over_exec import ExecTransport
 from ..cache.transfer.protocol import Transfer
+from ..cache.transfer.registry import BY_CONTROLLER, transfer_method
 from ..deadline import Deadline
 from ..errors import PlaceLost
 from ..local_shell import LocalShell
 from ..progress import OnLine, Tell
 from .clones import GivenClone, KeptClone
-from .seed.seed_transfer import SeedCourier, SeedSource
+from .seed.seed_transfer import SeedSource, SeedTransport
 from .seed.seeds import Seeds
 
 
@@ -54,22 +55,16 @@ class Transfers:
     def notes(self) -> tuple[str, ...]:
         """Return what the user should know at the end."""
         return tuple(
-            f"The cluster cannot read the upstream of {name}, so the controller did, and rsync brought it: {why}"
+            f"The cluster cannot read the upstream of {name}, so the controller did, and {BY_CONTROLLER.name} brought it: {why}"
             for name, why in sorted(self._closed.items())
         )
 
     def of(self, step: Step) -> Transfer:
         """The transfer of a step."""
-        project = step.project
-        if step.method is Method.RSYNC:
-            return self.by_rsync(project)
-        by_pod: Transfer
-        if step.method is Method.SEED:
-            source = SeedSource(self._seeds, project, self._sizes.get(project.name, 0))
-            by_pod = PackTransfer(Method.SEED, source, SeedCourier(self._seeds, step.volume))
-        else:
-            by_pod = GitTransfer(project.url, step.volume.role is Role.SANDBOX)
-        return by_pod if project.method is not Method.AUTO else _WithFallback(self, by_pod, project)
+        transfer = transfer_method(step.method).make(self, step.project, step.volume)
+        if step.method.in_cluster and step.project.method == AUTO:
+            return _WithFallback(self, transfer, step.project, lambda: BY_CONTROLLER.make(self, step.project, step.volume))
+        return transfer
 
     def close(self) -> None:
         """Remove what was made on this machine for the run alone."""
@@ -86,31 +81,43 @@ class Transfers:
         with self._lock:
             if project.name not in self._closed:
                 self._closed[project.name] = error.message
-                self._tell(f"{project.name} goes by rsync, as the cluster cannot read its upstream", error.message)
+                self._tell(f"{project.name} goes by {BY_CONTROLLER.name}, as the cluster cannot read its upstream", error.message)
 
-    def by_rsync(self, project: Project) -> Transfer:
-        """Packs of a clone on this machine: the user's, or one that is kept."""
+    def seed(self, project: Project) -> PackSource:
+        """See ``Sources``."""
+        return SeedSource(self._seeds, project, self._sizes.get(project.name, 0))
+
+    def seed_transport(self, volume: Volume) -> Transport:
+        """See ``Sources``."""
+        return SeedTransport(self._seeds, volume)
+
+    def clone_transport(self) -> Transport:
+        """See ``Sources``."""
+        return ExecTransport(self._local)
+
+    def clone(self, project: Project) -> PackSource:
+        """See ``Sources``."""
         with self._lock:
             given = self._given.get(project.name)
             if given is None and project.name not in self._kept:
                 self._kept[project.name] = KeptClone(self._local, project, self._clone_directory, self._tell)
-            source = given if given is not None else self._kept[project.name]
-        return PackTransfer(Method.RSYNC, source, ExecCourier(self._local))
+            return given if given is not None else self._kept[project.name]
 
 
 class _WithFallback:
     """A transfer that `auto` chose: where the cluster cannot read upstream, the controller does."""
 
-    def __init__(self, transfers: Transfers, first: Transfer, project: Project) -> None:
+    def __init__(self, transfers: Transfers, first: Transfer, project: Project, second: Callable[[], Transfer]) -> None:
         self._transfers = transfers
         self._first = first
         self._project = project
+        self._make_second = second
         self._second: Transfer | None = None
 
     @property
     def _present(self) -> Transfer:
         if self._second is None and self._transfers.closed(self._project):
-            self._second = self._transfers.by_rsync(self._project)
+            self._second = self._make_second()
         return self._second if self._second is not None else self._first
 
     @property
@@ -144,4 +151,4 @@ class _WithFallback:
                 raise
             self._transfers.close_way(self._project, error)
             # The controller reads upstream before the next try: a sandbox's volume may be held now.
-            raise PlaceLost(f"{self._project.name} goes by rsync from now on: {error.message}", error.remedy) from error
+            raise PlaceLost(f"{self._project.name} goes by {BY_CONTROLLER.name} from now on: {error.message}", error.remedy) from error

@@ -40,7 +40,7 @@ def workers_pod(
         mount=None,
         image=options.image or image(used.any, claim) or DEFAULT_IMAGE,
         owner=owner,
-        wishes=options.place.wishes[Role.WORKER],
+        overrides=options.place.overrides[Role.WORKER],
         identity=identity(used.any, claim, namespace in openshift),
         placement=Placement("", at.tolerations, used.any.spec.get("nodeSelector") or {} if used.any is not None else {}),
         labels=copied_labels(observed.claims[pair.worker]) if pair is not None else {},
@@ -54,7 +54,7 @@ def seed_pod(
     """The seed pod, with its scratch. Raises InvalidOption where the claim that is to keep it does not exist."""
     spec = replace(
         workers_pod(options, observed, openshift, owner, "seed"),
-        wishes=options.seed.wishes(options.place.wishes[Role.WORKER], options.timeout),
+        overrides=options.seed.overrides(options.place.overrides[Role.WORKER], options.timeout),
         scratch_limit=options.seed.size,
         deadline=_SEED_DEADLINES * options.timeout,
     )

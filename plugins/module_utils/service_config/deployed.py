@@ -40,7 +40,7 @@ def look(client: Client, namespace: str, deadline: Deadline) -> Deployed:
         return Deployed((), f"Workloads could not be looked at, so nothing is known of workers and restarts. {error}")
 
 
-def misfits(client: Client, deployed: Deployed, wanted: Wanted, sandbox_namespace: str, deadline: Deadline) -> tuple[str, ...]:
+def inconsistencies(client: Client, deployed: Deployed, wanted: Wanted, sandbox_namespace: str, deadline: Deadline) -> tuple[str, ...]:
     """Return what of the deployment does not fit the configuration. One request."""
     if deployed.blind:
         return (deployed.blind,)

@@ -54,22 +54,22 @@ def _secret(module: Any, options: ConfigOptions) -> None:
     deadline = Deadline(_TIMEOUT, f"editing {place}")
     around = deployed.look(client, place.namespace, deadline)
     readers = around.readers(place)
-    misfits: tuple[str, ...] = (around.blind,) if around.blind else ()
+    inconsistencies: tuple[str, ...] = (around.blind,) if around.blind else ()
 
     def make(content: Content) -> Edit:
         """Everything that can fail is asked before something is written."""
-        nonlocal misfits
+        nonlocal inconsistencies
         made = _edit(options, str(place), _wanted_content(options, content))
         if options.state is State.PRESENT:
             namespace = options.sandbox_namespace or made.sandbox_namespace
-            misfits = deployed.misfits(client, around, options.wanted, namespace, deadline)
+            inconsistencies = deployed.inconsistencies(client, around, options.wanted, namespace, deadline)
         if made.changed and options.restart:
             deployed.require_restart(client, place.namespace, readers, deadline)
         return made
 
     written = ConfigSecret(client, place, deadline).change(make, backup=options.backup, check_mode=module.check_mode)
     made = written.edit
-    for words in misfits:
+    for words in inconsistencies:
         module.warn(words)
     if options.sandbox_namespace and made.sandbox_namespace not in ("", options.sandbox_namespace):
         module.warn(
@@ -93,7 +93,7 @@ def _secret(module: Any, options: ConfigOptions) -> None:
         made,
         failure,
         backup=written.backup,
-        misfits=list(misfits),
+        inconsistencies=list(inconsistencies),
         must_restart=paused if options.restart else names,
         restarted=[name for name in names if name not in paused] if options.restart and not failure else [],
         requests=client.requests,

@@ -54,12 +54,12 @@ def observe(client: Client, place: Place, rights: Sequence[Right], deadline: Dea
         worker, sandbox = place.worker_namespace, place.sandbox_namespace
         names = {namespace: [name for of, name in claims if of == namespace] for namespace in (worker, sandbox)}
         found = find_pairs(worker, names[worker], sandbox, names[sandbox])
-    chosen = select_pairs(place.select, found.pairs + found.lone_workers)
+    chosen = select_pairs(place.select, found.pairs + found.unpaired_workers)
     pairs = tuple(pair for pair in found.pairs if pair in chosen)
-    lone = tuple(pair for pair in found.lone_workers if pair in chosen)
+    unpaired = tuple(pair for pair in found.unpaired_workers if pair in chosen)
     known = {volume: claims[volume.namespace, volume.claim] for pair in pairs for volume in pair.volumes}
     absent = tuple(volume for pair in place.listed for volume in pair.volumes if (volume.namespace, volume.claim) not in claims)
-    return Observed(Found(pairs, lone, found.orphans), namespaces, known, tuple(pods), absent)
+    return Observed(Found(pairs, unpaired, found.orphans), namespaces, known, tuple(pods), absent)
 
 
 def openshift_namespaces(client: Client, observed: Observed, deadline: Deadline) -> frozenset[str]:

@@ -14,17 +14,17 @@ from functools import partial
 
 from ..cache.domain.model import Role, Volume
 from ..cache.domain.record import ANNOTATION, Change, Record, fit, left_out, parse, render, unchanged
-from ..cache.domain.results import Lock
+from ..cache.domain.results import HoldTimes
 from ..cache.rollout.volume_access import VolumeSkipped
 from ..cache.rollout.volume_run import writing
 from ..cluster.api.client import Client
 from ..cluster.api.errors import ClusterError, NotFound, VolumeBusy
 from ..cluster.api.objects import Claim, Pod, parse_claim, parse_pod
 from ..cluster.api.ours import SCRATCH
-from ..cluster.api.quota import Room
+from ..cluster.api.quota import ConcurrencyLimit
 from ..cluster.pods.claim_lock import Busy, ClaimLock, Holder, holder_of
 from ..cluster.pods.consumers import SELECTED_NODE, Consumers, consumers, identity, image, mounted_at, placement, sub_path
-from ..cluster.pods.contention import looking_out
+from ..cluster.pods.contention import watching_contention
 from ..cluster.pods.diagnosis import require_file_system
 from ..cluster.pods.filler import Filler
 from ..cluster.pods.manifest import (
@@ -35,13 +35,13 @@ from ..cluster.pods.manifest import (
     copied_labels,
     filler_name,
 )
-from ..cluster.pods.overrides import Wishes
+from ..cluster.pods.overrides import PodOverrides
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..progress import Progress, Report
 from ..shell import Shell
-from .inside import Held, inside, wait_for
-from .warm_up import Visitors
+from .inside import MountedVolume, inside, wait_for
+from .warm_up import WarmUpPods
 
 _LOOK_EVERY = 2.0
 """Seconds between two looks at a volume that is waited for."""
@@ -57,7 +57,7 @@ class Settings:
 
     path: str
     image: str
-    wishes: Mapping[Role, Wishes]
+    overrides: Mapping[Role, PodOverrides]
     in_use: str
     timeout: int
     concurrency: int
@@ -70,7 +70,7 @@ class Settings:
     """As they were when the run began: enough to tell as whom the workers run, and to pull images beforehand."""
 
 
-class ClusterKeeper:
+class ClusterVolumeAccess:
     """See ``cache.keeper.Keeper``. Safe for threads."""
 
     def __init__(self, client: Client, claims: Mapping[Volume, Claim], settings: Settings, report: Report) -> None:
@@ -80,17 +80,17 @@ class ClusterKeeper:
         self._report = report
         self._lock = threading.Lock()
         # Apart for workers and sandboxes: a pair waits for its sandbox's place while it has its worker's.
-        self._rooms = {(volume.namespace, volume.role): Room(settings.concurrency) for volume in claims}
-        self._nodes: dict[str, Room] = {}
+        self._limits = {(volume.namespace, volume.role): ConcurrencyLimit(settings.concurrency) for volume in claims}
+        self._nodes: dict[str, ConcurrencyLimit] = {}
         self._records = {volume: known(claim) for volume, claim in claims.items()}
         self._held: dict[Volume, ClaimLock] = {}
-        self._visitors = Visitors(client, settings.timeout, self._rooms, self._tell)
+        self._warm_ups = WarmUpPods(client, settings.timeout, self._limits, self._tell)
         self._stuck: dict[Volume, str] = {}
 
     @property
     def left(self) -> Sequence[str]:
         """Return why pods that held no volume are still there."""
-        return tuple(self._visitors.left)
+        return tuple(self._warm_ups.left)
 
     def still_held(self, volume: Volume) -> str:
         """Return why a volume's filler is still there, so that the volume is held; empty where it is free."""
@@ -131,12 +131,12 @@ class ClusterKeeper:
             self._pull(volume, used, self._spec(volume, used), deadline)
 
     @contextmanager
-    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[MountedVolume]:
         """Take a volume by the user's policy, with the lock on its claim. Raises VolumeSkipped and ClusterError."""
         with self._lock:
             lock = ClaimLock(self._client, self._claims[volume])
         require_file_system(lock.claim)
-        held: Held | None = None
+        held: MountedVolume | None = None
         try:
             # pylint sees no cleanup where a generator is left in the middle; `_taken` has its own.
             with self._taken(volume, lock, deadline) as held:  # pylint: disable=contextmanager-generator-missing-cleanup
@@ -150,7 +150,7 @@ class ClusterKeeper:
             if lock.taken:
                 self._let_go(volume, lock, news if held is not None else unchanged, held)
 
-    def _let_go(self, volume: Volume, lock: ClaimLock, news: Change, held: Held | None) -> None:
+    def _let_go(self, volume: Volume, lock: ClaimLock, news: Change, held: MountedVolume | None) -> None:
         """Write down what the hold has seen, and give the lock back where its work has ended. Nobody waits for that.
 
         The deadline is its own: it is done also when the run was asked to stop.
@@ -167,7 +167,7 @@ class ClusterKeeper:
         self._know(volume, lock.claim, known(lock.claim))
 
     @contextmanager
-    def _taken(self, volume: Volume, lock: ClaimLock, deadline: Deadline) -> Iterator[Held]:
+    def _taken(self, volume: Volume, lock: ClaimLock, deadline: Deadline) -> Iterator[MountedVolume]:
         while True:
             used = self._consumers(volume, deadline)
             if used.holder is not None and self._settings.in_use in ("skip", "holder") and not self._is_there(used.holder, deadline):
@@ -205,7 +205,7 @@ class ClusterKeeper:
             return
 
     @contextmanager
-    def _by_guest(self, volume: Volume, pod: Pod, lock: ClaimLock, deadline: Deadline) -> Iterator[Held]:
+    def _by_guest(self, volume: Volume, pod: Pod, lock: ClaimLock, deadline: Deadline) -> Iterator[MountedVolume]:
         """Hold a volume by work inside the pod that has it mounted. Raises Busy and the other ClusterErrors."""
         container, path = mounted_at(pod, volume.claim)
         mine = Holder(self._settings.owner, pod.namespace, pod.name, pod.uid, container)
@@ -214,24 +214,24 @@ class ClusterKeeper:
             yield held
 
     @contextmanager
-    def _by_filler(self, volume: Volume, used: Consumers, lock: ClaimLock, deadline: Deadline) -> Iterator[Held]:
+    def _by_filler(self, volume: Volume, used: Consumers, lock: ClaimLock, deadline: Deadline) -> Iterator[MountedVolume]:
         """Hold a volume by a filler pod. Raises VolumeBusy, Busy and the other ClusterErrors."""
         settings = self._settings
         spec = self._spec(volume, used)
         self._pull(volume, used, spec, deadline)
-        rooms = [self._rooms[volume.namespace, volume.role], *self._node_room(volume, used)]
+        at_once = [self._limits[volume.namespace, volume.role], *self._node_limits(volume, used)]
         self._stuck.pop(volume, None)  # a later turn finds it again, and may well remove it
-        filler = Filler(self._client, spec, deadline, rooms, partial(self._tell, volume), partial(self._know_left, volume))
+        filler = Filler(self._client, spec, deadline, at_once, partial(self._tell, volume), partial(self._know_left, volume))
         entered = filler.__enter__()
-        held: Held | None = None
+        held: MountedVolume | None = None
         try:
             pod = entered.pod
             self._require_as_it_was(volume, spec, deadline)
             lock.take(Holder(settings.owner, pod.namespace, pod.name, pod.uid), deadline)
             with entered.shell() as shell, self._looking_out(volume, pod) as wanted:
-                limits = (spec.wishes.memory_bytes, spec.wishes.cpus)
+                limits = (spec.overrides.memory_bytes, spec.overrides.cpus)
                 started = time.monotonic() - filler.seconds
-                held = Held(shell, settings.path, f"{SCRATCH}/work", *limits, used.holder is not None, "", started, guest=False)
+                held = MountedVolume(shell, settings.path, f"{SCRATCH}/work", *limits, used.holder is not None, "", started, guest=False)
                 held.wanted = wanted
                 yield held
         finally:
@@ -239,22 +239,22 @@ class ClusterKeeper:
             filler.__exit__()
             lock.work_ended = volume not in self._stuck
             if held is not None:
-                held.lock = Lock(round(filler.attach, 3), round(worked, 3), round(filler.release, 3))
+                held.lock = HoldTimes(round(filler.attach, 3), round(worked, 3), round(filler.release, 3))
 
     @contextmanager
     def visit(self, volume: Volume, deadline: Deadline) -> Iterator[Shell]:
         """A pod without volumes that is otherwise like the volume's filler: its image is pulled then, and the network tried."""
         used = self._consumers(volume, deadline)
-        with self._visitors.visit(volume, self._spec(volume, used), deadline) as shell:
+        with self._warm_ups.visit(volume, self._spec(volume, used), deadline) as shell:
             yield shell
 
     def _looking_out(self, volume: Volume, pod: Pod) -> AbstractContextManager[threading.Event | None]:
         """Sandboxes' volumes are given back when a consumer waits; a worker's has its consumer on the same node."""
         if volume.role is not Role.SANDBOX:
             return nullcontext()
-        return looking_out(self._client, pod, volume.claim, lambda words: self._tell(volume, words))
+        return watching_contention(self._client, pod, volume.claim, lambda words: self._tell(volume, words))
 
-    def _node_room(self, volume: Volume, used: Consumers) -> Sequence[Room]:
+    def _node_limits(self, volume: Volume, used: Consumers) -> Sequence[ConcurrencyLimit]:
         """Volumes of one node share its disks and its network, so that not all of them are worked on at once.
 
         The node is the holder's; else the one that the scheduler chose for the claim's first pod, where it says so.
@@ -264,7 +264,7 @@ class ClusterKeeper:
             return ()
         with self._lock:
             # Apart for workers and sandboxes, as the rooms above.
-            return (self._nodes.setdefault(f"{volume.role.value} {node}", Room(self._settings.node_concurrency)),)
+            return (self._nodes.setdefault(f"{volume.role.value} {node}", ConcurrencyLimit(self._settings.node_concurrency)),)
 
     def _consumers(self, volume: Volume, deadline: Deadline) -> Consumers:
         return consumers(self._client.pods(volume.namespace, deadline), volume.claim)
@@ -299,7 +299,7 @@ class ClusterKeeper:
             mount=Mount(claim.name, settings.path, _sub_path(volume, used)),
             image=settings.image or image(used.any, volume.claim) or DEFAULT_IMAGE,
             owner=settings.owner,
-            wishes=settings.wishes[volume.role],
+            overrides=settings.overrides[volume.role],
             identity=self._identity(volume, used),
             placement=placement(used),
             labels=copied_labels(claim),
@@ -310,9 +310,9 @@ class ClusterKeeper:
     def _pull(self, volume: Volume, used: Consumers, spec: FillerSpec, deadline: Deadline) -> None:
         """Have the filler's image on its node, where that can be known, and exec tried, before the volume is taken."""
         there = used.holder is not None and image(used.any, volume.claim) == spec.image
-        if spec.wishes.pull_policy != "Never" and not there:
-            self._visitors.pull(volume, spec, deadline)
-        self._visitors.require_exec(volume, spec, deadline)
+        if spec.overrides.pull_policy != "Never" and not there:
+            self._warm_ups.pull(volume, spec, deadline)
+        self._warm_ups.require_exec(volume, spec, deadline)
 
     def _identity(self, volume: Volume, used: Consumers) -> Identity:
         openshift = volume.namespace in self._settings.openshift

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 
-from ..cache.domain.results import Lock
+from ..cache.domain.results import HoldTimes
 from ..cache.git.scripts.tidy import TAG, UNLOCKED
 from ..cluster.api.client import Client
 from ..cluster.api.objects import Object, Pod, exact_quantity, quantity
@@ -28,7 +28,7 @@ _LOOK_EVERY = 2.0
 """Seconds between two looks at a claim that another run holds."""
 
 
-class Held:
+class MountedVolume:
     """A volume while it is held; see ``cache.keeper.HeldVolume``. Inside a pod, ``volumes`` are the places where some are mounted."""
 
     def __init__(
@@ -51,7 +51,7 @@ class Held:
         self.shared = shared
         self.tag = tag
         self.guest = guest
-        self.lock = Lock()
+        self.lock = HoldTimes()
         self.warnings: tuple[str, ...] = ()
         self.wanted: threading.Event | None = None
         self.volumes: frozenset[str] = frozenset()
@@ -66,10 +66,10 @@ class Held:
 @contextmanager
 def inside(
     client: Client, pod: Pod, root: str, mine: Holder, lock: ClaimLock | None, tell: OnLine, deadline: Deadline
-) -> Iterator[Held]:
+) -> Iterator[MountedVolume]:
     """Work inside a pod, in the hold ``mine``, whose ``lock`` is taken, where there is one. Locks no consumer out. Raises ClusterError."""
     started = time.monotonic()
-    held: Held | None = None
+    held: MountedVolume | None = None
     visit: Guest | None = None
     try:
         with (
@@ -79,7 +79,7 @@ def inside(
             memory, cpus = _limits(pod, mine.container)
             ours = LABEL in pod.labels
             tag = f"{UNLOCKED if lock is None else TAG}{mine.by['run']}"
-            held = Held(visit.shell, root, f"{visit.scratch}/work", memory, cpus, True, tag, started, guest=not ours)
+            held = MountedVolume(visit.shell, root, f"{visit.scratch}/work", memory, cpus, True, tag, started, guest=not ours)
             held.volumes = frozenset(mounts_of(pod, mine.container))
             yield held
     finally:

@@ -40,7 +40,7 @@ class Found:
     """The found volumes: pairs, workers' volumes without a sandbox's, and sandboxes' claims without a worker's."""
 
     pairs: tuple[Pair, ...]
-    lone_workers: tuple[Pair, ...] = ()
+    unpaired_workers: tuple[Pair, ...] = ()
     orphans: tuple[Volume, ...] = ()
 
 
@@ -61,8 +61,8 @@ def find_pairs(worker_namespace: str, worker_claims: Collection[str], sandbox_na
             "(with_repository_cache); or list the claims in repository_cache_volumes.",
         )
     complete = {pod: pair for pod, pair in pairs.items() if pair.sandbox.claim in sandbox_claims}
-    lone = tuple(pair for pod, pair in pairs.items() if pod not in complete)
-    return Found(tuple(complete.values()), lone, orphans)
+    unpaired = tuple(pair for pod, pair in pairs.items() if pod not in complete)
+    return Found(tuple(complete.values()), unpaired, orphans)
 
 
 def listed_pairs(raw: Sequence[Mapping[str, Mapping[str, str]]]) -> tuple[Pair, ...]:

@@ -12,7 +12,7 @@ from typing import Any
 from ..cache.domain.model import Pair, Role
 from ..cluster.api.given_paths import target
 from ..cluster.api.names import require_namespace
-from ..cluster.pods.overrides import Wishes, parse_wishes, require_mapping
+from ..cluster.pods.overrides import PodOverrides, parse_overrides, require_mapping
 from ..errors import InvalidOption
 from .pairs import LISTED_PAIRS, listed_pairs
 
@@ -37,7 +37,7 @@ class Place:
     listed: tuple[Pair, ...]
     select: str
     path: str
-    wishes: Mapping[Role, Wishes]
+    overrides: Mapping[Role, PodOverrides]
 
 
 
@@ -58,21 +58,21 @@ def parse_place(params: Mapping[str, Any]) -> Place:
         listed=listed,
         select=params["select"],
         path=str(target("path", params["path"])),
-        wishes=parse_filler(params["filler"]),
+        overrides=parse_filler(params["filler"]),
     )
 
 
-def parse_filler(raw: Mapping[str, Any]) -> Mapping[Role, Wishes]:
+def parse_filler(raw: Mapping[str, Any]) -> Mapping[Role, PodOverrides]:
     """Return what fillers of each side are to be like: what is said for one side takes the place of what is said for both.
 
     Raises InvalidOption, naming the key.
     """
     both = {key: value for key, value in raw.items() if key not in [role.value for role in Role]}
-    parse_wishes(both, "filler")  # so that a key is named where it stands
-    wishes = {}
+    parse_overrides(both, "filler")  # so that a key is named where it stands
+    overrides = {}
     for role in Role:
         own = raw.get(role.value)
         alone = {} if own is None else require_mapping(f"filler.{role.value}", own)
-        parse_wishes(alone, f"filler.{role.value}")
-        wishes[role] = parse_wishes({**both, **alone}, "filler")
-    return wishes
+        parse_overrides(alone, f"filler.{role.value}")
+        overrides[role] = parse_overrides({**both, **alone}, "filler")
+    return overrides

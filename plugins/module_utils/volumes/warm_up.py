@@ -13,23 +13,23 @@ from dataclasses import replace
 
 from ..cache.domain.model import Role, Volume
 from ..cluster.api.client import Client
-from ..cluster.api.quota import Room
+from ..cluster.api.quota import ConcurrencyLimit
 from ..cluster.pods.filler import Filler
 from ..cluster.pods.manifest import FillerSpec
 from ..deadline import Deadline
 from ..shell import Shell
 
 
-class Visitors:
+class WarmUpPods:
     """Makes them, and knows which images have been pulled by them. Safe for threads.
 
-    ``timeout``: seconds in which an image must be there; ``rooms``: places for pods, by namespace and role; ``left``: why pods are still there.
+    ``timeout``: seconds in which an image must be there; ``limits``: places for pods, by namespace and role; ``left``: why pods are still there.
     """
 
-    def __init__(self, client: Client, timeout: int, rooms: Mapping[tuple[str, Role], Room], tell: Callable[[Volume, str], None]) -> None:
+    def __init__(self, client: Client, timeout: int, limits: Mapping[tuple[str, Role], ConcurrencyLimit], tell: Callable[[Volume, str], None]) -> None:
         self._client = client
         self._timeout = timeout
-        self._rooms = rooms
+        self._limits = limits
         self._tell = tell
         self._lock = threading.Lock()
         self._pulling: dict[tuple[str, str, str], threading.Lock] = {}
@@ -81,12 +81,12 @@ class Visitors:
             mount=None,
             purpose="image",
         )
-        rooms = [self._rooms[volume.namespace, volume.role]]
-        return Filler(self._client, visitor, deadline, rooms, lambda words: self._tell(volume, words), self.left.append)
+        limits = [self._limits[volume.namespace, volume.role]]
+        return Filler(self._client, visitor, deadline, limits, lambda words: self._tell(volume, words), self.left.append)
 
 
 def _patient(spec: FillerSpec, seconds: int) -> FillerSpec:
-    return replace(spec, wishes=replace(spec.wishes, start_timeout=seconds))
+    return replace(spec, overrides=replace(spec.overrides, start_timeout=seconds))
 
 
 def _key(spec: FillerSpec) -> tuple[str, str, str]:

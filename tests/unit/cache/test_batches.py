@@ -26,9 +26,10 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.git.script
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import batches, sandbox
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.batches import BatchFailed, BatchingShell
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fill_pair import PairRun
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fill_pair import FillPair
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import Snapshots
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
@@ -36,7 +37,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.shell import STD
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.beginnings import a_dozen
-from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import PAIR, LocalKeeper, project_of
+from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import PAIR, LocalVolumeAccess, project_of
 
 
 class Counting(LocalShell):
@@ -53,10 +54,10 @@ class Counting(LocalShell):
 Wish = tuple[Sequence[str], dict[str, Any]]
 
 
-def ask(shell: LocalShell, tmp_path: Path, *wishes: Wish, limit: Deadline | None = None) -> list[Completed | DeploymentError]:
+def ask(shell: LocalShell, tmp_path: Path, *overrides: Wish, limit: Deadline | None = None) -> list[Completed | DeploymentError]:
     """Have each of these run, all by one ``BatchingShell``; how each ended."""
     limit = limit or Deadline(BOUND, "this test")
-    shared = BatchingShell(shell, str(tmp_path / "batch"), len(wishes), limit, wait_seconds=BOUND)
+    shared = BatchingShell(shell, str(tmp_path / "batch"), len(overrides), limit, wait_seconds=BOUND)
 
     def one(wish: Wish) -> Completed | DeploymentError:
         argv, more = wish
@@ -67,8 +68,8 @@ def ask(shell: LocalShell, tmp_path: Path, *wishes: Wish, limit: Deadline | None
         finally:
             shared.thread_done()
 
-    with ThreadPoolExecutor(len(wishes)) as executor:
-        return list(executor.map(one, wishes))
+    with ThreadPoolExecutor(len(overrides)) as executor:
+        return list(executor.map(one, overrides))
 
 
 def test_each_has_its_own_input_output_and_exit_code(tmp_path: Path) -> None:
@@ -239,7 +240,7 @@ def test_a_consumer_that_waits_ends_all_of_it(tmp_path: Path) -> None:
         assert isinstance(ended, Interrupted)
 
 
-class Keeper(LocalKeeper):
+class VolumeAccess(LocalVolumeAccess):
     """Counts the jobs of the holds of each sandbox's volume."""
 
     def __init__(self, directory: Path) -> None:
@@ -257,17 +258,17 @@ class Keeper(LocalKeeper):
             yield held
 
 
-def fill(keeper: Keeper, url: str, number: int) -> PairResult:
+def fill(access: VolumeAccess, url: str, number: int) -> PairResult:
     """Bring so many projects, which are one upstream's, to a pair of volumes."""
     projects = tuple(replace(project_of(url), name=f"project-{index}") for index in range(number))
     snapshot = read_snapshot(LocalShell(), projects[0], Deadline(BOUND, "this test"))
     snapshots = dict.fromkeys((project.name for project in projects), snapshot)
-    plan = make_plan(Wanted(State.PRESENT, projects, snapshots), (PAIR,), keeper.records)
-    scratch = keeper.directory / "scratch"
+    plan = make_plan(Wanted(State.PRESENT, projects, snapshots, METHODS), (PAIR,), access.records)
+    scratch = access.directory / "scratch"
     scratch.mkdir(exist_ok=True, parents=True)
     options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=scratch)
-    book = SnapshotBook(snapshots, lambda _project: snapshot)
-    return PairRun(plan.pairs[0], keeper, book, lambda _step: GitTransfer(url), options, lambda _progress: None, threading.Event()).run()
+    shared = Snapshots(snapshots, lambda _project: snapshot)
+    return FillPair(plan.pairs[0], access, shared, lambda _step: GitTransfer(url), options, lambda _progress: None, threading.Event()).run()
 
 
 def test_the_jobs_of_a_hold_do_not_grow_with_projects(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,15 +276,15 @@ def test_the_jobs_of_a_hold_do_not_grow_with_projects(tmp_path: Path, monkeypatc
     with a_dozen(tmp_path) as server:
         url = server.url("one.git")
         jobs: dict[int, list[int]] = {}
-        keepers = {number: Keeper(tmp_path / str(number)) for number in (1, batches.PROJECTS_AT_ONCE)}
+        accesses = {number: VolumeAccess(tmp_path / str(number)) for number in (1, batches.PROJECTS_AT_ONCE)}
         for action in (Action.ADD, Action.UPDATE):
-            for number, keeper in keepers.items():
-                keeper.directory.mkdir(exist_ok=True)
-                result = fill(keeper, url, number)
+            for number, access in accesses.items():
+                access.directory.mkdir(exist_ok=True)
+                result = fill(access, url, number)
                 assert [project.action for project in (*result.sandbox.projects, *result.worker.projects)] == [action] * 2 * number
-                jobs.setdefault(number, []).append(keeper.counting.jobs)
+                jobs.setdefault(number, []).append(access.counting.jobs)
             make.commit(tmp_path / "upstream/one.git", "main", 13)
-    assert all(keeper.holds == 2 for keeper in keepers.values())
+    assert all(access.holds == 2 for access in accesses.values())
     assert jobs[batches.PROJECTS_AT_ONCE] == jobs[1], "each stage is one job for all of them"
     for number in range(batches.PROJECTS_AT_ONCE):
         for role in ("sandbox", "worker"):
@@ -304,7 +305,7 @@ def test_projects_are_made_ready_beside_each_other(tmp_path: Path, monkeypatch: 
 
     monkeypatch.setattr(GitTransfer, "prepare", prepare)
     with a_dozen(tmp_path) as server:
-        result = fill(Keeper(tmp_path), server.url("one.git"), 2)
+        result = fill(VolumeAccess(tmp_path), server.url("one.git"), 2)
     assert [project.action for project in (*result.sandbox.projects, *result.worker.projects)] == [Action.ADD] * 4
 
 
@@ -325,12 +326,12 @@ class TooMuch(Counting):
 
 @pytest.mark.parametrize("lost", [False, True])
 def test_where_several_at_once_are_too_much_each_is_brought_alone(tmp_path: Path, lost: bool) -> None:
-    keeper = Keeper(tmp_path)
-    keeper.counting = TooMuch(lost)
+    access = VolumeAccess(tmp_path)
+    access.counting = TooMuch(lost)
     with a_dozen(tmp_path) as server:
-        result = fill(keeper, server.url("one.git"), 3)
+        result = fill(access, server.url("one.git"), 3)
     assert [project.action for project in (*result.sandbox.projects, *result.worker.projects)] == [Action.ADD] * 6
-    assert keeper.holds == 2
+    assert access.holds == 2
 
 
 class TooSlow(Counting):
@@ -348,21 +349,21 @@ def test_a_project_that_does_not_fit_in_a_hold_fails_once_and_the_others_get_the
 ) -> None:
     if large:
         monkeypatch.setattr(sandbox, "MAX_BATCHED_BYTES", -1)
-    keeper = Keeper(tmp_path)
-    keeper.counting = TooSlow()
+    access = VolumeAccess(tmp_path)
+    access.counting = TooSlow()
     with a_dozen(tmp_path) as server:
-        result = fill(keeper, server.url("one.git"), 3)
+        result = fill(access, server.url("one.git"), 3)
     assert [project.action for project in result.sandbox.projects] == [Action.FAILED, Action.ADD, Action.ADD]
     assert "could not be brought to the volume while it was held" in result.sandbox.projects[0].error
-    assert keeper.holds <= 3
+    assert access.holds <= 3
 
 
 def test_one_projects_failure_is_its_own_also_where_several_are_worked_on(tmp_path: Path) -> None:
-    keeper = Keeper(tmp_path)
+    access = VolumeAccess(tmp_path)
     with a_dozen(tmp_path) as server:
         (tmp_path / "sandbox").mkdir()
         (tmp_path / "sandbox/project-1").symlink_to(tmp_path)
-        keeper_shared = keeper.hold
+        keeper_shared = access.hold
 
         @contextmanager
         def shared(*arguments):  # type: ignore[no-untyped-def]
@@ -370,9 +371,9 @@ def test_one_projects_failure_is_its_own_also_where_several_are_worked_on(tmp_pa
                 held.shared = True
                 yield held
 
-        keeper.hold = shared  # type: ignore[method-assign]
-        result = fill(keeper, server.url("one.git"), 4)
-    assert keeper.holds == 1
+        access.hold = shared  # type: ignore[method-assign]
+        result = fill(access, server.url("one.git"), 4)
+    assert access.holds == 1
     assert [project.action for project in result.sandbox.projects] == [Action.ADD, Action.FAILED, Action.ADD, Action.ADD]
     assert "symbolic link" in result.sandbox.projects[1].error
     assert [project.action for project in result.worker.projects] == [Action.ADD, Action.BLOCKED, Action.ADD, Action.ADD]

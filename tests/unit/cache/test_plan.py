@@ -6,16 +6,19 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Pair, Project, Ref, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.methods import Method, Outlook, choose_method
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Project, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import (
     Action,
-    Outlook,
     State,
     Wanted,
-    choose_method,
     make_plan,
 )
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Held, Inventory, Record
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, Record, RecordedEntry
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GIT
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_rsync import RSYNC
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_seed import SEED
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 
 PAIR = Pair(Volume("work", "w", Role.WORKER, "packit-worker-0"), Volume("sand", "s", Role.SANDBOX, "packit-worker-0"))
 PROJECT = Project("x", "https://example.org/x.git")
@@ -23,11 +26,11 @@ SNAPSHOT = Snapshot((Ref("refs/heads/main", "a" * 40),), "refs/heads/main")
 
 
 def held(snapshot: Snapshot = SNAPSHOT, url: str = PROJECT.url) -> Record:
-    return Record("u", "v").with_project("x", Held(url, snapshot.digest, 1, 1, "bare", "git", "t", Inventory(1, 0, "0")))
+    return Record("u", "v").with_project("x", RecordedEntry(url, snapshot.digest, 1, 1, "bare", "git", "t", Inventory(1, 0, "0")))
 
 
 def plan_for(record: Record | None, *, state: State = State.PRESENT, verify: bool = False, project: Project = PROJECT):
-    wanted = Wanted(state, (project,), {"x": SNAPSHOT}, verify)
+    wanted = Wanted(state, (project,), {"x": SNAPSHOT}, METHODS, verify)
     return make_plan(wanted, (PAIR,), {PAIR.worker: record, PAIR.sandbox: record})
 
 
@@ -68,25 +71,25 @@ def test_removal_knows_absent_from_unknown() -> None:
 @pytest.mark.parametrize(
     ("project", "has", "outlook", "method", "why"),
     [
-        (Project("x", PROJECT.url, path="/clones/x"), None, Outlook(8), Method.RSYNC, "rsync, as there is a local clone"),
-        (Project("x", "git@example.org:a/x.git"), None, Outlook(8), Method.RSYNC, "rsync, as only the controller has a key for that URL"),
-        (PROJECT, True, Outlook(0, 10**9), Method.GIT, "git, as only the difference is fetched"),
-        (PROJECT, True, Outlook(0, 10**9, kept=True), Method.SEED, "seed, which kept the earlier snapshot"),
-        (PROJECT, None, Outlook(2, 10**6), Method.GIT, "git, as it is small"),
-        (PROJECT, None, Outlook(4, 10**6), Method.SEED, "seed, so that upstream is read once for 4 volumes"),
-        (PROJECT, None, Outlook(2), Method.SEED, "seed, so that nothing is indexed while a volume is held"),
-        (Project("x", PROJECT.url, method=Method.GIT), None, Outlook(8), Method.GIT, "git was asked for"),
+        (Project("x", PROJECT.url, path="/clones/x"), None, Outlook(8), RSYNC, "rsync, as there is a local clone"),
+        (Project("x", "git@example.org:a/x.git"), None, Outlook(8), RSYNC, "rsync, as only the controller has a key for that URL"),
+        (PROJECT, True, Outlook(0, 10**9), GIT, "git, as only the difference is fetched"),
+        (PROJECT, True, Outlook(0, 10**9, kept=True), SEED, "seed, which kept the earlier snapshot"),
+        (PROJECT, None, Outlook(2, 10**6), GIT, "git, as it is small"),
+        (PROJECT, None, Outlook(4, 10**6), SEED, "seed, so that upstream is read once for 4 volumes"),
+        (PROJECT, None, Outlook(2), SEED, "seed, so that nothing is indexed while a volume is held"),
+        (Project("x", PROJECT.url, method="git"), None, Outlook(8), GIT, "git was asked for"),
     ],
 )
 def test_auto_chooses_by_what_is_known_before_a_volume_is_taken_and_says_why(
     project: Project, has: bool | None, outlook: Outlook, method: Method, why: str
 ) -> None:
     record = held() if has else None
-    assert choose_method(project, record.projects["x"] if record else None, outlook) == (method, why)
+    assert choose_method(METHODS, project, record.projects["x"] if record else None, outlook) == (method, why)
 
 
 def test_a_plan_says_how_each_volume_will_be_filled() -> None:
-    wanted = Wanted(State.PRESENT, (PROJECT,), {"x": SNAPSHOT})
+    wanted = Wanted(State.PRESENT, (PROJECT,), {"x": SNAPSHOT}, METHODS)
     sandbox, worker = make_plan(wanted, (PAIR,), {PAIR.worker: held(), PAIR.sandbox: None}).pairs[0].steps
     assert (sandbox.action, sandbox.why) == (Action.LOOK, "nothing is known of the volume; git, as it is small")
     assert (worker.action, worker.why) == (Action.LOOK, "its sandbox's volume may lack something that it has")
@@ -105,7 +108,7 @@ def test_options_that_changed_are_said_to_be_that() -> None:
 
 def test_what_is_not_listed_is_looked_at_where_the_claims_do_not_say_that_all_is_well() -> None:
     here, elsewhere = (replace(held().projects["x"], inventory=Inventory(1, 0, digest)) for digest in ("0", "1"))
-    wanted = Wanted(State.PRESENT, (PROJECT,), {"x": SNAPSHOT})
+    wanted = Wanted(State.PRESENT, (PROJECT,), {"x": SNAPSHOT}, METHODS)
     with_old = held().with_project("old", here)
 
     def old_steps(sandbox: Record | None) -> list[Action]:

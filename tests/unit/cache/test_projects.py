@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import DEFAULT_REFS, Method
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import AUTO, DEFAULT_REFS
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import matches, parse_project, parse_projects, refused
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import check_method
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 
 
@@ -23,7 +24,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.errors import In
 )
 def test_the_name_is_what_the_service_looks_up(url: str, name: str) -> None:
     project = parse_project({"url": url})
-    assert (project.name, project.refs, project.method) == (name, DEFAULT_REFS, Method.AUTO)
+    assert (project.name, project.refs, project.method) == (name, DEFAULT_REFS, AUTO)
 
 
 @pytest.mark.parametrize(
@@ -140,15 +141,15 @@ def test_refs_that_are_no_full_patterns_are_refused(refs: object) -> None:
 
 def test_an_unknown_method_and_an_unknown_key_are_named() -> None:
     with pytest.raises(InvalidOption, match=r"Unknown method `scp` of project `x`\. Known methods: auto, git, rsync, seed\."):
-        parse_project({"url": "https://example.org/x.git", "method": "scp"})
+        check_method("scp", "x")
     with pytest.raises(InvalidOption, match="Unknown key `branch` in a project"):
         parse_project({"url": "https://example.org/x.git", "branch": "main"})
 
 
 def test_a_clone_that_is_named_is_used_whatever_the_method_of_the_others() -> None:
     raw = {"url": "https://example.org/x.git", "path": "/clones/x.git"}
-    assert parse_project(raw, Method.GIT).method is Method.AUTO
-    assert parse_project({**raw, "method": "rsync"}, Method.GIT).method is Method.RSYNC
+    assert parse_project(raw, "git").method == AUTO
+    assert parse_project({**raw, "method": "rsync"}, "git").method == "rsync"
 
 
 def test_no_projects_at_all_is_an_error() -> None:

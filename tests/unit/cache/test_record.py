@@ -13,16 +13,16 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import (
     LIMIT,
-    Held,
     Inventory,
     Record,
+    RecordedEntry,
     fit,
     left_out,
     parse,
     render,
 )
 
-HELD = Held("https://example.org/x.git", "d" * 64, 3, 1000, "bare", "git", "2026-01-01T00:00:00Z", Inventory(9, 0, "e" * 64))
+HELD = RecordedEntry("https://example.org/x.git", "d" * 64, 3, 1000, "bare", "git", "2026-01-01T00:00:00Z", Inventory(9, 0, "e" * 64))
 RECORD = Record("uid-1", "pv-1").with_project("x", HELD)
 
 
@@ -95,7 +95,7 @@ def many(number: int) -> Record:
         inventory = Inventory(chance.randrange(9), 0, sum_of_bytes(), sum_of_bytes())
         url = f"https://github.com/{chance.choice(WORDS)}/{name}.git"
         time = f"2026-11-{chance.randrange(10, 30)}T12:{chance.randrange(10, 60)}:00Z"
-        held = Held(
+        held = RecordedEntry(
             url, sum_of_bytes(), chance.randrange(9999), chance.randrange(10**9), "bare", "seed", time, inventory, "", f"bare:{sum_of_bytes()}"
         )
         record = record.with_project(name, held)

@@ -19,33 +19,34 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.res
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.rollout import roll_out
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import Snapshots
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GitTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import Transfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import Cancelled
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.once import copied
 from ansible_collections.packit.deployment.tests.repositories import make
-from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import Held, LocalKeeper, project_of
+from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import HeldDirectory, LocalVolumeAccess, project_of
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
 PAIRS = tuple(Pair(Volume("w", f"worker{n}", Role.WORKER, f"w{n}"), Volume("s", f"sandbox{n}", Role.SANDBOX, f"w{n}")) for n in range(3))
 
 
-class Keepers(LocalKeeper):
+class Keepers(LocalVolumeAccess):
     """Each pair's volumes in a directory of its own; what is done with those of one pair is an error, at one point."""
 
     def __init__(self, directory: Path, error: BaseException | None, role: Role, stop: threading.Event) -> None:
         super().__init__(directory)
         self._error, self._role, self._stop = error, role, stop
-        self.pairs = {pair.name: LocalKeeper(directory / pair.name) for pair in PAIRS}
-        for keeper in self.pairs.values():
-            keeper.directory.mkdir()
+        self.pairs = {pair.name: LocalVolumeAccess(directory / pair.name) for pair in PAIRS}
+        for access in self.pairs.values():
+            access.directory.mkdir()
 
     @contextmanager
-    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[HeldDirectory]:
         if volume.serves == "w1" and volume.role is self._role and self._error is not None:
             if isinstance(self._error, Cancelled):
                 self._stop.set()
@@ -66,12 +67,12 @@ def run(tmp_path: Path) -> Iterator[Run]:
         def go(error: BaseException | None, role: Role = Role.SANDBOX, transfer: Callable[[Step], Transfer] | None = None):  # type: ignore[no-untyped-def]
             stop = threading.Event()
             snapshots = {"one": read_snapshot(LocalShell(), project_of(url), Deadline(BOUND, "this test"))}
-            plan = make_plan(Wanted(State.PRESENT, (project_of(url),), snapshots), PAIRS, {})
+            plan = make_plan(Wanted(State.PRESENT, (project_of(url),), snapshots, METHODS), PAIRS, {})
             (tmp_path / "scratch").mkdir()
             return roll_out(
                 plan,
                 Keepers(tmp_path, error, role, stop),
-                SnapshotBook(snapshots, lambda _project: snapshots["one"]),
+                Snapshots(snapshots, lambda _project: snapshots["one"]),
                 transfer or (lambda _step: GitTransfer(url)),
                 Options(BOUND, BOUND, False, tmp_path / "scratch"),
                 2,

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Pair, Project, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Project, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult
@@ -23,23 +23,24 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Incoming, Repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import fill_pair
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fill_pair import PairRun
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.sandbox import SandboxTurn
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fill_pair import FillPair
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.sandbox import SandboxFiller
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import Snapshots
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.unrecorded import UnrecordedProjects
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_run import VolumeSide
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_run import VolumeRun
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GIT, GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_seed import SEED
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.progress import OnLine
-from ansible_collections.packit.deployment.plugins.module_utils.progress import OnLine as Line
+from ansible_collections.packit.deployment.plugins.module_utils.progress import OnLine, Progress
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.once import copied
 from ansible_collections.packit.deployment.tests.repositories import make
-from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import Held, LocalKeeper, project_of
+from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import HeldDirectory, LocalVolumeAccess, project_of
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
 
@@ -49,7 +50,7 @@ class Stumbling:
     ``on_worker``: how each turn on the worker's volume fails; None where it does not.
     """
 
-    method = Method.SEED
+    method = SEED
     resumes = True
 
     def __init__(self, url: str, failures: list[Exception], resumes: bool = True) -> None:
@@ -65,7 +66,7 @@ class Stumbling:
         return 0
 
     def receive(
-        self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: Line | None = None
+        self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: OnLine | None = None
     ) -> Incoming:
         deadline.left()
         if repository.root.endswith("worker"):
@@ -77,7 +78,7 @@ class Stumbling:
         return self._git.receive(repository, entry, snapshot, deadline, progress)
 
 
-class CountingKeeper(LocalKeeper):
+class CountingKeeper(LocalVolumeAccess):
     """Counts how often each volume was held; ``wanted`` is set in the first holds of the sandbox's. ``held_worker`` is set while
     the worker's is."""
 
@@ -107,7 +108,7 @@ class CountingKeeper(LocalKeeper):
             raise self.unprepared
 
     @contextmanager
-    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[HeldDirectory]:
         self.holds.append(volume.role.value)
         with super().hold(volume, deadline, news) as held, self._noted(volume):
             if volume.role is Role.SANDBOX:
@@ -129,7 +130,7 @@ class CountingKeeper(LocalKeeper):
             self.held.discard(volume.role.value)
 
 
-Run = Callable[..., tuple[PairResult, CountingKeeper, Stumbling, list[OnLine]]]
+Run = Callable[..., tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]]
 
 
 @pytest.fixture
@@ -143,34 +144,34 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             failures: list[Exception],
             interrupted: int = 0,
             resumes: bool = True,
-            reading: Callable[[CountingKeeper], object] = lambda _keeper: None,
+            reading: Callable[[CountingKeeper], object] = lambda _access: None,
             on_worker: Sequence[Exception | None] = (),
             unprepared: DeploymentError | None = None,
             prepares_for_ever: bool = False,
             names: Sequence[str] = ("one",),
             attach: float = 0.0,
-        ) -> tuple[PairResult, CountingKeeper, Stumbling, list[OnLine]]:
+        ) -> tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]:
             projects = tuple(replace(project_of(url), name=name) for name in names)
             volumes = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
             snapshots = {project.name: read_snapshot(LocalShell(), project, Deadline(BOUND, "this test")) for project in projects}
-            plan = make_plan(Wanted(State.PRESENT, projects, snapshots), (volumes,), {})
-            keeper, transfer, told = CountingKeeper(tmp_path, interrupted), Stumbling(url, failures, resumes), []
+            plan = make_plan(Wanted(State.PRESENT, projects, snapshots, METHODS), (volumes,), {})
+            access, transfer, told = CountingKeeper(tmp_path, interrupted), Stumbling(url, failures, resumes), []
             transfer.on_worker += on_worker
-            keeper.unprepared = unprepared
-            keeper.attach = attach
-            keeper.prepares_for_ever = prepares_for_ever
+            access.unprepared = unprepared
+            access.attach = attach
+            access.prepares_for_ever = prepares_for_ever
             (tmp_path / "scratch").mkdir()
             options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=tmp_path / "scratch")
 
             def read_again(project: Project) -> Snapshot:
-                reading(keeper)
+                reading(access)
                 return read_snapshot(LocalShell(), project, Deadline(BOUND, "this test"))
 
-            book = SnapshotBook(snapshots, read_again)
+            shared = Snapshots(snapshots, read_again)
             for project in projects:
-                book.full_reads.report(project, in_full=True)  # these tests are of what comes after the look
-            result = PairRun(plan.pairs[0], keeper, book, lambda _step: transfer, options, told.append, threading.Event()).run()
-            return result, keeper, transfer, told
+                shared.full_reads.report(project, in_full=True)  # these tests are of what comes after the look
+            result = FillPair(plan.pairs[0], access, shared, lambda _step: transfer, options, told.append, threading.Event()).run()
+            return result, access, transfer, told
 
         yield go
 
@@ -180,63 +181,63 @@ def actions(result: PairResult) -> list[Action]:
 
 
 def test_a_volume_that_attaches_slowly_is_told_and_not_its_projects(run: Run) -> None:
-    result, keeper, _transfer, _told = run([], resumes=False, names=("one", "two"), attach=BOUND)
+    result, access, _transfer, _told = run([], resumes=False, names=("one", "two"), attach=BOUND)
     words = {project.error for project in result.sandbox.projects}
     assert words == {f"Volume s/sandbox took {BOUND:.0f} seconds until its pod was ready, and 0 were left for all work on it."}
     assert {project.remedy for project in result.sandbox.projects} == {
         "Look why it attaches so slowly, and run again; or raise repository_cache_max_hold."
     }
-    assert keeper.holds.count("sandbox") == 1
+    assert access.holds.count("sandbox") == 1
 
 
 def test_what_does_not_fit_in_a_hold_goes_on_in_the_next(run: Run) -> None:
-    result, keeper, transfer, _told = run([DeadlineExceeded("the longest hold"), DeadlineExceeded("the longest hold")])
+    result, access, transfer, _told = run([DeadlineExceeded("the longest hold"), DeadlineExceeded("the longest hold")])
     assert actions(result) == [Action.ADD, Action.ADD]
-    assert keeper.holds == ["worker", "sandbox", "sandbox", "sandbox"]
+    assert access.holds == ["worker", "sandbox", "sandbox", "sandbox"]
     assert transfer.prepared > 2  # again before each turn, while the volume is free
     assert len(result.sandbox.locks) == 3
 
 
 def test_what_cannot_go_on_is_refused_instead(run: Run) -> None:
-    result, keeper, _transfer, _told = run([DeadlineExceeded("the longest hold")], resumes=False)
+    result, access, _transfer, _told = run([DeadlineExceeded("the longest hold")], resumes=False)
     assert actions(result) == [Action.FAILED, Action.BLOCKED]
     assert "could not be brought to the volume while it was held: the longest hold" in result.sandbox.projects[0].error
     assert "Use method seed" in result.sandbox.projects[0].remedy
-    assert keeper.holds == ["worker", "sandbox"]
+    assert access.holds == ["worker", "sandbox"]
 
 
 def test_several_of_which_none_fits_in_a_hold_go_on_one_by_one(run: Run) -> None:
-    result, keeper, _transfer, _told = run([DeadlineExceeded("the longest hold")] * 3, resumes=False, names=("one", "two"))
+    result, access, _transfer, _told = run([DeadlineExceeded("the longest hold")] * 3, resumes=False, names=("one", "two"))
     assert [project.action for project in result.sandbox.projects] == [Action.FAILED, Action.ADD]
     assert "could not be brought to the volume while it was held: the longest hold" in result.sandbox.projects[0].error
-    assert keeper.holds == ["worker", "sandbox", "sandbox", "sandbox"]
+    assert access.holds == ["worker", "sandbox", "sandbox", "sandbox"]
 
 
 def test_a_consumer_that_waits_gets_the_volume_and_the_work_goes_on_later(run: Run) -> None:
-    result, keeper, _transfer, told = run([], interrupted=2)
+    result, access, _transfer, told = run([], interrupted=2)
     assert actions(result) == [Action.ADD, Action.ADD]
-    assert keeper.holds == ["worker", "sandbox", "sandbox", "sandbox"]
+    assert access.holds == ["worker", "sandbox", "sandbox", "sandbox"]
     assert [progress.detail for progress in told if progress.phase == "is given back"] == ["a consumer's pod waits for the volume"] * 2
 
 
 def test_a_lost_place_is_tried_again_but_not_for_ever(run: Run) -> None:
-    result, keeper, _transfer, _told = run([PlaceLost("gone")] * 2)
+    result, access, _transfer, _told = run([PlaceLost("gone")] * 2)
     assert actions(result) == [Action.ADD, Action.ADD]
-    assert keeper.holds.count("sandbox") == 3
+    assert access.holds.count("sandbox") == 3
 
 
 def test_a_place_that_is_lost_each_time_is_a_failure_of_that_pair(run: Run) -> None:
-    result, keeper, _transfer, _told = run([PlaceLost("the pod is gone", "Run again.")] * 9)
+    result, access, _transfer, _told = run([PlaceLost("the pod is gone", "Run again.")] * 9)
     assert actions(result) == [Action.FAILED, Action.BLOCKED]
     assert result.sandbox.projects[0].error == "the pod is gone"
-    assert keeper.holds.count("sandbox") == 3
+    assert access.holds.count("sandbox") == 3
 
 
 @pytest.mark.parametrize("error", [DeploymentError("the node is cordoned"), PlaceLost("the pod that pulled the image is gone")])
 def test_what_could_not_be_prepared_is_judged_when_the_volume_is_taken(run: Run, error: DeploymentError) -> None:
-    result, keeper, _transfer, told = run([], unprepared=error)
+    result, access, _transfer, told = run([], unprepared=error)
     assert actions(result) == [Action.ADD, Action.ADD]
-    assert keeper.holds == ["worker", "sandbox"]
+    assert access.holds == ["worker", "sandbox"]
     words = "could not be prepared, which is tried again when it is taken"
     assert [progress.detail for progress in told if progress.phase == words] == [error.message]
 
@@ -251,32 +252,32 @@ def test_a_project_that_failed_on_the_worker_still_has_its_result_on_the_sandbox
             raise looks.pop()
 
     monkeypatch.setattr(fill_pair, "require_there", require_there)
-    result, keeper, _transfer, _told = run(
+    result, access, _transfer, _told = run(
         [PlaceLost("the sandbox's pod is gone")], on_worker=[DeploymentError("the volume is full")], names=("one", "two")
     )
-    assert keeper.holds.count("worker") == 2
+    assert access.holds.count("worker") == 2
     assert [(project.project, project.action) for project in result.sandbox.projects] == [("one", Action.ADD), ("two", Action.ADD)]
     assert [(project.project, project.action) for project in result.worker.projects] == [("one", Action.FAILED), ("two", Action.ADD)]
 
 
 def test_all_projects_of_a_worker_share_its_time_as_its_filler_does_not_last_longer(run: Run) -> None:
-    _result, _keeper, transfer, _told = run([], names=("one", "two"))
+    _result, _access, transfer, _told = run([], names=("one", "two"))
     first, second = transfer.deadlines_on_worker
     assert first is second
 
 
 def test_sandboxes_of_one_name_in_two_namespaces_have_their_packs_apart(tmp_path: Path) -> None:
-    sides = [VolumeSide(Volume(namespace, "claim", Role.SANDBOX), (), LocalKeeper(tmp_path), lambda _: None) for namespace in ("a", "b")]
+    sides = [VolumeRun(Volume(namespace, "claim", Role.SANDBOX), (), LocalVolumeAccess(tmp_path), lambda _: None) for namespace in ("a", "b")]
     options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=tmp_path)
-    book = SnapshotBook({}, lambda _: pytest.fail("nothing is read"))
-    unrecorded = UnrecordedProjects(sides[0], {}, lambda _: pytest.fail("nothing is brought"), book)
-    turns = [SandboxTurn(side, {}, {}, book, options, unrecorded) for side in sides]
+    snapshots = Snapshots({}, lambda _: pytest.fail("nothing is read"))
+    unrecorded = UnrecordedProjects(sides[0], {}, lambda _: pytest.fail("nothing is brought"), snapshots, GIT)
+    turns = [SandboxFiller(side, {}, {}, snapshots, options, unrecorded) for side in sides]
     assert turns[0]._scratch != turns[1]._scratch
 
 
 def test_two_projects_with_the_same_pack_both_get_it(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(Stumbling, "method", Method.GIT)
-    result, _keeper, _transfer, _told = run([], names=("one", "two"))
+    monkeypatch.setattr(Stumbling, "method", GIT)
+    result, _access, _transfer, _told = run([], names=("one", "two"))
     assert [project.action for project in result.sandbox.projects] == [Action.ADD, Action.ADD]
 
 
@@ -292,11 +293,11 @@ def test_what_the_packs_way_takes_is_judged_over_all_of_its_tries(run: Run, monk
 
     monkeypatch.setattr(LocalShell, "download", slow)
     monkeypatch.setattr(from_worker, "monotonic", lambda: now[0])
-    monkeypatch.setattr(Stumbling, "method", Method.GIT)
-    result, keeper, _transfer, _told = run([])
+    monkeypatch.setattr(Stumbling, "method", GIT)
+    result, access, _transfer, _told = run([])
     assert actions(result) == [Action.FAILED, Action.BLOCKED]
     assert "from the worker's volume took 700 seconds" in result.sandbox.projects[0].error
-    assert keeper.holds == ["worker"]
+    assert access.holds == ["worker"]
 
 
 @pytest.mark.parametrize(("losses", "expected"), [(2, [Action.ADD, Action.ADD]), (9, [Action.FAILED, Action.BLOCKED])])
@@ -313,12 +314,12 @@ def test_a_worker_that_is_lost_while_its_packs_are_brought_has_another_try(
         return download(shell, argv, to, deadline=deadline)
 
     monkeypatch.setattr(LocalShell, "download", losing)
-    monkeypatch.setattr(Stumbling, "method", Method.GIT)
-    result, keeper, _transfer, _told = run([])
+    monkeypatch.setattr(Stumbling, "method", GIT)
+    result, access, _transfer, _told = run([])
     assert actions(result) == expected
     if expected[0] is Action.FAILED:
         assert result.sandbox.projects[0].error == "cut in the middle"
-        assert keeper.holds == ["worker"]
+        assert access.holds == ["worker"]
 
 
 class Gone(LocalShell):
@@ -333,52 +334,52 @@ def test_a_worker_whose_filler_is_lost_is_taken_again_but_not_for_ever(
     run: Run, monkeypatch: pytest.MonkeyPatch, losses: int, expected: list[Action]
 ) -> None:
     left = [losses]
-    hold = LocalKeeper.hold
+    hold = LocalVolumeAccess.hold
 
     @contextmanager
-    def losing(keeper: LocalKeeper, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
-        with hold(keeper, volume, deadline, news) as held:
+    def losing(access: LocalVolumeAccess, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[HeldDirectory]:
+        with hold(access, volume, deadline, news) as held:
             if volume.role is Role.WORKER and left[0]:
                 left[0] -= 1
                 held.shell = Gone()
             yield held
 
-    monkeypatch.setattr(LocalKeeper, "hold", losing)
-    result, keeper, _transfer, told = run([], prepares_for_ever=losses == 9)
+    monkeypatch.setattr(LocalVolumeAccess, "hold", losing)
+    result, access, _transfer, told = run([], prepares_for_ever=losses == 9)
     assert actions(result) == expected
     assert not [progress for progress in told if progress.phase.startswith("could not be prepared")]
-    assert keeper.holds.count("worker") == 3
-    assert keeper.interrupted.is_set() is (losses == 9)  # nobody needs what was prepared any more
+    assert access.holds.count("worker") == 3
+    assert access.interrupted.is_set() is (losses == 9)  # nobody needs what was prepared any more
     if expected[0] is Action.FAILED:
         assert result.sandbox.projects[0].error == result.worker.projects[0].error == "the worker's pod is gone"
 
 
 def test_refs_that_upstream_has_lost_are_read_again_while_no_sandbox_waits_for_it(run: Run) -> None:
     held: list[set[str]] = []
-    result, keeper, _transfer, _told = run([SnapshotGone("not our ref")] * 2, reading=lambda keeper: held.append(set(keeper.held)))
+    result, access, _transfer, _told = run([SnapshotGone("not our ref")] * 2, reading=lambda access: held.append(set(access.held)))
     assert actions(result) == [Action.ADD, Action.ADD]
     assert held == [{"worker"}] * 2
-    assert keeper.holds == ["worker", "sandbox", "sandbox", "sandbox"]
+    assert access.holds == ["worker", "sandbox", "sandbox", "sandbox"]
 
 
 def test_a_worker_that_cannot_have_the_new_snapshot_does_not_keep_its_sandbox_waiting(run: Run, tmp_path: Path) -> None:
-    result, keeper, _transfer, _told = run(
+    result, access, _transfer, _told = run(
         [SnapshotGone("not our ref")],
-        reading=lambda _keeper: make.commit(tmp_path / "upstream/one.git", "main", 1),
+        reading=lambda _access: make.commit(tmp_path / "upstream/one.git", "main", 1),
         on_worker=[None, DeploymentError("the volume is full")],
     )
     assert actions(result) == [Action.ADD, Action.FAILED]
     assert result.worker.projects[0].error == "the volume is full"
-    assert keeper.holds == ["worker", "sandbox", "sandbox"]
+    assert access.holds == ["worker", "sandbox", "sandbox"]
 
 
 def test_an_upstream_that_loses_objects_without_end_is_a_failure(run: Run) -> None:
-    result, _keeper, _transfer, _told = run([SnapshotGone("not our ref")] * 99)
+    result, _access, _transfer, _told = run([SnapshotGone("not our ref")] * 99)
     assert actions(result) == [Action.FAILED, Action.BLOCKED]
     assert "lost objects of its own refs 5 times during this run." in result.sandbox.projects[0].error
 
 
 def test_another_failure_is_not_tried_again(run: Run) -> None:
-    result, keeper, _transfer, _told = run([DeploymentError("no")])
+    result, access, _transfer, _told = run([DeploymentError("no")])
     assert actions(result) == [Action.FAILED, Action.BLOCKED]
-    assert keeper.holds.count("sandbox") == 1
+    assert access.holds.count("sandbox") == 1

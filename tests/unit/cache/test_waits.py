@@ -19,8 +19,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.git.enviro
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import SnapshotGone
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import FinishedPacks
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook, SnapshotStale
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.via_controller import RelayCourier
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import Snapshots, SnapshotStale
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.via_controller import ControllerTransport
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, Interrupted
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
@@ -88,9 +88,9 @@ def test_a_held_volume_waits_for_a_busy_seed_no_longer_than_it_may(what: str, sl
 def test_a_consumer_that_waits_for_the_volume_does_not_wait_for_another_pairs_copy(tmp_path: Path) -> None:
     shell, wanted = SlowShell(), threading.Event()
     wanted.set()
-    courier = RelayCourier(shell, None, tmp_path)  # type: ignore[arg-type]
-    with busy(shell, lambda: courier.prepare(PACKS, long())), pytest.raises(Interrupted):
-        courier.copy(PACKS, None, Deadline(BOUND, "a hold", wanted=wanted), None)  # type: ignore[arg-type]
+    transport = ControllerTransport(shell, None, tmp_path)  # type: ignore[arg-type]
+    with busy(shell, lambda: transport.prepare(PACKS, long())), pytest.raises(Interrupted):
+        transport.copy(PACKS, None, Deadline(BOUND, "a hold", wanted=wanted), None)  # type: ignore[arg-type]
 
 
 def test_the_snapshot_is_told_at_once_while_another_projects_upstream_is_slow() -> None:
@@ -103,19 +103,19 @@ def test_the_snapshot_is_told_at_once_while_another_projects_upstream_is_slow() 
 
     one, two = project_of("https://host/one"), Project("two", "https://host/two", ())
     old = Snapshot((), "")
-    book = SnapshotBook({"one": old, "two": old}, read)
-    thread = threading.Thread(target=lambda: book.renew(two, old))
+    snapshots = Snapshots({"one": old, "two": old}, read)
+    thread = threading.Thread(target=lambda: snapshots.renew(two, old))
     thread.start()
     try:
         assert reading.wait(BOUND)
-        asked = threading.Thread(target=lambda: book.current(one), daemon=True)
+        asked = threading.Thread(target=lambda: snapshots.current(one), daemon=True)
         asked.start()
         asked.join(BOUND)
         assert not asked.is_alive()
     finally:
         go_on.set()
         thread.join()
-    assert book.current(two) == SNAPSHOT
+    assert snapshots.current(two) == SNAPSHOT
 
 
 class Queue:
@@ -148,13 +148,13 @@ def test_all_pairs_wait_for_the_one_that_reads_a_stale_snapshot_again() -> None:
         raise SnapshotGone("not our ref")
 
     one, old = project_of("https://host/one"), Snapshot((), "")
-    book = SnapshotBook({"one": old}, read)
+    snapshots = Snapshots({"one": old}, read)
     with pytest.raises(SnapshotStale):
-        book.once_with_current(one, lost)
-    assert book.current(one) == old and not reads  # nobody has waited for upstream
+        snapshots.once_with_current(one, lost)
+    assert snapshots.current(one) == old and not reads  # nobody has waited for upstream
     seen: list[Snapshot] = []
-    book._reading = queue = Queue()  # type: ignore[assignment]
-    pairs = [threading.Thread(target=lambda: (book.renew_if_stale(one), seen.append(book.current(one)))) for _pair in range(2)]
+    snapshots._reading = queue = Queue()  # type: ignore[assignment]
+    pairs = [threading.Thread(target=lambda: (snapshots.renew_if_stale(one), seen.append(snapshots.current(one)))) for _pair in range(2)]
     pairs[0].start()
     assert reading.wait(BOUND)
     pairs[1].start()

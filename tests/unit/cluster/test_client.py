@@ -184,7 +184,7 @@ def test_a_client_library_that_is_too_old_is_told_at_the_start_with_what_to_inst
 import kubernetes, sys
 kubernetes.__version__ = "24.2.0"
 sys.modules["openshift"] = None
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import client
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import client
 print(client.missing_message())
 """
     told = printed_by(program)
@@ -196,7 +196,7 @@ def test_the_client_librarys_own_dynamic_client_does_where_openshift_is_not_inst
     program = """
 import sys
 sys.modules["openshift"] = sys.modules["jmespath"] = None
-from ansible_collections.packit.deployment.plugins.module_utils.cluster import client
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import client
 print(client.MISSING, client.DynamicClient.__module__)
 """
     assert printed_by(program) == "{} kubernetes.dynamic.client\n"
@@ -204,7 +204,7 @@ print(client.MISSING, client.DynamicClient.__module__)
 
 def printed_by(program: str) -> str:
     """Run a program in a Python of its own, as what is imported is decided once."""
-    collections = str(Path(str(client_module.__file__)).parents[6])
+    collections = str(Path(str(client_module.__file__)).parents[7])
     environment = {**os.environ, "PYTHONPATH": collections}
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=BOUND, check=True, env=environment)
     return done.stdout

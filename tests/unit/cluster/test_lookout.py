@@ -75,7 +75,7 @@ def test_a_policy_opens_one_port_of_the_runs_seed_to_the_runs_fillers_and_nothin
 def test_a_lookout_that_has_ended_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contention, "_LOOK_EVERY", 0.01)
     told: queue.Queue[str] = queue.Queue()
-    with contention.looking_out(None, pod("n1"), "c", told.put) as wanted:  # type: ignore[arg-type]
+    with contention.watching_contention(None, pod("n1"), "c", told.put) as wanted:  # type: ignore[arg-type]
         words = told.get(timeout=BOUND)
     assert words.startswith("Looking for pods that wait for it ended by an error that was not expected: AttributeError")
     assert not wanted.is_set()

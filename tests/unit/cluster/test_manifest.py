@@ -28,7 +28,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.man
     Placement,
     manifest,
 )
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import Wishes, parse_wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import PodOverrides, parse_overrides
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 
 
@@ -61,14 +61,14 @@ def test_a_node_is_required_by_its_name_and_never_around_the_scheduler() -> None
 
 
 def test_on_openshift_the_namespace_decides_who_it_is() -> None:
-    wishes = Wishes(pod_security_context={"runAsUser": 5, "fsGroup": 6})
-    made = manifest(spec(identity=Identity(openshift=True), wishes=wishes))
+    overrides = PodOverrides(pod_security_context={"runAsUser": 5, "fsGroup": 6})
+    made = manifest(spec(identity=Identity(openshift=True), overrides=overrides))
     assert made["metadata"]["annotations"]["openshift.io/required-scc"] == "restricted-v2"
     assert not {"runAsUser", "fsGroup"} & set(made["spec"]["securityContext"])
 
 
 def test_elsewhere_it_is_who_the_consumer_is_unless_the_user_says_otherwise() -> None:
-    pod = manifest(spec(identity=Identity(security={"runAsUser": 1, "fsGroup": 2}), wishes=Wishes(pod_security_context={"fsGroup": 9})))
+    pod = manifest(spec(identity=Identity(security={"runAsUser": 1, "fsGroup": 2}), overrides=PodOverrides(pod_security_context={"fsGroup": 9})))
     assert pod["spec"]["securityContext"]["runAsUser"] == 1
     assert pod["spec"]["securityContext"]["fsGroup"] == 9
 
@@ -108,29 +108,29 @@ def test_elsewhere_it_is_who_the_consumer_is_unless_the_user_says_otherwise() ->
 )
 def test_wrong_wishes_are_named(raw: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidOption) as caught:
-        parse_wishes(raw)
+        parse_overrides(raw)
     assert words in str(caught.value)
 
 
 def test_a_lower_limit_lowers_the_request() -> None:
-    wishes = parse_wishes({"resources": {"limits": {"cpu": "50m"}}})
-    assert wishes.all_resources["requests"]["cpu"] == "50m"
+    overrides = parse_overrides({"resources": {"limits": {"cpu": "50m"}}})
+    assert overrides.all_resources["requests"]["cpu"] == "50m"
 
 
 def test_a_request_above_our_limit_raises_the_limit() -> None:
-    wishes = parse_wishes({"resources": {"requests": {"memory": "1Gi"}}})
-    assert (wishes.all_resources["requests"]["memory"], wishes.memory_bytes) == ("1Gi", 2**30)
+    overrides = parse_overrides({"resources": {"requests": {"memory": "1Gi"}}})
+    assert (overrides.all_resources["requests"]["memory"], overrides.memory_bytes) == ("1Gi", 2**30)
 
 
 def test_what_is_as_much_in_another_unit_is_no_contradiction() -> None:
     for thousandths in range(1, 5000):
-        parse_wishes({"resources": {"requests": {"cpu": f"{thousandths}m"}, "limits": {"cpu": f"{thousandths / 1000}"}}})
+        parse_overrides({"resources": {"requests": {"cpu": f"{thousandths}m"}, "limits": {"cpu": f"{thousandths / 1000}"}}})
 
 
 def test_plain_numbers_are_quantities_and_numbers_that_a_template_made_text_are_numbers() -> None:
     raw = {"resources": {"limits": {"cpu": 1}}, "pod_security_context": {"runAsUser": "1000"}, "start_timeout": "90", "labels": None}
-    wishes = parse_wishes(raw)
-    assert (wishes.cpus, wishes.pod_security_context, wishes.start_timeout, wishes.labels) == (1.0, {"runAsUser": 1000}, 90, {})
+    overrides = parse_overrides(raw)
+    assert (overrides.cpus, overrides.pod_security_context, overrides.start_timeout, overrides.labels) == (1.0, {"runAsUser": 1000}, 90, {})
 
 
 @pytest.mark.parametrize(("text", "number"), [("1Gi", 2**30), ("500M", 500_000_000), ("1500m", 2), ("12", 12), ("1e3", 1000)])
@@ -207,15 +207,15 @@ def test_known_meshes_are_kept_out_unless_the_user_wants_them() -> None:
     meta = manifest(spec())["metadata"]
     assert meta["annotations"]["sidecar.istio.io/inject"] == meta["labels"]["sidecar.istio.io/inject"] == "false"
     assert meta["annotations"]["linkerd.io/inject"] == "disabled"
-    wanted = manifest(spec(wishes=Wishes(annotations={"linkerd.io/inject": "enabled"}, labels={"sidecar.istio.io/inject": "true"})))[
+    wanted = manifest(spec(overrides=PodOverrides(annotations={"linkerd.io/inject": "enabled"}, labels={"sidecar.istio.io/inject": "true"})))[
         "metadata"
     ]
     assert (wanted["annotations"]["linkerd.io/inject"], wanted["labels"]["sidecar.istio.io/inject"]) == ("enabled", "true")
 
 
 def test_a_priority_and_a_proxy_are_the_users() -> None:
-    wishes = parse_wishes({"priority_class": "low", "proxy": {"HTTPS_PROXY": "http://proxy.x:3128", "no_proxy": ".svc"}})
-    pod = manifest(spec(wishes=wishes))["spec"]
+    overrides = parse_overrides({"priority_class": "low", "proxy": {"HTTPS_PROXY": "http://proxy.x:3128", "no_proxy": ".svc"}})
+    pod = manifest(spec(overrides=overrides))["spec"]
     variables = {item["name"]: item.get("value") for item in pod["containers"][0]["env"]}
     assert pod["priorityClassName"] == "low"
     assert variables["HTTPS_PROXY"] == variables["https_proxy"] == "http://proxy.x:3128"
@@ -233,7 +233,7 @@ def test_a_priority_and_a_proxy_are_the_users() -> None:
 )
 def test_a_proxy_that_is_none_or_has_a_password_is_refused(proxy: dict[str, Any], words: str) -> None:
     with pytest.raises(InvalidOption, match=words) as caught:
-        parse_wishes({"proxy": proxy})
+        parse_overrides({"proxy": proxy})
     assert "s3cret" not in str(caught.value)
 
 

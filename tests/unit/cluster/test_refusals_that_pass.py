@@ -17,12 +17,12 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.obje
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.refusals import refused
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import Filler
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Mount
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import PodOverrides
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.pod_removal import remove_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.unit.cluster.test_answers import Pauses
 
-SPEC = FillerSpec("ns", "filler", Mount("claim", "/cache"), "image", {"run": "r"}, Wishes(start_timeout=60))
+SPEC = FillerSpec("ns", "filler", Mount("claim", "/cache"), "image", {"run": "r"}, PodOverrides(start_timeout=60))
 POD = {
     "kind": "Pod",
     "metadata": {

@@ -16,11 +16,11 @@ from ansible_collections.packit.deployment.plugins.module_utils.volumes.place im
 
 
 def test_each_side_can_have_the_ids_of_its_own_volumes_consumers() -> None:
-    wishes = parse_filler(
+    overrides = parse_filler(
         {"labels": {"team": "x"}, "pod_security_context": {"fsGroup": 1}, "sandbox": {"pod_security_context": {"fsGroup": 2}}, "worker": None}
     )
-    assert {role: wishes[role].pod_security_context for role in Role} == {Role.WORKER: {"fsGroup": 1}, Role.SANDBOX: {"fsGroup": 2}}
-    assert [wishes[role].labels for role in Role] == [{"team": "x"}] * 2
+    assert {role: overrides[role].pod_security_context for role in Role} == {Role.WORKER: {"fsGroup": 1}, Role.SANDBOX: {"fsGroup": 2}}
+    assert [overrides[role].labels for role in Role] == [{"team": "x"}] * 2
 
 
 @pytest.mark.parametrize(

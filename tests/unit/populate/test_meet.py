@@ -15,12 +15,12 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Record
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_run import VolumeSide
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_run import VolumeRun
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import HOLDER
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import SKEW
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import HEARTBEAT_LIMIT
-from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as keeper_module
+from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as holding_module
 from ansible_collections.packit.deployment.tests.meeting.world import IN_USE, PAIR, PROJECTS, Actor, World
 
 SCHEDULES = int(os.environ.get("MEETING_SCHEDULES", "200"))
@@ -323,12 +323,12 @@ def test_a_hold_that_was_never_handed_out_has_seen_nothing(world: World, monkeyp
     def breaks(*_words: object) -> None:
         raise ClusterError("no exec")
 
-    def news(side: VolumeSide, record: Record) -> Record:
+    def news(side: VolumeRun, record: Record) -> Record:
         asked.append(side.volume)
         return record
 
-    monkeypatch.setattr(keeper_module, "looking_out", breaks)
-    monkeypatch.setattr(VolumeSide, "_with_news", news)
+    monkeypatch.setattr(holding_module, "watching_contention", breaks)
+    monkeypatch.setattr(VolumeRun, "_with_news", news)
     to_its_end(world.start(State.PRESENT, ("one",), "same_node"))
     assert asked == [PAIR.worker]
     assert not any(HOLDER in body["metadata"].get("annotations", {}) for body in world.api.objects.values())

@@ -20,13 +20,13 @@ def test_pairs_are_found_by_the_claims_names() -> None:
     found = find_pairs("work", WORKERS, "sand", SANDBOXES)
     assert [pair.name for pair in found.pairs] == ["packit-worker-0", "packit-worker-long-running-0"]
     assert str(found.pairs[1].sandbox) == "sand/sandcastle-repository-cache-packit-worker-long-running-0"
-    assert (found.lone_workers, found.orphans) == ((), ())
+    assert (found.unpaired_workers, found.orphans) == ((), ())
 
 
 def test_a_worker_without_a_sandbox_and_an_orphan_are_told_apart() -> None:
     found = find_pairs("work", WORKERS, "sand", [SANDBOXES[0], "sandcastle-repository-cache-gone-7"])
     assert [pair.name for pair in found.pairs] == ["packit-worker-0"]
-    assert [pair.name for pair in found.lone_workers] == ["packit-worker-long-running-0"]
+    assert [pair.name for pair in found.unpaired_workers] == ["packit-worker-long-running-0"]
     assert [volume.claim for volume in found.orphans] == ["sandcastle-repository-cache-gone-7"]
 
 

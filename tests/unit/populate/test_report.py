@@ -12,7 +12,13 @@ import yaml
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_project
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import Lock, PairResult, ProjectResult, VolumeResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import (
+    HoldTimes,
+    PairResult,
+    ProjectResult,
+    VolumeResult,
+)
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.populate.report import ROWS_MOST, planned_summary, summary
 
 SANDBOX = Volume("packit-prod-sandbox", "sandcastle-repository-cache-packit-worker-long-running-0", Role.SANDBOX)
@@ -23,8 +29,8 @@ def lines(*more: ProjectResult) -> list[str]:
     """Of a sandbox that was held twice, and a worker on which one project was filled and one was there."""
     filled = ProjectResult(SANDBOX, "packit", Action.ADD, "seed", bytes=22_000_000)
     there = ProjectResult(WORKER, "ogr", Action.NOTHING)
-    sandbox = VolumeResult(SANDBOX, (filled, *more), (Lock(0.5, 2.0, 0.5), Lock(0.5, 0.1, 0.3)))
-    worker = VolumeResult(WORKER, (ProjectResult(WORKER, "packit", Action.UPDATE, "git"), there), (Lock(0.5, 2.0, 0.5),))
+    sandbox = VolumeResult(SANDBOX, (filled, *more), (HoldTimes(0.5, 2.0, 0.5), HoldTimes(0.5, 0.1, 0.3)))
+    worker = VolumeResult(WORKER, (ProjectResult(WORKER, "packit", Action.UPDATE, "git"), there), (HoldTimes(0.5, 2.0, 0.5),))
     return summary([PairResult(Pair(WORKER, SANDBOX), sandbox, worker)], State.PRESENT)
 
 
@@ -45,13 +51,13 @@ def test_a_hundred_pairs_with_nothing_to_do_are_one_line() -> None:
     nothing = ["Nothing to do: every volume holds every project, as upstream has it."]
     assert summary([PairResult(Pair(WORKER, SANDBOX), idle, idle)] * 100, State.PRESENT) == nothing
     assert summary([], State.ABSENT) == ["Nothing to do: no volume holds any of the projects."]
-    wanted = Wanted(State.PRESENT, (), {})
+    wanted = Wanted(State.PRESENT, (), {}, METHODS)
     assert planned_summary(make_plan(wanted, (Pair(WORKER, SANDBOX),), {})) == nothing
 
 
 def test_where_all_fails_nobody_says_that_all_is_there() -> None:
     failed = VolumeResult(WORKER, (ProjectResult(WORKER, "packit", Action.FAILED, error="no upstream"),))
-    plan = make_plan(Wanted(State.PRESENT, (), {}), (Pair(WORKER, SANDBOX),), {})
+    plan = make_plan(Wanted(State.PRESENT, (), {}, METHODS), (Pair(WORKER, SANDBOX),), {})
     assert planned_summary(plan, [PairResult(Pair(WORKER, SANDBOX), VolumeResult(SANDBOX, ()), failed)]) == ["Nothing could be done."]
 
 
@@ -64,7 +70,7 @@ def test_of_a_long_table_the_beginning_is_shown() -> None:
 
 def test_what_check_mode_would_do_is_a_table_in_usual_words() -> None:
     project = parse_project({"url": "https://example.org/packit.git"})
-    plan = make_plan(Wanted(State.PRESENT, (project,), {"packit": Snapshot((), "")}), (Pair(WORKER, SANDBOX),), {})
+    plan = make_plan(Wanted(State.PRESENT, (project,), {"packit": Snapshot((), "")}, METHODS), (Pair(WORKER, SANDBOX),), {})
     head, *rows = (re.split("  +", line) for line in planned_summary(plan))
     assert head == ["VOLUME", "PROJECT", "WOULD", "METHOD", "WHY"]
     assert [row[:3] for row in rows] == [[str(SANDBOX), "packit", "check"], [str(WORKER), "packit", "check"]]

@@ -9,31 +9,31 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import Wishes
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import PodOverrides
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.seed_options import parse_seed
 
 
 def test_the_scratch_has_requests_and_limits_of_ephemeral_storage() -> None:
-    resources = parse_seed({"size": "2Gi"}).wishes(Wishes(), 600).all_resources
+    resources = parse_seed({"size": "2Gi"}).overrides(PodOverrides(), 600).all_resources
     assert resources["requests"]["ephemeral-storage"] == "1Gi"
     assert int(resources["limits"]["ephemeral-storage"]) == 2 * 2**30 + 256 * 2**20
 
 
 def test_with_a_claim_nothing_is_asked_of_the_nodes_own_storage() -> None:
-    resources = parse_seed({"claim": "kept"}).wishes(Wishes(), 600).all_resources
+    resources = parse_seed({"claim": "kept"}).overrides(PodOverrides(), 600).all_resources
     assert all("ephemeral-storage" not in kind for kind in resources.values())
 
 
 def test_the_users_resources_count_and_the_image_has_time_to_be_pulled() -> None:
-    wishes = parse_seed({"resources": {"limits": {"memory": "2Gi"}}}).wishes(Wishes(start_timeout=180), 1800)
-    assert wishes.memory_bytes == 2 * 2**30
-    assert wishes.start_timeout == 1800
+    overrides = parse_seed({"resources": {"limits": {"memory": "2Gi"}}}).overrides(PodOverrides(start_timeout=180), 1800)
+    assert overrides.memory_bytes == 2 * 2**30
+    assert overrides.start_timeout == 1800
 
 
 def test_a_request_above_the_seeds_limit_raises_the_limit() -> None:
-    wishes = parse_seed({"resources": {"requests": {"memory": "4Gi"}}, "network_policy": "yes"}).wishes(Wishes(), 600)
-    assert (wishes.all_resources["requests"]["memory"], wishes.memory_bytes) == ("4Gi", 4 * 2**30)
+    overrides = parse_seed({"resources": {"requests": {"memory": "4Gi"}}, "network_policy": "yes"}).overrides(PodOverrides(), 600)
+    assert (overrides.all_resources["requests"]["memory"], overrides.memory_bytes) == ("4Gi", 4 * 2**30)
 
 
 @pytest.mark.parametrize(

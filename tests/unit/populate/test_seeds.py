@@ -20,7 +20,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.mod
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.packs import FinishedPack
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import OutOfMemory, OutOfReach, SnapshotGone
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import FinishedPacks
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import Key, NetworkCourier, Route, SeedLost
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import Key, NetworkTransport, Route, SeedLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, PodLost, QuotaExceeded
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.network_policy import policies
@@ -38,7 +38,7 @@ from ansible_collections.packit.deployment.tests.bounds import BOUND
 SPEC = FillerSpec("work", "seed", None, "image", {"run": "r"}, purpose="seed")
 SNAPSHOT = Snapshot((Ref("refs/heads/main", "1" * 40),), "refs/heads/main")
 PROJECT = Project("one", "https://host/one", ("refs/heads/*",))
-NEIGHBOUR = Volume("sand", "claim", Role.SANDBOX)
+PROBE_TARGET = Volume("sand", "claim", Role.SANDBOX)
 REPOSITORY = SimpleNamespace(guest=False)
 PACKS = FinishedPacks("/served/one/abc", (FinishedPack(f"pack-{'2' * 40}", 1, 1, "", ""),), True)
 
@@ -102,7 +102,7 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     monkeypatch.setattr(Seeds, "_fetched", lambda _self, life, *_: f"maker {life.pod.uid}")
 
     def made(visit: Any = visiting, client: Any = None, **options: Any) -> tuple[Seeds, Pod]:
-        seeds = Seeds(client, SPEC, SeedOptions(**options), (NEIGHBOUR,), 0, visit, tmp_path, threading.Event(), lambda _a, _b: None)
+        seeds = Seeds(client, SPEC, SeedOptions(**options), (PROBE_TARGET,), 0, visit, tmp_path, threading.Event(), lambda _a, _b: None)
         pod = Pod()
         seeds._pod = pod  # type: ignore[assignment]
         return seeds, pod
@@ -292,7 +292,7 @@ def test_fetches_that_were_too_much_at_once_are_made_again_one_by_one(make: Made
 def test_whoever_only_waited_for_a_place_has_not_failed(make: Made) -> None:
     seeds, _pod = make()
     seeds.lost()  # from now on one fetches after the other
-    with seeds._fetch_room.place(limit()), pytest.raises(DeadlineExceeded):
+    with seeds._fetch_limit.place(limit()), pytest.raises(DeadlineExceeded):
         seeds.ready(PROJECT, SNAPSHOT, 0, Deadline(0.2, "this project"))
     assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 2"  # type: ignore[comparison-overlap]
     seeds.close()
@@ -331,16 +331,16 @@ def test_what_a_seed_that_is_gone_did_not_send_is_not_held_against_the_next(make
         copies.append("one more")
         if len(copies) == 1:
             with pytest.raises(SeedLost):
-                seeds.copy(NEIGHBOUR, PACKS, REPOSITORY, limit(), None)  # type: ignore[arg-type]
+                seeds.copy(PROBE_TARGET, PACKS, REPOSITORY, limit(), None)  # type: ignore[arg-type]
         else:
             seeds.lost()
             seeds.ready(PROJECT, SNAPSHOT, 0, limit())
         raise SeedLost("connection reset")
 
-    monkeypatch.setattr(NetworkCourier, "copy", copy)
+    monkeypatch.setattr(NetworkTransport, "copy", copy)
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     with pytest.raises(SeedLost):
-        seeds.copy(NEIGHBOUR, PACKS, REPOSITORY, limit(), None)  # type: ignore[arg-type]
+        seeds.copy(PROBE_TARGET, PACKS, REPOSITORY, limit(), None)  # type: ignore[arg-type]
     pod.alive = True
     seeds.lost()
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
@@ -368,9 +368,9 @@ def test_only_what_fails_in_a_row_and_by_a_living_seeds_fault_costs_the_detour(
             if ending is not None:
                 raise ending
 
-        monkeypatch.setattr(NetworkCourier, "copy", copy)
+        monkeypatch.setattr(NetworkTransport, "copy", copy)
         with suppress(DeploymentError):
-            seeds.copy(NEIGHBOUR, PACKS, REPOSITORY, limit(), None)  # type: ignore[arg-type]
+            seeds.copy(PROBE_TARGET, PACKS, REPOSITORY, limit(), None)  # type: ignore[arg-type]
         seeds.lost()
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     seeds.close()
@@ -388,15 +388,15 @@ def test_a_replica_that_serves_does_not_hide_that_the_first_seed_does_not(make: 
         routes.append(first if len(routes) % 2 == 0 else Route("10.0.0.2", first.served))
         yield routes[-1]
 
-    def copy(courier: NetworkCourier, *_: object) -> None:
-        if courier._route.address == "10.0.0.1":
+    def copy(transport: NetworkTransport, *_: object) -> None:
+        if transport._route.address == "10.0.0.1":
             raise SeedLost("reset")
 
     monkeypatch.setattr(Replicas, "route", route)
-    monkeypatch.setattr(NetworkCourier, "copy", copy)
+    monkeypatch.setattr(NetworkTransport, "copy", copy)
     for _turn in range(3):
         with suppress(DeploymentError):
-            seeds.copy(NEIGHBOUR, PACKS, REPOSITORY, limit(), None)  # type: ignore[arg-type]
+            seeds.copy(PROBE_TARGET, PACKS, REPOSITORY, limit(), None)  # type: ignore[arg-type]
     seeds.lost()
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     seeds.close()
@@ -433,7 +433,7 @@ def test_a_replica_that_failed_is_not_waited_for_again(monkeypatch: pytest.Monke
     starts: list[float] = []
 
     def ready(self: ServicePod, deadline: Deadline) -> None:
-        starts.append(deadline.within(self._spec.wishes.start_timeout, "its start").left())
+        starts.append(deadline.within(self._spec.overrides.start_timeout, "its start").left())
         raise QuotaExceeded("no room for a second one")
 
     monkeypatch.setattr(ServicePod, "ready", ready)
@@ -469,11 +469,11 @@ def test_a_pod_that_never_starts_is_not_tried_for_ever(monkeypatch: pytest.Monke
 def test_where_strangers_are_packs_come_through_the_controller_and_no_secret(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     seeds, _pod = make()
     ways: list[str] = []
-    monkeypatch.setattr(NetworkCourier, "copy", lambda courier, *_: ways.append(f"network as {courier._key.user}"))
-    monkeypatch.setattr(module.RelayCourier, "copy", lambda *_: ways.append("relay"))
+    monkeypatch.setattr(NetworkTransport, "copy", lambda transport, *_: ways.append(f"network as {transport._key.user}"))
+    monkeypatch.setattr(module.ControllerTransport, "copy", lambda *_: ways.append("relay"))
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     for guest in (True, False):
-        seeds.copy(NEIGHBOUR, PACKS, SimpleNamespace(guest=guest), limit(), None)  # type: ignore[arg-type]
+        seeds.copy(PROBE_TARGET, PACKS, SimpleNamespace(guest=guest), limit(), None)  # type: ignore[arg-type]
     seeds.close()
     assert ways == ["relay", "network as filler-0"]
 
@@ -483,7 +483,7 @@ def test_every_volume_and_every_replica_has_a_secret_of_its_own(monkeypatch: pyt
     monkeypatch.setattr(module, "serve", lambda *words: given.extend(words[4]))
     monkeypatch.setattr(module, "probe", lambda *_: "")
     monkeypatch.setattr(Seeds, "_fetched", lambda *_: "maker")
-    volumes = (NEIGHBOUR, Volume("sand", "another", Role.SANDBOX), Volume("work", "claim", Role.WORKER))
+    volumes = (PROBE_TARGET, Volume("sand", "another", Role.SANDBOX), Volume("work", "claim", Role.WORKER))
     seeds = Seeds(None, SPEC, SeedOptions(), volumes, 2, visiting, tmp_path, threading.Event(), lambda _a, _b: None)  # type: ignore[arg-type]
     seeds._pod = Pod()  # type: ignore[assignment]
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())

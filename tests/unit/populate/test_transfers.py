@@ -9,9 +9,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Project, Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.methods import Method
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Project, Snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.entry import Entry, Use
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import OutOfReach
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GIT
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_rsync import RSYNC
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.populate.transfers import _WithFallback
@@ -38,8 +41,8 @@ class Way:
 
 
 class Ways:
-    def __init__(self, second: Way) -> None:
-        self._second, self._closed = second, False
+    def __init__(self) -> None:
+        self._closed = False
 
     def closed(self, _project: Project) -> bool:
         return self._closed
@@ -47,13 +50,10 @@ class Ways:
     def close_way(self, _project: Project, _error: OutOfReach) -> None:
         self._closed = True
 
-    def by_rsync(self, _project: Project) -> Way:
-        return self._second
-
 
 def test_the_controller_reads_upstream_before_the_next_try_and_not_in_a_hold() -> None:
-    first, second = Way(Method.GIT, False, closed=True), Way(Method.RSYNC, True, closed=False)
-    transfer: Any = _WithFallback(Ways(second), first, PROJECT)  # type: ignore[arg-type]
+    first, second = Way(GIT, False, closed=True), Way(RSYNC, True, closed=False)
+    transfer: Any = _WithFallback(Ways(), first, PROJECT, lambda: second)  # type: ignore[arg-type]
     limit = Deadline(BOUND, "this test")
     transfer.prepare(SNAPSHOT, limit, True)
     with pytest.raises(PlaceLost, match="goes by rsync from now on"):

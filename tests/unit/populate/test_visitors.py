@@ -17,14 +17,14 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, ExecRefused
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_claim, parse_pod
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.quota import Room
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.quota import ConcurrencyLimit
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Placement
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, Interrupted
 from ansible_collections.packit.deployment.plugins.module_utils.volumes import warm_up as module
-from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterKeeper, Settings
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterVolumeAccess, Settings
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import parse_filler
-from ansible_collections.packit.deployment.plugins.module_utils.volumes.warm_up import Visitors
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.warm_up import WarmUpPods
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 VOLUME = Volume("sand", "claim", Role.SANDBOX)
@@ -43,7 +43,7 @@ class Pods:
     failures: list[DeploymentError] = field(default_factory=list)
 
     @contextmanager
-    def filler(self, _client: object, spec: FillerSpec, deadline: Deadline, rooms: list[Room], *_tell: object) -> Iterator[Any]:
+    def filler(self, _client: object, spec: FillerSpec, deadline: Deadline, rooms: list[ConcurrencyLimit], *_tell: object) -> Iterator[Any]:
         deadline.left()
         assert len(rooms) == 1
         self.made.append(spec)
@@ -76,26 +76,26 @@ def pods(monkeypatch: pytest.MonkeyPatch) -> Pods:
 
 
 @pytest.fixture
-def visitors() -> Visitors:
-    return Visitors(None, 1800, {("sand", Role.SANDBOX): Room(1)}, lambda _volume, _words: None)  # type: ignore[arg-type]
+def visitors() -> WarmUpPods:
+    return WarmUpPods(None, 1800, {("sand", Role.SANDBOX): ConcurrencyLimit(1)}, lambda _volume, _words: None)  # type: ignore[arg-type]
 
 
 def spec(node: str = "n1") -> FillerSpec:
     return FillerSpec("sand", "filler", None, "image:1", {"run": "r"}, placement=Placement(node, (), {}))
 
 
-def test_an_image_is_pulled_once_for_each_node_by_a_pod_that_holds_nothing(pods: Pods, visitors: Visitors) -> None:
+def test_an_image_is_pulled_once_for_each_node_by_a_pod_that_holds_nothing(pods: Pods, visitors: WarmUpPods) -> None:
     with ThreadPoolExecutor(4) as executor:
         list(executor.map(lambda _: visitors.pull(VOLUME, spec(), limit()), range(4)))
     visitors.pull(VOLUME, spec("n2"), limit())
     assert [pod.placement.node for pod in pods.made] == ["n1", "n2"]
     assert {pod.mount for pod in pods.made} == {None}
     assert {pod.purpose for pod in pods.made} == {"image"}
-    assert {pod.wishes.start_timeout for pod in pods.made} == {1800}
+    assert {pod.overrides.start_timeout for pod in pods.made} == {1800}
     assert len({pod.name for pod in pods.made}) == 2
 
 
-def test_a_pull_that_failed_is_tried_again(pods: Pods, visitors: Visitors) -> None:
+def test_a_pull_that_failed_is_tried_again(pods: Pods, visitors: WarmUpPods) -> None:
     pods.failures.append(ClusterError("ImagePullBackOff"))
     with pytest.raises(ClusterError):
         visitors.pull(VOLUME, spec(), limit())
@@ -104,14 +104,14 @@ def test_a_pull_that_failed_is_tried_again(pods: Pods, visitors: Visitors) -> No
     assert len(pods.made) == 2
 
 
-def test_what_a_visit_anywhere_has_pulled_is_not_pulled_again_where_no_node_is_known(pods: Pods, visitors: Visitors) -> None:
+def test_what_a_visit_anywhere_has_pulled_is_not_pulled_again_where_no_node_is_known(pods: Pods, visitors: WarmUpPods) -> None:
     with visitors.visit(VOLUME, spec(), limit()) as shell:
         assert isinstance(shell, Shell)
     visitors.pull(VOLUME, spec(""), limit())
     assert [pod.placement.node for pod in pods.made] == [""]
 
 
-def test_a_pull_by_another_is_not_waited_for_when_nobody_needs_it_any_more(pods: Pods, visitors: Visitors) -> None:
+def test_a_pull_by_another_is_not_waited_for_when_nobody_needs_it_any_more(pods: Pods, visitors: WarmUpPods) -> None:
     unneeded = threading.Event()
 
     class Pulling:
@@ -161,27 +161,27 @@ def test_a_volume_is_prepared_where_it_will_be_taken_by_a_pod_of_ours(
     found = [] if node is None else [consumer(node)]
     claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
     settings = Settings("/repository-cache", image, parse_filler({}), in_use, 60, 1, 1, {"run": "r"}, pods=found)
-    keeper = ClusterKeeper(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
-    keeper.prepare(VOLUME, limit())
+    access = ClusterVolumeAccess(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
+    access.prepare(VOLUME, limit())
     assert [(pod.image, pod.placement.node) for pod in pods.made] == pulled
 
 
 @pytest.fixture
-def keeper() -> ClusterKeeper:
+def access() -> ClusterVolumeAccess:
     """Of a volume that is used on a node, by a pod with the filler's image, so that nothing is to be pulled."""
     claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
     settings = Settings("/repository-cache", "", parse_filler({"pull_policy": "Never"}), "same_node", 60, 1, 1, {"run": "r"}, pods=[consumer("n1")])
-    return ClusterKeeper(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
+    return ClusterVolumeAccess(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
 
 
-def test_whether_exec_works_is_tried_once_a_run_in_a_pod_without_volumes(pods: Pods, keeper: ClusterKeeper) -> None:
-    keeper.prepare(VOLUME, limit())
-    keeper.prepare(VOLUME, limit())
+def test_whether_exec_works_is_tried_once_a_run_in_a_pod_without_volumes(pods: Pods, access: ClusterVolumeAccess) -> None:
+    access.prepare(VOLUME, limit())
+    access.prepare(VOLUME, limit())
     assert [(pod.mount, pod.placement.node) for pod in pods.made] == [(None, "n1")]
 
 
-def test_a_refused_exec_is_found_before_a_volume_is_taken(pods: Pods, keeper: ClusterKeeper, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_refused_exec_is_found_before_a_volume_is_taken(pods: Pods, access: ClusterVolumeAccess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Shell, "refuses", ExecRefused("The gateway says no."))
     with pytest.raises(ExecRefused, match="The gateway says no"):
-        keeper.prepare(VOLUME, limit())
+        access.prepare(VOLUME, limit())
     assert [pod.mount for pod in pods.made] == [None]

@@ -14,8 +14,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.mod
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_access import VolumeSkipped
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Pod, parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as keeper_module
-from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterKeeper, Settings
+from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as holding_module
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterVolumeAccess, Settings
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import parse_filler
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.meeting.api import MemoryClient, Objects
@@ -73,13 +73,13 @@ def taken(
         raise Reached
 
     for pause in ("_LOOK_EVERY", "_BUSY_PAUSE", "_TOLD_SOON"):
-        monkeypatch.setattr(keeper_module, pause, 0.01)
-    monkeypatch.setattr(keeper_module.ClaimLock, "take", reached)
-    monkeypatch.setattr(ClusterKeeper, "_pull", lambda *_: None)
+        monkeypatch.setattr(holding_module, pause, 0.01)
+    monkeypatch.setattr(holding_module.ClaimLock, "take", reached)
+    monkeypatch.setattr(ClusterVolumeAccess, "_pull", lambda *_: None)
     claim = parse_claim(objects.find("PersistentVolumeClaim", "ns", "claim"))
     settings = Settings("/cache", "image", parse_filler(filler or {}), in_use, 60, 1, 1, {"run": "r"})
-    keeper = ClusterKeeper(client, {volume: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
-    with keeper.hold(volume, Deadline(BOUND)):
+    access = ClusterVolumeAccess(client, {volume: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
+    with access.hold(volume, Deadline(BOUND)):
         raise AssertionError("the lock is never taken here")
 
 

@@ -10,14 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 
-
-class Method(str, Enum):
-    """A way in which a snapshot reaches a volume."""
-
-    AUTO = "auto"
-    GIT = "git"
-    RSYNC = "rsync"
-    SEED = "seed"
+AUTO = "auto"
+"""Instead of a method's name: the plan chooses one for each project and volume."""
 
 
 class Layout(str, Enum):
@@ -40,12 +34,12 @@ DEFAULT_REFS = ("refs/heads/*", "refs/tags/*")
 @dataclass(frozen=True)
 class Project:
     """One git repository that every volume is to hold. ``name`` is its directory; ``refs`` are full patterns;
-    ``path`` is a complete clone on the controller, or empty."""
+    ``method`` is a method's name, or AUTO; ``path`` is a complete clone on the controller, or empty."""
 
     name: str
     url: str
     refs: tuple[str, ...] = DEFAULT_REFS
-    method: Method = Method.AUTO
+    method: str = AUTO
     path: str = ""
 
 
@@ -113,6 +107,10 @@ class Volume:
 
     def __str__(self) -> str:
         return f"{self.namespace}/{self.claim}"
+
+
+VOLUMES_OF_A_PAIR = 2
+"""A pair holds both of its volumes while its sandbox is filled."""
 
 
 @dataclass(frozen=True, order=True)

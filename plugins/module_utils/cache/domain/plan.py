@@ -13,9 +13,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import Enum
 
-from .model import Method, Pair, Project, Snapshot, Volume
-from .projects import is_ssh
-from .record import Held, Record
+from .methods import Method, Outlook, by_difference, choose_method
+from .model import Pair, Project, Snapshot, Volume
+from .record import Record
 
 
 class Action(str, Enum):
@@ -57,11 +57,15 @@ class Step:
 
 @dataclass(frozen=True)
 class Wanted:
-    """The wishes of a run: projects with their snapshots (none where they are to be absent), and how."""
+    """What a run is to bring about: projects with their snapshots (none where they are to be absent), and how.
+
+    ``methods``: all that there are, in the order in which `auto` asks them.
+    """
 
     state: State
     projects: tuple[Project, ...]
     snapshots: Mapping[str, Snapshot]
+    methods: Sequence[Method]
     verify: bool = False
 
 
@@ -102,41 +106,6 @@ class Plan:
         return any(not pair.idle for pair in self.pairs)
 
 
-@dataclass(frozen=True)
-class Outlook:
-    """The outlook for a project before any volume is taken: how many volumes may need all of it, and its size in bytes as
-    some claim's record has it (0: none does). ``kept``: what a seed fetches is kept for the next run."""
-
-    volumes: int
-    size: int = 0
-    kept: bool = False
-
-
-VOLUMES_OF_A_PAIR = 2
-"""A pair holds both of its volumes while its sandbox is filled."""
-MAX_BYTES_BY_GIT = 16_000_000
-"""Bytes up to which a seed pod costs one pair more time than it saves."""
-
-
-def choose_method(project: Project, held: Held | None, outlook: Outlook) -> tuple[Method, str]:
-    """The method for a project on a volume that has ``held`` of it, and why, in half a sentence."""
-    if project.method is not Method.AUTO:
-        return project.method, f"{project.method.value} was asked for"
-    if project.path:
-        return Method.RSYNC, "rsync, as there is a local clone"
-    if is_ssh(project.url):
-        return Method.RSYNC, "rsync, as only the controller has a key for that URL"
-    if held is not None and not outlook.kept:
-        return Method.GIT, "git, as only the difference is fetched"
-    if held is not None:
-        return Method.SEED, "seed, which kept the earlier snapshot"
-    if outlook.volumes <= VOLUMES_OF_A_PAIR and 0 < outlook.size <= MAX_BYTES_BY_GIT:
-        return Method.GIT, "git, as it is small"
-    if outlook.volumes <= VOLUMES_OF_A_PAIR:
-        return Method.SEED, "seed, so that nothing is indexed while a volume is held"
-    return Method.SEED, f"seed, so that upstream is read once for {outlook.volumes} volumes"
-
-
 def make_plan(wanted: Wanted, pairs: tuple[Pair, ...], records: Mapping[Volume, Record | None], kept: bool = False) -> Plan:
     """The plan for ``pairs``. ``records`` says what is known of each volume (None: nothing); ``kept`` as in Outlook."""
     volumes = [volume for pair in pairs for volume in pair.volumes]
@@ -154,7 +123,7 @@ def make_plan(wanted: Wanted, pairs: tuple[Pair, ...], records: Mapping[Volume, 
         unlisted = _unlisted(wanted, sandbox, worker)
         if wanted.state is State.PRESENT:
             steps = [_kept_together(*both, sandbox, worker) for both in steps]
-            steps += [both for name in unlisted if (both := _stays(name, pair, sandbox, worker, wanted.verify)) is not None]
+            steps += [both for name in unlisted if (both := _stays(name, pair, sandbox, worker, wanted)) is not None]
         return PairPlan(pair, tuple(both[0] for both in steps), tuple(both[1] for both in steps), wanted, unlisted)
 
     return Plan(wanted.state, tuple(pair_plan(pair) for pair in pairs))
@@ -198,15 +167,15 @@ def _unlisted(wanted: Wanted, sandbox: Record | None, worker: Record | None) -> 
     return tuple(sorted(known - listed))
 
 
-def _stays(name: str, pair: Pair, sandbox: Record | None, worker: Record | None, verify: bool) -> tuple[Step, Step] | None:
+def _stays(name: str, pair: Pair, sandbox: Record | None, worker: Record | None, wanted: Wanted) -> tuple[Step, Step] | None:
     """The steps for a project that nobody lists; None where the claims say that all is well, or that the worker's volume has none of it."""
     damaged = any(record is not None and name in record.damaged for record in (sandbox, worker))
     held = None if worker is None else worker.projects.get(name)
-    if not damaged and worker is not None and (held is None or (proved(name, sandbox, worker) and not verify)):
+    if not damaged and worker is not None and (held is None or (proved(name, sandbox, worker) and not wanted.verify)):
         return None
     why = "it is not listed, and stays; whether the sandbox's volume has all that the worker's has is looked at"
-    project = Project(name, "" if held is None else held.url)
-    look, there = (Step(volume, project, Action.LOOK, Method.GIT, why, listed=False) for volume in pair.volumes)
+    project, difference = Project(name, "" if held is None else held.url), by_difference(wanted.methods)
+    look, there = (Step(volume, project, Action.LOOK, difference, why, listed=False) for volume in pair.volumes)
     return look, there
 
 
@@ -217,7 +186,7 @@ def _outlook(project: Project, records: Sequence[Record | None], kept: bool) -> 
 
 def _step(wanted: Wanted, project: Project, volume: Volume, record: Record | None, outlook: Outlook) -> Step:
     held = None if record is None else record.projects.get(project.name)
-    method, how = choose_method(project, held, outlook)
+    method, how = choose_method(wanted.methods, project, held, outlook)
     if wanted.state is State.ABSENT:
         action, why = _removal(project, record)
         return Step(volume, project, action, method, why)

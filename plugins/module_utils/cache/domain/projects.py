@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 from urllib.parse import urlsplit
 
 from ...errors import InvalidOption
-from .model import DEFAULT_REFS, Method, Project
+from .model import AUTO, DEFAULT_REFS, Project
 from .ref_names import is_ref_name
 
 _SCHEMES = ("https", "http", "ssh", "git")
@@ -27,7 +27,7 @@ CREDENTIALS_REMEDY = (
 )
 
 
-def parse_projects(raw: Iterable[Mapping[str, object]], method: Method = Method.AUTO) -> tuple[Project, ...]:
+def parse_projects(raw: Iterable[Mapping[str, object]], method: str = AUTO) -> tuple[Project, ...]:
     """The projects of ``repository_cache_projects``, in the user's order; ``method`` is for those that name none.
 
     Raises InvalidOption, naming the value.
@@ -48,7 +48,7 @@ def parse_projects(raw: Iterable[Mapping[str, object]], method: Method = Method.
     return projects
 
 
-def parse_project(raw: Mapping[str, object], method: Method = Method.AUTO) -> Project:
+def parse_project(raw: Mapping[str, object], method: str = AUTO) -> Project:
     """One project from its options. Raises InvalidOption."""
     unknown = sorted(set(raw) - _KEYS)
     if unknown:
@@ -62,9 +62,9 @@ def parse_project(raw: Mapping[str, object], method: Method = Method.AUTO) -> Pr
     check_name(name, url)
     path = _check_path(_text(raw, "path"), name)
     if raw.get("method"):
-        method = parse_method(_text(raw, "method"), name)
+        method = _text(raw, "method")
     elif path:
-        method = Method.AUTO  # a clone that is named is used, whatever the method of the others
+        method = AUTO  # a clone that is named is used, whatever the method of the others
     return Project(name=name, url=url, refs=check_refs(raw.get("refs"), name), method=method, path=path)
 
 
@@ -175,16 +175,6 @@ def check_refs(raw: object, project: str) -> tuple[str, ...]:
         if not is_ref_name(pattern.replace("*", "x", 1)):
             raise InvalidOption(f"`{pattern}` in `refs` of project `{project}` cannot be the name of a ref, or has more than one `*`.")
     return tuple(raw)
-
-
-def parse_method(value: str, project: str = "") -> Method:
-    """A method by its name. Raises InvalidOption."""
-    try:
-        return Method(value)
-    except ValueError:
-        of = f" of project `{project}`" if project else ""
-        known = ", ".join(method.value for method in Method)
-        raise InvalidOption(f"Unknown method `{value}`{of}.", f"Known methods: {known}.") from None
 
 
 def matches(patterns: Iterable[str], ref: str) -> bool:

@@ -47,7 +47,7 @@ class Inventory:
 
 
 @dataclass(frozen=True)
-class Held:
+class RecordedEntry:
     """The recorded entry of one project. ``bytes`` is the size of its packs; ``time`` is ISO 8601 in UTC.
 
     ``patterns`` are those of its refs that were wanted, in a row; ``url`` is empty where no run has filled it. ``includes``, on a
@@ -76,7 +76,7 @@ class Held:
 
 
 def key(layout: str, inventory: Inventory) -> str:
-    """See ``Held.key``."""
+    """See ``RecordedEntry.key``."""
     return f"{layout}:{inventory.sha256}"
 
 
@@ -87,11 +87,11 @@ class Record:
 
     claim_uid: str
     volume_name: str
-    projects: Mapping[str, Held] = field(default_factory=dict)
+    projects: Mapping[str, RecordedEntry] = field(default_factory=dict)
     absent: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
 
-    def with_project(self, name: str, held: Held) -> Record:
+    def with_project(self, name: str, held: RecordedEntry) -> Record:
         """This record, with what the volume now holds of a project, whole."""
         return replace(
             self, projects={**self.projects, name: held}, absent=_without(self.absent, name), damaged=_without(self.damaged, name)
@@ -139,12 +139,12 @@ def parse(text: str | None, claim_uid: str, volume_name: str) -> Record | None:
         return None
 
 
-def _held(item: Mapping[str, Any]) -> Held:
+def _held(item: Mapping[str, Any]) -> RecordedEntry:
     """Raises TypeError where it is none, KeyError."""
-    return Held(**{**_typed(item, Held), "inventory": Inventory(**_typed(item["inventory"], Inventory))})
+    return RecordedEntry(**{**_typed(item, RecordedEntry), "inventory": Inventory(**_typed(item["inventory"], Inventory))})
 
 
-def _typed(item: Mapping[str, Any], kind: type[Held | Inventory]) -> dict[str, Any]:
+def _typed(item: Mapping[str, Any], kind: type[RecordedEntry | Inventory]) -> dict[str, Any]:
     """The values of an object for a dataclass of texts and numbers. Raises TypeError where one is of another type, or no size."""
     types = {field.name: field.type for field in fields(kind)}
     for name, value in item.items():

@@ -12,7 +12,7 @@ from .plan import Action
 
 
 @dataclass(frozen=True)
-class Lock:
+class HoldTimes:
     """For how long a volume was held, in seconds: from the filler's creation until another node could mount the volume.
 
     ``attach`` is until work could start, ``release`` from its end until the filler was gone. All 0 where the work was
@@ -63,7 +63,7 @@ class VolumeResult:
 
     volume: Volume
     projects: tuple[ProjectResult, ...]
-    locks: tuple[Lock, ...] = ()
+    locks: tuple[HoldTimes, ...] = ()
     warnings: tuple[str, ...] = ()
     stuck: str = ""
 

@@ -16,10 +16,10 @@ from ..domain.packs import HeldPack
 from ..domain.space import NoSpace
 from . import scripts
 from .repository import DIED
-from .superset import Side, copy_pack, fetch_file, packs_holding, send_file
+from .superset import StagedEntry, copy_pack, fetch_file, packs_holding, send_file
 
 
-def bring_back(sandbox: Side, worker: Side, scratch: Path, deadline: Deadline) -> tuple[Side, int]:
+def bring_back(sandbox: StagedEntry, worker: StagedEntry, scratch: Path, deadline: Deadline) -> tuple[StagedEntry, int]:
     """Copy into the worker's quarantine the sandbox's packs that hold objects which are damaged on the worker's volume.
 
     Returns the worker as it is then, with warnings, and how many objects are nowhere any more. An entry of the sandbox that is to be replaced
@@ -48,7 +48,7 @@ def bring_back(sandbox: Side, worker: Side, scratch: Path, deadline: Deadline) -
         local.rmdir()
 
 
-def _copy(sandbox: Side, worker: Side, local: Path, deadline: Deadline) -> tuple[str, ...]:
+def _copy(sandbox: StagedEntry, worker: StagedEntry, local: Path, deadline: Deadline) -> tuple[str, ...]:
     """Copy what the sandbox has of the objects whose ids are in ``missing`` in ``local``; the words about that."""
     ours, theirs = worker.repository, sandbox.repository
     ours.require_quarantine(worker.incoming, deadline)
@@ -78,7 +78,7 @@ def _copy(sandbox: Side, worker: Side, local: Path, deadline: Deadline) -> tuple
     return tuple(text for text, number in words.items() if number)
 
 
-def _candidates(sandbox: Side, packs: list[HeldPack], loose: bool, deadline: Deadline) -> Iterable[HeldPack]:
+def _candidates(sandbox: StagedEntry, packs: list[HeldPack], loose: bool, deadline: Deadline) -> Iterable[HeldPack]:
     """The packs, and last one of the loose objects, where git can make it."""
     yield from packs
     if loose:

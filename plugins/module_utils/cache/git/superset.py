@@ -17,7 +17,7 @@ from pathlib import Path
 from ...deadline import Deadline
 from ...shell import CommandFailed, checked
 from ..domain.packs import Contents, Damaged, HeldPack, Pack
-from ..domain.record import Held, Inventory, key
+from ..domain.record import Inventory, RecordedEntry, key
 from . import scripts
 from .entry import Entry
 from .repository import Incoming, Repository, object_stores
@@ -27,7 +27,7 @@ _SHORTER = 10
 
 
 @dataclass(frozen=True)
-class Side:
+class StagedEntry:
     """One volume's repository with what it has received, and what all its objects lie in.
 
     ``counted``: those of its packs whose own checksums are known, computed in this run or since when nobody has changed the files.
@@ -49,7 +49,7 @@ class Side:
         return replace(self.contents.inventory, stamp=after.stamp if self.contents.packs <= self.counted else "")
 
 
-def bring_missing(worker: Side, sandbox: Side, recorded: Held | None, scratch: Path, deadline: Deadline) -> Side:
+def bring_missing(worker: StagedEntry, sandbox: StagedEntry, recorded: RecordedEntry | None, scratch: Path, deadline: Deadline) -> StagedEntry:
     """Copy into the sandbox's quarantine the worker's objects that the sandbox is not proved to have.
 
     Returns the sandbox as it is then, with a warning where something was copied. What lies there is anybody's, so its objects count only in
@@ -87,7 +87,7 @@ def bring_missing(worker: Side, sandbox: Side, recorded: Held | None, scratch: P
         local.rmdir()
 
 
-def _counted(worker: Contents, sandbox: Side, recorded: Held | None, deadline: Deadline) -> frozenset[str]:
+def _counted(worker: Contents, sandbox: StagedEntry, recorded: RecordedEntry | None, deadline: Deadline) -> frozenset[str]:
     """The packs on the sandbox that count, by their checksums."""
     contents = sandbox.contents
     here = contents.packs - contents.received
@@ -99,14 +99,14 @@ def _counted(worker: Contents, sandbox: Side, recorded: Held | None, deadline: D
     return contents.received | sandbox.repository.checksums(sandbox.entry, here & worker.packs, deadline).holds
 
 
-def _unchanged(sandbox: Side, recorded: Held | None) -> bool:
+def _unchanged(sandbox: StagedEntry, recorded: RecordedEntry | None) -> bool:
     """Return whether what is listed is what the record has, and the files are those that it was proved of: both, as what was listed may be gone again."""
     if recorded is None or not recorded.inventory.stamp:
         return False
     return (recorded.inventory.sha256, recorded.inventory.stamp) == (sandbox.contents.before.sha256, sandbox.contents.stamp)
 
 
-def _known_to_include(worker: Side, sandbox: Side, recorded: Held | None) -> bool:
+def _known_to_include(worker: StagedEntry, sandbox: StagedEntry, recorded: RecordedEntry | None) -> bool:
     """Return whether the claim proves that the sandbox includes the worker's entry.
 
     Both must be unchanged since, and the sandbox must have all that the worker received in this run.
@@ -136,7 +136,7 @@ def receive_file(repository: Repository, source: Path, name: str, deadline: Dead
     checked(shell, shell.upload(argv, source, deadline=deadline), "Check the volume's free space.")
 
 
-def _missing(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> int:
+def _missing(worker: StagedEntry, sandbox: StagedEntry, local: Path, deadline: Deadline) -> int:
     """Return how many of the worker's objects the sandbox is not proved to have; their ids are then in ``missing`` in the worker's scratch.
 
     The sandbox's list travels to the worker's side, because comparing there keeps no sandbox's volume held. The worker's list travels only
@@ -156,13 +156,13 @@ def _missing(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> in
     return int(counted.text())
 
 
-def _still_missing(worker: Side, before: Side, sandbox: Side, local: Path, deadline: Deadline) -> int:
+def _still_missing(worker: StagedEntry, before: StagedEntry, sandbox: StagedEntry, local: Path, deadline: Deadline) -> int:
     """Return how many of the ``missing`` objects have not come since ``before``."""
     sandbox.repository.list_ids(sandbox.entry, sandbox.incoming, deadline, "these", sandbox.counted - before.counted)
     return _compare_at_worker(worker, sandbox, f"{worker.repository.scratch}/missing", "left", local, deadline)
 
 
-def _compare_at_worker(worker: Side, sandbox: Side, ids: str, to: str, local: Path, deadline: Deadline) -> int:
+def _compare_at_worker(worker: StagedEntry, sandbox: StagedEntry, ids: str, to: str, local: Path, deadline: Deadline) -> int:
     """Compare lists on the worker's side: return how many of ``ids`` the sandbox's list lacks; these are in the file ``to`` in its scratch."""
     ours, theirs = sandbox.repository, worker.repository
     fetch_file(ours, ours.ids_file, local / "listed", deadline)
@@ -170,7 +170,7 @@ def _compare_at_worker(worker: Side, sandbox: Side, ids: str, to: str, local: Pa
     return int(theirs.script(scripts.MISSING, (ids, f"{theirs.scratch}/sandbox-ids", f"{theirs.scratch}/{to}"), deadline).text())
 
 
-def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) -> tuple[list[Pack], bool]:
+def _copy_packs(worker: StagedEntry, sandbox: StagedEntry, local: Path, deadline: Deadline) -> tuple[list[Pack], bool]:
     """Copy what is ``missing``. Returns the packs that came whole, and whether one of single objects came, which is indexed where it came."""
     ours, theirs = sandbox.repository, worker.repository
     ours.require_quarantine(sandbox.incoming, deadline)
@@ -194,13 +194,13 @@ def _copy_packs(worker: Side, sandbox: Side, local: Path, deadline: Deadline) ->
     return copied, indexed
 
 
-def packs_holding(source: Side, wanted: Path, deadline: Deadline, which: str) -> tuple[list[HeldPack], bool]:
+def packs_holding(source: StagedEntry, wanted: Path, deadline: Deadline, which: str) -> tuple[list[HeldPack], bool]:
     """The source's packs that say they hold objects whose ids are in the file ``wanted``, see HOLDING; whether others of these are there."""
     send_file(source.repository, wanted, f"{source.repository.scratch}/missing", deadline)
     return _held(source, which, deadline)
 
 
-def _held(source: Side, which: str, deadline: Deadline) -> tuple[list[HeldPack], bool]:
+def _held(source: StagedEntry, which: str, deadline: Deadline) -> tuple[list[HeldPack], bool]:
     theirs = source.repository
     arguments = (f"{theirs.scratch}/missing", theirs.scratch, which, *object_stores(source.entry, source.incoming))
     *packs, single = (line.split() for line in theirs.script(scripts.HOLDING, arguments, deadline).text().splitlines())

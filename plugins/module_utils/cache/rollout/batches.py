@@ -23,7 +23,7 @@ from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import OnLine
 from ...shell import Completed, RsyncPeer, Shell, checked, not_in_time
-from ..domain.results import Lock
+from ..domain.results import HoldTimes
 from ..git import scripts
 from .volume_access import HeldVolume
 
@@ -287,7 +287,7 @@ class BatchedVolume:
         return self._held.held_seconds
 
     @property
-    def lock(self) -> Lock:
+    def lock(self) -> HoldTimes:
         """See ``HeldVolume``."""
         return self._held.lock
 

@@ -22,20 +22,21 @@ from ...deadline import Deadline
 from ...errors import Cancelled, DeploymentError, PlaceLost
 from ...progress import Report, Tell
 from ...shell import require_there
-from ..domain.model import Method, Project, Snapshot, Volume
+from ..domain.methods import by_difference
+from ..domain.model import Project, Snapshot, Volume
 from ..domain.packs import Damaged
 from ..domain.plan import Action, PairPlan, Step, decide_again, proved
 from ..domain.results import PairResult, ProjectResult
 from ..domain.rollout_options import Options
 from ..domain.space import check_capacity
 from ..transfer.protocol import FullCopyNeeded, Transfer
-from .project_fill import NotThere, Received, finish, receive, repository_on
-from .sandbox import AS_IT_IS, SandboxTurn, work_on
-from .snapshots import SnapshotBook
+from .sandbox import AS_IT_IS, SandboxFiller, work_on
+from .snapshots import Snapshots
+from .staged_project import NotThere, StagedProject, publish_project, repository_on, stage_project
 from .unlisted import unlisted_on
 from .unrecorded import UnrecordedProjects
-from .volume_access import HeldVolume, Keeper, VolumeSkipped
-from .volume_run import CLEANING_SECONDS, VolumeSide
+from .volume_access import HeldVolume, VolumeAccess, VolumeSkipped
+from .volume_run import CLEANING_SECONDS, VolumeRun
 
 _TURN_PAUSE = 2.0
 """Seconds between two turns of a sandbox's volume, in which its consumers can have it."""
@@ -48,33 +49,34 @@ class _WorkerLost(DeploymentError):
     """The place where the worker's volume was held is gone."""
 
 
-class PairRun:
+class FillPair:
     """Carries out the plan of one pair, for projects that are to be present."""
 
     def __init__(
         self,
         plan: PairPlan,
-        keeper: Keeper,
-        book: SnapshotBook,
+        access: VolumeAccess,
+        snapshots: Snapshots,
         transfer: Callable[[Step], Transfer],
         options: Options,
         report: Report,
         stop: threading.Event,
     ) -> None:
         self._plan = plan
-        self._keeper = keeper
-        self._book = book
+        self._difference = by_difference(plan.wanted.methods)
+        self._access = access
+        self._snapshots = snapshots
         self._options = options
         self._stop = stop
-        self._sandbox = VolumeSide(plan.pair.sandbox, plan.sandbox, keeper, report)
-        self._worker = VolumeSide(plan.pair.worker, plan.worker, keeper, report)
-        self._received: dict[str, Received] = {}
+        self._sandbox = VolumeRun(plan.pair.sandbox, plan.sandbox, access, report)
+        self._worker = VolumeRun(plan.pair.worker, plan.worker, access, report)
+        self._staged: dict[str, StagedProject] = {}
         self._transfers: Mapping[tuple[Volume, str], Transfer] = {
             (step.volume, step.project.name): transfer(step) for step in plan.steps if step.listed and not plan.idle
         }
         self._unlisted = set(plan.unlisted)
-        self._unrecorded = UnrecordedProjects(self._worker, self._transfers, transfer, book)
-        self._turn = SandboxTurn(self._sandbox, self._received, self._transfers, self._book, self._options, self._unrecorded)
+        self._unrecorded = UnrecordedProjects(self._worker, self._transfers, transfer, snapshots, self._difference)
+        self._turn = SandboxFiller(self._sandbox, self._staged, self._transfers, self._snapshots, self._options, self._unrecorded)
 
     def run(self) -> PairResult:
         """Do it. What fails is in the result; only Cancelled is raised."""
@@ -141,7 +143,7 @@ class PairRun:
 
     def _start_over(self, pending: Sequence[Project]) -> list[Project]:
         """Return the projects with work to do once the worker's volume is taken again, made ready for that."""
-        self._received.clear()
+        self._staged.clear()
         pending = [project for project in pending if self._worker.open(project) or self._sandbox.open(project)]
         for project in pending:
             if self._worker.open(project):
@@ -214,7 +216,7 @@ class PairRun:
         ]
         for project in found:
             for side in (self._sandbox, self._worker):
-                side.add(Step(side.volume, project, Action.LOOK, Method.GIT, "it lies there, and nobody lists it", listed=False))
+                side.add(Step(side.volume, project, Action.LOOK, self._difference, "it lies there, and nobody lists it", listed=False))
         return found
 
     def _has_work(self, project: Project) -> bool:
@@ -234,7 +236,7 @@ class PairRun:
             return True
         deadline = Deadline(self._options.timeout, f"making {project.name} ready", self._stop)
         try:
-            self._book.renew_if_stale(project)
+            self._snapshots.renew_if_stale(project)
             if not self._unrecorded.check(project, deadline):
                 for side in (self._worker, self._sandbox):
                     self._ready_for(side, project, deadline)
@@ -246,19 +248,19 @@ class PairRun:
             return False
         return True
 
-    def _ready_for(self, side: VolumeSide, project: Project, deadline: Deadline) -> None:
+    def _ready_for(self, side: VolumeRun, project: Project, deadline: Deadline) -> None:
         step, record = side.steps[project.name], side.recorded()
         if step.action is Action.NOTHING:
             return
         transfer = self._transfers[side.volume, project.name]
-        needs = self._book.with_current(
+        needs = self._snapshots.with_current(
             project, lambda snapshot: _prepared(transfer, snapshot, deadline, self._may_need_all(side, project))
         )
         if record is None or project.name not in record.projects:
             used = 0 if record is None else sum(held.bytes for held in record.projects.values())
-            check_capacity(project.name, needs, self._keeper.capacity(side.volume), used)
+            check_capacity(project.name, needs, self._access.capacity(side.volume), used)
 
-    def _may_need_all(self, side: VolumeSide, project: Project) -> bool:
+    def _may_need_all(self, side: VolumeRun, project: Project) -> bool:
         """Return whether a volume may have nothing of a project, or nothing that is of use."""
         doubted = self._options.verify or side.damaged(project) or not side.knows(project)
         return doubted and side.steps[project.name].action in _FILLING_ACTIONS
@@ -296,8 +298,8 @@ class PairRun:
                 if worker is not None:
                     self._require_there(worker)
                 for name in self._turn.suspects:
-                    if name in self._received and not self._received[name].work.verify:
-                        del self._received[name]
+                    if name in self._staged and not self._staged[name].work.verify:
+                        del self._staged[name]
                 pending = self._ready(later)  # a seed that was lost is made anew while no sandbox's volume is held
                 self._receive_all_on_worker(worker, pending, deadline)
         finally:
@@ -310,7 +312,7 @@ class PairRun:
         if any(self._sandbox.steps[project.name].action is not Action.NOTHING for project in pending):
             deadline = Deadline(self._options.timeout, f"preparing volume {self._sandbox.volume}", self._stop, wanted=unneeded)
             try:
-                self._keeper.prepare(self._sandbox.volume, deadline)
+                self._access.prepare(self._sandbox.volume, deadline)
             except Cancelled:
                 raise
             except DeploymentError as error:
@@ -319,9 +321,9 @@ class PairRun:
 
     def _clean_worker(self) -> None:
         """Remove the quarantines of projects that were not published; where a later run goes on with them they stay."""
-        for received in self._received.values():
-            if not self._worker.published(received.project) and not received.transfer.resumes:
-                self._worker.clean(received.project, received.side.repository, Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
+        for staged in self._staged.values():
+            if not self._worker.published(staged.project) and not staged.transfer.resumes:
+                self._worker.clean(staged.project, staged.side.repository, Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
 
     def _receive_all_on_worker(self, worker: HeldVolume | None, pending: Sequence[Project], deadline: Deadline) -> None:
         if worker is not None:
@@ -329,13 +331,13 @@ class PairRun:
                 self._receive_on_worker(worker, project, deadline)
 
     def _receive_on_worker(self, worker: HeldVolume, project: Project, deadline: Deadline) -> None:
-        side, done = self._worker, self._received.get(project.name)
-        if not side.open(project) or (done is not None and done.work.snapshot == self._book.current(project)):
+        side, done = self._worker, self._staged.get(project.name)
+        if not side.open(project) or (done is not None and done.work.snapshot == self._snapshots.current(project)):
             return
         transfer = self._unrecorded.transfer_for(project) or self._transfers.get((side.volume, project.name), AS_IT_IS)
         for attempt in range(self._options.tries):
             try:
-                self._received[project.name] = self._book.with_current(
+                self._staged[project.name] = self._snapshots.with_current(
                     project, lambda snapshot: self._try_receive_on_worker(worker, project, snapshot, transfer, deadline)
                 )
                 return
@@ -361,21 +363,21 @@ class PairRun:
             except DeploymentError as error:
                 if project in self._unrecorded:  # the planned way needs less of the filler, or does not read what is broken there
                     self._unrecorded.read_in_full(project)
-                    self._clean_received(worker, project)
+                    self._clean_staged(worker, project)
                     raise FullCopyNeeded(error.message, error.remedy) from error
                 self._failed_on_worker(worker, project, error, deadline)
-                if not transfer.resumes and project.name not in self._received:
-                    self._clean_received(worker, project)
+                if not transfer.resumes and project.name not in self._staged:
+                    self._clean_staged(worker, project)
                 return
 
-    def _clean_received(self, worker: HeldVolume, project: Project) -> None:
+    def _clean_staged(self, worker: HeldVolume, project: Project) -> None:
         """Remove what was received of a project in vain."""
         repository = repository_on(worker, project.name, self._options.leftovers_age)
         self._worker.clean(project, repository, Deadline(CLEANING_SECONDS, "cleaning up", self._stop))
 
     def _failed_on_worker(self, worker: HeldVolume, project: Project, error: DeploymentError, deadline: Deadline) -> None:
         """The worker's volume does not get it; its sandbox's does not wait for that, and has what is there brought all the same."""
-        self._received.pop(project.name, None)
+        self._staged.pop(project.name, None)
         self._worker.end([project], Action.FAILED, error)
         if isinstance(error, Damaged):
             self._worker.suspect(project)
@@ -386,7 +388,7 @@ class PairRun:
             return
         try:
             work = work_on(self._worker, project, None, AS_IT_IS, self._options, False, self._telling(project))
-            self._received[project.name] = receive(worker, self._worker.volume, work, None, deadline)
+            self._staged[project.name] = stage_project(worker, self._worker.volume, work, None, deadline)
         except Cancelled:
             raise
         except PlaceLost as lost:
@@ -406,13 +408,13 @@ class PairRun:
 
     def _try_receive_on_worker(
         self, worker: HeldVolume, project: Project, snapshot: Snapshot | None, transfer: Transfer, deadline: Deadline
-    ) -> Received:
+    ) -> StagedProject:
         side = self._worker
         # Again, as a seed may have been lost since: the worker's volume locks nobody out, so it can wait.
         _prepared(transfer, snapshot, deadline, self._may_need_all(side, project))
         suspect = project.name in self._turn.suspects
         work = work_on(side, project, snapshot, transfer, self._options, suspect, self._telling(project))
-        return receive(worker, side.volume, work, None, deadline)
+        return stage_project(worker, side.volume, work, None, deadline)
 
     def _require_full_copies(self, later: Sequence[Project]) -> None:
         """Raises FullCopyNeeded where the sandbox's volume does: a seed may need the quota that the worker's filler takes."""
@@ -424,11 +426,11 @@ class PairRun:
             raise FullCopyNeeded(f"Its sandbox's volume needs a full copy of {', '.join(project.name for project in needed)}.")
 
     def _finish_worker(self, project: Project) -> None:
-        side, received = self._worker, self._received.get(project.name)
+        side, staged = self._worker, self._staged.get(project.name)
         if not side.open(project):
             return
         sandbox = self._sandbox.result_of(project)
-        if sandbox.failed or sandbox.action is Action.SKIPPED or received is None:
+        if sandbox.failed or sandbox.action is Action.SKIPPED or staged is None:
             if project.name in self._turn.suspects:
                 side.suspect(project)
             blocked = Action.SKIPPED if sandbox.action is Action.SKIPPED else Action.BLOCKED
@@ -437,15 +439,15 @@ class PairRun:
             )
             side.end([project], blocked, words)
             return
-        if not self._turn.proves(project, received):
+        if not self._turn.proves(project, staged):
             words = DeploymentError("What it has received since its filler was lost is not all in its sandbox's volume.", "Run again.")
             side.end([project], Action.FAILED, words)
             return
         deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)
         try:
-            if not received.side.entry.usable:
+            if not staged.side.entry.usable:
                 side.forget(project)
-            result, held = finish(received, None, deadline)
+            result, held = publish_project(staged, None, deadline)
         except Cancelled:
             raise
         except PlaceLost as error:

@@ -17,20 +17,20 @@ from ..domain.plan import Action, PairPlan
 from ..domain.results import PairResult, ProjectResult
 from ..domain.rollout_options import Options
 from ..git.repository import NotRemoved
-from .project_fill import repository_on
-from .volume_access import HeldVolume, Keeper, VolumeSkipped
-from .volume_run import VolumeSide
+from .staged_project import repository_on
+from .volume_access import HeldVolume, VolumeAccess, VolumeSkipped
+from .volume_run import VolumeRun
 
 
-class RemovalRun:
+class RemovePair:
     """Carries out the plan of one pair, for projects that are to be absent."""
 
-    def __init__(self, plan: PairPlan, keeper: Keeper, options: Options, report: Report, stop: threading.Event) -> None:
+    def __init__(self, plan: PairPlan, access: VolumeAccess, options: Options, report: Report, stop: threading.Event) -> None:
         self._plan = plan
         self._options = options
         self._stop = stop
-        self._sandbox = VolumeSide(plan.pair.sandbox, plan.sandbox, keeper, report)
-        self._worker = VolumeSide(plan.pair.worker, plan.worker, keeper, report)
+        self._sandbox = VolumeRun(plan.pair.sandbox, plan.sandbox, access, report)
+        self._worker = VolumeRun(plan.pair.worker, plan.worker, access, report)
 
     def run(self) -> PairResult:
         """Do it. What fails is in the result; only Cancelled is raised.
@@ -90,14 +90,14 @@ class RemovalRun:
         except DeploymentError as error:
             side.end(off, Action.FAILED, error)
 
-    def _pending(self, side: VolumeSide, projects: Sequence[Project]) -> list[Project]:
+    def _pending(self, side: VolumeRun, projects: Sequence[Project]) -> list[Project]:
         """Those that are not known to be absent by what the claim says now; the others have their result."""
         record = side.recorded()
         pending = [project for project in projects if record is None or project.name not in record.absent]
         side.end([project for project in projects if project not in pending], Action.NOTHING)
         return pending
 
-    def _remove(self, side: VolumeSide, held: HeldVolume, projects: Sequence[Project], deadline: Deadline) -> None:
+    def _remove(self, side: VolumeRun, held: HeldVolume, projects: Sequence[Project], deadline: Deadline) -> None:
         for project in self._pending(side, projects):
             side.forget(project)
             try:

@@ -14,21 +14,21 @@ from dataclasses import replace
 from ...background import unexpected
 from ...errors import Cancelled, DeploymentError
 from ...progress import PAIR_ENDED, Progress, Report
-from ..domain.model import Volume
-from ..domain.plan import VOLUMES_OF_A_PAIR, Action, PairPlan, Plan, State, Step
+from ..domain.model import VOLUMES_OF_A_PAIR, Volume
+from ..domain.plan import Action, PairPlan, Plan, State, Step
 from ..domain.results import PairResult, ProjectResult, VolumeResult
 from ..domain.rollout_options import Options
 from ..transfer.protocol import Transfer
-from .fill_pair import PairRun
-from .remove_pair import RemovalRun
-from .snapshots import SnapshotBook
-from .volume_access import Keeper
+from .fill_pair import FillPair
+from .remove_pair import RemovePair
+from .snapshots import Snapshots
+from .volume_access import VolumeAccess
 
 
 def roll_out(
     plan: Plan,
-    keeper: Keeper,
-    book: SnapshotBook,
+    access: VolumeAccess,
+    snapshots: Snapshots,
     transfer: Callable[[Step], Transfer],
     options: Options,
     concurrency: int,
@@ -40,13 +40,13 @@ def roll_out(
     Whatever ends the work on a pair, expected or not, or as ``stop`` is set, is in that pair's result; every volume is released by then.
     """
 
-    def work_on(pair: PairPlan) -> PairRun | RemovalRun:
+    def work_on(pair: PairPlan) -> FillPair | RemovePair:
         if plan.state is State.ABSENT:
-            return RemovalRun(pair, keeper, options, report, stop)
-        return PairRun(pair, keeper, book, transfer, options, report, stop)
+            return RemovePair(pair, access, options, report, stop)
+        return FillPair(pair, access, snapshots, transfer, options, report, stop)
 
     def run(pair: PairPlan) -> PairResult:
-        work: PairRun | RemovalRun | None = None
+        work: FillPair | RemovePair | None = None
         try:
             work = work_on(pair)
             return work.run()
@@ -75,7 +75,7 @@ def roll_out(
     return tuple(_ended(pair, None, stopped) if future.cancelled() else future.result() for pair, future in pairs)
 
 
-def _ended(pair: PairPlan, work: PairRun | RemovalRun | None, failure: DeploymentError) -> PairResult:
+def _ended(pair: PairPlan, work: FillPair | RemovePair | None, failure: DeploymentError) -> PairResult:
     """The result of a pair's work that was ended, or never begun."""
     if work is not None:
         return work.failed(failure)

@@ -14,7 +14,7 @@ from pathlib import Path
 from ...deadline import Deadline
 from ...errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 from ...progress import Tell
-from ..domain.model import Method, Project, Snapshot, Volume
+from ..domain.model import Project, Snapshot, Volume
 from ..domain.packs import Contents, Damaged
 from ..domain.plan import Action, patterns_of
 from ..domain.results import ProjectResult
@@ -22,15 +22,16 @@ from ..domain.rollout_options import Options
 from ..domain.space import NoSpace
 from ..git.bring_back import bring_back
 from ..git.superset import bring_missing
+from ..transfer.as_it_is import AsItIs
 from ..transfer.from_worker import FromWorker
 from ..transfer.missing_only import MissingOnly
-from ..transfer.protocol import AsItIs, FullCopyNeeded, Transfer
+from ..transfer.protocol import FullCopyNeeded, Transfer
 from .batches import BatchFailed, work_in_batches
-from .project_fill import Received, Work, finish, including, receive, repository_on
-from .snapshots import SnapshotBook, SnapshotStale
+from .snapshots import Snapshots, SnapshotStale
+from .staged_project import StagedProject, Work, including, publish_project, repository_on, stage_project
 from .unrecorded import UnrecordedProjects
 from .volume_access import HeldVolume, VolumeSkipped
-from .volume_run import VolumeSide
+from .volume_run import VolumeRun
 
 RELEASE_RESERVE = 5.0
 """Seconds of the longest hold that are kept for ending the work and deleting the pod."""
@@ -40,7 +41,7 @@ AS_IT_IS = AsItIs()
 
 
 def work_on(
-    side: VolumeSide, project: Project, snapshot: Snapshot | None, transfer: Transfer, options: Options, verify: bool, tell: Tell
+    side: VolumeRun, project: Project, snapshot: Snapshot | None, transfer: Transfer, options: Options, verify: bool, tell: Tell
 ) -> Work:
     """Return what is to be done of a project on a volume; ``snapshot`` is None where it stays as it is."""
     record = side.recorded()
@@ -63,28 +64,28 @@ class TooLong(DeploymentError):
     """A project, or any, cannot be brought to a sandbox's volume within the longest hold."""
 
 
-class SandboxTurn:
-    """Takes turns on one sandbox's volume. ``received`` is what the worker has received, by project, filled by the pair."""
+class SandboxFiller:
+    """Takes turns on one sandbox's volume. ``staged`` is what the worker has received, by project, filled by the pair."""
 
     def __init__(
         self,
-        side: VolumeSide,
-        received: MutableMapping[str, Received],
+        side: VolumeRun,
+        staged: MutableMapping[str, StagedProject],
         transfers: Mapping[tuple[Volume, str], Transfer],
-        book: SnapshotBook,
+        snapshots: Snapshots,
         options: Options,
         unrecorded: UnrecordedProjects,
     ) -> None:
         self._side = side
-        self._received = received
+        self._staged = staged
         self._transfers = transfers
-        self._book = book
+        self._snapshots = snapshots
         self._options = options
         self._unrecorded = unrecorded
         self._scratch = options.scratch / f"from-{side.volume.namespace}.{side.volume.claim}"
         self._lost: Counter[str] = Counter()
         self._brought: dict[Path, float] = {}
-        self._proofs: dict[str, tuple[Received | None, Contents]] = {}
+        self._proofs: dict[str, tuple[StagedProject | None, Contents]] = {}
         self._one_by_one = False
         self.full_copies: set[str] = set()
         """Names of projects of which a full copy is needed here after all; whoever has it made ready removes them."""
@@ -142,7 +143,7 @@ class SandboxTurn:
             return []
         return later
 
-    def proves(self, project: Project, worker: Received) -> bool:
+    def proves(self, project: Project, worker: StagedProject) -> bool:
         """Return whether the sandbox's volume was seen to have all that the worker's has received."""
         compared, contents = self._proofs.get(project.name, (None, None))
         return compared is worker or (contents is not None and contents.includes(worker.side.contents))
@@ -150,13 +151,13 @@ class SandboxTurn:
     def _transfer(self, project: Project, deadline: Deadline) -> Transfer:
         """Return what brings the project here; what the worker has fetched from upstream is not fetched again."""
         transfer = self._transfers.get((self._side.volume, project.name), AS_IT_IS)
-        worker = self._received.get(project.name)
+        worker = self._staged.get(project.name)
         looked_first = project in self._unrecorded
-        if worker is None or (transfer.method is not Method.GIT and not looked_first) or worker.work.snapshot != self._book.current(project):
+        if worker is None or (not transfer.method.on_volume and not looked_first) or worker.work.snapshot != self._snapshots.current(project):
             return MissingOnly(transfer) if looked_first else transfer
         if not self._lacked_the_same(project, worker):  # what the worker has received is not what is lacking here, which comes by itself
             return AS_IT_IS
-        relay = FromWorker(worker.side, self._scratch / project.name, self._brought, needs_entry=transfer.method is not Method.GIT)
+        relay = FromWorker(worker.side, self._scratch / project.name, self._brought, needs_entry=not transfer.method.on_volume)
         size = relay.prepare(worker.snapshot, deadline, first=True)
         # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
         if relay.seconds > self._options.max_hold - RELEASE_RESERVE:
@@ -167,7 +168,7 @@ class SandboxTurn:
             )
         return relay
 
-    def _lacked_the_same(self, project: Project, worker: Received) -> bool:
+    def _lacked_the_same(self, project: Project, worker: StagedProject) -> bool:
         """Return whether this volume lacks what its worker's lacked before this run, by the claims. What nothing is known of lacks all."""
         record, before = self._side.recorded(), worker.work.recorded
         there = None if record is None else record.projects.get(project.name)
@@ -206,7 +207,7 @@ class SandboxTurn:
 
     def _small(self, project: Project) -> bool:
         """Return whether a project has so little that several at once take neither much memory nor each other's time."""
-        worker, record = self._received.get(project.name), self._side.recorded()
+        worker, record = self._staged.get(project.name), self._side.recorded()
         if worker is None or worker.work.verify or project.name in self.suspects or self._side.damaged(project):
             return False
         there = None if record is None else record.projects.get(project.name)
@@ -264,7 +265,7 @@ class SandboxTurn:
             return False
         except Damaged as error:
             self._side.suspect(project)
-            if project.name in self.suspects or project.name not in self._received:
+            if project.name in self.suspects or project.name not in self._staged:
                 self._failed(held, project, error, limit)
                 return True
             self.suspects.add(project.name)
@@ -303,8 +304,8 @@ class SandboxTurn:
 
     def _fill_one(self, held: HeldVolume, project: Project, transfer: Transfer, limit: Deadline) -> None:
         """One project on the sandbox's volume; where its snapshot cannot be had, at least what its worker's volume has."""
-        worker = self._received.get(project.name)
-        if worker is not None and worker.work.snapshot is not None and worker.work.snapshot != self._book.current(project):
+        worker = self._staged.get(project.name)
+        if worker is not None and worker.work.snapshot is not None and worker.work.snapshot != self._snapshots.current(project):
             raise SnapshotStale("Another pair has taken a new snapshot since, which the worker's volume receives first.")
 
         def work(snapshot: Snapshot | None, by: Transfer) -> Work:
@@ -317,7 +318,7 @@ class SandboxTurn:
             self._bring(held, work(snapshot, transfer), limit)
 
         try:
-            self._book.once_with_current(project, bring)
+            self._snapshots.once_with_current(project, bring)
         except (Cancelled, SnapshotStale, FullCopyNeeded, BatchFailed, DeadlineExceeded, PlaceLost, Damaged, NoSpace):
             raise  # where there is no room for the snapshot, there is none for what the worker has received of it
         except DeploymentError:
@@ -328,12 +329,12 @@ class SandboxTurn:
     def _bring(self, held: HeldVolume, work: Work, limit: Deadline, done: bool = True) -> None:
         """Received, completed with what the worker has, published, verified."""
         side, project = self._side, work.project
-        worker = self._received.get(project.name)
-        mine = receive(held, side.volume, work, worker, limit)
+        worker = self._staged.get(project.name)
+        mine = stage_project(held, side.volume, work, worker, limit)
         if worker is not None and worker.lost:
             brought, lost = bring_back(mine.side, worker.side, self._options.scratch, limit)
             worker = replace(worker, side=brought, current=False, lost=lost)
-            self._received[project.name] = worker
+            self._staged[project.name] = worker
             mine = replace(mine, side=bring_missing(brought, mine.side, work.trusted_record, work.scratch, limit))
         if worker is not None and worker.work.snapshot is None and not worker.side.entry.whole:
             whole = worker.side
@@ -341,7 +342,7 @@ class SandboxTurn:
         if not mine.side.entry.usable:
             side.forget(project)
         side.tell(project.name, "publishes")
-        result, there = finish(mine, worker, limit)
+        result, there = publish_project(mine, worker, limit)
         if done:
             side.done(project, result, there)
         self._proofs[project.name] = (worker, mine.side.proof)
@@ -354,19 +355,19 @@ class SandboxTurn:
 
     def _proved(self, project: Project) -> bool:
         """Return whether the sandbox's claim says that it holds the snapshot and all of the worker's objects: it is not taken then."""
-        received, record = self._received.get(project.name), self._side.recorded()
+        staged, record = self._staged.get(project.name), self._side.recorded()
         there = None if record is None else record.projects.get(project.name)
-        if received is None or there is None or self._side.damaged(project) or project.name in self.suspects:
+        if staged is None or there is None or self._side.damaged(project) or project.name in self.suspects:
             return False
-        if received.work.verify or received.side.contents.doubtful or not received.side.entry.whole:
+        if staged.work.verify or staged.side.contents.doubtful or not staged.side.entry.whole:
             return False
-        filled = (project.url, patterns_of(project), received.work.snapshot and received.snapshot.digest)
+        filled = (project.url, patterns_of(project), staged.work.snapshot and staged.snapshot.digest)
         if self._side.steps[project.name].listed and (there.url, there.patterns, there.snapshot) != filled:
             return False
-        if not there.proves(received.key):
+        if not there.proves(staged.key):
             return False
-        self._proofs[project.name] = (received, received.side.contents)
+        self._proofs[project.name] = (staged, staged.side.contents)
         self._side.done(project, ProjectResult(self._side.volume, project.name, Action.NOTHING), there)
-        if (confirmed := including(there, received)) != there:
+        if (confirmed := including(there, staged)) != there:
             self._side.confirm(project, there, confirmed)
         return True

@@ -24,7 +24,7 @@ class SnapshotStale(DeploymentError):
     """The snapshot that was worked with is not the run's any more, or upstream has lost some of it: the work starts again."""
 
 
-class SnapshotBook:
+class Snapshots:
     """The snapshots that the run works with, one a project. Safe for threads. ``full_reads`` goes with it to every pair."""
 
     def __init__(self, snapshots: Mapping[str, Snapshot], read: Callable[[Project], Snapshot]) -> None:

@@ -12,10 +12,10 @@ from ..domain.model import Project
 from ..domain.projects import check_name
 from ..git import scripts
 from .volume_access import HeldVolume
-from .volume_run import VolumeSide
+from .volume_run import VolumeRun
 
 
-def unlisted_on(held: HeldVolume, side: VolumeSide, deadline: Deadline) -> tuple[Project, ...]:
+def unlisted_on(held: HeldVolume, side: VolumeRun, deadline: Deadline) -> tuple[Project, ...]:
     """The directories of a held volume of which ``side`` has no step, with the URL from which they were filled where that is known.
 
     What cannot be a project's name is in the side's warnings. Raises CommandFailed, PlaceLost.

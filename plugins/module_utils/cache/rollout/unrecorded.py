@@ -9,28 +9,34 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ...deadline import Deadline
-from ..domain.model import Method, Project, Volume
+from ..domain.methods import Method
+from ..domain.model import AUTO, Project, Volume
 from ..domain.plan import Step
 from ..transfer.missing_only import MissingOnly
 from ..transfer.protocol import Transfer
-from .snapshots import SnapshotBook
-from .volume_run import VolumeSide
+from .snapshots import Snapshots
+from .volume_run import VolumeRun
 
 
 class UnrecordedProjects:
-    """The projects of a pair of which the worker's claim records nothing. Their planned transfers are made ready only where a look shows the need."""
+    """The projects of a pair of which the worker's claim records nothing. Their planned transfers are made ready only where a look shows the need.
+
+    ``difference`` is the method that brings what such a volume lacks, where `auto` may choose it.
+    """
 
     def __init__(
         self,
-        worker: VolumeSide,
+        worker: VolumeRun,
         transfers: Mapping[tuple[Volume, str], Transfer],
         transfer_of: Callable[[Step], Transfer],
-        book: SnapshotBook,
+        snapshots: Snapshots,
+        difference: Method,
     ) -> None:
         self._worker = worker
         self._transfers = transfers
         self._transfer_of = transfer_of
-        self._book = book
+        self._snapshots = snapshots
+        self._difference = difference
         self._asked: dict[str, Project] = {}
         self._transfers_there: dict[str, MissingOnly] = {}
 
@@ -50,16 +56,16 @@ class UnrecordedProjects:
         if project.name not in self._asked:
             self._asked[project.name] = project
             planned = self._transfers[self._worker.volume, project.name]
-            reads_in_full = planned.method is not Method.GIT and not project.path
-            if reads_in_full and not self._recorded(project) and self._book.full_reads.inspect_first(project, self, deadline):
-                by_git = planned.method is Method.SEED and project.method is Method.AUTO
-                step = replace(self._worker.steps[project.name], method=Method.GIT)
-                self._transfers_there[project.name] = MissingOnly(planned, self._transfer_of(step) if by_git else None)
+            reads_in_full = not planned.method.on_volume and not project.path
+            if reads_in_full and not self._recorded(project) and self._snapshots.full_reads.inspect_first(project, self, deadline):
+                in_cluster = planned.method.in_cluster and project.method == AUTO
+                step = replace(self._worker.steps[project.name], method=self._difference)
+                self._transfers_there[project.name] = MissingOnly(planned, self._transfer_of(step) if in_cluster else None)
         return project in self
 
     def looking(self) -> None:
         """Wait for no other pair's look from now on."""
-        self._book.full_reads.looking(self)
+        self._snapshots.full_reads.looking(self)
 
     def _recorded(self, project: Project) -> bool:
         record = self._worker.recorded()
@@ -69,7 +75,7 @@ class UnrecordedProjects:
     def read_in_full(self, project: Project) -> None:
         """Read upstream in full: what lies there is empty or broken. Other pairs do not look first any more."""
         del self._transfers_there[project.name]
-        self._book.full_reads.report(project, in_full=True)
+        self._snapshots.full_reads.report(project, in_full=True)
 
     def clear(self) -> None:
         """Give up looking first."""
@@ -79,4 +85,4 @@ class UnrecordedProjects:
     def looked(self) -> None:
         """Let the pairs that wait for this look go on."""
         for project in self._asked.values():
-            self._book.full_reads.report(project)
+            self._snapshots.full_reads.report(project)

@@ -17,7 +17,7 @@ from ...errors import DeploymentError
 from ...shell import Shell
 from ..domain.model import Volume
 from ..domain.record import Change, Record, unchanged
-from ..domain.results import Lock
+from ..domain.results import HoldTimes
 
 
 class VolumeSkipped(DeploymentError):
@@ -68,7 +68,7 @@ class HeldVolume(Protocol):
         """Seconds since it was taken."""
 
     @property
-    def lock(self) -> Lock:
+    def lock(self) -> HoldTimes:
         """Return how long it was held; complete after the release."""
 
     @property
@@ -76,7 +76,7 @@ class HeldVolume(Protocol):
         """Return what the user should know of how it was held; complete after the release."""
 
 
-class Keeper(Protocol):
+class VolumeAccess(Protocol):
     """Holds volumes and keeps their records. Safe for threads."""
 
     def prepare(self, volume: Volume, deadline: Deadline) -> None:

@@ -13,10 +13,10 @@ from ...errors import DeploymentError
 from ...progress import Progress, Report
 from ..domain.model import Project, Volume
 from ..domain.plan import Action, Step
-from ..domain.record import Held, Record
-from ..domain.results import Lock, ProjectResult, VolumeResult
+from ..domain.record import Record, RecordedEntry
+from ..domain.results import HoldTimes, ProjectResult, VolumeResult
 from ..git.repository import Repository
-from .volume_access import HeldVolume, Keeper
+from .volume_access import HeldVolume, VolumeAccess
 
 CLEANING_SECONDS = 30.0
 _DONE = {
@@ -30,18 +30,18 @@ RECORD_TIMEOUT = 60.0
 """Seconds for writing a record."""
 
 
-class VolumeSide:
+class VolumeRun:
     """Collects what becomes of one volume."""
 
-    def __init__(self, volume: Volume, steps: Iterable[Step], keeper: Keeper, report: Report) -> None:
+    def __init__(self, volume: Volume, steps: Iterable[Step], access: VolumeAccess, report: Report) -> None:
         self.volume = volume
         self.steps = {step.project.name: step for step in steps}
-        self._keeper = keeper
+        self._access = access
         self._report = report
         self._results: dict[str, ProjectResult] = {}
-        self._locks: list[Lock] = []
+        self._locks: list[HoldTimes] = []
         self._warnings: list[str] = []
-        self._held: dict[str, Held] = {}
+        self._held: dict[str, RecordedEntry] = {}
         self._absent: set[str] = set()
         self._damaged: set[str] = set()
         self._news: set[str] = set()
@@ -129,7 +129,7 @@ class VolumeSide:
         self.tell("", "is taken")
         held: HeldVolume | None = None
         try:
-            with self._keeper.hold(self.volume, deadline, self._with_news) as held:
+            with self._access.hold(self.volume, deadline, self._with_news) as held:
                 self._news.clear()  # what an earlier hold has seen is written, or was another's to write
                 yield held
         finally:
@@ -140,31 +140,31 @@ class VolumeSide:
 
     def recorded(self) -> Record | None:
         """Return what is known of the volume."""
-        return self._keeper.recorded(self.volume)
+        return self._access.recorded(self.volume)
 
-    def done(self, project: Project, result: ProjectResult, held: Held) -> None:
+    def done(self, project: Project, result: ProjectResult, held: RecordedEntry) -> None:
         """The project is there, verified and on disk; ``held`` goes into the record."""
         self._held[project.name] = held
         self.settle(project, result)
 
     def forget(self, project: Project) -> None:
         """Write down that nothing is known of a project, before something is done that could leave it absent. Raises PlaceLost."""
-        self._keeper.record(self.volume, lambda record: record.forget_project(project.name), writing(self.volume))
+        self._access.record(self.volume, lambda record: record.forget_project(project.name), writing(self.volume))
 
-    def confirm(self, project: Project, there: Held, held: Held) -> None:
+    def confirm(self, project: Project, there: RecordedEntry, held: RecordedEntry) -> None:
         """Without the volume being held: what the claim says of a project, ``there``, is known to be ``held``, as long as it says so."""
 
         def confirmed(record: Record) -> Record:
             return record.with_project(project.name, held) if record.projects.get(project.name) == there else record
 
         try:
-            self._keeper.record(self.volume, confirmed, writing(self.volume))
+            self._access.record(self.volume, confirmed, writing(self.volume))
         except DeploymentError as error:
             self.tell(project.name, "could not be written on the claim, so the next run looks inside", error.message)
 
     def read_again(self, deadline: Deadline) -> None:
         """Read the claim of the volume, which is not held."""
-        self._keeper.read_again(self.volume, deadline)
+        self._access.read_again(self.volume, deadline)
 
     def _with_news(self, record: Record) -> Record:
         """A record with what the hold that ends has seen, and no more than that; of what failed, nothing is known."""

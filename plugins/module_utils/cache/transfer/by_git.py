@@ -7,18 +7,24 @@ from __future__ import annotations
 
 from ...deadline import Deadline
 from ...progress import OnLine
-from ..domain.model import Method, Snapshot
+from ..domain.methods import Outlook
+from ..domain.model import VOLUMES_OF_A_PAIR, Project, Role, Snapshot, Volume
+from ..domain.record import RecordedEntry
 from ..git.entry import Entry
 from ..git.repository import NOTHING, Incoming, Repository
+from .protocol import Sources, Transfer, TransferMethod
+
+MAX_BYTES = 16_000_000
+"""Bytes up to which a seed pod costs one pair more time than it saves."""
 
 
 class GitTransfer:
     """Fetches from one URL. ``strangers``: whether the volume is one to which they can write."""
 
-    method = Method.GIT
     resumes = False
 
     def __init__(self, url: str, strangers: bool = True) -> None:
+        self.method = GIT
         self._url = url
         self._strangers = strangers
 
@@ -35,3 +41,18 @@ class GitTransfer:
         repository.quarantine(deadline)
         repository.fetch(self._url, repository.new_ids(entry, snapshot), entry, deadline, progress)
         return repository.incoming(connected=True, deadline=deadline, just_indexed=not self._strangers)
+
+
+def _fits(_project: Project, held: RecordedEntry | None, outlook: Outlook) -> str:
+    if held is not None and not outlook.kept:
+        return "as only the difference is fetched"
+    if held is None and outlook.volumes <= VOLUMES_OF_A_PAIR and 0 < outlook.size <= MAX_BYTES:
+        return "as it is small"
+    return ""
+
+
+def _make(_sources: Sources, project: Project, volume: Volume) -> Transfer:
+    return GitTransfer(project.url, volume.role is Role.SANDBOX)
+
+
+GIT = TransferMethod("git", in_cluster=True, on_volume=True, takes_path=False, by_seed=False, fits=_fits, make=_make)

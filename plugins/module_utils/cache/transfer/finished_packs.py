@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Methods seed and rsync: finished packs, made outside of every lock, are copied to the volume as they are.
 
-The two differ in where the packs are made (``PackSource``) and how they travel (``Courier``).
+The two differ in where the packs are made (``PackSource``) and how they travel (``Transport``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from typing import Protocol
 from ...deadline import Deadline
 from ...errors import PlaceLost
 from ...progress import OnLine
-from ..domain.model import Method, Snapshot
+from ..domain.methods import Method
+from ..domain.model import Snapshot
 from ..domain.packs import BadPack
 from ..git.entry import Entry
 from ..git.pack_maker import FinishedPacks, PackMaker
@@ -42,7 +43,7 @@ class PackSource(Protocol):
         """Something was not to be had: ``ready`` is to look what became of it."""
 
 
-class Courier(Protocol):
+class Transport(Protocol):
     """A way of packs from where they were made to a volume's quarantine."""
 
     def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
@@ -57,10 +58,10 @@ class PackTransfer:
 
     resumes = True
 
-    def __init__(self, method: Method, source: PackSource, courier: Courier) -> None:
+    def __init__(self, method: Method, source: PackSource, transport: Transport) -> None:
         self.method = method
         self._source = source
-        self._courier = courier
+        self._transport = transport
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
         """Have the snapshot where packs are made, and the full packs, where they may be needed."""
@@ -72,7 +73,7 @@ class PackTransfer:
                 return 0
             try:
                 packs = maker.make(snapshot, (), deadline)
-                self._courier.prepare(packs, deadline)
+                self._transport.prepare(packs, deadline)
                 return packs.bytes
             except PlaceLost as error:
                 self._source.lost()
@@ -98,7 +99,7 @@ class PackTransfer:
         repository.expect(packs.names, packs.bytes, deadline)
         warnings: list[str] = []
         while True:
-            self._courier.copy(packs, repository, deadline, progress)
+            self._transport.copy(packs, repository, deadline, progress)
             try:
                 return repository.arrived(packs.packs, packs.complete, deadline, tuple(warnings))
             except BadPack as error:

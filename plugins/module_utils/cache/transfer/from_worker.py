@@ -13,11 +13,12 @@ from time import monotonic
 
 from ...deadline import Deadline
 from ...progress import OnLine
-from ..domain.model import Method, Snapshot
+from ..domain.model import Snapshot
 from ..domain.packs import files_of
 from ..git.entry import Entry
 from ..git.repository import NOTHING, Incoming, Repository
-from ..git.superset import Side, fetch_file, receive_file
+from ..git.superset import StagedEntry, fetch_file, receive_file
+from .by_git import GIT
 from .protocol import FullCopyNeeded
 
 
@@ -28,10 +29,10 @@ class FromWorker:
     FullCopyNeeded for a volume that has nothing of the project; there is another way, which is better than to have it wait for all of the worker's packs.
     """
 
-    method = Method.GIT
+    method = GIT
     resumes = False
 
-    def __init__(self, worker: Side, scratch: Path, brought: dict[Path, float], needs_entry: bool = False) -> None:
+    def __init__(self, worker: StagedEntry, scratch: Path, brought: dict[Path, float], needs_entry: bool = False) -> None:
         self._worker = worker
         self._scratch = scratch
         self._brought = brought

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 from ...deadline import Deadline
 from ...progress import OnLine
-from ..domain.model import Method, Snapshot
+from ..domain.methods import Method
+from ..domain.model import Snapshot
 from ..git.entry import Entry
 from ..git.repository import Incoming, Repository
-from .protocol import AsItIs, FullCopyNeeded, Transfer
+from .as_it_is import AsItIs
+from .protocol import FullCopyNeeded, Transfer
 
 
 class MissingOnly:

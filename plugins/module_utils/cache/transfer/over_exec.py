@@ -19,7 +19,7 @@ _TRIES, _PAUSE = 4, 2.0
 """Starts of an rsync whose connection is lost, and the seconds between."""
 
 
-class ExecCourier:
+class ExecTransport:
     """Copies packs that lie on this machine."""
 
     def __init__(self, local: Shell) -> None:
@@ -29,7 +29,7 @@ class ExecCourier:
         """Nothing can be done before."""
 
     def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: OnLine | None) -> None:
-        """See ``Courier``."""
+        """See ``Transport``."""
 
         names = "".join(f"{name}\n" for name in files_of(packs.names)).encode()
 

@@ -143,7 +143,7 @@ def probe(shell: Shell, scratch: str, route: Route, key: Key, deadline: Deadline
     return "" if completed.returncode == 0 else explained(completed, _way(route, shell)).message
 
 
-class NetworkCourier:
+class NetworkTransport:
     """Copies packs that lie in a seed to a volume, on the filler's own initiative."""
 
     def __init__(self, route: Route, key: Key) -> None:
@@ -154,7 +154,7 @@ class NetworkCourier:
         """Nothing can be done before."""
 
     def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: OnLine | None) -> None:
-        """See ``Courier``."""
+        """See ``Transport``."""
         copy_packs(
             repository.shell, repository.scratch, self._route, self._key, packs, scripts.OPEN, deadline, progress, repository.quarantined()
         )

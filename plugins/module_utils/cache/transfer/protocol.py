@@ -5,14 +5,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Protocol
 
 from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import OnLine
-from ..domain.model import Method, Snapshot
+from ..domain.methods import Method
+from ..domain.model import Project, Snapshot, Volume
 from ..git.entry import Entry
-from ..git.repository import NOTHING, Incoming, Repository
+from ..git.repository import Incoming, Repository
+from .finished_packs import PackSource, Transport
 
 
 class FullCopyNeeded(DeploymentError):
@@ -43,18 +47,24 @@ class Transfer(Protocol):
         """Bring what the entry lacks of the snapshot into the quarantine. Raises SnapshotGone, PlaceLost, DeploymentError."""
 
 
-class AsItIs:
-    """Brings nothing: the volume has it already, gets it from its worker's, or nobody lists the project."""
+class Sources(Protocol):
+    """What a run has for the methods to take from."""
 
-    method = Method.GIT
-    resumes = False
+    def clone(self, project: Project) -> PackSource:
+        """Return the packs of a clone on the controller: the user's, or one that is kept."""
 
-    def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
-        """Nothing is to be done before."""
-        return 0
+    def clone_transport(self) -> Transport:
+        """Return the way of packs from the controller to a volume."""
 
-    def receive(
-        self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: OnLine | None = None
-    ) -> Incoming:
-        """Return nothing."""
-        return NOTHING
+    def seed(self, project: Project) -> PackSource:
+        """Return the packs that the seed pod makes."""
+
+    def seed_transport(self, volume: Volume) -> Transport:
+        """Return the way of the seed's packs to a volume."""
+
+
+@dataclass(frozen=True)
+class TransferMethod(Method):
+    """A method, and how its transfer of one project to one volume is made."""
+
+    make: Callable[[Sources, Project, Volume], Transfer]

@@ -15,15 +15,15 @@ from ...shell import Shell, checked
 from ..domain.packs import files_of
 from ..git.pack_maker import FinishedPacks
 from ..git.repository import Repository
-from .over_exec import ExecCourier
+from .over_exec import ExecTransport
 
 
-class RelayCourier:
+class ControllerTransport:
     """Brings packs of the seed to this machine once, and from here to every volume. Safe for threads."""
 
     def __init__(self, seed: Shell, local: Shell, scratch: Path) -> None:
         self._seed = seed
-        self._courier = ExecCourier(local)
+        self._transport = ExecTransport(local)
         self._scratch = scratch
         self._lock = threading.Lock()
 
@@ -32,8 +32,8 @@ class RelayCourier:
         self._brought(packs, deadline)
 
     def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: OnLine | None) -> None:
-        """See ``Courier``."""
-        self._courier.copy(replace(packs, directory=str(self._brought(packs, deadline))), repository, deadline, progress)
+        """See ``Transport``."""
+        self._transport.copy(replace(packs, directory=str(self._brought(packs, deadline))), repository, deadline, progress)
 
     def _brought(self, packs: FinishedPacks, deadline: Deadline) -> Path:
         there = self._scratch / packs.directory.rsplit("/", 1)[1]

@@ -35,7 +35,7 @@ def _amounts(text: str) -> dict[str, str]:
     return dict(item.split("=", 1) for item in text.split(",") if "=" in item)
 
 
-class Room:
+class ConcurrencyLimit:
     """A limit of how many are at work at once: fillers in one namespace or on one node, or fetches in one pod. Safe for threads.
 
     Starts at ``most``; each refusal by the quota lowers it to what fits beside one consumer's pod.

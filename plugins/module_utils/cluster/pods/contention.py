@@ -23,7 +23,7 @@ _REQUEST_SECONDS = 20.0
 
 
 @contextmanager
-def looking_out(client: Client, filler: Pod, claim: str, tell: OnLine) -> Iterator[threading.Event]:
+def watching_contention(client: Client, filler: Pod, claim: str, tell: OnLine) -> Iterator[threading.Event]:
     """An event that is set when a consumer's pod waits on another node for ``claim``, which ``filler`` has mounted."""
     wanted, done = threading.Event(), threading.Event()
 

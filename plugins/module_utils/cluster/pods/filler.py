@@ -18,7 +18,7 @@ from ...progress import OnLine
 from ..api.client import Client
 from ..api.errors import AlreadyExists, ClusterError, FillerExists, NotFound, PodLost, QuotaExceeded, VolumeBusy
 from ..api.objects import Pod, parse_pod
-from ..api.quota import Room, never_fits
+from ..api.quota import ConcurrencyLimit, never_fits
 from ..exec.pod_shell import PodShell
 from .diagnosis import FATAL_WAITING, Diagnosis, explain
 from .manifest import CONTAINER, HEARTBEAT, JOBS, OWNER, FillerSpec, manifest
@@ -51,14 +51,14 @@ class Filler:
         client: Client,
         spec: FillerSpec,
         deadline: Deadline,
-        rooms: Sequence[Room] = (),
+        limits: Sequence[ConcurrencyLimit] = (),
         tell: OnLine = _nothing,
         left: OnLine = _nothing,
     ) -> None:
         self._client = client
         self._spec = spec
         self._deadline = deadline
-        self._rooms = rooms
+        self._limits = limits
         self._tell = tell
         self._left = left
         self._stack = ExitStack()
@@ -82,8 +82,8 @@ class Filler:
     def __enter__(self) -> Filler:
         ready = False
         try:
-            for room in self._rooms:
-                self._stack.enter_context(room.place(self._deadline))
+            for limit in self._limits:
+                self._stack.enter_context(limit.place(self._deadline))
             self._pod = self._until_ready(self._create())
             ready = True
         finally:
@@ -109,7 +109,7 @@ class Filler:
             CONTAINER,
             job_directory=JOBS,
             heartbeat=HEARTBEAT,
-            reconnect_seconds=float(self._spec.wishes.heartbeat or HEARTBEAT_LIMIT),
+            reconnect_seconds=float(self._spec.overrides.heartbeat or HEARTBEAT_LIMIT),
             stop=self._deadline.stop,
             ended=lambda deadline: why_ended(parse_pod(self._client.get("Pod", self._spec.namespace, self._spec.name, deadline))),
         )
@@ -123,8 +123,8 @@ class Filler:
                 return parse_pod(self._client.create("Pod", self._spec.namespace, manifest(self._spec), self._deadline))
             except QuotaExceeded as error:
                 self._refuse_what_never_fits(error)
-                for room in self._rooms[:1]:
-                    room.refused()
+                for limit in self._limits[:1]:
+                    limit.refused()
                 pause = _QUOTA_PAUSES[min(attempt, len(_QUOTA_PAUSES) - 1)]
                 if pause >= self._deadline.left():
                     raise
@@ -140,7 +140,7 @@ class Filler:
                     raise
                 refused_since = refused_since or self._created
                 pause = max(_REFUSAL_PAUSES[min(attempt, len(_REFUSAL_PAUSES) - 1)], error.retry_after)
-                longest = min(refused_since + self._spec.wishes.start_timeout - time.monotonic(), self._deadline.left())
+                longest = min(refused_since + self._spec.overrides.start_timeout - time.monotonic(), self._deadline.left())
                 if pause >= longest:
                     raise
                 self._tell(f"was refused, and is asked for again: {error.message}")
@@ -193,7 +193,7 @@ class Filler:
         return None
 
     def _until_ready(self, pod: Pod) -> Pod:
-        limit = self._deadline.within(self._spec.wishes.start_timeout, f"the start of pod {pod.namespace}/{pod.name}")
+        limit = self._deadline.within(self._spec.overrides.start_timeout, f"the start of pod {pod.namespace}/{pod.name}")
         self._pod = pod
         unschedulable = 0.0
         try:
@@ -235,7 +235,7 @@ class Filler:
         except DeploymentError as error:
             node = f" on node {self._pod.node}" if self._pod is not None and self._pod.node else ""
             held = f", so {self._spec.mount.claim} stays held" if self._spec.mount is not None else ""
-            ends = self._spec.wishes.heartbeat
+            ends = self._spec.overrides.heartbeat
             itself = (
                 f"It ends itself {ends} seconds after its last heartbeat. " if ends else "It does not end by itself before its deadline. "
             )

@@ -13,7 +13,7 @@ from typing import Any
 from ..api.objects import Claim, Object
 from ..api.ours import OUR_CONTAINER, OUR_LABEL, POD_UID_VARIABLE, RUN_VARIABLE, SCRATCH
 from . import entrypoint
-from .overrides import Wishes
+from .overrides import PodOverrides
 
 LABEL = OUR_LABEL
 """On every pod of ours, so that a later run finds what was left behind. Its value is the pod's purpose."""
@@ -95,7 +95,7 @@ class FillerSpec:
     mount: Mount | None
     image: str
     owner: Mapping[str, str]
-    wishes: Wishes = field(default_factory=Wishes)
+    overrides: PodOverrides = field(default_factory=PodOverrides)
     identity: Identity = field(default_factory=Identity)
     placement: Placement = field(default_factory=Placement)
     labels: Mapping[str, str] = field(default_factory=dict)
@@ -116,9 +116,9 @@ def filler_name(claim_uid: str) -> str:
 
 def manifest(spec: FillerSpec) -> Object:
     """The pod. Passes PodSecurity ``restricted`` unless the user's wishes say otherwise."""
-    wishes = spec.wishes
-    by = {**spec.owner, "start_timeout": str(wishes.start_timeout)}
-    annotations = {**_NO_MESH, **wishes.annotations, OWNER: json.dumps(by, sort_keys=True)}
+    overrides = spec.overrides
+    by = {**spec.owner, "start_timeout": str(overrides.start_timeout)}
+    annotations = {**_NO_MESH, **overrides.annotations, OWNER: json.dumps(by, sort_keys=True)}
     if spec.identity.openshift:
         annotations["openshift.io/required-scc"] = "restricted-v2"
     return {
@@ -127,36 +127,36 @@ def manifest(spec: FillerSpec) -> Object:
         "metadata": {
             "name": spec.name,
             "namespace": spec.namespace,
-            "labels": {**_NO_MESH_LABELS, **spec.labels, **wishes.labels, LABEL: spec.purpose, RUN: spec.owner["run"]},
+            "labels": {**_NO_MESH_LABELS, **spec.labels, **overrides.labels, LABEL: spec.purpose, RUN: spec.owner["run"]},
             "annotations": annotations,
         },
         "spec": {
             "restartPolicy": "Never",
             "terminationGracePeriodSeconds": 1,
-            "activeDeadlineSeconds": wishes.active_deadline or spec.deadline,
-            "automountServiceAccountToken": bool(wishes.service_account),
-            **({"serviceAccountName": wishes.service_account} if wishes.service_account else {}),
-            **({"priorityClassName": wishes.priority_class} if wishes.priority_class else {}),
+            "activeDeadlineSeconds": overrides.active_deadline or spec.deadline,
+            "automountServiceAccountToken": bool(overrides.service_account),
+            **({"serviceAccountName": overrides.service_account} if overrides.service_account else {}),
+            **({"priorityClassName": overrides.priority_class} if overrides.priority_class else {}),
             "enableServiceLinks": False,
             "securityContext": _pod_security(spec),
-            **({"imagePullSecrets": [{"name": name} for name in wishes.image_pull_secrets]} if wishes.image_pull_secrets else {}),
+            **({"imagePullSecrets": [{"name": name} for name in overrides.image_pull_secrets]} if overrides.image_pull_secrets else {}),
             **_placed(spec),
             "containers": [
                 {
                     "name": CONTAINER,
                     "image": spec.image,
-                    "imagePullPolicy": wishes.pull_policy,
-                    "command": entrypoint.argv(HEARTBEAT, wishes.heartbeat, FIRST_HEARTBEAT),
+                    "imagePullPolicy": overrides.pull_policy,
+                    "command": entrypoint.argv(HEARTBEAT, overrides.heartbeat, FIRST_HEARTBEAT),
                     "workingDir": "/",
                     "env": [
                         {"name": "HOME", "value": HOME},
                         {"name": "TMPDIR", "value": SCRATCH},
                         {"name": RUN_VARIABLE, "value": spec.owner["run"]},
-                        *({"name": name, "value": value} for name, value in _proxy(wishes).items()),
+                        *({"name": name, "value": value} for name, value in _proxy(overrides).items()),
                         {"name": POD_UID_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
                     ],
-                    "resources": wishes.all_resources,
-                    "securityContext": {**_SECURITY, **wishes.security_context},
+                    "resources": overrides.all_resources,
+                    "securityContext": {**_SECURITY, **overrides.security_context},
                     "volumeMounts": [
                         {"name": "scratch", "mountPath": SCRATCH},
                         *_mounted(spec.mount),
@@ -177,13 +177,13 @@ def _mounted(mount: Mount | None) -> list[dict[str, str]]:
     return [{"name": _CLAIM, "mountPath": mount.path, **({"subPath": mount.sub_path} if mount.sub_path else {})}]
 
 
-def _proxy(wishes: Wishes) -> Mapping[str, str]:
+def _proxy(overrides: PodOverrides) -> Mapping[str, str]:
     """In both spellings: git's curl reads http_proxy in small letters only, others only in capitals."""
-    return {spelt: value for name, value in sorted(wishes.proxy.items()) for spelt in (name.upper(), name.lower())}
+    return {spelt: value for name, value in sorted(overrides.proxy.items()) for spelt in (name.upper(), name.lower())}
 
 
 def _pod_security(spec: FillerSpec) -> dict[str, Any]:
-    context = {**_POD_SECURITY, **({} if spec.identity.openshift else spec.identity.security), **spec.wishes.pod_security_context}
+    context = {**_POD_SECURITY, **({} if spec.identity.openshift else spec.identity.security), **spec.overrides.pod_security_context}
     if spec.identity.openshift:
         # The namespace's range decides there. Anything of ours would be refused, or, for a cluster admin, be granted anyuid.
         context = {key: value for key, value in context.items() if key not in _IDENTITY_KEYS}
@@ -192,10 +192,10 @@ def _pod_security(spec: FillerSpec) -> dict[str, Any]:
 
 def _placed(spec: FillerSpec) -> dict[str, Any]:
     placed: dict[str, Any] = {}
-    tolerations = [*spec.placement.tolerations, *spec.wishes.tolerations]
+    tolerations = [*spec.placement.tolerations, *spec.overrides.tolerations]
     if tolerations:
         placed["tolerations"] = tolerations
-    selector = {**spec.placement.node_selector, **spec.wishes.node_selector}
+    selector = {**spec.placement.node_selector, **spec.overrides.node_selector}
     if selector and not spec.placement.node:
         placed["nodeSelector"] = selector
     if spec.placement.node:

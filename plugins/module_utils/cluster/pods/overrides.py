@@ -33,8 +33,8 @@ _RESOURCES: Resources = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits"
 
 
 @dataclass(frozen=True)
-class Wishes:
-    """The user's own settings for filler pods; see ``parse_wishes``."""
+class PodOverrides:
+    """The user's own settings for filler pods; see ``parse_overrides``."""
 
     labels: Mapping[str, str] = field(default_factory=dict)
     annotations: Mapping[str, str] = field(default_factory=dict)
@@ -82,9 +82,9 @@ def merge_resources(ours: Resources, given: Resources) -> dict[str, dict[str, st
     return merged
 
 
-def parse_wishes(raw: Mapping[str, Any], of: str = "") -> Wishes:
+def parse_overrides(raw: Mapping[str, Any], of: str = "") -> PodOverrides:
     """Return the user's wishes, checked. ``of`` is the option that they are the keys of. Raises InvalidOption, naming the key."""
-    return Wishes(**checked(raw, _CHECKS, of))
+    return PodOverrides(**checked(raw, _CHECKS, of))
 
 
 Check = Callable[[str, Any], Any]
@@ -232,5 +232,5 @@ _CHECKS: Mapping[str, Check] = {
     "start_timeout": _within("start_timeout"),
     "heartbeat": _heartbeat,
 }
-WISHES = tuple(_CHECKS)
-"""The keys that ``parse_wishes`` knows."""
+OVERRIDES = tuple(_CHECKS)
+"""The keys that ``parse_overrides`` knows."""

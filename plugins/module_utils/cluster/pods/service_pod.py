@@ -64,7 +64,7 @@ class ServicePod:
         self._tell("starts")
         self.lives += 1
         spec = self._spec if self.lives == 1 else replace(self._spec, name=f"{self._spec.name}-{self.lives}"[:253])
-        starting = deadline.within(spec.wishes.start_timeout, f"the start of pod {spec.namespace}/{spec.name}")
+        starting = deadline.within(spec.overrides.start_timeout, f"the start of pod {spec.namespace}/{spec.name}")
         filler = Filler(self._client, spec, starting, (), self._tell, self.left.append)
         try:
             filler.__enter__()

@@ -130,8 +130,8 @@ class Replicas:
 
 def _replica(spec: FillerSpec, index: int) -> FillerSpec:
     """Its image is on some node by then, and a quota that has no room for it is not waited for: the first seed has all."""
-    wishes = replace(spec.wishes, start_timeout=_START_SECONDS)
-    return replace(spec, name=f"{spec.name}-replica-{index}"[:253], mount=None, wishes=wishes)
+    overrides = replace(spec.overrides, start_timeout=_START_SECONDS)
+    return replace(spec, name=f"{spec.name}-replica-{index}"[:253], mount=None, overrides=overrides)
 
 
 def _quiet(tell: Tell, index: int) -> OnLine:

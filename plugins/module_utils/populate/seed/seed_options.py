@@ -13,7 +13,7 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ...cluster.api.objects import quantity
-from ...cluster.pods.overrides import Check, Resources, Wishes, checked, merge_resources, parse_resources, require_text, whole_number
+from ...cluster.pods.overrides import Check, PodOverrides, Resources, checked, merge_resources, parse_resources, require_text, whole_number
 from ...errors import InvalidOption
 
 DEFAULT_SIZE = "4Gi"
@@ -45,7 +45,7 @@ class SeedOptions:
         """The scratch's size."""
         return quantity(self.size)
 
-    def wishes(self, filler: Wishes, start_timeout: int) -> Wishes:
+    def overrides(self, filler: PodOverrides, start_timeout: int) -> PodOverrides:
         """The seed pod's, over the fillers' own. A large image takes its time: nobody waits for a pod without volumes."""
         scratch = {} if self.claim else {"ephemeral-storage": str(self.bytes + _MARGIN)}
         ours = {**_RESOURCES, "limits": {**_RESOURCES["limits"], **scratch}}

@@ -34,17 +34,17 @@ class SeedSource:
         self._seeds.lost()
 
 
-class SeedCourier:
-    """Brings packs from the seed to one volume; see ``cache.transfer.packs.Courier``."""
+class SeedTransport:
+    """Brings packs from the seed to one volume; see ``cache.transfer.packs.Transport``."""
 
     def __init__(self, seeds: Seeds, volume: Volume) -> None:
         self._seeds = seeds
         self._volume = volume
 
     def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
-        """See ``Courier``."""
+        """See ``Transport``."""
         self._seeds.prepare_copies(self._volume.namespace, packs, deadline)
 
     def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: OnLine | None) -> None:
-        """See ``Courier``."""
+        """See ``Transport``."""
         self._seeds.copy(self._volume, packs, repository, deadline, progress)

@@ -22,13 +22,13 @@ from ...cache.git.fetch_errors import OutOfMemory
 from ...cache.git.mirror import Mirror
 from ...cache.git.pack_maker import FinishedPacks, PackMaker
 from ...cache.git.repository import Repository
-from ...cache.transfer.over_network import NetworkCourier, Route, SeedLost, new_key, probe, serve
-from ...cache.transfer.via_controller import RelayCourier
+from ...cache.transfer.over_network import NetworkTransport, Route, SeedLost, new_key, probe, serve
+from ...cache.transfer.via_controller import ControllerTransport
 from ...cluster.api.client import Client
 from ...cluster.api.errors import ClusterError
 from ...cluster.api.objects import Pod
 from ...cluster.api.ours import SCRATCH
-from ...cluster.api.quota import Room
+from ...cluster.api.quota import ConcurrencyLimit
 from ...cluster.pods.manifest import FillerSpec
 from ...cluster.pods.network_policy import allowed
 from ...cluster.pods.service_pod import ServicePod
@@ -64,7 +64,7 @@ class _Life:
     pod: Pod
     route: Route
     shells: ShellPool
-    relay: RelayCourier
+    relay: ControllerTransport
     mirrors: dict[str, Mirror]
     makers: dict[tuple[str, str], PackMaker]
     failures: CopyFailures = field(default_factory=CopyFailures)
@@ -103,7 +103,7 @@ class Seeds:
         self._directory = KEPT if options.claim else f"{SCRATCH}/seed"
         self._spec = spec
         self._options = options
-        self._neighbours = tuple({volume.namespace: volume for volume in volumes}.values())
+        self._probe_targets = tuple({volume.namespace: volume for volume in volumes}.values())
         self._visit = visit
         self._scratch = scratch
         self._tell = tell
@@ -112,13 +112,13 @@ class Seeds:
         self._replicas = Replicas(client, spec, replicas, tuple(self._keys.values()), stop, tell)
         self._pod_lock = threading.Lock()
         self._project_locks: dict[str, threading.Lock] = {}
-        self._fetch_room = Room(_FETCHES_AT_ONCE)
+        self._fetch_limit = ConcurrencyLimit(_FETCHES_AT_ONCE)
         self._failed = OnceFailed()
         self._stack = ExitStack()
         self._life: _Life | None = None
         self._detours: dict[str, str] = {}
         self._left: tuple[str, ...] = ()
-        self._executor = ThreadPoolExecutor(max(1, len(self._neighbours)), "probe")
+        self._executor = ThreadPoolExecutor(max(1, len(self._probe_targets)), "probe")
         self._probes: list[Future[None]] = []
 
     @property
@@ -145,7 +145,7 @@ class Seeds:
                     with deadline.holding(self._pod_lock):
                         life = self._living(deadline)
                     if key not in life.makers:
-                        with self._fetch_room.place(deadline) as several, self._failed.tried(key, deadline), _too_much(several):
+                        with self._fetch_limit.place(deadline) as several, self._failed.tried(key, deadline), _too_much(several):
                             life.makers[key] = self._fetched(life, project, snapshot, known_size, deadline)
                     for probed in self._probes:
                         probed.result()
@@ -155,7 +155,7 @@ class Seeds:
                     if self._life is not None:
                         self._life.mirrors.pop(project.name, None)
                     self._pod.suspect()
-                    self._fetch_room.one_by_one()
+                    self._fetch_limit.one_by_one()
                     deadline.sleep(_PAUSE)
 
     def maker(self, project: Project, snapshot: Snapshot) -> PackMaker:
@@ -169,7 +169,7 @@ class Seeds:
     def lost(self) -> None:
         """Something was not to be had of the seed."""
         self._pod.suspect()
-        self._fetch_room.one_by_one()
+        self._fetch_limit.one_by_one()
 
     def prepare_copies(self, namespace: str, packs: FinishedPacks, deadline: Deadline) -> None:
         """Do what can be done for a namespace's volumes before one is taken."""
@@ -190,7 +190,7 @@ class Seeds:
             return
         with self._replicas.route(packs, life.route) as route:
             try:
-                NetworkCourier(route, self._keys[volume]).copy(packs, repository, deadline, progress)
+                NetworkTransport(route, self._keys[volume]).copy(packs, repository, deadline, progress)
             except SeedLost as error:
                 if not self._replicas.drop(route):  # the first one may be alive: `ready` looks, and decides
                     life.failures.add(namespace, error.message)
@@ -229,10 +229,10 @@ class Seeds:
         checked(shell, shell.run(("rm", "-rf", "--", route.served), deadline=deadline))
         serve(shell, f"{SCRATCH}/rsyncd", route.served, route, (*self._keys.values(), *self._replicas.keys), deadline)
         shells = ShellPool(shell.where, partial(self._pod.shell, pod.uid), _SHELLS)
-        relay = RelayCourier(shells, LocalShell(), self._scratch / f"seed-{pod.uid}")
+        relay = ControllerTransport(shells, LocalShell(), self._scratch / f"seed-{pod.uid}")
         self._life = _Life(pod, route, shells, relay, {}, {})
         if not self._probes:  # beside the first fetch
-            self._probes = [self._executor.submit(self._probe, volume, route, deadline) for volume in self._neighbours]
+            self._probes = [self._executor.submit(self._probe, volume, route, deadline) for volume in self._probe_targets]
         return self._life
 
     def _fetched(self, life: _Life, project: Project, snapshot: Snapshot, known_size: int, deadline: Deadline) -> PackMaker:
@@ -246,7 +246,7 @@ class Seeds:
         return mirror.maker()
 
     def _mirror(self, life: _Life, project: Project) -> Mirror:
-        limits = Limits(self._spec.wishes.memory_bytes, self._spec.wishes.cpus)
+        limits = Limits(self._spec.overrides.memory_bytes, self._spec.overrides.cpus)
         return Mirror(
             life.shells,
             f"{self._directory}/repositories/{project.name}.git",

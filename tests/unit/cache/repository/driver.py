@@ -12,22 +12,24 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Pair, Project, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Project, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import State, Step, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, Record, unchanged
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import Lock, PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import HoldTimes, PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import PackMaker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fill_pair import PairRun
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.remove_pair import RemovalRun
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import SnapshotBook
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fill_pair import FillPair
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.remove_pair import RemovePair
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import Snapshots
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GIT, GitTransfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_rsync import RSYNC
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.finished_packs import PackTransfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecTransport
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import Transfer
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.tests.bounds import BOUND
@@ -35,11 +37,11 @@ from ansible_collections.packit.deployment.tests.bounds import BOUND
 from .kill import watch_commands
 
 
-class Held:
+class HeldDirectory:
     """A directory as a held volume."""
 
     memory_bytes, cpus, shared, tag = 512 * 1024 * 1024, 1.0, False, ""
-    lock, held_seconds = Lock(), 0.0
+    lock, held_seconds = HoldTimes(), 0.0
     warnings: tuple[str, ...] = ()
     wanted = None
     guest = False
@@ -50,7 +52,7 @@ class Held:
         self.scratch = str(scratch)
 
 
-class LocalKeeper:
+class LocalVolumeAccess:
     """Volumes are directories; records are in memory."""
 
     def __init__(self, directory: Path, shell: LocalShell | None = None) -> None:
@@ -62,12 +64,12 @@ class LocalKeeper:
         deadline.left()
 
     @contextmanager
-    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[HeldDirectory]:
         deadline.left()
         root = self.directory / volume.role.value
         root.mkdir(exist_ok=True)
         try:
-            yield Held(root, self.directory / f"scratch-{volume.role.value}", self.shell)
+            yield HeldDirectory(root, self.directory / f"scratch-{volume.role.value}", self.shell)
         finally:
             self.record(volume, news, Deadline(BOUND, "writing a record"))
 
@@ -114,39 +116,39 @@ PAIR = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SAND
 
 
 def fill(
-    directory: Path, url: str, verify: bool = False, max_hold: float = BOUND, method: str = "git", keeper: LocalKeeper | None = None
+    directory: Path, url: str, verify: bool = False, max_hold: float = BOUND, method: str = "git", access: LocalVolumeAccess | None = None
 ) -> PairResult:
-    """Bring the upstream's present snapshot to both directories; with the records of ``keeper``, or none."""
+    """Bring the upstream's present snapshot to both directories; with the records of ``access``, or none."""
     project = project_of(url)
-    keeper = keeper or LocalKeeper(directory)
+    access = access or LocalVolumeAccess(directory)
     started = Deadline(BOUND, "the driver")
 
     def read(wanted: Project):  # type: ignore[no-untyped-def]
         return read_snapshot(LocalShell(), wanted, started)
 
     snapshots = {"one": read(project)}
-    plan = make_plan(Wanted(State.PRESENT, (project,), snapshots, verify), (PAIR,), keeper.records)
+    plan = make_plan(Wanted(State.PRESENT, (project,), snapshots, METHODS, verify), (PAIR,), access.records)
     scratch = directory / "scratch"
     scratch.mkdir(exist_ok=True)
     options = Options(timeout=BOUND, max_hold=max_hold, verify=verify, scratch=scratch)
-    book = SnapshotBook(snapshots, read)
+    shared = Snapshots(snapshots, read)
 
     clone = OwnClone(directory, project)
 
     def transfer(step: Step) -> Transfer:
-        if method == "git" or (method == "as planned" and step.method is Method.GIT):
+        if method == "git" or (method == "as planned" and step.method is GIT):
             return GitTransfer(url)
-        return PackTransfer(step.method if method == "as planned" else Method.RSYNC, clone, ExecCourier(LocalShell()))
+        return PackTransfer(step.method if method == "as planned" else RSYNC, clone, ExecTransport(LocalShell()))
 
-    return PairRun(plan.pairs[0], keeper, book, transfer, options, lambda _progress: None, threading.Event()).run()
+    return FillPair(plan.pairs[0], access, shared, transfer, options, lambda _progress: None, threading.Event()).run()
 
 
-def remove(directory: Path, keeper: LocalKeeper | None = None) -> PairResult:
+def remove(directory: Path, access: LocalVolumeAccess | None = None) -> PairResult:
     """Take the project off both directories."""
     project = project_of("https://example.org/one.git")
-    plan = make_plan(Wanted(State.ABSENT, (project,), {}), (PAIR,), {})
+    plan = make_plan(Wanted(State.ABSENT, (project,), {}, METHODS), (PAIR,), {})
     options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=directory / "scratch")
-    return RemovalRun(plan.pairs[0], keeper or LocalKeeper(directory), options, lambda _progress: None, threading.Event()).run()
+    return RemovePair(plan.pairs[0], access or LocalVolumeAccess(directory), options, lambda _progress: None, threading.Event()).run()
 
 
 def work(job: Mapping[str, Any]) -> int:

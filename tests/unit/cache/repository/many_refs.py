@@ -77,7 +77,7 @@ def memory_at_most() -> int:
 
 def main(directory: Path) -> None:
     with GitServer(directory / "upstream") as server:
-        result = driver.fill(directory, server.url("one.git"), keeper=driver.LocalKeeper(directory, MeteredShell()))
+        result = driver.fill(directory, server.url("one.git"), access=driver.LocalVolumeAccess(directory, MeteredShell()))
     sides = (result.sandbox, result.worker)
     figures = {
         "carried": MeteredShell.carried,

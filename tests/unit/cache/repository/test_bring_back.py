@@ -26,7 +26,7 @@ from ansible_collections.packit.deployment.tests.upstream.server import GitServe
 from ansible_collections.packit.deployment.tests.volumes import poison
 
 from .beginnings import a_dozen, filled
-from .driver import LocalKeeper, fill
+from .driver import LocalVolumeAccess, fill
 from .test_killed import check_rules
 
 
@@ -163,9 +163,9 @@ def test_the_main_pack_of_the_worker_is_damaged_while_a_stranger_says_to_have_it
     pack = next((worker / "objects/pack").glob("*.pack"))
     zeros(pack, sandbox / "objects/pack")
     damage(pack, start)
-    keeper = LocalKeeper(tmp_path)
+    access = LocalVolumeAccess(tmp_path)
     for verify in (False, True):
-        result = fill(tmp_path, upstream.url("one.git"), verify=verify, keeper=keeper)
+        result = fill(tmp_path, upstream.url("one.git"), verify=verify, access=access)
         assert not result.sandbox.failed and not result.worker.failed, (verify, result)
     check_rules(tmp_path, {})
     make.git(worker, "fsck", "--full")

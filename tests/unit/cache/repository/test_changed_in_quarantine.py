@@ -23,7 +23,7 @@ from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 from ansible_collections.packit.deployment.tests.volumes import poison
 
-from .driver import LocalKeeper, fill
+from .driver import LocalVolumeAccess, fill
 from .programs import put_in_place
 from .test_worker_unknown import WorkerInUse
 
@@ -88,14 +88,14 @@ def rewrite(packs: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("keeper", "method"), [(LocalKeeper, "git"), (WorkerInUse, "git"), (LocalKeeper, "rsync")], ids=["from the worker", "git", "rsync"]
+    ("access", "method"), [(LocalVolumeAccess, "git"), (WorkerInUse, "git"), (LocalVolumeAccess, "rsync")], ids=["from the worker", "git", "rsync"]
 )
 def test_an_index_that_is_changed_before_it_is_looked_at_is_found(
-    tmp_path: Path, upstream: GitServer, keeper: type[LocalKeeper], method: str
+    tmp_path: Path, upstream: GitServer, access: type[LocalVolumeAccess], method: str
 ) -> None:
     before = scripts.SUMS if method == "rsync" else scripts.CHECK_PACKS
     stranger = Stranger(tmp_path / "sandbox", before, swapping(upstream))
-    result = fill(tmp_path, upstream.url("one.git"), method=method, keeper=keeper(tmp_path, stranger))
+    result = fill(tmp_path, upstream.url("one.git"), method=method, access=access(tmp_path, stranger))
     assert stranger.acted
     entry = tmp_path / "sandbox/one"
     if entry.exists():
@@ -110,19 +110,19 @@ def test_what_is_changed_after_it_was_looked_at_is_not_published(
     tmp_path: Path, upstream: GitServer, act: Callable[[GitServer], Callable[[Path], None]], method: str
 ) -> None:
     stranger = Stranger(tmp_path / "sandbox", scripts.PUBLISH_NEW, act(upstream))
-    keeper = LocalKeeper(tmp_path, stranger)
-    result = fill(tmp_path, upstream.url("one.git"), method=method, keeper=keeper)
+    access = LocalVolumeAccess(tmp_path, stranger)
+    result = fill(tmp_path, upstream.url("one.git"), method=method, access=access)
     assert stranger.acted and "somebody changed pack-" in result.sandbox.projects[0].error
     make.git(tmp_path / "sandbox/one", "fsck", "--full")  # what the worker has came instead, by way of this machine
-    assert not fill(tmp_path, upstream.url("one.git"), method=method, keeper=keeper).sandbox.failed
+    assert not fill(tmp_path, upstream.url("one.git"), method=method, access=access).sandbox.failed
 
     make.commit(upstream.root / "one.git", number=3)
     again = Stranger(tmp_path / "sandbox", scripts.MOVE_PACKS, act(upstream))
-    keeper.shell = again
-    result = fill(tmp_path, upstream.url("one.git"), method=method, keeper=keeper)
+    access.shell = again
+    result = fill(tmp_path, upstream.url("one.git"), method=method, access=access)
     assert again.acted and "somebody changed pack-" in result.sandbox.projects[0].error
     make.git(tmp_path / "sandbox/one", "fsck", "--full")
-    assert not fill(tmp_path, upstream.url("one.git"), method=method, keeper=keeper).sandbox.failed
+    assert not fill(tmp_path, upstream.url("one.git"), method=method, access=access).sandbox.failed
     make.git(tmp_path / "sandbox/one", "fsck", "--full")
 
 

@@ -20,7 +20,7 @@ from ansible_collections.packit.deployment.tests.upstream.server import GitServe
 from ansible_collections.packit.deployment.tests.volumes.consumer import check_consumer
 from ansible_collections.packit.deployment.tests.volumes.hostile import WORK, Hostile
 
-from .driver import LocalKeeper, fill
+from .driver import LocalVolumeAccess, fill
 from .other_user import UserShell, own, user_directory
 
 STATES = int(os.environ.get("HOSTILE_STATES", "8"))
@@ -83,17 +83,17 @@ def test_a_volume_that_a_stranger_has_had(filled: Filled, seed: int) -> None:
         own(directory)
         before = {name: tree(directory / name) for name in ("outside", "sandbox/two") if name != "sandbox/two" or "modes" not in done}
         verify = hostile.chance.random() < 0.5
-        keeper = LocalKeeper(directory, UserShell())
-        result = fill(directory, filled.url, verify=verify, keeper=keeper)
+        access = LocalVolumeAccess(directory, UserShell())
+        result = fill(directory, filled.url, verify=verify, access=access)
         explained(result)
         assert not result.sandbox.failed and not result.worker.failed, (done, result)
         if not verify:
-            result = fill(directory, filled.url, verify=True, keeper=keeper)
+            result = fill(directory, filled.url, verify=True, access=access)
             assert not result.sandbox.failed and not result.worker.failed, (done, result)
         assert not marker.exists(), done
         assert before == {name: tree(directory / name) for name in before}, done
         left = {path.name for path in (directory / "sandbox").iterdir()} - {"one", "two"}
         assert left <= {WORK} and (not left or any("work_directory" in name for name in done)), (done, left)  # young, so it may be in use
         check_consumer(directory, filled.upstream)
-        again = fill(directory, filled.url, verify=True, keeper=keeper)
+        again = fill(directory, filled.url, verify=True, access=access)
         assert [project.action.value for project in (*again.sandbox.projects, *again.worker.projects)] == ["unchanged"] * 2, (done, again)

@@ -23,7 +23,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.local_shell impo
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
-from .driver import LocalKeeper, fill, remove
+from .driver import LocalVolumeAccess, fill, remove
 from .other_user import OTHER_UID, UID, UserShell, own, user_directory
 
 WORK = ".packit-deployment#work"
@@ -42,10 +42,10 @@ class FilledPair:
         return self.directory / "sandbox/one"
 
     def fill(self) -> PairResult:
-        return fill(self.directory, self.server.url("one.git"), keeper=LocalKeeper(self.directory, UserShell()))
+        return fill(self.directory, self.server.url("one.git"), access=LocalVolumeAccess(self.directory, UserShell()))
 
     def remove(self) -> PairResult:
-        return remove(self.directory, LocalKeeper(self.directory, UserShell()))
+        return remove(self.directory, LocalVolumeAccess(self.directory, UserShell()))
 
     def move_upstream(self) -> None:
         make.commit(self.server.root / "one.git", "main", 1)

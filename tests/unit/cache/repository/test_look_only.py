@@ -17,7 +17,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.local_shell impo
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 
 from .beginnings import a_dozen
-from .driver import LocalKeeper, fill
+from .driver import LocalVolumeAccess, fill
 
 WRITING = {
     "QUARANTINE": scripts.QUARANTINE,
@@ -41,25 +41,25 @@ class Noting(LocalShell):
 @pytest.mark.parametrize(("method", "ran"), [("git", []), ("rsync", ["CLEAN"])])
 def test_where_nothing_is_lacking_no_quarantine_is_made(tmp_path: Path, method: str, ran: list[str]) -> None:
     """By rsync the worker's volume may have kept packs of an earlier try, which are removed."""
-    keeper = LocalKeeper(tmp_path, shell := Noting())
+    access = LocalVolumeAccess(tmp_path, shell := Noting())
     with a_dozen(tmp_path) as server:
-        fill(tmp_path, server.url("one.git"), method=method, keeper=keeper)
+        fill(tmp_path, server.url("one.git"), method=method, access=access)
         assert shell.ran, "a first fill makes one"
-        shell.ran, keeper.records = [], {}  # so that both volumes are looked at again
-        result = fill(tmp_path, server.url("one.git"), method=method, keeper=keeper)
+        shell.ran, access.records = [], {}  # so that both volumes are looked at again
+        result = fill(tmp_path, server.url("one.git"), method=method, access=access)
     assert [project.action for project in (*result.sandbox.projects, *result.worker.projects)] == [Action.NOTHING] * 2
     assert shell.ran == ran
 
 
 def test_a_quarantine_that_a_failed_run_has_left_is_removed_though_nothing_comes(tmp_path: Path) -> None:
-    keeper = LocalKeeper(tmp_path)
+    access = LocalVolumeAccess(tmp_path)
     with a_dozen(tmp_path) as server:
-        fill(tmp_path, server.url("one.git"), method="rsync", keeper=keeper)
-        keeper.records = {}
+        fill(tmp_path, server.url("one.git"), method="rsync", access=access)
+        access.records = {}
         for role in ("worker", "sandbox"):
             left = tmp_path / role / scripts.WORK / "one/objects/pack"
             left.mkdir(parents=True)
             (left / f"pack-{40 * 'a'}.pack").write_bytes(b"half of a pack")
-        result = fill(tmp_path, server.url("one.git"), method="rsync", keeper=keeper)
+        result = fill(tmp_path, server.url("one.git"), method="rsync", access=access)
     assert [project.action for project in (*result.sandbox.projects, *result.worker.projects)] == [Action.NOTHING] * 2
     assert not list(tmp_path.glob(f"*/{scripts.WORK}"))

@@ -26,7 +26,7 @@ from ansible_collections.packit.deployment.tests.volumes import poison
 from ansible_collections.packit.deployment.tests.volumes.consumer import check_consumer
 
 from .beginnings import a_dozen
-from .driver import LocalKeeper, fill
+from .driver import LocalVolumeAccess, fill
 from .test_killed import check_rules
 
 ALONE = b"no ref has it" * 50
@@ -66,28 +66,28 @@ def loose(entry: Path, value: str) -> Path:
     return entry / "objects" / value[:2] / value[2:]
 
 
-def by_hand(tmp_path: Path, upstream: GitServer, keeper: LocalKeeper) -> tuple[Path, Path]:
+def by_hand(tmp_path: Path, upstream: GitServer, access: LocalVolumeAccess) -> tuple[Path, Path]:
     """A pair whose worker's entry somebody made, all of it loose, with an object that no ref has."""
     worker = tmp_path / "worker/one"
     worker.parent.mkdir()
     make.git(tmp_path, "clone", "--quiet", "--bare", "--no-hardlinks", str(upstream.root / "one.git"), str(worker))
     make.git(worker, "hash-object", "-w", "--stdin", stdin=ALONE)
     poison.loosen(worker)
-    first = fill(tmp_path, upstream.url("one.git"), keeper=keeper)
+    first = fill(tmp_path, upstream.url("one.git"), access=access)
     assert not first.sandbox.failed and not first.worker.failed, first
     assert not list((worker / "objects/pack").iterdir())
     return tmp_path / "sandbox/one", worker
 
 
-def mended(tmp_path: Path, upstream: GitServer, keeper: LocalKeeper, side: str = "worker", number: int = 1) -> PairResult:
+def mended(tmp_path: Path, upstream: GitServer, access: LocalVolumeAccess, side: str = "worker", number: int = 1) -> PairResult:
     """One run that looks at all, which says how many loose objects were not what their names say; a second one changes nothing."""
     url = upstream.url("one.git")
-    result = fill(tmp_path, url, verify=True, keeper=keeper)
+    result = fill(tmp_path, url, verify=True, access=access)
     assert not result.sandbox.failed and not result.worker.failed, result
     (project,) = getattr(result, side).projects
     words = f"one was mended, and its good objects kept: it is damaged: {number} of its loose objects are not what their names say"
     assert project.action is Action.REPAIR and words in project.warnings, project
-    again = fill(tmp_path, url, verify=True, keeper=keeper)
+    again = fill(tmp_path, url, verify=True, access=access)
     assert [volume.projects[0].action for volume in (again.sandbox, again.worker)] == [Action.NOTHING] * 2, again
     for role in ("sandbox", "worker"):
         make.git(tmp_path / role / "one", "fsck", "--full", "--no-dangling")
@@ -118,15 +118,15 @@ def test_a_loose_object_of_the_worker_comes_back_and_the_good_ones_stay(
     tmp_path: Path, upstream: GitServer, harm: Callable[[Path], None]
 ) -> None:
     """One comes from upstream, as a ref needs it; another from its sandbox, as none does."""
-    keeper = LocalKeeper(tmp_path)
-    _sandbox, worker = by_hand(tmp_path, upstream, keeper)
+    access = LocalVolumeAccess(tmp_path)
+    _sandbox, worker = by_hand(tmp_path, upstream, access)
     values = [make.git(worker, "rev-parse", "main~2"), make.git(worker, "hash-object", "--stdin", stdin=ALONE)]
     contents = [make.git(worker, "cat-file", "-p", value) for value in values]
     false = {loose(worker, value) for value in values}
     good = {path: path.read_bytes() for path in (worker / "objects").glob("??/*") if path not in false}
     for path in false:
         harm(path)
-    mended(tmp_path, upstream, keeper, number=2)
+    mended(tmp_path, upstream, access, number=2)
     assert [make.git(worker, "cat-file", "-p", value) for value in values] == contents
     assert good == {path: path.read_bytes() for path in (worker / "objects").glob("??/*")}
 
@@ -136,37 +136,37 @@ def test_a_loose_object_of_the_worker_comes_back_and_the_good_ones_stay(
 def test_a_plain_run_is_not_stopped_by_a_header_that_says_an_absurd_size(
     tmp_path: Path, upstream: GitServer, role: str, which: str, header: bytes
 ) -> None:
-    keeper = LocalKeeper(tmp_path)
-    sandbox, worker = by_hand(tmp_path, upstream, keeper)
+    access = LocalVolumeAccess(tmp_path)
+    sandbox, worker = by_hand(tmp_path, upstream, access)
     value = make.git(worker, "hash-object", "--stdin", stdin=ALONE) if which == "alone" else make.git(worker, "rev-parse", which)
     harmed = loose(worker if role == "worker" else sandbox, value)
     harmed.parent.mkdir(exist_ok=True)
     harmed.write_bytes(zlib.compress(header + b"\0x"))
     make.commit(upstream.root / "one.git")
-    keeper.records.clear()
-    result = fill(tmp_path, upstream.url("one.git"), keeper=keeper)
+    access.records.clear()
+    result = fill(tmp_path, upstream.url("one.git"), access=access)
     assert not result.sandbox.failed and not result.worker.failed, result
     if (role, which) == ("worker", "alone"):
-        mended(tmp_path, upstream, keeper)
+        mended(tmp_path, upstream, access)
 
 
 def test_what_is_nowhere_any_more_is_said(tmp_path: Path, upstream: GitServer) -> None:
-    keeper = LocalKeeper(tmp_path)
-    _sandbox, worker = by_hand(tmp_path, upstream, keeper)
+    access = LocalVolumeAccess(tmp_path)
+    _sandbox, worker = by_hand(tmp_path, upstream, access)
     only = make.git(worker, "hash-object", "-w", "--stdin", stdin=b"only here, and brought to no sandbox yet")
     loose(worker, only).chmod(0o644)
     rotten(loose(worker, only))
-    result = mended(tmp_path, upstream, keeper)
+    result = mended(tmp_path, upstream, access)
     assert "1 damaged objects could not be brought back; no ref needs them" in result.worker.projects[0].warnings
 
 
 def test_an_empty_loose_object_of_a_sandbox_is_damage(tmp_path: Path, upstream: GitServer) -> None:
     """A lost node leaves some: nobody has tampered with it, so that the entry is not replaced."""
-    keeper = LocalKeeper(tmp_path)
-    sandbox, worker = by_hand(tmp_path, upstream, keeper)
+    access = LocalVolumeAccess(tmp_path)
+    sandbox, worker = by_hand(tmp_path, upstream, access)
     alone = make.git(worker, "hash-object", "--stdin", stdin=ALONE)
     packs = {path.name for path in (sandbox / "objects/pack").iterdir()}
     loose(sandbox, alone).parent.mkdir(exist_ok=True)
     loose(sandbox, alone).touch()
-    mended(tmp_path, upstream, keeper, "sandbox")
+    mended(tmp_path, upstream, access, "sandbox")
     assert not loose(sandbox, alone).exists() and packs <= {path.name for path in (sandbox / "objects/pack").iterdir()}

@@ -25,7 +25,7 @@ from ansible_collections.packit.deployment.tests.once import copied
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
-from .driver import PAIR, Held, LocalKeeper, fill
+from .driver import PAIR, HeldDirectory, LocalVolumeAccess, fill
 from .test_killed import all_objects, check_rules
 
 _NEW = 60
@@ -46,7 +46,7 @@ class Counting(LocalShell):
         return super().upload(argv, source, deadline=deadline)
 
 
-class CountingKeeper(LocalKeeper):
+class CountingKeeper(LocalVolumeAccess):
     """Counts what comes to the sandbox's volume."""
 
     def __init__(self, directory: Path) -> None:
@@ -54,7 +54,7 @@ class CountingKeeper(LocalKeeper):
         self.sandbox = Counting()
 
     @contextmanager
-    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[HeldDirectory]:
         with super().hold(volume, deadline, news) as held:
             if volume.role is Role.SANDBOX:
                 held.shell = self.sandbox
@@ -88,19 +88,19 @@ def test_a_sandbox_that_has_the_objects_gets_the_new_ones_alone(
     tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """Its worker's volume is a new one, and receives all."""
-    keeper = CountingKeeper(tmp_path)
+    access = CountingKeeper(tmp_path)
     url, path = upstream.url("one.git"), upstream.root / "one.git"
-    assert not fill(tmp_path, url, method=method, keeper=keeper).sandbox.failed
+    assert not fill(tmp_path, url, method=method, access=access).sandbox.failed
     (tmp_path / "worker/one").rename(tmp_path / "gone")
-    del keeper.records[PAIR.worker]
+    del access.records[PAIR.worker]
     before = make.git(path, "rev-parse", "main")
     make.commit(path, "main", _NEW)
     small, was = lacked(path, before, tmp_path), size(tmp_path / "sandbox/one")
     assert small < was / 4
-    keeper.sandbox.received = 0
-    result = fill(tmp_path, url, method=method, keeper=keeper)
+    access.sandbox.received = 0
+    result = fill(tmp_path, url, method=method, access=access)
     assert [side.projects[0].action for side in (result.sandbox, result.worker)] == [Action.UPDATE, Action.ADD], result
-    assert keeper.sandbox.received <= 1.5 * small
+    assert access.sandbox.received <= 1.5 * small
     assert size(tmp_path / "sandbox/one") - was <= 1.5 * small
     check_rules(tmp_path, {})
     assert all_objects(tmp_path / "worker/one") <= all_objects(tmp_path / "sandbox/one")
@@ -108,34 +108,34 @@ def test_a_sandbox_that_has_the_objects_gets_the_new_ones_alone(
     # The two have other packs now, and the claims say that nothing is missing: ids are not compared each time.
     make.commit(path, "main", 1)
     monkeypatch.setattr(Repository, "list_ids", lambda *_, **_options: pytest.fail("ids were listed"))
-    result = fill(tmp_path, url, method=method, keeper=keeper)
+    result = fill(tmp_path, url, method=method, access=access)
     assert [side.projects[0].action for side in (result.sandbox, result.worker)] == [Action.UPDATE, Action.UPDATE], result
     check_rules(tmp_path, {})
 
 
 def test_of_a_workers_pack_the_objects_that_a_sandbox_lacks_are_brought_alone(tmp_path: Path, upstream: GitServer) -> None:
     """It was made anew by hand, with one object more."""
-    keeper = CountingKeeper(tmp_path)
+    access = CountingKeeper(tmp_path)
     url = upstream.url("one.git")
-    assert not fill(tmp_path, url, method="git", keeper=keeper).sandbox.failed
+    assert not fill(tmp_path, url, method="git", access=access).sandbox.failed
     worker, sandbox = tmp_path / "worker/one", tmp_path / "sandbox/one"
     value = make.git(worker, "hash-object", "-w", "--stdin", stdin=b"only here")
     make.git(worker, "update-ref", "refs/keep/it", value)
     make.git(worker, "repack", "-a", "-d", "-q")
-    keeper.records[PAIR.worker] = replace(keeper.records[PAIR.worker], projects={})
-    was, keeper.sandbox.received = size(sandbox), 0
-    result = fill(tmp_path, url, method="git", keeper=keeper)
+    access.records[PAIR.worker] = replace(access.records[PAIR.worker], projects={})
+    was, access.sandbox.received = size(sandbox), 0
+    result = fill(tmp_path, url, method="git", access=access)
     assert not result.sandbox.failed, result
     assert value in all_objects(sandbox)
-    assert max(keeper.sandbox.received, size(sandbox) - was) < 10_000
+    assert max(access.sandbox.received, size(sandbox) - was) < 10_000
     check_rules(tmp_path, {})
 
 
 def test_of_a_workers_damaged_pack_the_rest_comes_and_it_is_mended(tmp_path: Path, upstream: GitServer) -> None:
     """The object that is lacking cannot be read there, so no pack of it alone can be made."""
-    keeper = CountingKeeper(tmp_path)
+    access = CountingKeeper(tmp_path)
     url = upstream.url("one.git")
-    assert not fill(tmp_path, url, method="git", keeper=keeper).sandbox.failed
+    assert not fill(tmp_path, url, method="git", access=access).sandbox.failed
     worker = tmp_path / "worker/one"
     value = make.git(worker, "hash-object", "-w", "--stdin", stdin=b"only here")
     make.git(worker, "update-ref", "refs/keep/it", value)
@@ -147,16 +147,16 @@ def test_of_a_workers_damaged_pack_the_rest_comes_and_it_is_mended(tmp_path: Pat
     with pack.open("r+b") as opened:
         opened.seek(offset + 4)
         opened.write(b"\xff\xff\xff")
-    keeper.records[PAIR.worker] = replace(keeper.records[PAIR.worker], projects={})
-    results = [fill(tmp_path, url, method="git", keeper=keeper) for _run in (1, 2)]
+    access.records[PAIR.worker] = replace(access.records[PAIR.worker], projects={})
+    results = [fill(tmp_path, url, method="git", access=access) for _run in (1, 2)]
     assert not results[-1].sandbox.failed and not results[-1].worker.failed, results
     check_rules(tmp_path, {})
 
 
 def test_an_index_of_the_worker_that_names_what_is_not_there_is_found_and_mended_in_one_run(tmp_path: Path, upstream: GitServer) -> None:
-    keeper = CountingKeeper(tmp_path)
+    access = CountingKeeper(tmp_path)
     url = upstream.url("one.git")
-    assert not fill(tmp_path, url, method="git", keeper=keeper).sandbox.failed
+    assert not fill(tmp_path, url, method="git", access=access).sandbox.failed
     packs = tmp_path / "worker/one/objects/pack"
     value = make.git(tmp_path / "worker/one", "hash-object", "-w", "--stdin", stdin=b"only here")
     make.git(tmp_path / "worker/one", "pack-objects", "--quiet", str(packs / "pack"), stdin=f"{value}\n".encode())
@@ -165,7 +165,7 @@ def test_an_index_of_the_worker_that_names_what_is_not_there_is_found_and_mended
     data = index.read_bytes().replace(bytes.fromhex(value), bytes.fromhex(value)[:-1] + bytes([bytes.fromhex(value)[-1] ^ 1]))[:-20]
     index.chmod(0o644)
     index.write_bytes(data + hashlib.sha1(data).digest())
-    keeper.records[PAIR.worker] = replace(keeper.records[PAIR.worker], projects={})
-    result = fill(tmp_path, url, method="git", keeper=keeper)
+    access.records[PAIR.worker] = replace(access.records[PAIR.worker], projects={})
+    result = fill(tmp_path, url, method="git", access=access)
     assert not result.sandbox.failed and not result.worker.failed, result
     check_rules(tmp_path, {})

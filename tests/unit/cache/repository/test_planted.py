@@ -24,7 +24,7 @@ from ansible_collections.packit.deployment.tests.upstream.server import GitServe
 from ansible_collections.packit.deployment.tests.volumes.consumer import check_consumer
 
 from .beginnings import a_dozen, filled
-from .driver import LocalKeeper, fill
+from .driver import LocalVolumeAccess, fill
 from .test_killed import all_objects
 
 
@@ -82,8 +82,8 @@ def test_a_git_directory_planted_in_a_bare_entry_blocks_no_pair(
     packs = {path.name for path in (sandbox / "objects/pack").iterdir()}
     plant(sandbox)
     make.commit(upstream.root / "one.git", "main", 1)
-    keeper = LocalKeeper(tmp_path)
-    result = fill(tmp_path, upstream.url("one.git"), verify=verify, keeper=keeper)
+    access = LocalVolumeAccess(tmp_path)
+    result = fill(tmp_path, upstream.url("one.git"), verify=verify, access=access)
     assert not result.sandbox.failed and not result.worker.failed, result
     (project,) = result.sandbox.projects
     if plant in BESIDE:
@@ -96,7 +96,7 @@ def test_a_git_directory_planted_in_a_bare_entry_blocks_no_pair(
     assert not (sandbox / ".git").is_symlink()
     assert all_objects(worker) <= all_objects(sandbox)
     check_consumer(tmp_path, upstream.root / "one.git")
-    again = fill(tmp_path, upstream.url("one.git"), verify=True, keeper=keeper)
+    again = fill(tmp_path, upstream.url("one.git"), verify=True, access=access)
     assert [side.projects[0].action for side in (again.sandbox, again.worker)] == [Action.NOTHING] * 2
 
 

@@ -19,7 +19,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.pla
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import project_fill as cache_fill
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import staged_project as cache_fill
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
@@ -29,7 +29,7 @@ from ansible_collections.packit.deployment.tests.upstream.server import GitServe
 from ansible_collections.packit.deployment.tests.volumes import poison
 from ansible_collections.packit.deployment.tests.volumes.consumer import check_consumer
 
-from .driver import LocalKeeper, fill
+from .driver import LocalVolumeAccess, fill
 
 EVIL = b"an attacker's"
 
@@ -119,26 +119,26 @@ def test_packs_that_the_claim_has_on_record_count_until_a_file_is_changed(
 ) -> None:
     """A sandbox that has the same objects in other packs gets its worker's packs once, and reads its own no second time."""
     monkeypatch.setattr(cache_fill, "datetime", StandingClock)  # that they are proved is written down, though nothing else has changed
-    keeper = LocalKeeper(tmp_path)
+    access = LocalVolumeAccess(tmp_path)
     sandbox = tmp_path / "sandbox/one"
     make.git(sandbox, "repack", "-a", "-d", "-f", "--depth=1", "-q")
     url = upstream.url("one.git")
-    first = fill(tmp_path, url, keeper=keeper).sandbox.projects[0]
+    first = fill(tmp_path, url, access=access).sandbox.projects[0]
     assert any("copied from the worker's volume, with objects that the sandbox's was not proved to have" in words for words in first.warnings)
-    (recorded,) = (record.projects["one"].inventory for volume, record in keeper.records.items() if volume.claim == "sandbox")
+    (recorded,) = (record.projects["one"].inventory for volume, record in access.records.items() if volume.claim == "sandbox")
     assert recorded.stamp == "" and recorded.packs == 2  # one of the two was not proved: nobody needed it
-    fill(tmp_path, url, verify=True, keeper=keeper)
-    (recorded,) = (record.projects["one"].inventory for volume, record in keeper.records.items() if volume.claim == "sandbox")
+    fill(tmp_path, url, verify=True, access=access)
+    (recorded,) = (record.projects["one"].inventory for volume, record in access.records.items() if volume.claim == "sandbox")
     assert recorded.stamp != ""
     make.commit(upstream.root / "one.git", "main", 1)
-    again = fill(tmp_path, url, keeper=keeper).sandbox.projects[0]
+    again = fill(tmp_path, url, access=access).sandbox.projects[0]
     assert again.action is Action.UPDATE and again.warnings == ()
 
 
 def test_a_file_that_was_written_to_is_not_the_one_on_record_whatever_its_times_say(tmp_path: Path, upstream: GitServer) -> None:
-    keeper = LocalKeeper(tmp_path)
+    access = LocalVolumeAccess(tmp_path)
     url = upstream.url("one.git")
-    fill(tmp_path, url, keeper=keeper)
+    fill(tmp_path, url, access=access)
     pack = next((tmp_path / "sandbox/one/objects/pack").glob("*.pack"))
     status, whole = pack.stat(), pack.read_bytes()
     pack.chmod(0o644)
@@ -146,7 +146,7 @@ def test_a_file_that_was_written_to_is_not_the_one_on_record_whatever_its_times_
     pack.chmod(0o444)
     os.utime(pack, ns=(status.st_atime_ns, status.st_mtime_ns))
     make.commit(upstream.root / "one.git", "main", 1)
-    assert not fill(tmp_path, url, keeper=keeper).sandbox.failed
+    assert not fill(tmp_path, url, access=access).sandbox.failed
     assert pack.read_bytes() == whole
 
 
@@ -167,12 +167,12 @@ class Stranger(LocalShell):
 def test_what_came_after_the_proof_is_not_on_record_as_proved(tmp_path: Path, upstream: GitServer, script: str) -> None:
     """A stranger plants a false pack as the published entry is looked at, or in the quarantine that is about to be one."""
     sandbox, url = tmp_path / "sandbox/one", upstream.url("one.git")
-    keeper = LocalKeeper(tmp_path)
-    fill(tmp_path, url, verify=True, keeper=keeper)
+    access = LocalVolumeAccess(tmp_path)
+    fill(tmp_path, url, verify=True, access=access)
     value = poison.blobs(sandbox)[0]
     if script == "INSPECT":
         make.commit(upstream.root / "one.git", "main", 1)
-        keeper.shell = Stranger(lambda: poison.pack_with_false_index(sandbox, value, EVIL), scripts.INSPECT)
+        access.shell = Stranger(lambda: poison.pack_with_false_index(sandbox, value, EVIL), scripts.INSPECT)
     else:
         shutil.rmtree(sandbox)
 
@@ -182,10 +182,10 @@ def test_what_came_after_the_proof_is_not_on_record_as_proved(tmp_path: Path, up
             newest = max((tmp_path / "worker/one/objects/pack").glob("*.pack"), key=lambda path: path.stat().st_mtime_ns)
             newest.rename(packs / f"pack-{'1' * 40}.pack")
 
-        keeper.shell = Stranger(plant, scripts.PUBLISH_NEW)
-        keeper.records.clear()
-    assert not fill(tmp_path, url, keeper=keeper).sandbox.failed
-    (recorded,) = (record.projects["one"].inventory for volume, record in keeper.records.items() if volume.claim == "sandbox")
+        access.shell = Stranger(plant, scripts.PUBLISH_NEW)
+        access.records.clear()
+    assert not fill(tmp_path, url, access=access).sandbox.failed
+    (recorded,) = (record.projects["one"].inventory for volume, record in access.records.items() if volume.claim == "sandbox")
     assert recorded.stamp
     repository = Repository(LocalShell(), str(tmp_path / "sandbox"), "one", str(tmp_path / "own-scratch"), Limits())
     entry, _removed = repository.take(Deadline(BOUND, "this test"))
@@ -200,8 +200,8 @@ def test_a_pack_planted_while_the_volume_is_held_is_not_the_workers_because_it_s
     tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch, gone_again: bool
 ) -> None:
     """A stranger plants it when the files were found to be those on record, and perhaps takes it away again when it was listed."""
-    keeper, url = LocalKeeper(tmp_path), upstream.url("one.git")
-    fill(tmp_path, url, verify=True, keeper=keeper)
+    access, url = LocalVolumeAccess(tmp_path), upstream.url("one.git")
+    fill(tmp_path, url, verify=True, access=access)
     sandbox, worker = tmp_path / "sandbox/one", tmp_path / "worker/one"
     only = make.git(worker, "hash-object", "-w", "--stdin", stdin=b"only here")
     name = make.git(worker, "pack-objects", "--quiet", str(worker / "objects/pack/pack"), stdin=f"{only}\n".encode())
@@ -224,9 +224,9 @@ def test_a_pack_planted_while_the_volume_is_held_is_not_the_workers_because_it_s
         )
         stranger.chmod(0o755)
         monkeypatch.setenv("PATH", f"{stranger.parent}:{os.environ['PATH']}")
-    keeper.shell = Stranger(plant, scripts.INVENTORY)
+    access.shell = Stranger(plant, scripts.INVENTORY)
     make.commit(upstream.root / "one.git", "main", 1)
-    result = fill(tmp_path, url, keeper=keeper)
+    result = fill(tmp_path, url, access=access)
     assert acted and not result.sandbox.failed and not result.worker.failed, result
     assert make.git(sandbox, "cat-file", "blob", only) == "only here"
 
@@ -269,10 +269,10 @@ def test_a_garbage_object_on_the_worker_is_no_object_and_blocks_nothing(tmp_path
 
 def test_an_index_that_only_says_whose_it_is_stands_for_no_object(tmp_path: Path, upstream: GitServer) -> None:
     """The sandbox's user takes an object away, and plants an index that lists it and ends as that of a proved pack does."""
-    keeper, url = LocalKeeper(tmp_path), upstream.url("one.git")
+    access, url = LocalVolumeAccess(tmp_path), upstream.url("one.git")
     old = make.git(upstream.root / "one.git", "rev-parse", "main")
     make.commit(upstream.root / "one.git", "main", 1)
-    fill(tmp_path, url, keeper=keeper)
+    fill(tmp_path, url, access=access)
     sandbox, packs = tmp_path / "sandbox/one", tmp_path / "sandbox/one/objects/pack"
     small, big = sorted(packs.glob("*.pack"), key=lambda pack: pack.stat().st_size)
     index = big.with_suffix(".idx").read_bytes()
@@ -287,7 +287,7 @@ def test_an_index_that_only_says_whose_it_is_stands_for_no_object(tmp_path: Path
     (packs / "x.idx").write_bytes(index[:-40] + end)
     (packs / "x.pack").write_bytes(b"PACK" + bytes(size - 24) + end[:20])
     make.commit(upstream.root / "one.git", "main", 1)
-    assert not fill(tmp_path, url, keeper=keeper).sandbox.failed
+    assert not fill(tmp_path, url, access=access).sandbox.failed
     assert make.git(sandbox, "cat-file", "commit", old) == make.git(tmp_path / "worker/one", "cat-file", "commit", old)
 
 

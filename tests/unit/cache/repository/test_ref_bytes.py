@@ -22,7 +22,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.shell import Com
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
-from .driver import LocalKeeper, fill
+from .driver import LocalVolumeAccess, fill
 
 NAMES = (
     *(b"refs/heads/caf\xe9", "refs/heads/caf\u00e9".encode(), b"refs/heads/\x80", "refs/heads/topic\u2028x".encode(), b"refs/heads/topic"),
@@ -88,11 +88,11 @@ def another_head(entry: Path) -> None:
 
 @pytest.mark.parametrize("broken", [shutil.rmtree, a_directory_for_head, another_head])
 def test_no_name_is_an_argument(tmp_path: Path, upstream: GitServer, broken: Callable[[Path], None]) -> None:
-    keeper = LocalKeeper(tmp_path, ByInputAlone())
+    access = LocalVolumeAccess(tmp_path, ByInputAlone())
     for change in (lambda _entry: None, broken):
         for side in ("sandbox", "worker"):
             change(tmp_path / side / "one")
-        result = fill(tmp_path, upstream.url("one.git"), verify=True, keeper=keeper)
+        result = fill(tmp_path, upstream.url("one.git"), verify=True, access=access)
         assert not result.sandbox.failed and not result.worker.failed, result
         for side in ("sandbox", "worker"):
             assert (tmp_path / side / "one/HEAD").read_bytes() == b"ref: " + NAMES[0] + b"\n"

@@ -39,7 +39,7 @@ from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
 from .beginnings import a_dozen, filled
-from .driver import Held, LocalKeeper, fill, remove
+from .driver import HeldDirectory, LocalVolumeAccess, fill, remove
 
 OLD, YEAR_2100 = 1_000_000, 4_102_444_800
 """Times of files, in seconds since 1970."""
@@ -80,18 +80,18 @@ def test_upstream_is_waited_for_by_the_worker_and_never_by_a_held_sandbox(
 ) -> None:
     held: list[Role] = []
     seen: list[list[Role]] = []
-    hold = LocalKeeper.hold
+    hold = LocalVolumeAccess.hold
 
     @contextmanager
-    def noted(keeper: LocalKeeper, volume: Volume, limit: Deadline, news: Change = unchanged) -> Iterator[Held]:
-        with hold(keeper, volume, limit, news) as found:
+    def noted(access: LocalVolumeAccess, volume: Volume, limit: Deadline, news: Change = unchanged) -> Iterator[HeldDirectory]:
+        with hold(access, volume, limit, news) as found:
             held.append(volume.role)
             try:
                 yield found
             finally:
                 held.remove(volume.role)
 
-    monkeypatch.setattr(LocalKeeper, "hold", noted)
+    monkeypatch.setattr(LocalVolumeAccess, "hold", noted)
     upstream.before_fetch = lambda: seen.append([*held])
     result = fill(tmp_path, upstream.url("one.git"))
     assert [volume.projects[0].action for volume in (result.sandbox, result.worker)] == [Action.ADD, Action.ADD]
@@ -242,7 +242,7 @@ def test_the_lock_of_another_git_is_left_alone_until_it_is_old_and_the_error_nam
     tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch, left: str, dated: int
 ) -> None:
     """git makes both while it packs refs, and refuses to work while either is there. A date in the future never grows old."""
-    monkeypatch.setattr(Held, "shared", True)
+    monkeypatch.setattr(HeldDirectory, "shared", True)
     filled(tmp_path)
     make.git(tmp_path / "sandbox/one", "config", "--unset", "gc.auto")  # a setting that is to be made again
     lock = tmp_path / "sandbox/one" / left
@@ -282,13 +282,13 @@ def test_a_lock_that_was_made_since_the_take_is_told(tmp_path: Path, upstream: G
     lock = tmp_path / "sandbox/one/packed-refs.lock"
     make.delete_branch(upstream.root / "one.git", "feature")
 
-    keeper = LocalKeeper(tmp_path, Planting(lock.touch))
-    (project,) = fill(tmp_path, upstream.url("one.git"), keeper=keeper).sandbox.projects
+    access = LocalVolumeAccess(tmp_path, Planting(lock.touch))
+    (project,) = fill(tmp_path, upstream.url("one.git"), access=access).sandbox.projects
     assert "packed-refs.lock" in project.error and project.remedy == (
         "Run again: what has made that file since the volume was taken is nobody's, as no other pod has it mounted, and is removed then."
     )
-    keeper.shell = LocalShell()
-    assert not fill(tmp_path, upstream.url("one.git"), keeper=keeper).sandbox.failed
+    access.shell = LocalShell()
+    assert not fill(tmp_path, upstream.url("one.git"), access=access).sandbox.failed
 
 
 class Planting(LocalShell):
@@ -310,12 +310,12 @@ class Planting(LocalShell):
 def test_a_lock_of_an_oddly_named_ref_is_told_as_a_lock(
     tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch, name: bytes, told: str
 ) -> None:
-    monkeypatch.setattr(Held, "shared", True)
+    monkeypatch.setattr(HeldDirectory, "shared", True)
     filled(tmp_path)
     lock = os.fsencode(tmp_path / "sandbox/one/refs/heads") + b"/" + name
     make.commit(upstream.root / "one.git")
-    keeper = LocalKeeper(tmp_path, Planting(lambda: os.close(os.open(lock, os.O_CREAT))))
-    (project,) = fill(tmp_path, upstream.url("one.git"), keeper=keeper).sandbox.projects
+    access = LocalVolumeAccess(tmp_path, Planting(lambda: os.close(os.open(lock, os.O_CREAT))))
+    (project,) = fill(tmp_path, upstream.url("one.git"), access=access).sandbox.projects
     assert f"Unable to create './refs/heads/{told}': File exists" in project.error
     assert f"refs/heads/{told} is " in project.remedy and " minutes old, and is removed by a run in " in project.remedy
     assert Path(os.fsdecode(lock)).exists()
@@ -325,11 +325,11 @@ def test_a_lock_of_an_oddly_named_ref_is_told_as_a_lock(
 def test_a_directory_with_a_locks_name_is_in_nobodys_way(
     tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
-    monkeypatch.setattr(Held, "shared", True)
+    monkeypatch.setattr(HeldDirectory, "shared", True)
     filled(tmp_path)
     make.commit(upstream.root / "one.git")
-    keeper = LocalKeeper(tmp_path, Planting(lambda: (tmp_path / "sandbox/one" / name / "x").mkdir(parents=True)))
-    (project,) = fill(tmp_path, upstream.url("one.git"), keeper=keeper).sandbox.projects
+    access = LocalVolumeAccess(tmp_path, Planting(lambda: (tmp_path / "sandbox/one" / name / "x").mkdir(parents=True)))
+    (project,) = fill(tmp_path, upstream.url("one.git"), access=access).sandbox.projects
     assert project.error == ""
 
 

@@ -34,19 +34,19 @@ from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
 from . import driver
-from .driver import PAIR, Held, LocalKeeper, OwnClone, fill
+from .driver import PAIR, HeldDirectory, LocalVolumeAccess, OwnClone, fill
 from .test_killed import all_objects, check_rules
 
 
-class Noting(LocalKeeper):
-    """Notes when a volume is taken and given back, and, with ``keeper``, when upstream is read in full."""
+class Noting(LocalVolumeAccess):
+    """Notes when a volume is taken and given back, and, with ``access``, when upstream is read in full."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)
         self.story: list[str] = []
 
     @contextmanager
-    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[HeldDirectory]:
         self.story.append(volume.role.value)
         try:
             with super().hold(volume, deadline, news) as held:
@@ -63,7 +63,7 @@ def upstream(tmp_path: Path) -> Iterator[GitServer]:
 
 
 @pytest.fixture
-def keeper(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Noting:
+def access(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Noting:
     noting = Noting(tmp_path)
     ready = OwnClone.ready
 
@@ -91,7 +91,7 @@ def actions(result: PairResult) -> list[Action]:
 
 @pytest.mark.parametrize("packed", ["alike", "each in its own way"])
 def test_of_volumes_that_were_filled_by_hand_the_difference_is_fetched_alone(
-    tmp_path: Path, upstream: GitServer, keeper: Noting, packed: str
+    tmp_path: Path, upstream: GitServer, access: Noting, packed: str
 ) -> None:
     worker = by_hand(upstream, tmp_path / "worker")
     shutil.copytree(tmp_path / "worker", tmp_path / "sandbox")
@@ -99,57 +99,57 @@ def test_of_volumes_that_were_filled_by_hand_the_difference_is_fetched_alone(
         make.git(tmp_path / "sandbox/one", "repack", "-a", "-d", "-f", "-q", "--window=0")
     make.commit(upstream.root / "one.git", "main", 3)
     size, before = sum(file.stat().st_size for file in worker.rglob("*.pack")), upstream.sent
-    assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", keeper=keeper)) == [Action.UPDATE, Action.UPDATE]
+    assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", access=access)) == [Action.UPDATE, Action.UPDATE]
     assert upstream.sent - before <= size / 100
-    assert keeper.story == ["worker", "sandbox", "sandbox is free", "worker is free"]
+    assert access.story == ["worker", "sandbox", "sandbox is free", "worker is free"]
     check_rules(tmp_path, {})
 
 
 @pytest.mark.parametrize("method", ["as planned", "rsync"])
-def test_of_volumes_that_lack_nothing_nothing_is_fetched(tmp_path: Path, upstream: GitServer, keeper: Noting, method: str) -> None:
+def test_of_volumes_that_lack_nothing_nothing_is_fetched(tmp_path: Path, upstream: GitServer, access: Noting, method: str) -> None:
     by_hand(upstream, tmp_path / "worker")
     by_hand(upstream, tmp_path / "sandbox")
-    fill(tmp_path, upstream.url("one.git"), method=method, keeper=keeper)
+    fill(tmp_path, upstream.url("one.git"), method=method, access=access)
     assert upstream.fetches == 0
-    assert keeper.story == ["worker", "sandbox", "sandbox is free", "worker is free"]
+    assert access.story == ["worker", "sandbox", "sandbox is free", "worker is free"]
     check_rules(tmp_path, {})
 
 
 @pytest.mark.parametrize("method", ["as planned", "rsync"])
-def test_empty_volumes_are_free_while_upstream_is_read_in_full(tmp_path: Path, upstream: GitServer, keeper: Noting, method: str) -> None:
-    assert actions(fill(tmp_path, upstream.url("one.git"), method=method, keeper=keeper)) == [Action.ADD, Action.ADD]
-    assert keeper.story == ["worker", "worker is free", "in full", "worker", "sandbox", "sandbox is free", "worker is free"]
+def test_empty_volumes_are_free_while_upstream_is_read_in_full(tmp_path: Path, upstream: GitServer, access: Noting, method: str) -> None:
+    assert actions(fill(tmp_path, upstream.url("one.git"), method=method, access=access)) == [Action.ADD, Action.ADD]
+    assert access.story == ["worker", "worker is free", "in full", "worker", "sandbox", "sandbox is free", "worker is free"]
     assert upstream.fetches == 1
     check_rules(tmp_path, {})
 
 
-def test_a_volume_that_is_known_not_to_have_it_is_not_looked_at_for_that(tmp_path: Path, upstream: GitServer, keeper: Noting) -> None:
-    keeper.records[PAIR.worker] = Record(PAIR.worker.claim, "local", absent=("one",))
-    assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", keeper=keeper)) == [Action.ADD, Action.ADD]
-    assert keeper.story == ["in full", "worker", "sandbox", "sandbox is free", "worker is free"]
+def test_a_volume_that_is_known_not_to_have_it_is_not_looked_at_for_that(tmp_path: Path, upstream: GitServer, access: Noting) -> None:
+    access.records[PAIR.worker] = Record(PAIR.worker.claim, "local", absent=("one",))
+    assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", access=access)) == [Action.ADD, Action.ADD]
+    assert access.story == ["in full", "worker", "sandbox", "sandbox is free", "worker is free"]
 
 
-def test_a_sandbox_that_turns_out_empty_is_free_while_all_is_made_ready(tmp_path: Path, upstream: GitServer, keeper: Noting) -> None:
+def test_a_sandbox_that_turns_out_empty_is_free_while_all_is_made_ready(tmp_path: Path, upstream: GitServer, access: Noting) -> None:
     """Its worker's volume was filled by hand: what only that has would all come while the sandbox's is held."""
     worker = by_hand(upstream, tmp_path / "worker")
     value = make.git(worker, "hash-object", "-w", "--stdin", stdin=b"only here")
     make.commit(upstream.root / "one.git", "main", 1)
-    assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", keeper=keeper)) == [Action.ADD, Action.UPDATE]
-    assert keeper.story[:5] == ["worker", "sandbox", "sandbox is free", "worker is free", "in full"]
-    assert keeper.story[5:] == ["worker", "sandbox", "sandbox is free", "worker is free"]
+    assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", access=access)) == [Action.ADD, Action.UPDATE]
+    assert access.story[:5] == ["worker", "sandbox", "sandbox is free", "worker is free", "in full"]
+    assert access.story[5:] == ["worker", "sandbox", "sandbox is free", "worker is free"]
     assert value in all_objects(tmp_path / "sandbox/one")
     check_rules(tmp_path, {})
 
 
-def test_a_shallow_clone_that_was_made_by_hand_gets_a_full_copy(tmp_path: Path, upstream: GitServer, keeper: Noting) -> None:
+def test_a_shallow_clone_that_was_made_by_hand_gets_a_full_copy(tmp_path: Path, upstream: GitServer, access: Noting) -> None:
     by_hand(upstream, tmp_path / "worker", "--depth=2")
-    assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", keeper=keeper)) == [Action.ADD, Action.REPAIR]
-    assert keeper.story == ["worker", "worker is free", "in full", "worker", "sandbox", "sandbox is free", "worker is free"]
+    assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", access=access)) == [Action.ADD, Action.REPAIR]
+    assert access.story == ["worker", "worker is free", "in full", "worker", "sandbox", "sandbox is free", "worker is free"]
     check_rules(tmp_path, {})
 
 
 def test_where_the_difference_cannot_be_brought_the_planned_way_is_taken(
-    tmp_path: Path, upstream: GitServer, keeper: Noting, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, upstream: GitServer, access: Noting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may need more memory than a filler has, or read what is broken there."""
 
@@ -167,8 +167,8 @@ def test_where_the_difference_cannot_be_brought_the_planned_way_is_taken(
     monkeypatch.setattr(GitTransfer, "receive", too_much)
     by_hand(upstream, tmp_path / "worker")
     make.commit(upstream.root / "one.git", "main", 3)
-    assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", keeper=keeper)) == [Action.ADD, Action.UPDATE]
-    assert keeper.story == ["worker", "worker is free", "in full", "worker", "sandbox", "sandbox is free", "worker is free"]
+    assert actions(fill(tmp_path, upstream.url("one.git"), method="as planned", access=access)) == [Action.ADD, Action.UPDATE]
+    assert access.story == ["worker", "worker is free", "in full", "worker", "sandbox", "sandbox is free", "worker is free"]
     check_rules(tmp_path, {})
 
 

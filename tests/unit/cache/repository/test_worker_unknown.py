@@ -18,15 +18,15 @@ from ansible_collections.packit.deployment.plugins.module_utils.deadline import 
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
-from .driver import Held, LocalKeeper, fill
+from .driver import HeldDirectory, LocalVolumeAccess, fill
 from .test_killed import all_objects
 
 
-class WorkerInUse(LocalKeeper):
+class WorkerInUse(LocalVolumeAccess):
     """The worker's volume is used by a pod, and the user wants it left alone then."""
 
     @contextmanager
-    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[HeldDirectory]:
         if volume.role is Role.WORKER:
             raise VolumeSkipped("Pod ns/worker-0 uses the volume.", "Wait.")
         with super().hold(volume, deadline, news) as held:
@@ -46,7 +46,7 @@ def test_a_sandboxs_entry_is_not_replaced_while_its_workers_is_not_known(tmp_pat
     grafts = tmp_path / "sandbox/one/info/grafts"
     grafts.parent.mkdir(exist_ok=True)
     grafts.write_text("x\n")  # would have it replaced
-    (project,) = fill(tmp_path, upstream.url("one.git"), keeper=WorkerInUse(tmp_path)).sandbox.projects
+    (project,) = fill(tmp_path, upstream.url("one.git"), access=WorkerInUse(tmp_path)).sandbox.projects
     assert "what its worker's volume has of it is not known in this run" in project.error
     assert all_objects(tmp_path / "worker/one") <= all_objects(tmp_path / "sandbox/one")
     assert not fill(tmp_path, upstream.url("one.git")).sandbox.failed

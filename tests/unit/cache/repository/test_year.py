@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import AUTO
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.populate.report import unlisted
 from ansible_collections.packit.deployment.tests.once import made
@@ -94,9 +94,9 @@ def pack_of(entry: Path) -> Path:
     return next((entry / "objects/pack").glob("*.pack"))
 
 
-@pytest.mark.parametrize("method", [Method.AUTO, Method.GIT, Method.RSYNC])
+@pytest.mark.parametrize("method", [AUTO, "git", "rsync"])
 @pytest.mark.parametrize("verify", [False, True])
-def test_a_sandbox_made_anew_gets_what_only_its_worker_has_before_it_is_judged(world: World, method: Method, verify: bool) -> None:
+def test_a_sandbox_made_anew_gets_what_only_its_worker_has_before_it_is_judged(world: World, method: str, verify: bool) -> None:
     only(world, "one", refs=("refs/heads/main",), method=method)
     world.run()
     anew(world)
@@ -278,11 +278,11 @@ def test_a_branch_that_becomes_a_directory_after_refs_were_narrowed_stops_nobody
 
 def test_narrowed_refs_bring_narrowed_packs_by_rsync(world: World) -> None:
     """The clone that is kept on the controller has all that was listed before."""
-    only(world, "three", method=Method.RSYNC)
+    only(world, "three", method="rsync")
     world.run()
     for of in ("sandbox", "worker"):
         anew(world, of=of)
-    only(world, "three", method=Method.RSYNC, refs=("refs/heads/main",))
+    only(world, "three", method="rsync", refs=("refs/heads/main",))
     right(world, world.run(), "three")
     feature = make.git(upstream(world, "three"), "rev-parse", "feature")
     assert feature not in all_objects(worker(world, "three"))

@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import FinishedPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.publication import publish
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.finished_packs import Courier, PackTransfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import NetworkCourier, probe
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_seed import SEED
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.finished_packs import PackTransfer, Transport
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecTransport
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import NetworkTransport, probe
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.progress import OnLine
 from ansible_collections.packit.deployment.tests.repositories import make
@@ -26,7 +26,7 @@ from ansible_collections.packit.deployment.tests.unit.cache.transfer import test
 from ansible_collections.packit.deployment.tests.unit.cache.transfer.test_packs import KEY, OTHER, Place, finished
 
 place = test_packs.place
-COURIERS: list[Callable[[Place], Courier]] = [lambda place: NetworkCourier(place.route, KEY), lambda place: ExecCourier(place.shell)]
+TRANSPORTS: list[Callable[[Place], Transport]] = [lambda place: NetworkTransport(place.route, KEY), lambda place: ExecTransport(place.shell)]
 
 
 def false_pack(place: Place) -> Path:
@@ -43,15 +43,15 @@ def plant(directory: Path, false: Path, name: str) -> None:
 class Adding:
     """A courier on whose way somebody adds to what is sent, as rsync before 3.2.5 let a daemon do."""
 
-    def __init__(self, courier: Courier, false: Path) -> None:
-        self._courier = courier
+    def __init__(self, transport: Transport, false: Path) -> None:
+        self._transport = transport
         self._false = false
 
     def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
-        self._courier.prepare(packs, deadline)
+        self._transport.prepare(packs, deadline)
 
     def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: OnLine | None) -> None:
-        self._courier.copy(packs, repository, deadline, progress)
+        self._transport.copy(packs, repository, deadline, progress)
         there = Path(repository.pack_directory)
         for name in (self._false.name, "pack-false", ".hidden", f"{packs.names[0]}.pack {self._false.name}"):
             plant(there, self._false, name)
@@ -60,9 +60,9 @@ class Adding:
         (there / "directory/deep").mkdir(parents=True)
 
 
-def published(place: Place, courier: Courier) -> set[str]:
+def published(place: Place, transport: Transport) -> set[str]:
     """Receive the snapshot and publish it; the files among its packs then."""
-    transfer = PackTransfer(Method.SEED, place, courier)
+    transfer = PackTransfer(SEED, place, transport)
     transfer.prepare(place.snapshot, place.deadline(), first=True)
     entry, _removed = place.repository.take(place.deadline(), keep_received=True)
     incoming = transfer.receive(place.repository, entry, place.snapshot, place.deadline())
@@ -72,23 +72,23 @@ def published(place: Place, courier: Courier) -> set[str]:
     return {path.name for path in (place.root / "one/objects/pack").iterdir()}
 
 
-@pytest.mark.parametrize("courier", COURIERS)
-def test_only_what_was_asked_for_is_sent(place: Place, courier: Callable[[Place], Courier]) -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_only_what_was_asked_for_is_sent(place: Place, transport: Callable[[Place], Transport]) -> None:
     packs = finished(place)
     plant(Path(packs.directory), false_pack(place), "pack-" + "f" * 40)
     place.serve()
     place.repository.quarantine(place.deadline())
-    courier(place).copy(packs, place.repository, place.deadline(), None)
+    transport(place).copy(packs, place.repository, place.deadline(), None)
     assert {path.name for path in Path(place.repository.pack_directory).iterdir()} == {
         f"{packs.names[0]}.pack",
         f"{packs.names[0]}.idx",
     }
 
 
-@pytest.mark.parametrize("courier", COURIERS)
-def test_only_what_was_proved_is_published(place: Place, courier: Callable[[Place], Courier]) -> None:
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_only_what_was_proved_is_published(place: Place, transport: Callable[[Place], Transport]) -> None:
     place.serve()
-    adding = Adding(courier(place), false_pack(place))
+    adding = Adding(transport(place), false_pack(place))
     first = finished(place).names[0]
     wanted = {f"{first}.pack", f"{first}.idx"}
     assert published(place, adding) == wanted
@@ -104,7 +104,7 @@ def test_only_what_was_proved_is_published(place: Place, courier: Callable[[Plac
 def test_a_publication_takes_no_pack_that_lies_beside_the_proved(place: Place) -> None:
     """Whoever put it there, after what arrived was proved."""
     place.serve()
-    transfer = PackTransfer(Method.SEED, place, NetworkCourier(place.route, KEY))
+    transfer = PackTransfer(SEED, place, NetworkTransport(place.route, KEY))
     transfer.prepare(place.snapshot, place.deadline(), first=True)
     entry, _removed = place.repository.take(place.deadline(), keep_received=True)
     incoming = transfer.receive(place.repository, entry, place.snapshot, place.deadline())

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Method, Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.packs import BadPack
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror
@@ -29,11 +29,12 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.git.reposi
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import finished_packs as transfer_packs
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import over_network
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.finished_packs import Courier, PackTransfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecCourier
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_seed import SEED
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.finished_packs import PackTransfer, Transport
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecTransport
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import (
     Key,
-    NetworkCourier,
+    NetworkTransport,
     Route,
     SeedLost,
     probe,
@@ -103,9 +104,9 @@ class Place:
         log = self.daemon / "rsyncd.log"
         return until(lambda: sum(map(int, re.findall(r"sent (\d+) bytes", log.read_text()))), "the daemon's words of what it sent")
 
-    def bring(self, courier: Courier) -> tuple[str, ...]:
+    def bring(self, transport: Transport) -> tuple[str, ...]:
         """Receive the snapshot; the warnings."""
-        transfer = PackTransfer(Method.SEED, self, courier)
+        transfer = PackTransfer(SEED, self, transport)
         transfer.prepare(self.snapshot, self.deadline(), first=True)
         entry, _removed = self.repository.take(self.deadline(), keep_received=True)
         return transfer.receive(self.repository, entry, self.snapshot, self.deadline()).warnings
@@ -134,7 +135,7 @@ def test_a_daemon_of_a_root_that_may_set_no_groups_serves(place: Place) -> None:
     place.shell = MappedRoot()
     place.serve()
     assert probe(LocalShell(), str(place.directory / "probing"), place.route, KEY, place.deadline()) == ""
-    assert place.bring(NetworkCourier(place.route, KEY)) == ()
+    assert place.bring(NetworkTransport(place.route, KEY)) == ()
     assert {path.name for path in (place.root / ".packit-deployment#work/one/objects/pack").glob("*.pack")} == {f"{name}.pack" for name in packs.names}
 
 
@@ -170,7 +171,7 @@ def test_a_kept_repository_that_is_damaged_is_fetched_anew(place: Place) -> None
     place.mirror = Mirror(place.shell, str(place.directory / "seed/one.git"), str(place.directory / "seed/packs/one"), "", None)
     again = finished(place)
     assert (again.names, again.bytes) == (packs.names, packs.bytes)
-    assert place.bring(ExecCourier(place.shell)) == ()
+    assert place.bring(ExecTransport(place.shell)) == ()
 
 
 def test_locks_that_a_killed_run_has_left_in_a_kept_repository_stop_nobody(place: Place) -> None:
@@ -194,11 +195,11 @@ def test_a_kept_repository_whose_making_was_killed_is_made_again(place: Place) -
 
 def test_packs_arrive_over_the_network_and_through_an_exec(place: Place) -> None:
     place.serve()
-    assert place.bring(NetworkCourier(place.route, KEY)) == ()
+    assert place.bring(NetworkTransport(place.route, KEY)) == ()
     names = {path.name for path in Path(place.repository.pack_directory).iterdir()}
     assert len(names) == 2
     place.repository.clean(place.deadline())
-    assert place.bring(ExecCourier(place.shell)) == ()
+    assert place.bring(ExecTransport(place.shell)) == ()
     assert {path.name for path in Path(place.repository.pack_directory).iterdir()} == names
 
 
@@ -206,7 +207,7 @@ def test_a_copy_that_was_cut_at_a_half_copies_no_more_than_the_rest(place: Place
     packs = finished(place)
     partial(place, packs, 0.5)
     place.serve()
-    place.bring(NetworkCourier(place.route, KEY))
+    place.bring(NetworkTransport(place.route, KEY))
     assert 0 < place.received() <= 0.6 * packs.bytes
 
 
@@ -214,21 +215,21 @@ def test_a_bit_that_flipped_is_found_named_and_repaired_by_a_new_copy_of_that_pa
     packs = finished(place)
     partial(place, packs, 0.7, flip=True)
     place.serve()
-    assert place.bring(NetworkCourier(place.route, KEY)) == (f"pack {packs.names[0]} of one arrived damaged and was copied again",)
+    assert place.bring(NetworkTransport(place.route, KEY)) == (f"pack {packs.names[0]} of one arrived damaged and was copied again",)
 
 
 class Flipping:
     """A courier on whose way a bit flips, each time."""
 
-    def __init__(self, courier: Courier) -> None:
-        self._courier = courier
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
         self.copies = 0
 
     def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
-        self._courier.prepare(packs, deadline)
+        self._transport.prepare(packs, deadline)
 
     def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: OnLine | None) -> None:
-        self._courier.copy(packs, repository, deadline, progress)
+        self._transport.copy(packs, repository, deadline, progress)
         self.copies += 1
         file = Path(repository.pack_directory) / f"{packs.names[0]}.pack"
         file.chmod(0o644)
@@ -240,10 +241,10 @@ class Flipping:
 def test_a_pack_that_arrives_damaged_each_time_is_an_error_after_three_copies(place: Place) -> None:
     (name,) = finished(place).names
     place.serve()
-    courier = Flipping(NetworkCourier(place.route, KEY))
+    transport = Flipping(NetworkTransport(place.route, KEY))
     with pytest.raises(BadPack, match=rf"Pack {name} in this machine is damaged: its SHA-1 is \w+, and \w+ where it was made\.") as caught:
-        place.bring(courier)
-    assert courier.copies == 3
+        place.bring(transport)
+    assert transport.copies == 3
     assert "suspect the volume or the network" in caught.value.remedy
 
 
@@ -279,7 +280,7 @@ def test_what_lies_in_the_quarantine_is_believed_by_its_checksum_only(place: Pla
         there.with_suffix(".pack").write_bytes(true.with_suffix(".pack").read_bytes())
         there.with_suffix(".idx").write_bytes(index)
     place.serve()
-    place.bring(NetworkCourier(place.route, KEY))
+    place.bring(NetworkTransport(place.route, KEY))
     for suffix in (".pack", ".idx"):
         assert there.with_suffix(suffix).read_bytes() == true.with_suffix(suffix).read_bytes()
 
@@ -289,7 +290,7 @@ def test_packs_of_another_snapshot_in_the_quarantine_are_not_kept(place: Place) 
     stranger = Path(place.repository.pack_directory) / f"pack-{'a' * 40}.pack"
     stranger.write_bytes(b"x")
     place.serve()
-    place.bring(NetworkCourier(place.route, KEY))
+    place.bring(NetworkTransport(place.route, KEY))
     assert not stranger.exists()
 
 
@@ -319,7 +320,7 @@ def test_nothing_but_what_is_served_can_be_read(place: Place) -> None:
 def test_a_seed_that_is_gone_is_lost_not_failed(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(over_network, "_PAUSE", 0.01)
     with pytest.raises(PlaceLost, match="Connection refused"):
-        place.bring(NetworkCourier(place.route, KEY))
+        place.bring(NetworkTransport(place.route, KEY))
 
 
 class Losing:
@@ -338,9 +339,9 @@ class Losing:
 
 def test_packs_that_are_lost_on_their_way_each_time_are_not_made_for_ever(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transfer_packs, "_PAUSE", 0.01)
-    courier = Losing()
+    transport = Losing()
     with pytest.raises(PlaceLost, match="cut for the 4th time"):
-        place.bring(courier)
+        place.bring(transport)
 
 
 # What it leaves has its streams until its end can be seen: rsync looks for its exit code when they end.
@@ -379,7 +380,7 @@ def test_an_rsync_that_was_killed_is_the_pods_end_or_a_want_of_memory(place: Pla
     place.repository.quarantine(place.deadline())
     there = Repository(Killed(gone), str(place.root), "one", str(place.directory / "scratch"), Limits())
     with pytest.raises(DeploymentError) as caught:
-        ExecCourier(place.shell).copy(packs, there, place.deadline(), None)
+        ExecTransport(place.shell).copy(packs, there, place.deadline(), None)
     assert isinstance(caught.value, PlaceLost) is gone
     assert words in caught.value.message and remedy in caught.value.remedy
 
@@ -409,7 +410,7 @@ def test_a_receiver_that_is_killed_on_the_volume_is_not_the_seeds_fault(place: P
     monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
     there = Repository(Killed(gone), str(place.root), "one", str(place.directory / "scratch"), Limits())
     with pytest.raises(DeploymentError) as caught:
-        NetworkCourier(place.route, KEY).copy(packs, there, place.deadline(), None)
+        NetworkTransport(place.route, KEY).copy(packs, there, place.deadline(), None)
     if gone:
         assert isinstance(caught.value, PlaceLost) and not isinstance(caught.value, SeedLost)
         assert caught.value.message == "pod sand/filler is gone"
@@ -438,7 +439,7 @@ def test_a_seed_that_ends_before_it_greets_is_lost(place: Place, monkeypatch: py
         thread = threading.Thread(target=hang_up)
         thread.start()
         with pytest.raises(PlaceLost, match="did not see server greeting"):
-            place.bring(NetworkCourier(place.route, KEY))
+            place.bring(NetworkTransport(place.route, KEY))
         thread.join()
     assert greeted == over_network._TRIES
 
@@ -450,7 +451,7 @@ def test_a_seed_whose_packs_are_gone_is_lost(place: Place, monkeypatch: pytest.M
     place.repository.quarantine(place.deadline())
     shutil.rmtree(packs.directory)
     with pytest.raises(PlaceLost, match="No such file"):
-        NetworkCourier(place.route, KEY).copy(packs, place.repository, place.deadline(), None)
+        NetworkTransport(place.route, KEY).copy(packs, place.repository, place.deadline(), None)
 
 
 def test_a_volume_without_room_is_refused_before_a_byte_is_copied(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -461,13 +462,13 @@ def test_a_volume_without_room_is_refused_before_a_byte_is_copied(place: Place, 
     script.chmod(0o755)
     monkeypatch.setenv("PATH", f"{script.parent}:{os.environ['PATH']}")
     with pytest.raises(DeploymentError, match=r"one needs 2 MB more on the volume, which has 1 MB free \(seen in this machine\)"):
-        place.bring(NetworkCourier(place.route, KEY))
+        place.bring(NetworkTransport(place.route, KEY))
     assert list(Path(place.repository.pack_directory).iterdir()) == []
 
 
 def test_a_delta_is_made_against_what_the_volume_has(place: Place) -> None:
     place.serve()
-    place.bring(NetworkCourier(place.route, KEY))
+    place.bring(NetworkTransport(place.route, KEY))
     upstream = place.directory / "upstream/one.git"
     old = place.snapshot
     make.commit(upstream, "main", 2)

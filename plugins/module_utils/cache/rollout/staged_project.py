@@ -1,9 +1,9 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""One project on one held volume, in two halves: ``receive`` brings it to where no consumer looks, ``finish`` publishes it.
+"""One project on one held volume, in two halves: ``stage_project`` brings it to where no consumer looks, ``publish_project`` publishes it.
 
-A pair does ``receive`` on both volumes before it does ``finish`` on the sandbox and then on the worker.
+A pair does ``stage_project`` on both volumes before it does ``publish_project`` on the sandbox and then on the worker.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from ..domain.model import Layout, Project, Role, Snapshot, Volume
 from ..domain.packs import Damaged
 from ..domain.plan import Action, patterns_of
 from ..domain.projects import matches
-from ..domain.record import Held, key
+from ..domain.record import RecordedEntry, key
 from ..domain.results import ProjectResult
 from ..git.entry import Entry, Use, speaks_for_objects
 from ..git.environment import Limits
 from ..git.mending import doubted, salvage, with_history_walked
 from ..git.publication import Unusable, bridge, check_usable, is_current, own_snapshot, publish
 from ..git.repository import Incomplete, Repository
-from ..git.superset import Side, bring_missing
+from ..git.superset import StagedEntry, bring_missing
 from ..git.tampering import fit_for, tampered
 from ..transfer.protocol import Transfer
 from .volume_access import HeldVolume
@@ -49,26 +49,26 @@ class Work:
     transfer: Transfer
     verify: bool
     earlier: tuple[str, ...]
-    recorded: Held | None
+    recorded: RecordedEntry | None
     leftovers_age: float
     scratch: Path
     tell: Tell
     suspect: Callable[[], None]
 
     @property
-    def trusted_record(self) -> Held | None:
+    def trusted_record(self) -> RecordedEntry | None:
         """Return what the claim says, or None where ``verify`` trusts no claim."""
         return None if self.verify else self.recorded
 
 
 @dataclass(frozen=True)
-class Received:
+class StagedProject:
     """A project received into a volume's quarantine. ``seconds`` is what that took; ``lost`` objects are damaged, and nowhere else here."""
 
     volume: Volume
     work: Work
     snapshot: Snapshot
-    side: Side
+    side: StagedEntry
     shared: bool
     current: bool
     lost: int
@@ -96,7 +96,7 @@ class Received:
         return self.side.entry.layout if self.side.entry.usable and self.side.entry.layout is not None else Layout.BARE
 
 
-def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | None, deadline: Deadline) -> Received:
+def stage_project(held: HeldVolume, volume: Volume, work: Work, worker: StagedProject | None, deadline: Deadline) -> StagedProject:
     """Clean up what failed runs left, look at the entry, receive what is missing, and prove that it is whole then.
 
     On a sandbox's volume ``worker`` is what its worker's has: what only that has is brought before anything is proved. Where what is
@@ -128,14 +128,14 @@ def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | Non
     if entry.use is Use.MEND:
         work.suspect()
     try:
-        received = _receive(repository, volume, held.shared, entry, counted, work, worker, deadline)
+        staged = _receive(repository, volume, held.shared, entry, counted, work, worker, deadline)
     except Damaged as error:
         if work.verify and not entry.whole:  # its packs' checksums were looked at
             raise
         work.suspect()
         work.tell("is not whole, and is received anew", error.message)
         entry = doubted(repository, entry, deadline)
-        received = _receive(repository, volume, held.shared, entry, counted, work, worker, deadline)
+        staged = _receive(repository, volume, held.shared, entry, counted, work, worker, deadline)
     name = work.project.name
     warnings = [*entry.warnings]
     misleading = [path for path in removed if speaks_for_objects(path)]
@@ -150,7 +150,7 @@ def receive(held: HeldVolume, volume: Volume, work: Work, worker: Received | Non
         warnings.append(f"{name} was mended, and its good objects kept: {entry.reason}")
     elif entry.reason and entry.occupied:
         warnings.append(f"{name} was replaced: {entry.reason}")
-    return replace(received, seconds=time.monotonic() - started, warnings=tuple(warnings))
+    return replace(staged, seconds=time.monotonic() - started, warnings=tuple(warnings))
 
 
 class NotThere(DeploymentError):
@@ -176,16 +176,16 @@ def _receive(
     entry: Entry,
     counted: frozenset[str],
     work: Work,
-    worker: Received | None,
+    worker: StagedProject | None,
     deadline: Deadline,
-) -> Received:
+) -> StagedProject:
     snapshot = work.snapshot
     if snapshot is None:
         snapshot = own_snapshot(entry) if entry.usable or worker is None else own_snapshot(worker.side.entry, elsewhere=True)
-    phase = f"receives by {work.transfer.method.value}"
+    phase = f"receives by {work.transfer.method.name}"
     work.tell(phase, "")
     incoming = work.transfer.receive(repository, entry, snapshot, deadline, lambda line: work.tell(phase, line))
-    side = Side(repository, entry, incoming, repository.contents(entry, incoming, deadline), counted if entry.usable else frozenset())
+    side = StagedEntry(repository, entry, incoming, repository.contents(entry, incoming, deadline), counted if entry.usable else frozenset())
     if worker is not None:
         side = bring_missing(worker.side, side, work.trusted_record, work.scratch, deadline)
     incoming, lost = salvage(repository, entry, side.incoming, deadline)
@@ -196,45 +196,45 @@ def _receive(
     if work.snapshot is not None or worker is not None:  # what a sandbox's own packs may have lost to a stranger is there by now
         repository.prove(entry, incoming, snapshot, deadline)
     current = not incoming.packs and is_current(entry, snapshot, wanted_by(work))
-    return Received(volume, work, snapshot, side, shared, current, lost, 0.0, ())
+    return StagedProject(volume, work, snapshot, side, shared, current, lost, 0.0, ())
 
 
-def finish(received: Received, worker: Received | None, deadline: Deadline) -> tuple[ProjectResult, Held]:
+def publish_project(staged: StagedProject, worker: StagedProject | None, deadline: Deadline) -> tuple[ProjectResult, RecordedEntry]:
     """Publish what was received; ``worker`` is what its worker's volume has, where this is a sandbox's.
 
     Returns what was done, and what is there.
     """
     started = time.monotonic()
-    side, work, snapshot = received.side, received.work, received.snapshot
+    side, work, snapshot = staged.side, staged.work, staged.snapshot
     repository, before = side.repository, side.entry
     after: Entry = before
-    if not received.current:
-        after = publish(repository, before, side.incoming, snapshot, wanted_by(work), received.shared, deadline)
+    if not staged.current:
+        after = publish(repository, before, side.incoming, snapshot, wanted_by(work), staged.shared, deadline)
     else:
         repository.clean(deadline)
     if before.use is Use.MEND:
         _require_no_gap(repository, after, deadline)
     bridged = after if worker is None else bridge(repository, after, worker.layout, deadline)
-    if not received.current and (work.verify or before.use is Use.MEND):
+    if not staged.current and (work.verify or before.use is Use.MEND):
         repository.verify_whole(bridged, deadline, packs=not side.contents.packs <= side.counted)
-    action = _action(received, bridged != after)
+    action = _action(staged, bridged != after)
     layout = (bridged.layout or Layout.BARE).value
-    method = work.transfer.method.value
-    lost = (f"{received.lost} damaged objects could not be brought back; no ref needs them",) if received.lost else ()
+    method = work.transfer.method.name
+    lost = (f"{staged.lost} damaged objects could not be brought back; no ref needs them",) if staged.lost else ()
     result = ProjectResult(
-        volume=received.volume,
+        volume=staged.volume,
         project=work.project.name,
         action=action,
         method=method,
-        seconds=round(received.seconds + time.monotonic() - started, 3),
+        seconds=round(staged.seconds + time.monotonic() - started, 3),
         bytes=side.incoming.bytes,
         snapshot=snapshot.digest,
         refs=len(snapshot.refs),
         layout=layout,
-        warnings=(*received.warnings, *side.incoming.warnings, *lost),
+        warnings=(*staged.warnings, *side.incoming.warnings, *lost),
     )
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-    held = Held(
+    held = RecordedEntry(
         url=work.project.url,
         snapshot=snapshot.digest,
         refs=len(snapshot.refs),
@@ -248,7 +248,7 @@ def finish(received: Received, worker: Received | None, deadline: Deadline) -> t
     return result, held if worker is None else including(held, worker)
 
 
-def including(held: Held, worker: Received) -> Held:
+def including(held: RecordedEntry, worker: StagedProject) -> RecordedEntry:
     """Return what a sandbox's volume holds, with the word that it has all of its worker's."""
     return replace(held, includes="" if worker.key == held.key else worker.key)
 
@@ -274,10 +274,10 @@ def wanted_by(work: Work) -> Callable[[str], bool]:
     return lambda name: work.snapshot is None or matches((*work.project.refs, *work.earlier), name)
 
 
-def _action(received: Received, bridged: bool) -> Action:
-    if not received.side.entry.usable:
-        return Action.REPLACE if received.side.entry.occupied else Action.ADD
-    if received.side.entry.use is Use.MEND:
+def _action(staged: StagedProject, bridged: bool) -> Action:
+    if not staged.side.entry.usable:
+        return Action.REPLACE if staged.side.entry.occupied else Action.ADD
+    if staged.side.entry.use is Use.MEND:
         return Action.REPAIR
-    changed = bridged or not received.current
+    changed = bridged or not staged.current
     return Action.UPDATE if changed else Action.NOTHING

@@ -1,0 +1,54 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a transfer method needs and can do, and which one `auto` chooses. Pure. The methods themselves: ``cache.transfer.registry``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from .model import AUTO, Project
+from .record import RecordedEntry
+
+
+@dataclass(frozen=True)
+class Outlook:
+    """The outlook for a project before any volume is taken: how many volumes may need all of it, and its size in bytes as
+    some claim's record has it (0: none does). ``kept``: what a seed fetches is kept for the next run."""
+
+    volumes: int
+    size: int = 0
+    kept: bool = False
+
+
+Fits = Callable[[Project, RecordedEntry | None, Outlook], str]
+"""Why `auto` brings a project by a method to a volume that has an entry of it (None: not), in half a sentence; empty where it does not."""
+
+
+@dataclass(frozen=True)
+class Method:
+    """A way in which a snapshot reaches a volume.
+
+    ``in_cluster``: a pod reads upstream, which has no ssh key; else the controller does. ``on_volume``: upstream is read while the volume is held.
+    ``takes_path``: it can use a clone that the user names. ``by_seed``: a seed pod serves the packs. ``fits`` decides for `auto`.
+    """
+
+    name: str
+    in_cluster: bool
+    on_volume: bool
+    takes_path: bool
+    by_seed: bool
+    fits: Fits
+
+
+def choose_method(methods: Sequence[Method], project: Project, held: RecordedEntry | None, outlook: Outlook) -> tuple[Method, str]:
+    """Return the method for a project on a volume that has ``held`` of it, and why, in half a sentence: the one asked for, or the first that fits."""
+    if project.method != AUTO:
+        return next(method for method in methods if method.name == project.method), f"{project.method} was asked for"
+    return next((method, f"{method.name}, {why}") for method in methods if (why := method.fits(project, held, outlook)))
+
+
+def by_difference(methods: Sequence[Method]) -> Method:
+    """Return the method that needs nothing but the volume: its pod fetches what is lacking, and nothing where nothing is."""
+    return next(method for method in methods if method.in_cluster and method.on_volume)

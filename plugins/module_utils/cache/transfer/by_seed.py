@@ -1,0 +1,27 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Method seed: one pod reads upstream for the whole run, and serves finished packs to all volumes."""
+
+from __future__ import annotations
+
+from ..domain.methods import Outlook
+from ..domain.model import VOLUMES_OF_A_PAIR, Project, Volume
+from ..domain.record import RecordedEntry
+from .finished_packs import PackTransfer
+from .protocol import Sources, Transfer, TransferMethod
+
+
+def _fits(_project: Project, held: RecordedEntry | None, outlook: Outlook) -> str:
+    if held is not None:
+        return "which kept the earlier snapshot" if outlook.kept else ""
+    if outlook.volumes <= VOLUMES_OF_A_PAIR:
+        return "so that nothing is indexed while a volume is held"
+    return f"so that upstream is read once for {outlook.volumes} volumes"
+
+
+def _make(sources: Sources, project: Project, volume: Volume) -> Transfer:
+    return PackTransfer(SEED, sources.seed(project), sources.seed_transport(volume))
+
+
+SEED = TransferMethod("seed", in_cluster=True, on_volume=False, takes_path=False, by_seed=True, fits=_fits, make=_make)

@@ -1,0 +1,38 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""All transfer methods. Each is a file beside this one; the options, the plan, the rollout and the reports ask what it can do."""
+
+from __future__ import annotations
+
+from ...errors import InvalidOption
+from ..domain.methods import Method
+from ..domain.model import AUTO
+from .by_git import GIT
+from .by_rsync import RSYNC
+from .by_seed import SEED
+from .protocol import TransferMethod
+
+METHODS: tuple[TransferMethod, ...] = (RSYNC, GIT, SEED)
+"""In the order in which `auto` asks them; the last one always fits."""
+CHOICES = [AUTO, *sorted(method.name for method in METHODS)]
+"""Values of the option `method`."""
+BY_CONTROLLER = next(method for method in METHODS if not method.in_cluster)
+"""What `auto` goes on with where the cluster cannot read an upstream."""
+
+
+def check_method(name: str, project: str = "") -> None:
+    """Raise InvalidOption where no method, and not AUTO, has that name."""
+    if name not in CHOICES:
+        of = f" of project `{project}`" if project else ""
+        raise InvalidOption(f"Unknown method `{name}`{of}.", f"Known methods: {', '.join(CHOICES)}.")
+
+
+def asked_for(name: str) -> tuple[Method, ...]:
+    """Return the method of that name; none for AUTO."""
+    return tuple(method for method in METHODS if method.name == name)
+
+
+def transfer_method(method: Method) -> TransferMethod:
+    """Return how a method's transfers are made."""
+    return next(one for one in METHODS if one.name == method.name)
