@@ -7,10 +7,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..cluster.api.claims import read_claim
 from ..cluster.api.client import Client, connect
 from ..cluster.api.errors import FillerExists, NotFound
 from ..cluster.api.given_paths import target
-from ..cluster.api.objects import Claim, Pod, parse_claim, parse_pod
+from ..cluster.api.objects import Pod, parse_pod
 from ..cluster.pods.consumers import consumers, identity, image, mounted_at, placement
 from ..cluster.pods.filler import Filler, describe_owner, is_left_behind, owner
 from ..cluster.pods.manifest import (
@@ -66,7 +67,7 @@ def filler_pod(module: Any) -> None:
     client.require_way_for_exec()
     with stopping_on_signals() as stop:
         deadline = Deadline(params["timeout"], f"filler pod in {params['namespace']}", stop)
-        claim = _claim(client, params["namespace"], params["claim"], deadline)
+        claim = read_claim(client, params["namespace"], params["claim"], deadline, "Check the name and the namespace.")
         name = filler_name(claim.uid)
         present = _present(client, params["namespace"], name, deadline)
         if params["state"] == "absent":
@@ -96,7 +97,7 @@ def filler_pod(module: Any) -> None:
         if module.check_mode:
             module.exit_json(changed=living is None, name=name, namespace=params["namespace"], node=present.node if present else "")
         filler = Filler(client, spec, deadline)
-        filler.__enter__()
+        filler.start()
         if params["heartbeat"]:
             with filler.shell() as shell:  # the first heartbeat; each task that works in the pod gives more
                 shell.run(("true",), deadline=deadline)
@@ -117,13 +118,6 @@ def _absent(module: Any, client: Client, present: Pod | None, deadline: Deadline
         if not module.check_mode:
             remove_pod(client, present, deadline)
         module.exit_json(changed=True, name=present.name, namespace=present.namespace)
-
-
-def _claim(client: Client, namespace: str, name: str, deadline: Deadline) -> Claim:
-    try:
-        return parse_claim(client.get("PersistentVolumeClaim", namespace, name, deadline))
-    except NotFound as error:
-        raise InvalidOption(f"There is no claim {namespace}/{name}.", "Check the name and the namespace.") from error
 
 
 def _present(client: Client, namespace: str, name: str, deadline: Deadline) -> Pod | None:

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
+from ..cluster.api.claims import read_claim
 from ..cluster.api.client import Client
 from ..cluster.api.errors import ClusterError, Forbidden, NotFound
-from ..cluster.api.objects import Pod, parse_claim, parse_pod
+from ..cluster.api.objects import Pod, parse_pod
 from ..cluster.pods.claim_lock import Busy, ClaimLock, Holder, HoldLost
 from ..cluster.pods.diagnosis import explain
 from ..deadline import Deadline
@@ -59,7 +60,7 @@ def _taken(
     if claim is None:
         return None
     try:
-        lock = ClaimLock(client, parse_claim(client.get("PersistentVolumeClaim", pod.namespace, claim, deadline)))
+        lock = ClaimLock(client, read_claim(client, pod.namespace, claim, deadline))
         while True:
             try:
                 lock.take(mine, deadline)

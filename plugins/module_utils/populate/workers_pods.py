@@ -10,9 +10,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 from ..cache.domain.model import Role
+from ..cluster.api.claims import read_claim
 from ..cluster.api.client import Client
-from ..cluster.api.errors import NotFound
-from ..cluster.api.objects import Claim, parse_claim
 from ..cluster.pods.consumers import consumers, identity, image, placement
 from ..cluster.pods.manifest import DEFAULT_IMAGE, FillerSpec, Mount, Placement, copied_labels
 from ..deadline import Deadline
@@ -66,15 +65,6 @@ def seed_pod(
             f"The seed's claim {options.seed.claim} is a repository cache, which a filler may hold at the same time.",
             "Give the seed a claim of its own (repository_cache_seed.claim).",
         )
-    claim = _seed_claim(client, spec.namespace, options.seed.claim, deadline)
+    claim = read_claim(client, spec.namespace, options.seed.claim, deadline, "Create it, or leave out `claim` of repository_cache_seed.")
     # Named after the claim: two runs never work in it at once.
     return replace(spec, name=f"packit-cache-seed-{claim.uid}", mount=Mount(claim.name, KEPT))
-
-
-def _seed_claim(client: Client, namespace: str, name: str, deadline: Deadline) -> Claim:
-    try:
-        return parse_claim(client.get("PersistentVolumeClaim", namespace, name, deadline))
-    except NotFound as error:
-        raise InvalidOption(
-            f"The claim {namespace}/{name} for the seed pod does not exist.", "Create it, or leave out `claim` of repository_cache_seed."
-        ) from error

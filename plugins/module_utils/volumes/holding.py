@@ -17,9 +17,10 @@ from ..cache.domain.record import ANNOTATION, Change, Record, fit, left_out, par
 from ..cache.domain.results import HoldTimes
 from ..cache.rollout.volume_access import VolumeSkipped
 from ..cache.rollout.volume_run import writing
+from ..cluster.api.claims import read_claim
 from ..cluster.api.client import Client
 from ..cluster.api.errors import ClusterError, NotFound, VolumeBusy
-from ..cluster.api.objects import Claim, Pod, parse_claim, parse_pod
+from ..cluster.api.objects import Claim, Pod, parse_pod
 from ..cluster.api.ours import SCRATCH
 from ..cluster.api.quota import ConcurrencyLimit
 from ..cluster.pods.claim_lock import Busy, ClaimLock, Holder, holder_of
@@ -110,7 +111,7 @@ class ClusterVolumeAccess:
 
     def read_again(self, volume: Volume, deadline: Deadline) -> None:
         """Read the claim of a volume that is not held."""
-        claim = parse_claim(self._client.get("PersistentVolumeClaim", volume.namespace, volume.claim, deadline))
+        claim = read_claim(self._client, volume.namespace, volume.claim, deadline)
         self._know(volume, claim, known(claim))
 
     def record(self, volume: Volume, change: Change, deadline: Deadline) -> None:
@@ -222,24 +223,22 @@ class ClusterVolumeAccess:
         at_once = [self._limits[volume.namespace, volume.role], *self._node_limits(volume, used)]
         self._stuck.pop(volume, None)  # a later turn finds it again, and may well remove it
         filler = Filler(self._client, spec, deadline, at_once, partial(self._tell, volume), partial(self._know_left, volume))
-        entered = filler.__enter__()
         held: MountedVolume | None = None
         try:
-            pod = entered.pod
-            self._require_as_it_was(volume, spec, deadline)
-            lock.take(Holder(settings.owner, pod.namespace, pod.name, pod.uid), deadline)
-            with entered.shell() as shell, self._looking_out(volume, pod) as wanted:
-                limits = (spec.overrides.memory_bytes, spec.overrides.cpus)
-                started = time.monotonic() - filler.seconds
-                held = MountedVolume(shell, settings.path, f"{SCRATCH}/work", *limits, used.holder is not None, "", started, guest=False)
-                held.wanted = wanted
-                yield held
+            with filler:
+                pod = filler.pod
+                self._require_as_it_was(volume, spec, deadline)
+                lock.take(Holder(settings.owner, pod.namespace, pod.name, pod.uid), deadline)
+                with filler.shell() as shell, self._watching(volume, pod) as wanted:
+                    limits = (spec.overrides.memory_bytes, spec.overrides.cpus)
+                    started = time.monotonic() - filler.seconds
+                    held = MountedVolume(shell, settings.path, f"{SCRATCH}/work", *limits, used.holder is not None, "", started, guest=False)
+                    held.wanted = wanted
+                    yield held
         finally:
-            worked = filler.seconds - filler.attach
-            filler.__exit__()
             lock.work_ended = volume not in self._stuck
             if held is not None:
-                held.lock = HoldTimes(round(filler.attach, 3), round(worked, 3), round(filler.release, 3))
+                held.lock = HoldTimes(round(filler.attach, 3), round(filler.work, 3), round(filler.release, 3))
 
     @contextmanager
     def visit(self, volume: Volume, deadline: Deadline) -> Iterator[Shell]:
@@ -248,7 +247,7 @@ class ClusterVolumeAccess:
         with self._warm_ups.visit(volume, self._spec(volume, used), deadline) as shell:
             yield shell
 
-    def _looking_out(self, volume: Volume, pod: Pod) -> AbstractContextManager[threading.Event | None]:
+    def _watching(self, volume: Volume, pod: Pod) -> AbstractContextManager[threading.Event | None]:
         """Sandboxes' volumes are given back when a consumer waits; a worker's has its consumer on the same node."""
         if volume.role is not Role.SANDBOX:
             return nullcontext()

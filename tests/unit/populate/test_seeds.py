@@ -457,6 +457,9 @@ def test_a_pod_that_never_starts_is_not_tried_for_ever(monkeypatch: pytest.Monke
         def __enter__(self) -> None:
             raise PodLost("deleted while it was starting")
 
+        def __exit__(self, *_: object) -> None:
+            pytest.fail("it was never there")
+
     monkeypatch.setattr(service_pod, "Filler", Filler)
     pod = ServicePod(None, SPEC, threading.Event(), lambda _words: None)  # type: ignore[arg-type]
     for _start in range(3):

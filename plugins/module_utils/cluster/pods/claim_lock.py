@@ -23,6 +23,7 @@ from ...background import Background
 from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import OnLine
+from ..api.claims import read_claim
 from ..api.client import Client
 from ..api.errors import ClusterError, Conflict, NotFound, PodLost
 from ..api.names import is_name
@@ -252,7 +253,7 @@ class ClaimLock:
         return holder if pod.uid == holder.uid and not pod.ended else None
 
     def _read(self, deadline: Deadline) -> None:
-        claim = parse_claim(self._client.get("PersistentVolumeClaim", self._claim.namespace, self._claim.name, deadline))
+        claim = read_claim(self._client, self._claim.namespace, self._claim.name, deadline)
         if claim.uid != self._claim.uid:
             raise ClusterError(f"Claim {claim.namespace}/{claim.name} is another one than when this run began.", "Run again.")
         self._claim = claim

@@ -42,8 +42,8 @@ def _nothing(_words: str) -> None:
 class Filler:
     """One filler pod. A context manager: Ready inside, gone after.
 
-    ``attach`` and ``release`` are the seconds from its creation until it could work, and from its deletion until it was
-    gone. ``left`` is called with a sentence where it could not be removed.
+    ``attach``, ``work`` and ``release`` are the seconds from its creation until it could work, from then until its deletion, and from that until it
+    was gone. ``left`` is called with a sentence where it could not be removed.
     """
 
     def __init__(
@@ -65,6 +65,7 @@ class Filler:
         self._pod: Pod | None = None
         self._created = 0.0
         self.attach = 0.0
+        self.work = 0.0
         self.release = 0.0
 
     @property
@@ -80,6 +81,11 @@ class Filler:
         return time.monotonic() - self._created
 
     def __enter__(self) -> Filler:
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Make the pod, and wait until it is Ready. For a pod that is to outlive its controller; else use the filler as a context manager."""
         ready = False
         try:
             for limit in self._limits:
@@ -91,10 +97,10 @@ class Filler:
                 self._remove()
                 self._stack.close()
         self.attach = self.seconds
-        return self
 
     def __exit__(self, *_: object) -> None:
         started = time.monotonic()
+        self.work = self.seconds - self.attach
         self._remove()
         self.release = time.monotonic() - started
         self._stack.close()

@@ -67,11 +67,10 @@ class ServicePod:
         starting = deadline.within(spec.overrides.start_timeout, f"the start of pod {spec.namespace}/{spec.name}")
         filler = Filler(self._client, spec, starting, (), self._tell, self.left.append)
         try:
-            filler.__enter__()
+            self._stack.enter_context(filler)
         except DeploymentError as error:
             self._why = error.message
             raise
-        self._stack.callback(filler.__exit__)
         self._filler = filler
         self._shell = self.shell(filler.pod.uid)
         self._pod, self._suspect = filler.pod, False
