@@ -21,6 +21,7 @@ import tempfile
 import threading
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.populate.board i
 from ansible_collections.packit.deployment.plugins.module_utils.populate.progress_lines import Lines, Screen, own_copy, read
 from ansible_collections.packit.deployment.plugins.module_utils.progress import Progress
 from ansible_collections.packit.deployment.plugins.plugin_utils.deployment_action import DeploymentAction
+from ansible_collections.packit.deployment.plugins.plugin_utils.option_names import worded
 
 _INTERVAL = 0.5
 """Seconds between two looks at the file."""
@@ -64,7 +66,7 @@ class ActionModule(DeploymentAction):
             alone = len((task_vars or {}).get("ansible_play_batch", ())) < 2
             show = _watch if _LIVE and alone and os.environ.get("TERM") not in (None, "", "dumb") else _list
             # The run itself needs nobody who watches: it goes on, and the person is told that no more lines come.
-            shower = Background("Showing what the run does", lambda: show(progress, screen, stop), lambda error: screen.show(f"  {error}"))
+            shower = Background("Showing what the run does", lambda: show(progress, screen, stop, self._variables()), lambda error: screen.show(f"  {error}"))
             shower.start()
             try:
                 result = super().execute({**arguments, "progress_file": str(progress)}, task_vars)
@@ -84,27 +86,27 @@ class ActionModule(DeploymentAction):
             self._display.display(line, log_only=True)
 
 
-def _list(path: Path, screen: Screen, stop: threading.Event) -> None:
+def _list(path: Path, screen: Screen, stop: threading.Event, variables: Mapping[str, str]) -> None:
     """Show a line for each change of phase."""
     lines = Lines()
-    for happened in _read(path, stop):
+    for happened in _read(path, stop, variables):
         for progress in happened:
             shown = lines.show(progress)
             if shown is not None:
                 screen.show(f"  {shown}")
 
 
-def _watch(path: Path, screen: Screen, stop: threading.Event) -> None:
+def _watch(path: Path, screen: Screen, stop: threading.Event, variables: Mapping[str, str]) -> None:
     """Show a line for each pair that is at work, which changes as it goes on; what somebody may want to read later stays."""
     board = Board()
-    for happened in _read(path, stop):
+    for happened in _read(path, stop, variables):
         staying = [f"  {line}" for progress in happened if (line := board.take(progress)) is not None]
         width, height = screen.size()
         screen.draw(staying, [f"  {line}" for line in board.lines(max(1, width - 3), max(1, height // 2))])
     screen.draw([], [])
 
 
-def _read(path: Path, stop: threading.Event) -> Iterator[list[Progress]]:
+def _read(path: Path, stop: threading.Event, variables: Mapping[str, str]) -> Iterator[list[Progress]]:
     """Read what has happened since the last look, now and then, until the run has ended."""
     with path.open(encoding="utf-8", errors="replace") as file:
         rest = ""
@@ -112,7 +114,7 @@ def _read(path: Path, stop: threading.Event) -> Iterator[list[Progress]]:
         while not ended:
             ended = stop.wait(_INTERVAL)
             *whole, rest = (rest + file.read()).split("\n")  # read after the event: nothing written before it is lost
-            yield list(_understood(whole))
+            yield [replace(progress, detail=worded(progress.detail, variables)) for progress in _understood(whole)]
 
 
 def _understood(lines: Iterable[str]) -> Iterator[Progress]:

@@ -42,7 +42,7 @@ def unexpected(what: str, error: BaseException) -> DeploymentError:
     if isinstance(error, DeploymentError):
         return error
     if isinstance(error, MemoryError):
-        remedy = "Free some memory on this machine, or lower the number of volumes at once (repository_cache_concurrency), and run again."
+        remedy = "Free some memory on this machine, or lower the number of volumes at once (option `concurrency`), and run again."
     elif isinstance(error, OSError):
         remedy = "Look at this machine's disk and limits, and run again."
     else:

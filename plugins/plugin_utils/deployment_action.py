@@ -7,6 +7,7 @@
   those down. A static import does hand its tags down, and then it is as if C(always) were not there.
 - An argument that a template leaves out (C(default(omit))) is left out: Ansible itself lets it take C(module_defaults) away.
 - A relative kubeconfig is looked for beside the playbook, and a vaulted one is opened, as kubernetes.core does for its modules.
+- A text that names an option names the variable instead that the task takes it from: who uses a role knows no other name.
 - A URL with a password in it is refused here: -vvv shows a module's invocation.
 """
 
@@ -20,6 +21,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import refused
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.kubeconfig import CONTENT, is_content
+from ansible_collections.packit.deployment.plugins.plugin_utils.option_names import variables_of, worded
 
 _COLLECTION = "packit.deployment"
 _GROUP = f"group/{_COLLECTION}.deployment"
@@ -56,7 +58,13 @@ class DeploymentAction(ActionBase):
         """Run the module with these arguments, and return its result."""
         in_background = bool(self._task.async_val) and not self._connection.has_native_async
         result: dict[str, Any] = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background)
-        return result
+        return {**result, **worded(result, self._variables())}
+
+    def _variables(self) -> dict[str, str]:
+        """Return the variables that the task, as it is written, takes its options from."""
+        written = getattr(self._task, "_ds", None) or {}
+        arguments = [written.get(name) for name in (self._task.resolved_action, self._task.action, "args")]
+        return {option: name for given in arguments if isinstance(given, Mapping) for option, name in variables_of(given).items()}
 
     def _real_path(self, path: str) -> str:
         """Return where a kubeconfig is, decrypted if it has to be. Raises AnsibleError."""

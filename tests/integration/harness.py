@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -109,7 +109,7 @@ class Scene:
     def _start_modules(self, calls: list[Call], environment: Mapping[str, str] | None = None, *, check: bool, diff: bool) -> ModuleRun:
         progress = Path(tempfile.mkdtemp(dir=self.directory)) / "progress"
         watched = [
-            Call(call.module, {**call.arguments, "progress_file": str(progress)}) if call.module == "repository_cache" else call
+            replace(call, arguments={**call.arguments, "progress_file": str(progress)}) if call.module == "repository_cache" else call
             for call in calls
         ]
         process = self.launcher.start(watched, self.directory, self._environment(environment or {}), check=check, diff=diff)

@@ -154,7 +154,7 @@ def test_a_class_that_does_not_let_claims_grow_is_named_and_the_volumes_are_fill
 def test_less_than_a_claim_has_is_refused(scene: Scene) -> None:
     scene.deploy()
     answer = claims(scene, storage="500Mi")
-    assert "has 1Gi, and cannot shrink to the 500Mi that repository_cache_storage asks for" in answer["msg"]
+    assert "has 1Gi, and cannot shrink to the 500Mi that option `storage` asks for" in answer["msg"]
     assert spec(scene, WORK, scene.worker_claim())[0] == "1Gi"
 
 

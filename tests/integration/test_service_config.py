@@ -318,7 +318,7 @@ def test_a_claim_that_a_worker_looks_up_in_vain_is_told(scene: Scene) -> None:
 def test_a_path_unlike_that_of_the_cache_and_wrong_options_are_refused(scene: Scene) -> None:
     prepare(scene)
     two = play(scene, repository_cache_path="/cache", service_config_path="/repository-cache")
-    assert two.code != 0 and "`path` (service_config_path) is /repository-cache, and the volumes are filled at /cache (repository_cache_path)" in two.text
+    assert two.code != 0 and "service_config_path is /repository-cache, and the volumes are filled at /cache (repository_cache_path)" in two.text
     none = play(scene, project="")
     assert none.code != 0 and "namespace is not set. Set service_config_namespace (or the variable project" in none.text
     wrong = play(scene, service_config_read_only="perhaps")

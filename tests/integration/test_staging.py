@@ -134,7 +134,7 @@ def test_a_pod_lands_on_a_tainted_node_only_after_the_role_ran(staged: Scene) ->
     assert f"+{WRITTEN}" in shown.output
     assert (
         f"The pod template of Deployment {WORK}/dashboard is not changed, because that starts its pods anew and kills the tasks that run in "
-        "them: spec.template.spec.nodeSelector.env: nothing -> stage. Set `restart: true` (staging_restart) when they may." in shown.text
+        "them: spec.template.spec.nodeSelector.env: nothing -> stage. Set staging_restart: true when they may." in shown.text
     )
     assert f"{SAND}: its pods get environment=stage:NoSchedule." in shown.text
     assert annotations(cluster) == annotations(cluster, SAND) == {DEFAULTS: WRITTEN}
@@ -176,7 +176,7 @@ def test_an_annotation_that_stops_every_pod_is_found_and_repaired(staged: Scene)
     found = play(staged, tolerations=[STAGE])
     assert found.code != 0
     assert f"The annotation {DEFAULTS} of namespace {WORK} stops every pod creation there: it is no valid JSON" in found.text
-    assert "have it repaired (`repair: true`, staging_repair)" in found.text
+    assert "have it repaired (staging_repair: true)" in found.text
     assert annotations(cluster) == {DEFAULTS: broken} and annotations(cluster, SAND) == {}
     done = play(staged, tolerations=[STAGE], repair=True)
     assert done.code == 0, done.output
@@ -355,7 +355,7 @@ def test_a_field_of_the_deployments_template_is_refused_unless_forced(staged: Sc
     refused = settings(staged, sizes=sizes, restart=True)
     assert (
         f"spec.replicas of Deployment {WORK}/dashboard belongs to the deployment's template (last-applied-configuration), which says 2: "
-        "the next deployment would set it back. Write 1 into the template, or insist (`force: true`, staging_force)." in refused["msg"]
+        "the next deployment would set it back. Write 1 into the template, or insist (option `force: true`)." in refused["msg"]
     )
     assert cluster.apps.read_namespaced_deployment("dashboard", WORK).spec.replicas == 2
     done = settings(staged, sizes=sizes, restart=True, force=True)

@@ -9,19 +9,21 @@ import json
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.packit.deployment.plugins.plugin_utils.option_names import worded
 from tests.forks import Forked, ForkServer
 
 
 @dataclass(frozen=True)
 class Call:
-    """A module and its arguments, as Ansible would give them."""
+    """A module and its arguments, as Ansible would give them; ``variables`` are those that a role's task takes them from."""
 
     module: str
     arguments: Mapping[str, Any]
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -33,9 +35,9 @@ class ModuleProcess:
     calls: Sequence[Call]
 
     def answers(self) -> list[dict[str, Any]]:
-        """The answers that there are, in the order of the calls."""
-        paths = [self.directory / f"{number}.json" for number in range(len(self.calls))]
-        return [json.loads(path.read_text()) for path in paths if path.exists()]
+        """The answers that there are, in the order of the calls, in the words that our action plugins give them."""
+        paths = [(self.directory / f"{number}.json", call) for number, call in enumerate(self.calls)]
+        return [worded(json.loads(path.read_text()), call.variables) for path, call in paths if path.exists()]
 
 
 class Launcher:

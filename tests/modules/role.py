@@ -15,6 +15,8 @@ from typing import Any
 import jinja2
 import yaml
 
+from ansible_collections.packit.deployment.plugins.plugin_utils.option_names import variables_of
+
 from .launcher import Call
 
 ROLE = Path(__file__).parents[2] / "roles" / "repository_cache"
@@ -35,7 +37,7 @@ def _calls(name: str, variables: dict[str, Any]) -> Iterator[Call]:
             continue
         if found[0].startswith(_OURS):
             values = {option: _resolve(value, variables) for option, value in task[found[0]].items()}
-            yield Call(found[0].removeprefix(_OURS), {option: value for option, value in values.items() if value is not _OMIT})
+            yield Call(found[0].removeprefix(_OURS), {option: value for option, value in values.items() if value is not _OMIT}, variables_of(task[found[0]]))
         else:
             yield from _calls(task[found[0]], variables)
 

@@ -84,7 +84,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     (
         "repository_cache_claims",
         {"worker_namespace": " ", "sandbox_namespace": "s"},
-        "Set repository_cache_worker_namespace (or the variable project of the deployment's playbooks).",
+        "Set option `worker_namespace` (or the variable project of the deployment's playbooks).",
     ),
     ("repository_cache_claims", {"worker_namespace": "w", "sandbox_namespace": ""}, "`sandbox_namespace` is empty"),
     ("repository_cache_claims", {"worker_namespace": "a/b", "sandbox_namespace": "s"}, "'a/b' is no name of a namespace"),

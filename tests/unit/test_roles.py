@@ -106,3 +106,12 @@ def test_a_roles_documented_default_is_its_default(role: str) -> None:
 def test_a_role_reads_each_of_its_options(role: str) -> None:
     tasks = "".join(path.read_text() for path in (ROLES / role / "tasks").glob("*.yml"))
     assert [name for name in options(role) if not re.search(rf"\b{name}\b", tasks)] == []
+
+
+def test_only_roles_know_their_variables() -> None:
+    """The modules name their options; the action plugin names the variables of whoever called."""
+    modules = {path.stem for path in (ROLES.parent / "plugins/modules").glob("*.py")}
+    variables = {name for role in NAMES for name in defaults(role)} - modules
+    texts = {path: path.read_text() for path in (ROLES.parent / "plugins/module_utils").rglob("*.py")}
+    assert len(variables) > 40 and len(texts) > 100
+    assert [(path.name, name) for path, text in texts.items() for name in variables if re.search(rf"\b{name}\b", text)] == []

@@ -160,8 +160,8 @@ def _change(volume: Volume, claim: Claim, storage: str, labels: Mapping[str, str
     if asked == present or present < asked <= claim.capacity:
         return step
     if asked < present and asked <= (claim.capacity or present):  # between the two is the way back from a growth that failed
-        why = f"The claim has {claim.storage}, and cannot shrink to the {storage} that repository_cache_storage asks for."
-        return _say(step, ClaimAction.FAILED, why, f"Set repository_cache_storage to at least {claim.storage}.")
+        why = f"The claim has {claim.storage}, and cannot shrink to the {storage} that option `storage` asks for."
+        return _say(step, ClaimAction.FAILED, why, f"Set option `storage` to at least {claim.storage}.")
     if not claim.volume_name:
         why = f"The claim of {claim.storage} can grow to {storage} only when it is bound to a volume: after its first use."
         return _say(step, ClaimAction.LATER, why, "Run again when it is filled.")
@@ -188,7 +188,7 @@ def _size_note(steps: tuple[ClaimStep, ...]) -> str:
         return ""
     return (
         f"The claim {steps[0].volume} ({sizes[0]}) is smaller than its worker's ({sizes[1]}), and must hold all that is there: "
-        f"set repository_cache_storage to {sizes[1]}."
+        f"set option `storage` to {sizes[1]}."
     )
 
 

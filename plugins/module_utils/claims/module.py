@@ -83,7 +83,7 @@ def parse_wanted(params: Mapping[str, Any]) -> WantedClaims:
         wrong = True
     if wrong:
         raise InvalidOption(
-            f"The size `{storage}` is no Kubernetes quantity of more than 0.", "An example of repository_cache_storage: 4Gi"
+            f"The size `{storage}` is no Kubernetes quantity of more than 0.", "An example of option `storage`: 4Gi"
         )
     labels = {str(key): value for key, value in params["labels"].items()}
     other = next((key for key, value in labels.items() if not isinstance(value, str)), None)
@@ -137,7 +137,7 @@ def _prepare(client: Client, wanted: WantedClaims, plan: ClaimPlan, deadline: De
         except NotFound as error:
             raise InvalidOption(
                 f"There is no storage class {wanted.storage_class}: a claim of it would wait for ever.",
-                "Check repository_cache_storage_class (oc get storageclasses).",
+                "Check option `storage_class` (oc get storageclasses).",
             ) from error
         except Forbidden:
             return  # whoever may not read classes finds out from the claim
@@ -186,10 +186,10 @@ def explain(step: ClaimStep, error: ClusterError) -> tuple[str, str]:
     """A refusal in words, and what to do. Pure."""
     if isinstance(error, QuotaExceeded):
         why = f"The quota of namespace {step.volume.namespace} has no room for {step.storage}: {error.message}"
-        return why, "Raise that quota, or ask for less (repository_cache_storage)."
+        return why, "Raise that quota, or ask for less (option `storage`)."
     if isinstance(error, Forbidden) and _NOT_GROWING in error.message:
         why = f"The storage class {step.storage_class or '(none)'} does not let claims grow (allowVolumeExpansion)."
-        remedy = f"Ask a cluster administrator to allow it, or set repository_cache_storage to {step.before}."
+        remedy = f"Ask a cluster administrator to allow it, or set option `storage` to {step.before}."
         return why, remedy
     return error.message, error.remedy
 

@@ -98,7 +98,7 @@ class KeptClone:
             file = (self._place / "lock").open("w")
         except OSError as error:
             raise DeploymentError(
-                f"The clone of {self._project.name} cannot be kept in {self._place}: {error.strerror}.", "Set repository_cache_clones."
+                f"The clone of {self._project.name} cannot be kept in {self._place}: {error.strerror}.", "Set option `clones`."
             ) from error
         with file:
             while True:

@@ -69,7 +69,7 @@ def _failed(volume: Volume, name: str, error: DeploymentError) -> ProjectResult:
 def unpaired(pair: Pair, projects: tuple[Project, ...], unread: Mapping[str, DeploymentError]) -> PairResult:
     """A worker's claim without its sandbox's: that pair fails, the rest goes on. ``unread``: what could not be read, which says why itself."""
     error = f"The claim {pair.sandbox} for the sandboxes of {pair.name} does not exist."
-    remedy = "Create it, or leave this pair out (repository_cache_select)."
+    remedy = "Create it, or leave this pair out (option `select`)."
 
     def row(volume: Volume, name: str, action: Action, words: str) -> ProjectResult:
         return _failed(volume, name, unread[name]) if name in unread else ProjectResult(volume, name, action, error=words, remedy=remedy)

@@ -132,7 +132,7 @@ def unlisted(plan: Plan, results: Iterable[PairResult], listed: Collection[str] 
     if plan.state is not State.PRESENT or not found:
         return ""
     shown = ", ".join(f"{name} ({_counted(len(pairs), 'worker')})" for name, pairs in sorted(found.items()))
-    return f"Not listed, and left where it is: {shown}. To remove it: repository_cache_state: absent with it in repository_cache_projects."
+    return f"Not listed, and left where it is: {shown}. To remove it: option `state: absent` with it in option `projects`."
 
 
 def _counted(number: int, what: str) -> str:

@@ -63,8 +63,8 @@ def seed_pod(
     if options.seed.claim in [volume.claim for volume in taken]:
         raise InvalidOption(
             f"The seed's claim {options.seed.claim} is a repository cache, which a filler may hold at the same time.",
-            "Give the seed a claim of its own (repository_cache_seed.claim).",
+            "Give the seed a claim of its own (option `seed.claim`).",
         )
-    claim = read_claim(client, spec.namespace, options.seed.claim, deadline, "Create it, or leave out `claim` of repository_cache_seed.")
+    claim = read_claim(client, spec.namespace, options.seed.claim, deadline, "Create it for the seed pod, or leave out option `seed.claim`.")
     # Named after the claim: two runs never work in it at once.
     return replace(spec, name=f"packit-cache-seed-{claim.uid}", mount=Mount(claim.name, KEPT))

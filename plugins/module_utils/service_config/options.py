@@ -55,7 +55,7 @@ def parse_options(params: Mapping[str, Any]) -> ConfigOptions:
     file = params["file"] or ""
     if not params["namespace"] and not file:
         raise InvalidOption(
-            "namespace is not set.", "Set service_config_namespace (or the variable project of the deployment's playbooks)."
+            "namespace is not set.", "Set option `namespace` (or the variable project of the deployment's playbooks)."
         )
     if not _KEY.fullmatch(params["key"]):
         raise InvalidOption(f"`{params['key']}` is no key of a Secret.", "The usual one is packit-service.yaml.")
@@ -66,7 +66,7 @@ def parse_options(params: Mapping[str, Any]) -> ConfigOptions:
         require_namespace(namespace)
     if params["filled_path"] not in ("", params["path"]):
         raise InvalidOption(
-            f"`path` (service_config_path) is {params['path']}, and the volumes are filled at {params['filled_path']} (repository_cache_path): "
+            f"Option `path` is {params['path']}, and the volumes are filled at {params['filled_path']} (option `filled_path`): "
             "the service would look for the cache where it is not.",
             "Make both the same.",
         )

@@ -135,7 +135,7 @@ def _sound(space: Space, repair: bool, warnings: list[str]) -> tuple[Entry, ...]
     return tuple(entry for entry in space.defaults.entries if entry not in bad)
 
 
-_REPAIR = "Correct it, or have it repaired (`repair: true`, staging_repair)."
+_REPAIR = "Correct it, or have it repaired (option `repair: true`)."
 
 
 def _whitelist(space: Space, defaults: Sequence[Toleration], wish: Wish, warnings: list[str]) -> str | None:
@@ -160,4 +160,4 @@ def _whitelist(space: Space, defaults: Sequence[Toleration], wish: Wish, warning
         warnings.append(f"{words} {_REPAIR}")
         return space.whitelist.text
     added = written(Listed(None), [Entry(to_data(item), item) for item in lacking])
-    raise InvalidOption(words, f"Add to it, or have it extended (`repair: true`, staging_repair): {added}")
+    raise InvalidOption(words, f"Add to it, or have it extended (option `repair: true`): {added}")

@@ -56,7 +56,7 @@ def workload_settings(module: Any) -> None:
         raise InvalidOption("A workload is named twice in `sizes`.", "Put what is wanted of it into one element.")
     if not params["namespace"]:
         raise InvalidOption(
-            "`namespace` is empty.", "Set staging_workload_namespace (or the variable project of the deployment's playbooks)."
+            "`namespace` is empty.", "Set option `namespace` (or the variable project of the deployment's playbooks)."
         )
     names = list(dict.fromkeys([*params["workloads"], *sizes]))
     client = connect(module)
@@ -117,12 +117,12 @@ def _refuse(changes: Sequence[Change]) -> None:
                 raise InvalidOption(
                     f"{item.path} of {change.workload} belongs to the deployment's template (last-applied-configuration), which says "
                     f"{shown(item.owner)}: the next deployment would set it back.",
-                    f"Write {shown(item.after)} into the template, or insist (`force: true`, staging_force).",
+                    f"Write {shown(item.after)} into the template, or insist (option `force: true`).",
                 )
         if change.replicas < change.workload.replicas and change.workload.deletes_claims:
             raise InvalidOption(
                 f"{change.workload} deletes the claims of pods that are scaled away (persistentVolumeClaimRetentionPolicy).",
-                "Set whenScaled to Retain in its template, or insist (`force: true`, staging_force).",
+                "Set whenScaled to Retain in its template, or insist (option `force: true`).",
             )
 
 
@@ -155,9 +155,9 @@ def _placeless(client: Client, namespace: str, changes: Sequence[Change], force:
 
 
 _OTHER_LABEL = (
-    "Leave that label out of node_selector (staging_node_selector), or have the annotation changed; `force: true` (staging_force) insists."
+    "Leave that label out of option `node_selector`, or have the annotation changed; option `force: true` insists."
 )
-_NO_NODE = "Label or add a node, correct node_selector (staging_node_selector), or insist (`force: true`, staging_force)."
+_NO_NODE = "Label or add a node, correct option `node_selector`, or insist (option `force: true`)."
 
 
 def _space(client: Client, namespace: str, deadline: Deadline) -> Space:
@@ -234,7 +234,7 @@ def _pending(change: Change) -> str:
     fields = "; ".join(str(item) for item in change.fields if item.in_template)
     return (
         f"The pod template of {change.workload} is not changed, because that starts its pods anew and kills the tasks that run in them: "
-        f"{fields}. Set `restart: true` (staging_restart) when they may."
+        f"{fields}. Set option `restart: true` when they may."
     )
 
 
@@ -253,7 +253,7 @@ def _summary(change: Change, restart: bool) -> str:
     """Return what became of a workload, in a line."""
     made = [str(item) for item in change.fields if restart or not item.in_template]
     waiting = [str(item) for item in change.fields if item.in_template and not restart]
-    words = [*made, *(f"{item} (waits for staging_restart)" for item in waiting)]
+    words = [*made, *(f"{item} (waits for option `restart`)" for item in waiting)]
     return f"{change.workload.named}: {'; '.join(words) or 'as wanted'}"
 
 

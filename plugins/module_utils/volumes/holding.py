@@ -176,7 +176,7 @@ class ClusterVolumeAccess:
                 continue
             if used.holder is not None and self._settings.in_use == "skip":
                 raise VolumeSkipped(
-                    f"Pod {used.holder.namespace}/{used.holder.name} uses the volume.", "Use repository_cache_in_use: same_node, or wait."
+                    f"Pod {used.holder.namespace}/{used.holder.name} uses the volume.", "Use option `in_use: same_node`, or wait."
                 )
             if used.holder is not None and self._settings.in_use == "wait":
                 self._tell(volume, f"waits for pod {used.holder.name}, which uses the volume")
@@ -333,7 +333,7 @@ def _sub_path(volume: Volume, used: Consumers) -> str:
     if "$(" in found:
         raise ClusterError(
             f"Pod {used.any.name if used.any else ''} mounts {volume} by the subPathExpr {found}, which differs from pod to pod.",
-            "Mount the volume by a subPath without variables, or use repository_cache_in_use: holder.",
+            "Mount the volume by a subPath without variables, or use option `in_use: holder`.",
         )
     return found
 

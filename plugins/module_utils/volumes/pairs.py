@@ -57,8 +57,8 @@ def find_pairs(worker_namespace: str, worker_claims: Collection[str], sandbox_na
         raise InvalidOption(
             f"No repository-cache volume was found: namespace {worker_namespace} has {len(worker_claims)} claims, none of them "
             f"named {WORKER_PREFIX}<pod>.",
-            "Check repository_cache_worker_namespace, and whether the workers were deployed with a repository cache "
-            "(with_repository_cache); or list the claims in repository_cache_volumes.",
+            "Check option `worker_namespace`, and whether the workers were deployed with a repository cache "
+            "(with_repository_cache); or list the claims in option `volumes`.",
         )
     complete = {pod: pair for pod, pair in pairs.items() if pair.sandbox.claim in sandbox_claims}
     unpaired = tuple(pair for pod, pair in pairs.items() if pod not in complete)

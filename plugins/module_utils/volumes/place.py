@@ -48,7 +48,7 @@ def parse_place(params: Mapping[str, Any]) -> Place:
         if not params[name] and not listed:
             variable = {"worker_namespace": "project", "sandbox_namespace": "sandbox_namespace"}[name]
             raise InvalidOption(
-                f"{name} is not set.", f"Set repository_cache_{name} (or the variable {variable} of the deployment's playbooks)."
+                f"{name} is not set.", f"Set option `{name}` (or the variable {variable} of the deployment's playbooks)."
             )
         if params[name]:
             require_namespace(params[name])

@@ -153,7 +153,7 @@ def test_a_clone_that_is_named_is_used_whatever_the_method_of_the_others() -> No
 
 
 def test_no_projects_at_all_is_an_error() -> None:
-    with pytest.raises(InvalidOption, match="repository_cache_projects is empty"):
+    with pytest.raises(InvalidOption, match="Option `projects` is empty"):
         parse_projects([])
 
 

@@ -31,7 +31,7 @@ def test_a_volume_seen_to_be_too_full_is_refused_with_the_figures() -> None:
         check_free("x", "pod s/p", needs=308 * MB, free=120 * MB)
     assert str(refused.value) == (
         "x needs 308 MB more on the volume, which has 120 MB free (seen in pod s/p). Nothing was written. "
-        "Grow the claim by at least 196 MB, or take projects off it (repository_cache_state: absent)."
+        "Grow the claim by at least 196 MB, or take projects off it (option `state: absent`)."
     )
 
 

@@ -185,7 +185,7 @@ def test_a_volume_that_attaches_slowly_is_told_and_not_its_projects(run: Run) ->
     words = {project.error for project in result.sandbox.projects}
     assert words == {f"Volume s/sandbox took {BOUND:.0f} seconds until its pod was ready, and 0 were left for all work on it."}
     assert {project.remedy for project in result.sandbox.projects} == {
-        "Look why it attaches so slowly, and run again; or raise repository_cache_max_hold."
+        "Look why it attaches so slowly, and run again; or raise option `max_hold`."
     }
     assert access.holds.count("sandbox") == 1
 

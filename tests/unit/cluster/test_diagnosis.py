@@ -51,7 +51,7 @@ def container(state: dict[str, Any], phase: str = "Pending", **status: Any) -> A
             "kubectl describe node",
         ),
         ('0/2 nodes are available: persistentvolumeclaim "x" not found.', "A claim is missing.", "Create the claim"),
-        ("0/2 nodes are available: 2 Insufficient memory.", "not enough room", "resources.requests in repository_cache_filler smaller"),
+        ("0/2 nodes are available: 2 Insufficient memory.", "not enough room", "resources.requests in option `filler` smaller"),
         ("0/2 nodes are available: 1 node(s) had untolerated taint {a: b}.", "A taint of the node", "tolerations"),
         ("0/2 nodes are available: 1 node(s) were unschedulable.", "cordoned", "Uncordon"),
         ("0/2 nodes are available: 2 node(s) had volume node affinity conflict.", "another zone", "node_selector"),
@@ -87,7 +87,7 @@ def test_a_root_image() -> None:
 def test_killed_for_memory_names_the_limit_to_raise() -> None:
     found = judge(Observed(container({"terminated": {"reason": "OOMKilled", "exitCode": 137}}, "Failed")))
     assert "its limit is 256Mi" in found.sentence
-    assert found.remedy == "Raise resources.limits.memory in repository_cache_filler."
+    assert found.remedy == "Raise resources.limits.memory in option `filler`."
 
 
 def test_its_own_last_words_are_shown() -> None:
@@ -155,7 +155,7 @@ def test_a_container_that_could_not_be_started_is_explained_by_the_runtimes_word
     state = {"terminated": {"reason": "StartError", "exitCode": 128, "message": 'exec: "sh": executable file not found in $PATH'}}
     found = judge(Observed(container(state, "Failed")))
     assert found.sentence == 'The container filler of pod ns/p could not be started (StartError): exec: "sh": executable file not found in $PATH.'
-    assert "repository_cache_image" in found.remedy
+    assert "option `image`" in found.remedy
 
 
 def test_a_node_that_can_never_run_it_is_not_tried_again() -> None:

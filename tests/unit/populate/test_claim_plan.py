@@ -121,7 +121,7 @@ def test_a_claim_does_not_shrink() -> None:
     assert report.failures(steps) == (
         "1 of 1 claims are not as wanted; nothing was taken from them.\n"
         "- sand/sandcastle-repository-cache-packit-worker-0: The claim has 4Gi, and cannot shrink to "
-        "the 2Gi that repository_cache_storage asks for. Set repository_cache_storage to at least 4Gi."
+        "the 2Gi that option `storage` asks for. Set option `storage` to at least 4Gi."
     )
 
 
@@ -174,7 +174,7 @@ def test_a_sandboxs_claim_that_is_smaller_or_of_another_class_is_told() -> None:
     found = plan(WantedClaims("", "slow", {}), claim("work", "packit-worker-0", "9Gi"), claim("sand", "packit-worker-0"), sets=(ONE,))
     assert found.warnings == (
         "The claim sand/sandcastle-repository-cache-packit-worker-0 (4Gi) is smaller than its worker's (9Gi), and must hold all that is "
-        "there: set repository_cache_storage to 9Gi.",
+        "there: set option `storage` to 9Gi.",
         "The claim sand/sandcastle-repository-cache-packit-worker-0 has the storage class fast and not slow. It stays so: the class of a "
         "claim cannot be changed.",
     )
@@ -188,12 +188,12 @@ def test_a_sandboxs_claim_that_is_smaller_or_of_another_class_is_told() -> None:
                 'persistentvolumeclaims "a" is forbidden: only dynamically provisioned pvc can be resized and the storageclass that …'
             ),
             "The storage class fast does not let claims grow (allowVolumeExpansion).",
-            "Ask a cluster administrator to allow it, or set repository_cache_storage to 4Gi.",
+            "Ask a cluster administrator to allow it, or set option `storage` to 4Gi.",
         ),
         (
             QuotaExceeded("exceeded quota: q, requested: requests.storage=4Gi"),
             "The quota of namespace sand has no room for 8Gi: exceeded quota: q, requested: requests.storage=4Gi",
-            "Raise that quota, or ask for less (repository_cache_storage).",
+            "Raise that quota, or ask for less (option `storage`).",
         ),
         (ClusterError("Something else.", "Do that."), "Something else.", "Do that."),
     ],

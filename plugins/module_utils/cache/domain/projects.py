@@ -28,13 +28,13 @@ CREDENTIALS_REMEDY = (
 
 
 def parse_projects(raw: Iterable[Mapping[str, object]], method: str = AUTO) -> tuple[Project, ...]:
-    """The projects of ``repository_cache_projects``, in the user's order; ``method`` is for those that name none.
+    """The projects of the option ``projects``, in the user's order; ``method`` is for those that name none.
 
     Raises InvalidOption, naming the value.
     """
     projects = tuple(parse_project(item, method) for item in raw)
     if not projects:
-        raise InvalidOption("repository_cache_projects is empty.", "List at least one project: `- url: https://…`.")
+        raise InvalidOption("Option `projects` is empty.", "List at least one project: `- url: https://…`.")
     seen: dict[str, Project] = {}
     for project in projects:
         other = seen.get(project.name)

@@ -38,7 +38,7 @@ def check_capacity(project: str, needs: int, capacity: int, used: int) -> None:
 
 
 def _remedy(lacking: int) -> str:
-    return f"Grow the claim by at least {size(max(1_000_000, lacking))}, or take projects off it (repository_cache_state: absent)."
+    return f"Grow the claim by at least {size(max(1_000_000, lacking))}, or take projects off it (option `state: absent`)."
 
 
 def size(number: float) -> str:

@@ -102,7 +102,7 @@ class NotUnderstood(DeploymentError):
     def __init__(self, name: str, output: bytes) -> None:
         super().__init__(
             f"What was printed of {name} cannot be understood: {output[:200].decode('utf-8', 'replace')}",
-            "Run again. If it happens again, use another image (repository_cache_image): this one's programs may be others than are needed.",
+            "Run again. If it happens again, use another image (option `image`): this one's programs may be others than are needed.",
         )
 
 
@@ -137,7 +137,7 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
     path = f"{root}/{name}"
     volume = tuple(dict.fromkeys(". ".join(left_behind(value, root)) for value in left))
     if kind == "noroot":
-        return Entry(Use.BLOCKED, reason=f"{root} is not there", remedy="Check repository_cache_path.")
+        return Entry(Use.BLOCKED, reason=f"{root} is not there", remedy="Check option `path`.")
     why = unfit(facts["git"])
     if why:
         return Entry(Use.BLOCKED, reason=f"nothing can be done where it is mounted: {why}", remedy=NEWER_GIT)
@@ -152,7 +152,7 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
         return Entry(
             Use.BLOCKED,
             reason=f"the volume's root belongs to uid {owner} with mode {mode}, and uid {me} cannot write there",
-            remedy="Set repository_cache_filler: {pod_security_context: {fsGroup: …}} to the group that may write.",
+            remedy="Set option `filler.pod_security_context: {fsGroup: …}` to the group that may write.",
         )
     if "work_taken" in facts:
         owner, mode, me = facts["work_taken"].split()
@@ -211,7 +211,7 @@ def too_many_refs(path: str) -> tuple[Use, str, str]:
     return Use.REPLACE_UNSHARED, "it has more refs than are read", _BY_HAND.format(path=path)
 
 
-_BY_HAND = "Look at {path} on the volume, and move it away or remove it by hand (repository_cache_state: absent does that too)."
+_BY_HAND = "Look at {path} on the volume, and move it away or remove it by hand (option `state: absent` does that too)."
 _KINDS: dict[str, tuple[Use, str]] = {
     "symlink": (Use.REPLACE_UNSHARED, "it is, or has where git looks, a symbolic link or a special file, which could lead anywhere"),
     "file": (Use.REPLACE_UNSHARED, "it is no directory"),

@@ -16,8 +16,8 @@ from dataclasses import dataclass
 
 MEBI = 1024 * 1024
 MORE_MEMORY = (
-    "Raise the memory limit of the container (a filler's: resources.limits.memory in repository_cache_filler; a seed pod's: in "
-    "repository_cache_seed)."
+    "Raise the memory limit of the container (a filler's: option `filler.resources.limits.memory`; a seed pod's: "
+    "option `seed.resources.limits.memory`)."
 )
 """The remedy where a process was killed for want of memory."""
 
@@ -25,7 +25,7 @@ MORE_MEMORY = (
 OLDEST = (2, 32)
 """The oldest git of use: it reads no other configuration than ours where it is told so (GIT_CONFIG_GLOBAL), and ids from standard input."""
 
-NEWER_GIT = "Use an image with a newer git (repository_cache_image); on the controller, install one."
+NEWER_GIT = "Use an image with a newer git (option `image`); on the controller, install one."
 
 
 def unfit(version: str) -> str:

@@ -61,7 +61,7 @@ _MEANINGS = (
     (r"permission denied \(|host key verification failed", SSH_REMEDY),
     (r"returned error: 404|not found|does not exist", "Check the URL."),
     (r"operation too slow|speed limit", "Upstream sent nothing for a minute. Run again, or use method rsync."),
-    (r"no space left|disk quota exceeded", "Grow the volume, or take projects off it (repository_cache_state: absent)."),
+    (r"no space left|disk quota exceeded", "Grow the volume, or take projects off it (option `state: absent`)."),
 )
 _NO_MEMORY = "out of memory|cannot allocate|signal 9|index-pack died"
 
@@ -79,7 +79,7 @@ def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentErr
         return SnapshotGone(f"{shown} no longer has an object of the snapshot.", "Run again.")
     said = telling(completed.stderr)
     if completed.returncode == 127:
-        return DeploymentError(f"There is no git in {where}.", "Use an image with git (repository_cache_image).")
+        return DeploymentError(f"There is no git in {where}.", "Use an image with git (option `image`).")
     if completed.returncode == KILLED:
         return OutOfMemory(f"git was killed in {where}, probably for want of memory: {said}", _MORE_MEMORY_OR_RSYNC)
     other, remedy = no_repository(shown, completed.stderr)

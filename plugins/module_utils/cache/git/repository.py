@@ -512,13 +512,13 @@ class Repository:
         if stopped_by_a_lock(completed):
             return wait_for_locks(self.shell, self.path, completed, int(self.minutes), deadline) if self._shared else AGAIN
         if "no space left" in words or "disk quota exceeded" in words:
-            return "Grow the volume, or take projects off it (repository_cache_state: absent)."
+            return "Grow the volume, or take projects off it (option `state: absent`)."
         if "permission denied" in words or "read-only file system" in words:
-            return "Check who owns the files on the volume, and repository_cache_filler.pod_security_context."
+            return "Check who owns the files on the volume, and option `filler.pod_security_context`."
         if completed.returncode == scripts.CHANGED:
             return "Run again. If it happens again, somebody works against this on that volume: run while no sandbox has it mounted."
         if completed.returncode in (126, 127) or "not found" in words:
-            return "Use an image with sh, coreutils, findutils, grep, sed and git (repository_cache_image)."
+            return "Use an image with sh, coreutils, findutils, grep, sed and git (option `image`)."
         return ""
 
 

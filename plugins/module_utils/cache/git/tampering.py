@@ -46,7 +46,7 @@ def tampered(entry: Entry, found: Checksums) -> Entry:
     return replace(entry, use=Use.REPLACE, reason="; ".join(words))
 
 
-REMOVE = "Remove the project from the sandbox's volume or from both (repository_cache_state: absent), and run again."
+REMOVE = "Remove the project from the sandbox's volume or from both (option `state: absent`), and run again."
 """The remedy for an entry that is not replaced, as another pod has the volume mounted."""
 
 

@@ -164,7 +164,7 @@ class SandboxFiller:
             raise TooLong(
                 f"Copying {project.name} ({size / 1e6:.0f} MB) from the worker's volume took {relay.seconds:.0f} seconds, and a sandbox's volume may "
                 f"be held for {self._options.max_hold:.0f}.",
-                "Use method seed, or rsync with a local clone, or raise repository_cache_max_hold.",
+                "Use method seed, or rsync with a local clone, or raise option `max_hold`.",
             )
         return relay
 
@@ -286,7 +286,7 @@ class SandboxFiller:
             raise TooLong(
                 f"Volume {self._side.volume} took {attach:.0f} seconds until its pod was ready, and {max(0.0, left_for_work):.0f} were "
                 "left for all work on it.",
-                "Look why it attaches so slowly, and run again; or raise repository_cache_max_hold.",
+                "Look why it attaches so slowly, and run again; or raise option `max_hold`.",
             ) from error
 
     def _failed(self, held: HeldVolume, project: Project, error: DeploymentError, limit: Deadline) -> None:
@@ -350,7 +350,7 @@ class SandboxFiller:
     def _too_long(self, project: Project, error: DeadlineExceeded) -> DeploymentError:
         return TooLong(
             f"{project.name} could not be brought to the volume while it was held: {error}",
-            "Use method seed, or rsync with a local clone, or raise repository_cache_max_hold or repository_cache_timeout.",
+            "Use method seed, or rsync with a local clone, or raise option `max_hold` or option `timeout`.",
         )
 
     def _proved(self, project: Project) -> bool:

@@ -165,7 +165,7 @@ def _not_there(repository: Repository, entry: Entry) -> DeploymentError:
         return NotThere(f"{name} is not listed, and is no git repository, so every clone of a project of that name fails")
     return Unusable(
         f"{name} is not listed, and what it has on the worker's volume cannot be brought to its sandbox's: {entry.reason}.",
-        "List it, or remove it (repository_cache_state: absent with it in repository_cache_projects).",
+        "List it, or remove it (option `state: absent` with it in option `projects`).",
     )
 
 
@@ -259,7 +259,7 @@ def _require_no_gap(repository: Repository, entry: Entry, deadline: Deadline) ->
     if left:
         raise Incomplete(
             f"{repository.path} in {repository.shell.where} has other refs than the project's, and something is missing behind them: {left}",
-            "Delete those refs there, or remove the project (repository_cache_state: absent) and run again.",
+            "Delete those refs there, or remove the project (option `state: absent`) and run again.",
         )
 
 

@@ -132,7 +132,7 @@ def serve(shell: Shell, scratch: str, directory: str, route: Route, keys: Iterab
     checked(
         shell,
         shell.run(argv, deadline=deadline, stdin="".join(f"{key.user}:{key.secret}\n" for key in keys).encode()),
-        "Use an image with rsync (repository_cache_image).",
+        "Use an image with rsync (option `image`).",
     )
 
 

@@ -87,9 +87,9 @@ def explained(completed: Completed, way: str, kind: type[DeploymentError] = Depl
     lowered = completed.stderr.lower()
     remedy = "Run again."
     if "no space left" in lowered:
-        remedy = "Grow the volume, or take projects off it (repository_cache_state: absent)."
+        remedy = "Grow the volume, or take projects off it (option `state: absent`)."
     elif "command not found" in lowered or code == 127:
-        remedy = "Use an image with git and rsync (repository_cache_image)."
+        remedy = "Use an image with git and rsync (option `image`)."
     elif code == KILLED:
         remedy = MORE_MEMORY
     return kind(f"rsync {way} ended with code {completed.returncode} ({meaning}): {words or 'it printed nothing'}", remedy)

@@ -43,7 +43,7 @@ CHANGE_RIGHTS = (
 """The rights for a run that fills volumes. Events and logs are only for explanations, so they are not required."""
 
 POLICY_RIGHTS = tuple(Right("networkpolicies", verb, "networking.k8s.io") for verb in ("create", "delete", "list"))
-"""The rights that repository_cache_seed: {network_policy: true} needs beside."""
+"""The rights that option `seed.network_policy` needs beside."""
 
 
 RBAC, RBAC_SERVICE_CONFIG, RBAC_STAGING = "docs/rbac.yml", "docs/rbac-service-config.yml", "docs/rbac-staging.yml"

@@ -26,7 +26,7 @@ LIMITS: Mapping[str, tuple[int, int]] = {
 """Least and most of each whole-number option. Options with one name have one range."""
 
 _FROM = {
-    name: f"Set repository_cache_{name} (or the variable {variable} of the deployment's playbooks)."
+    name: f"Set option `{name}` (or the variable {variable} of the deployment's playbooks)."
     for name, variable in (("worker_namespace", "project"), ("sandbox_namespace", "sandbox_namespace"))
 }
 """The remedy where an option that the role fills is empty."""

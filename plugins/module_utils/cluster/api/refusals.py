@@ -56,31 +56,31 @@ def refused(status: int, body: Object, what: str, host: str, retry_after: float 
 
 
 _GRANT = "Grant the right (docs/rbac.yml, rbac-service-config.yml or rbac-staging.yml of this collection), or see what the message says of policy."
-_POLICY = "A policy of the cluster refuses it: see its words, and what repository_cache_filler can change."
+_POLICY = "A policy of the cluster refuses it: see its words, and what option `filler` can change."
 # What admission refuses, with the status of a missing right or of a wrong object (kubernetes plugin/pkg/admission, apiserver's
 # pkg/admission/plugin, pod-security-admission; OpenShift's SCCs).
 _ADMISSION = (
-    (" usage per ", "A LimitRange of the namespace does not allow it: change resources (repository_cache_filler, repository_cache_seed)."),
+    (" usage per ", "A LimitRange of the namespace does not allow it: change resources (option `filler`, option `seed`)."),
     (
         "limit to request ratio",
         "A LimitRange of the namespace does not allow it: bring requests and limits in resources nearer to each other.",
     ),
     (
         "failed quota",
-        "A quota of the namespace wants them given: set them by resources in repository_cache_filler and repository_cache_seed.",
+        "A quota of the namespace wants them given: set them by resources in option `filler` and option `seed`.",
     ),
     (
         "violates PodSecurity",
-        "The namespace's pod security level refuses it: change what it names (repository_cache_filler), or the level.",
+        "The namespace's pod security level refuses it: change what it names (option `filler`), or the level.",
     ),
-    ("security context constraint", "No SCC allows it: leave ids out of repository_cache_filler, or grant the service account an SCC."),
+    ("security context constraint", "No SCC allows it: leave ids out of option `filler`, or grant the service account an SCC."),
     ("is being terminated", "The namespace is being deleted."),
-    ("no PriorityClass with name", "Name a priority class that exists (priority_class in repository_cache_filler)."),
+    ("no PriorityClass with name", "Name a priority class that exists (priority_class in option `filler`)."),
     ("error looking up service account", "The namespace has no such service account: wait until the namespace is ready, or make it."),
-    ("namespace node label selector", "The namespace prescribes nodes: take node_selector out of repository_cache_filler, or change it."),
+    ("namespace node label selector", "The namespace prescribes nodes: take node_selector out of option `filler`, or change it."),
     (
         "namespace whitelist",
-        "The namespace allows other tolerations and nodes only: change tolerations or node_selector in repository_cache_filler.",
+        "The namespace allows other tolerations and nodes only: change tolerations or node_selector in option `filler`.",
     ),
     ("admission webhook", _POLICY),
     ("ValidatingAdmissionPolicy", _POLICY),

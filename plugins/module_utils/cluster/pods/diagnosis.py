@@ -93,7 +93,7 @@ def purpose_of(pod: Pod) -> str:
 
 def option_of(pod: Pod) -> str:
     """The option that says what a pod of ours asks for."""
-    return "repository_cache_seed" if pod.labels.get(LABEL) == "seed" else "repository_cache_filler"
+    return "option `seed`" if pod.labels.get(LABEL) == "seed" else "option `filler`"
 
 
 def look(client: Client, pod: Pod, deadline: Deadline) -> Observed:
@@ -146,7 +146,7 @@ def _ended(observed: Observed) -> Diagnosis | None:
         return None
     where = f"Pod {pod.namespace}/{pod.name}"
     if pod.reason == "DeadlineExceeded":
-        return Diagnosis(f"{where} was ended at its active deadline", "Raise repository_cache_timeout.", fatal=True)
+        return Diagnosis(f"{where} was ended at its active deadline", "Raise option `timeout`.", fatal=True)
     if pod.reason == "Evicted":
         return Diagnosis(
             f"{where} was evicted: {pod.message}",
@@ -160,7 +160,7 @@ def _ended(observed: Observed) -> Diagnosis | None:
     if pod.reason in _PREEMPTED:
         return Diagnosis(
             f"{where} made room for a pod with a higher priority: {pod.reason} {pod.message}".rstrip(),
-            "Run again; set priority_class in repository_cache_filler if it happens again.",
+            "Run again; set priority_class in option `filler` if it happens again.",
             fatal=True,
             busy=True,
         )
@@ -183,7 +183,7 @@ def _ended(observed: Observed) -> Diagnosis | None:
             return Diagnosis(
                 f"The container {container.name} of {where[0].lower()}{where[1:]} could not be started ({container.terminated}): "
                 f"{container.terminated_message}",
-                "Check the image (repository_cache_image): fillers need sh in it, and the node its kind of processor.",
+                "Check the image (option `image`): fillers need sh in it, and the node its kind of processor.",
                 fatal=True,
             )
         if container.terminated == "OOMKilled" or (container.exit_code == 137 and not pod.deleting):
@@ -206,19 +206,19 @@ def _container(pod: Pod) -> Diagnosis | None:
             kind = "init container" if container in pod.init_containers else "container"
             return Diagnosis(
                 f"The {kind} {container.name} (image {container.image}), which is not ours, does not start ({container.waiting}): {message}",
-                "Something adds it to every pod of the namespace: keep it away by labels or annotations in repository_cache_filler, or mend it.",
+                "Something adds it to every pod of the namespace: keep it away by labels or annotations in option `filler`, or mend it.",
                 fatal=container.waiting in FATAL_WAITING,
             )
         if container.waiting in _IMAGE_REASONS:
             return Diagnosis(
                 f"The image {container.image} cannot be pulled ({container.waiting}): {message}",
-                "Check repository_cache_image, and image_pull_secrets in repository_cache_filler.",
+                "Check option `image`, and image_pull_secrets in option `filler`.",
                 fatal=True,
             )
         if container.waiting == "CreateContainerConfigError" and "root" in message:
             return Diagnosis(
                 f"The image {container.image} runs as root, which a filler must not: {message}",
-                "Set repository_cache_filler: {pod_security_context: {runAsUser: …, fsGroup: …}} to the ids of the volume's consumers.",
+                "Set option `filler.pod_security_context: {runAsUser: …, fsGroup: …}` to the ids of the volume's consumers.",
                 fatal=True,
             )
         if container.waiting in _CONFIG_REASONS:
@@ -262,7 +262,7 @@ _WARNINGS = {
     "FailedMountOnFilesystemMismatch": ("The volume has another file system than it is said to have", _SEE_STORAGE),
     "VolumePermissionChangeInProgress": (
         "The kubelet changes the group of all files on the volume, which takes its time",
-        "Raise start_timeout in repository_cache_filler. Pods with fsGroupChangePolicy: OnRootMismatch, as fillers are, do it once.",
+        "Raise start_timeout in option `filler`. Pods with fsGroupChangePolicy: OnRootMismatch, as fillers are, do it once.",
     ),
     "FailedCreatePodSandBox": ("The node cannot make the pod's network or sandbox", "See the node's network plugin."),
     "NetworkNotReady": ("The node's network is not ready", "See the node's network plugin."),

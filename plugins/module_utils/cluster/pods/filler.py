@@ -157,7 +157,7 @@ class Filler:
         found = never_fits(error.message)
         if found is not None:
             resource, requested, limited = found
-            option = "repository_cache_seed" if self._spec.purpose == "seed" else "repository_cache_filler"
+            option = "option `seed`" if self._spec.purpose == "seed" else "option `filler`"
             raise QuotaExceeded(
                 f"The {self._spec.purpose} pod asks for {requested} of {resource}, and a quota of namespace {self._spec.namespace} allows "
                 f"{limited} in all: {error.message}",
@@ -194,7 +194,7 @@ class Filler:
         except DeadlineExceeded as error:
             raise FillerExists(
                 f"Another filler holds the volume: pod {pod.namespace}/{pod.name} of {describe_owner(pod)}.",
-                "Wait for that run to end, or raise repository_cache_timeout.",
+                "Wait for that run to end, or raise option `timeout`.",
             ) from error
         return None
 

@@ -103,7 +103,7 @@ class ServicePod:
         except PlaceLost as error:
             return self._again(error.message, error.remedy)
         if "ephemeral" in found.sentence.lower() or "emptydir" in found.sentence.lower():
-            raise ClusterError(found.sentence, "Raise repository_cache_seed.size, or name a claim (repository_cache_seed.claim).")
+            raise ClusterError(found.sentence, "Raise option `seed.size`, or name a claim (option `seed.claim`).")
         return self._again(found.sentence, found.remedy)
 
     def _again(self, words: str, remedy: str) -> bool:

@@ -27,7 +27,7 @@ _PROVISION = "See the claim's events: the storage class may not provision."
 _FIT = "Make a persistent volume that fits, or take a storage class that provisions."
 _STORAGE = "Ask for less in the claim, or add storage."
 _NOT_OURS = (
-    "It is not ours: something adds it to every pod of the namespace. Keep it away by labels or annotations in repository_cache_filler."
+    "It is not ours: something adds it to every pod of the namespace. Keep it away by labels or annotations in option `filler`."
 )
 _SICK = r"untolerated taint \{node\.(cloudprovider\.)?kubernetes\.io/"
 
@@ -43,7 +43,7 @@ UNSCHEDULABLE = (
     Unschedulable(
         ('persistentvolumeclaim "',),
         "A claim is missing.",
-        "Create the claim, or leave this pair out (repository_cache_select).",
+        "Create the claim, or leave this pair out (option `select`).",
         "Create the claim.",
     ),
     Unschedulable(("unbound immediate PersistentVolumeClaims",), "A claim is not bound to a volume.", _PROVISION, _PROVISION, fatal=False),
@@ -52,27 +52,27 @@ UNSCHEDULABLE = (
     Unschedulable(
         ("ReadWriteOncePod",),
         "The claim allows only one pod, and another one has it.",
-        "Use repository_cache_in_use: holder, or wait.",
+        "Use option `in_use: holder`, or wait.",
         "Remove the other pod.",
     ),
     Unschedulable(
         ("exceed max volume count",),
         "The node has as many volumes as it can have.",
-        "Wait until other pods there have ended, or use repository_cache_in_use: holder.",
+        "Wait until other pods there have ended, or use option `in_use: holder`.",
         "Free the node of other pods with volumes, or add a node.",
     ),
-    Unschedulable(("Too many pods",), "The node has no place for another pod.", "Use repository_cache_in_use: holder.", "Free a node."),
+    Unschedulable(("Too many pods",), "The node has no place for another pod.", "Use option `in_use: holder`.", "Free a node."),
     Unschedulable(
         ("Insufficient",),
         "The node has not enough room for {whose}'s requests.",
-        "Make resources.requests in {option} smaller, or use repository_cache_in_use: holder.",
+        "Make resources.requests in {option} smaller, or use option `in_use: holder`.",
         "Make its requests or the number of replicas smaller.",
     ),
     Unschedulable(
         (rf"(?!{_SICK})untolerated taint", "taints that the pod didn't tolerate"),
         "A taint of the node keeps {whose} away.",
-        "Add a toleration to repository_cache_filler.tolerations.",
-        "Tolerate it (staging_tolerations), or choose other nodes.",
+        "Add a toleration to option `filler.tolerations`.",
+        "Tolerate it (option `tolerations`), or choose other nodes.",
     ),
     Unschedulable(
         (_SICK,),
@@ -80,7 +80,7 @@ UNSCHEDULABLE = (
         "See why: kubectl describe node. Run again when it is well.",
         "See why: kubectl describe node.",
     ),
-    Unschedulable(("unschedulable",), "The node is cordoned.", "Uncordon it, or use repository_cache_in_use: holder.", "Uncordon it."),
+    Unschedulable(("unschedulable",), "The node is cordoned.", "Uncordon it, or use option `in_use: holder`.", "Uncordon it."),
     Unschedulable(
         ("pod affinity", "anti-affinity", "topology spread", "scheduler-enforced"),
         "A rule of where pods may run (affinity or topology spread) keeps {whose} away.",
@@ -93,13 +93,13 @@ UNSCHEDULABLE = (
     Unschedulable(
         ("volume node affinity conflict", "no available volume zone"),
         "The volume is in another zone or on another node than {whose} may use.",
-        "Check node_selector in repository_cache_filler.",
+        "Check node_selector in option `filler`.",
         "Its volume stays where it is: take the node selector away, or start with a new claim.",
     ),
     Unschedulable(
         ("node affinity/selector",),
         "No node matches {whose}'s node selector.",
-        "Check node_selector in repository_cache_filler.",
-        "Check its node selector (staging_node_selector).",
+        "Check node_selector in option `filler`.",
+        "Check its node selector (option `node_selector`).",
     ),
 )

@@ -290,7 +290,7 @@ class Seeds:
         if known > self._options.bytes and not self._options.claim:
             raise DeploymentError(
                 f"{project.name} needs {size(known)} of the seed pod's scratch, which has {size(self._options.bytes)} in all.",
-                "Raise repository_cache_seed.size, or use method rsync.",
+                "Raise option `seed.size`, or use method rsync.",
             )
 
     def _telling(self, project: Project) -> OnLine:

@@ -137,7 +137,7 @@ def test_what_nobody_lists_any_more_is_brought_to_a_sandbox_that_lacks_it(world:
     assert actions(done)["sandbox"] == {"one": Action.ADD, "two": Action.ADD}
     right(world, done, "one", "two")
     assert unlisted(done.plan, done.results) == (
-        "Not listed, and left where it is: two (1 worker). To remove it: repository_cache_state: absent with it in repository_cache_projects."
+        "Not listed, and left where it is: two (1 worker). To remove it: option `state: absent` with it in option `projects`."
     )
 
 
@@ -160,7 +160,7 @@ def test_what_nobody_lists_and_cannot_be_brought_fails_in_words(world: World) ->
     done = world.run(verify=True)
     words = done.failed["w0/worker/borrowing"]
     assert "borrowing is not listed, and what it has on the worker's volume cannot be brought to its sandbox's: it borrows objects" in words
-    assert "List it, or remove it (repository_cache_state: absent" in words
+    assert "List it, or remove it (option `state: absent`" in words
     assert set(done.failed) == {"w0/worker/borrowing", "w0/sandbox/borrowing"}
 
 
