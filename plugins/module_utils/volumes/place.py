@@ -40,7 +40,6 @@ class Place:
     overrides: Mapping[Role, PodOverrides]
 
 
-
 def parse_place(params: Mapping[str, Any]) -> Place:
     """Return where the volumes are. Raises InvalidOption, naming the value."""
     listed = listed_pairs(params["volumes"])

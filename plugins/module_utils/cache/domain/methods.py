@@ -22,7 +22,7 @@ class Outlook:
     kept: bool = False
 
 
-Fits = Callable[[Project, RecordedEntry | None, Outlook], str]
+Fits = Callable[[Project, "RecordedEntry | None", Outlook], str]
 """Why `auto` brings a project by a method to a volume that has an entry of it (None: not), in half a sentence; empty where it does not."""
 
 
