@@ -20,7 +20,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export PYTHONDONTWRITEBYTECODE := 1
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test years meetings test-real hostile racer benchmark lint lowest sanity units pytest molecule prerequisites clean
+.PHONY: demo test docs years meetings test-real hostile racer benchmark lint lowest sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
@@ -61,6 +61,13 @@ lint: prerequisites $(VENV)/dev-installed
 	@$(RUN) $(BIN)/ansible-lint
 	@$(RUN) $(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all --skip-rstcheck $(LIBRARY)
 	@$(BIN)/antsibull-changelog lint
+	@$(MAKE) --no-print-directory docs
+
+docs: prerequisites $(VENV)/dev-installed
+	@mkdir -p .build/docs
+	@$(RUN) ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/$(COLLECTIONS) $(BIN)/antsibull-docs collection --use-current --squash-hierarchy --fail-on-error \
+		--dest-dir .build/docs packit.deployment >.build/docs.log || { cat .build/docs.log; exit 1; }
+	@echo "== .build/docs has a page for each module and role"
 
 years: prerequisites $(VENV)/dev-installed
 	@echo "== 1000 years of use, against the real git on local directories"
