@@ -17,16 +17,9 @@ from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import (
-    Layout,
-    Pair,
-    Project,
-    Ref,
-    Role,
-    Snapshot,
-    Volume,
-)
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Layout, Pair, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Wanted, make_plan, patterns_of
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, Record, RecordedEntry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult, ProjectResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Project, Ref, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Plan, State, Step, Wanted, make_plan
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import matches
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project, matches
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, Record, parse, render, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import HoldTimes, PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options

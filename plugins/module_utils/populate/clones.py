@@ -13,7 +13,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..cache.domain.model import Project, Snapshot
+from ..cache.domain.model import Snapshot
+from ..cache.domain.projects import Project
 from ..cache.git.local_clone import ENVIRONMENT, LocalClone
 from ..cache.git.mirror import Mirror
 from ..cache.git.pack_maker import PackMaker

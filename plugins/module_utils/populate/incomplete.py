@@ -9,8 +9,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from ..background import unexpected
-from ..cache.domain.model import Pair, Project, Volume
+from ..cache.domain.model import Pair, Volume
 from ..cache.domain.plan import Action, Plan
+from ..cache.domain.projects import Project
 from ..cache.domain.results import PairResult, ProjectResult, VolumeResult
 from ..errors import DeploymentError
 

@@ -9,9 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..cache.domain.model import Project
 from ..cache.domain.plan import State
-from ..cache.domain.projects import is_ssh, parse_projects
+from ..cache.domain.projects import PROJECT_SPEC, Project, is_ssh, parse_projects
 from ..cache.transfer.registry import BY_CONTROLLER, CHOICES, METHODS, asked_for, check_method
 from ..errors import InvalidOption
 from ..volumes.place import VOLUMES_SPEC, Place, parse_place
@@ -26,13 +25,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
         "type": "list",
         "elements": "dict",
         "required": True,
-        "options": {
-            "url": {"type": "str", "required": True},
-            "name": {"type": "str"},
-            "refs": {"type": "list", "elements": "str"},
-            "method": {"type": "str", "choices": CHOICES},
-            "path": {"type": "path"},
-        },
+        "options": {**PROJECT_SPEC, "method": {**PROJECT_SPEC["method"], "choices": CHOICES}},
     },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "method": {"type": "str", "choices": CHOICES, "default": "auto"},

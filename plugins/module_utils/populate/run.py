@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..cache.domain.model import Project, Snapshot, Volume
+from ..cache.domain.model import Snapshot, Volume
 from ..cache.domain.plan import Action, PairPlan, Plan, State, Step, Wanted, make_plan
+from ..cache.domain.projects import Project
 from ..cache.domain.record import Record
 from ..cache.domain.ref_names import left_out
 from ..cache.domain.results import PairResult, ProjectResult, VolumeResult

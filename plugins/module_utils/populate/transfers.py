@@ -10,8 +10,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from ..cache.domain.methods import Method
-from ..cache.domain.model import AUTO, Project, Snapshot, Volume
+from ..cache.domain.model import AUTO, Snapshot, Volume
 from ..cache.domain.plan import Step
+from ..cache.domain.projects import Project
 from ..cache.git.entry import Entry
 from ..cache.git.fetch_errors import OutOfReach
 from ..cache.git.local_clone import LocalClone

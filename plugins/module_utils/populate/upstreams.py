@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from queue import SimpleQueue
 
 from ..background import unexpected
-from ..cache.domain.model import Project, Snapshot
-from ..cache.domain.projects import is_ssh
+from ..cache.domain.model import Snapshot
+from ..cache.domain.projects import Project, is_ssh
 from ..cache.git.local_clone import LocalClone, open_clone, read_clone_snapshot
 from ..cache.git.upstream import read_snapshot
 from ..deadline import Deadline

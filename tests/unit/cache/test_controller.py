@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Project, Ref, Snapshot
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_project
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Ref, Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project, parse_project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.local_clone import open_clone, read_clone_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror

@@ -7,13 +7,14 @@ from dataclasses import replace
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.methods import Method, Outlook, choose_method
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Project, Ref, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import (
     Action,
     State,
     Wanted,
     make_plan,
 )
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, Record, RecordedEntry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GIT
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_rsync import RSYNC

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Project, Ref, Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Ref, Snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.packs import FinishedPack
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import SnapshotGone
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror

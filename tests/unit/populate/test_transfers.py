@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.methods import Method
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Project, Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.entry import Entry, Use
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import OutOfReach
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GIT

@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from .model import AUTO, Project
+from .model import AUTO
+from .projects import Project
 from .record import RecordedEntry
 
 

@@ -31,18 +31,6 @@ class Role(str, Enum):
 DEFAULT_REFS = ("refs/heads/*", "refs/tags/*")
 
 
-@dataclass(frozen=True)
-class Project:
-    """One git repository that every volume is to hold. ``name`` is its directory; ``refs`` are full patterns;
-    ``method`` is a method's name, or AUTO; ``path`` is a complete clone on the controller, or empty."""
-
-    name: str
-    url: str
-    refs: tuple[str, ...] = DEFAULT_REFS
-    method: str = AUTO
-    path: str = ""
-
-
 @dataclass(frozen=True, order=True, slots=True)
 class Ref:
     """A full ref name and the object id it points to (40 hexadecimal digits).

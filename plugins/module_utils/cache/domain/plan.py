@@ -14,7 +14,8 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from .methods import Method, Outlook, by_difference, choose_method
-from .model import Pair, Project, Snapshot, Volume
+from .model import Pair, Snapshot, Volume
+from .projects import Project
 from .record import Record
 
 

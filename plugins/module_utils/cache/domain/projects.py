@@ -7,16 +7,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import PurePosixPath
+from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import InvalidOption
-from .model import AUTO, DEFAULT_REFS, Project
+from .model import AUTO, DEFAULT_REFS
 from .ref_names import is_ref_name
 
 _SCHEMES = ("https", "http", "ssh", "git")
 _SCP_LIKE = re.compile(r"(?P<user>[A-Za-z0-9_][A-Za-z0-9_.-]*)@(?P<host>[A-Za-z0-9_][A-Za-z0-9_.-]*):(?P<path>[^-:][^:]*)")
-_KEYS = {"url", "name", "refs", "method", "path"}
 _RESERVED = ("lost+found",)
 _NAME_LIMIT = 200
 """Characters; a directory name has at most 255 bytes, and the work directory needs room for its own suffixes."""
@@ -25,6 +26,28 @@ CREDENTIALS_REMEDY = (
     "Keep credentials out of URLs: they would end in logs and annotations. Use method `rsync`, which reads upstream on the "
     "controller, where git's credential helpers or an ssh key apply, or give a local clone as `path`."
 )
+
+
+@dataclass(frozen=True)
+class Project:
+    """One git repository that every volume is to hold. ``name`` is its directory; ``refs`` are full patterns;
+    ``method`` is a method's name, or AUTO; ``path`` is a complete clone on the controller, or empty."""
+
+    name: str
+    url: str
+    refs: tuple[str, ...] = DEFAULT_REFS
+    method: str = AUTO
+    path: str = ""
+
+
+PROJECT_SPEC: dict[str, Any] = {
+    "url": {"type": "str", "required": True},
+    "name": {"type": "str"},
+    "refs": {"type": "list", "elements": "str"},
+    "method": {"type": "str"},
+    "path": {"type": "path"},
+}
+"""What a user may say of a project; the module adds the methods that there are."""
 
 
 def parse_projects(raw: Iterable[Mapping[str, object]], method: str = AUTO) -> tuple[Project, ...]:
@@ -50,9 +73,9 @@ def parse_projects(raw: Iterable[Mapping[str, object]], method: str = AUTO) -> t
 
 def parse_project(raw: Mapping[str, object], method: str = AUTO) -> Project:
     """One project from its options. Raises InvalidOption."""
-    unknown = sorted(set(raw) - _KEYS)
+    unknown = sorted(set(raw) - PROJECT_SPEC.keys())
     if unknown:
-        raise InvalidOption(f"Unknown key `{unknown[0]}` in a project.", f"Known keys: {', '.join(sorted(_KEYS))}.")
+        raise InvalidOption(f"Unknown key `{unknown[0]}` in a project.", f"Known keys: {', '.join(sorted(PROJECT_SPEC))}.")
     url = _text(raw, "url")
     if not url:
         raise InvalidOption("A project has no `url`.", "Give every project the URL that the service clones.")

@@ -14,8 +14,8 @@ from pathlib import Path
 from ...deadline import Deadline
 from ...errors import InvalidOption
 from ...shell import Shell, checked
-from ..domain.model import Project, Snapshot, make_snapshot
-from ..domain.projects import matches
+from ..domain.model import Snapshot, make_snapshot
+from ..domain.projects import Project, matches
 
 ENVIRONMENT = {"GIT_TERMINAL_PROMPT": "0", "LC_ALL": "C", "GIT_NO_REPLACE_OBJECTS": "1", "GIT_NO_LAZY_FETCH": "1"}
 """git's environment in a repository of the user's own."""

@@ -15,8 +15,9 @@ from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import OnLine
 from ...shell import Completed, Shell, checked
-from ..domain.model import Project, Snapshot, encoded
+from ..domain.model import Snapshot, encoded
 from ..domain.packs import BadPack, parse_checks
+from ..domain.projects import Project
 from . import scripts
 from .environment import NEWER_GIT, ON_CONTROLLER, Limits, configuration, environment, unfit
 from .fetching import fetch

@@ -12,8 +12,8 @@ from collections.abc import Iterable, Mapping
 from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...shell import KILLED, Completed, Shell
-from ..domain.model import Project, Snapshot, make_snapshot
-from ..domain.projects import matches, redacted
+from ..domain.model import Snapshot, make_snapshot
+from ..domain.projects import Project, matches, redacted
 from ..domain.ref_names import left_out, refused
 from . import scripts
 from .environment import MEBI, ON_CONTROLLER

@@ -23,9 +23,10 @@ from ...errors import Cancelled, DeploymentError, PlaceLost
 from ...progress import Report, Tell
 from ...shell import require_there
 from ..domain.methods import by_difference
-from ..domain.model import Project, Snapshot, Volume
+from ..domain.model import Snapshot, Volume
 from ..domain.packs import Damaged
 from ..domain.plan import Action, PairPlan, Step, decide_again, proved
+from ..domain.projects import Project
 from ..domain.results import PairResult, ProjectResult
 from ..domain.rollout_options import Options
 from ..domain.space import check_capacity

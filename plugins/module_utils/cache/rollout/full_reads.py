@@ -9,7 +9,7 @@ import threading
 import time
 
 from ...deadline import Deadline
-from ..domain.model import Project
+from ..domain.projects import Project
 
 _LOOK_SECONDS = 60.0
 """Seconds that other pairs wait for the first look at a volume: about one pod's start, where that has to wait for nothing."""

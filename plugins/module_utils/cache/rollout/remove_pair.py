@@ -12,8 +12,8 @@ from ...deadline import Deadline
 from ...errors import Cancelled, DeploymentError
 from ...progress import Report
 from ...shell import require_there
-from ..domain.model import Project
 from ..domain.plan import Action, PairPlan
+from ..domain.projects import Project
 from ..domain.results import PairResult, ProjectResult
 from ..domain.rollout_options import Options
 from ..git.repository import NotRemoved

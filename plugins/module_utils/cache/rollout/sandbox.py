@@ -14,9 +14,10 @@ from pathlib import Path
 from ...deadline import Deadline
 from ...errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 from ...progress import Tell
-from ..domain.model import Project, Snapshot, Volume
+from ..domain.model import Snapshot, Volume
 from ..domain.packs import Contents, Damaged
 from ..domain.plan import Action, patterns_of
+from ..domain.projects import Project
 from ..domain.results import ProjectResult
 from ..domain.rollout_options import Options
 from ..domain.space import NoSpace

@@ -10,7 +10,8 @@ from collections.abc import Callable, Mapping
 from typing import TypeVar
 
 from ...errors import DeploymentError
-from ..domain.model import Project, Snapshot
+from ..domain.model import Snapshot
+from ..domain.projects import Project
 from ..git.fetch_errors import SnapshotGone
 from .full_reads import FullReads
 

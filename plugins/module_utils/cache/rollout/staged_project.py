@@ -17,10 +17,10 @@ from pathlib import Path
 from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import Tell
-from ..domain.model import Layout, Project, Role, Snapshot, Volume
+from ..domain.model import Layout, Role, Snapshot, Volume
 from ..domain.packs import Damaged
 from ..domain.plan import Action, patterns_of
-from ..domain.projects import matches
+from ..domain.projects import Project, matches
 from ..domain.record import RecordedEntry, key
 from ..domain.results import ProjectResult
 from ..git.entry import Entry, Use, speaks_for_objects

@@ -8,8 +8,7 @@ from __future__ import annotations
 from ...deadline import Deadline
 from ...errors import InvalidOption
 from ...shell import checked
-from ..domain.model import Project
-from ..domain.projects import check_name
+from ..domain.projects import Project, check_name
 from ..git import scripts
 from .volume_access import HeldVolume
 from .volume_run import VolumeRun

@@ -10,8 +10,9 @@ from dataclasses import replace
 
 from ...deadline import Deadline
 from ..domain.methods import Method
-from ..domain.model import AUTO, Project, Volume
+from ..domain.model import AUTO, Volume
 from ..domain.plan import Step
+from ..domain.projects import Project
 from ..transfer.missing_only import MissingOnly
 from ..transfer.protocol import Transfer
 from .snapshots import Snapshots

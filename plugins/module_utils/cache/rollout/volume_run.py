@@ -11,8 +11,9 @@ from contextlib import contextmanager
 from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import Progress, Report
-from ..domain.model import Project, Volume
+from ..domain.model import Volume
 from ..domain.plan import Action, Step
+from ..domain.projects import Project
 from ..domain.record import Record, RecordedEntry
 from ..domain.results import HoldTimes, ProjectResult, VolumeResult
 from ..git.repository import Repository

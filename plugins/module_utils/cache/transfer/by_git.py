@@ -8,7 +8,8 @@ from __future__ import annotations
 from ...deadline import Deadline
 from ...progress import OnLine
 from ..domain.methods import Outlook
-from ..domain.model import VOLUMES_OF_A_PAIR, Project, Role, Snapshot, Volume
+from ..domain.model import VOLUMES_OF_A_PAIR, Role, Snapshot, Volume
+from ..domain.projects import Project
 from ..domain.record import RecordedEntry
 from ..git.entry import Entry
 from ..git.repository import NOTHING, Incoming, Repository

@@ -6,8 +6,8 @@
 from __future__ import annotations
 
 from ..domain.methods import Outlook
-from ..domain.model import Project, Volume
-from ..domain.projects import is_ssh
+from ..domain.model import Volume
+from ..domain.projects import Project, is_ssh
 from ..domain.record import RecordedEntry
 from .finished_packs import PackTransfer
 from .protocol import Sources, Transfer, TransferMethod

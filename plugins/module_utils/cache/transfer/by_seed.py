@@ -6,7 +6,8 @@
 from __future__ import annotations
 
 from ..domain.methods import Outlook
-from ..domain.model import VOLUMES_OF_A_PAIR, Project, Volume
+from ..domain.model import VOLUMES_OF_A_PAIR, Volume
+from ..domain.projects import Project
 from ..domain.record import RecordedEntry
 from .finished_packs import PackTransfer
 from .protocol import Sources, Transfer, TransferMethod

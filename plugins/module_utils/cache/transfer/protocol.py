@@ -13,7 +13,8 @@ from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import OnLine
 from ..domain.methods import Method
-from ..domain.model import Project, Snapshot, Volume
+from ..domain.model import Snapshot, Volume
+from ..domain.projects import Project
 from ..git.entry import Entry
 from ..git.repository import Incoming, Repository
 from .finished_packs import PackSource, Transport

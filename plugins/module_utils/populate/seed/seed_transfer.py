@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ...cache.domain.model import Project, Snapshot, Volume
+from ...cache.domain.model import Snapshot, Volume
+from ...cache.domain.projects import Project
 from ...cache.git.pack_maker import FinishedPacks, PackMaker
 from ...cache.git.repository import Repository
 from ...deadline import Deadline

@@ -15,7 +15,8 @@ from functools import partial
 from pathlib import Path
 
 from ...background import unexpected
-from ...cache.domain.model import Project, Snapshot, Volume
+from ...cache.domain.model import Snapshot, Volume
+from ...cache.domain.projects import Project
 from ...cache.domain.space import size
 from ...cache.git.environment import Limits
 from ...cache.git.fetch_errors import OutOfMemory

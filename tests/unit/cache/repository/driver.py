@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Project, Role, Snapshot, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import State, Step, Wanted, make_plan
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_project
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project, parse_project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, Record, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import HoldTimes, PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
