@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..cache.domain.model import AUTO
 from ..cache.domain.plan import State
 from ..cache.domain.projects import PROJECT_SPEC, Project, is_ssh, parse_projects
 from ..cache.transfer.registry import BY_CONTROLLER, CHOICES, METHODS, asked_for, check_method
@@ -69,7 +70,7 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
     method = params["method"]
     check_method(method)
     raw = [{key: value for key, value in project.items() if value is not None} for project in params["projects"]]
-    projects = parse_projects(raw, method)
+    projects = parse_projects(raw, method, method if all(one.takes_path for one in asked_for(method)) else AUTO)
     if state is State.PRESENT:
         for project in projects:
             _check_method(project)

@@ -29,7 +29,7 @@ Fits = Callable[[Project, "RecordedEntry | None", Outlook], str]
 
 @dataclass(frozen=True)
 class Method:
-    """A way in which a snapshot reaches a volume.
+    """A way in which a snapshot reaches a volume: what the options, the plan and the rollout ask of it.
 
     ``in_cluster``: a pod reads upstream, which has no ssh key; else the controller does. ``on_volume``: upstream is read while the volume is held.
     ``takes_path``: it can use a clone that the user names. ``by_seed``: a seed pod serves the packs. ``fits`` decides for `auto`.

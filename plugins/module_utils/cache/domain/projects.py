@@ -50,12 +50,12 @@ PROJECT_SPEC: dict[str, Any] = {
 """What a user may say of a project; the module adds the methods that there are."""
 
 
-def parse_projects(raw: Iterable[Mapping[str, object]], method: str = AUTO) -> tuple[Project, ...]:
-    """The projects of the option ``projects``, in the user's order; ``method`` is for those that name none.
+def parse_projects(raw: Iterable[Mapping[str, object]], method: str = AUTO, with_path: str = AUTO) -> tuple[Project, ...]:
+    """The projects of the option ``projects``, in the user's order; ``method`` is for those that name none, ``with_path`` for those of them with a path.
 
     Raises InvalidOption, naming the value.
     """
-    projects = tuple(parse_project(item, method) for item in raw)
+    projects = tuple(parse_project(item, method, with_path) for item in raw)
     if not projects:
         raise InvalidOption("Option `projects` is empty.", "List at least one project: `- url: https://…`.")
     seen: dict[str, Project] = {}
@@ -71,8 +71,8 @@ def parse_projects(raw: Iterable[Mapping[str, object]], method: str = AUTO) -> t
     return projects
 
 
-def parse_project(raw: Mapping[str, object], method: str = AUTO) -> Project:
-    """One project from its options. Raises InvalidOption."""
+def parse_project(raw: Mapping[str, object], method: str = AUTO, with_path: str = AUTO) -> Project:
+    """One project from its options; the methods as for ``parse_projects``. Raises InvalidOption."""
     unknown = sorted(set(raw) - PROJECT_SPEC.keys())
     if unknown:
         raise InvalidOption(f"Unknown key `{unknown[0]}` in a project.", f"Known keys: {', '.join(sorted(PROJECT_SPEC))}.")
@@ -87,7 +87,7 @@ def parse_project(raw: Mapping[str, object], method: str = AUTO) -> Project:
     if raw.get("method"):
         method = _text(raw, "method")
     elif path:
-        method = AUTO  # a clone that is named is used, whatever the method of the others
+        method = with_path  # a clone that is named is used, whatever the method of the others
     return Project(name=name, url=url, refs=check_refs(raw.get("refs"), name), method=method, path=path)
 
 

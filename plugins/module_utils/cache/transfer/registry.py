@@ -14,10 +14,10 @@ from .by_seed import SEED
 from .protocol import TransferMethod
 
 METHODS: tuple[TransferMethod, ...] = (RSYNC, GIT, SEED)
-"""In the order in which `auto` asks them; the last one always fits."""
+"""In the order in which `auto` asks them: the first that fits is taken, and the last one always fits. One that `auto` is not to choose fits never."""
 CHOICES = [AUTO, *sorted(method.name for method in METHODS)]
 """Values of the option `method`."""
-BY_CONTROLLER = next(method for method in METHODS if not method.in_cluster)
+BY_CONTROLLER = RSYNC
 """What `auto` goes on with where the cluster cannot read an upstream."""
 
 

@@ -1,0 +1,55 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each transfer method is a choice, is documented, and is the one that is used where it is asked for."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.methods import Outlook, choose_method
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import AUTO
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import TransferMethod
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import CHOICES, METHODS
+from ansible_collections.packit.deployment.plugins.module_utils.populate.options import ARGUMENT_SPEC, parse_options
+from ansible_collections.packit.deployment.tests.modules.documented import options as documented
+
+ROOT = Path(__file__).parents[2]
+PLACE = {name: about["default"] for name, about in ARGUMENT_SPEC.items() if "default" in about} | {
+    "worker_namespace": "w",
+    "sandbox_namespace": "s",
+    "progress_file": None,
+}
+
+
+def test_the_module_offers_each_method() -> None:
+    options = documented("repository_cache")
+    assert options["method"]["choices"] == options["projects"]["suboptions"]["method"]["choices"] == CHOICES
+    assert ARGUMENT_SPEC["method"]["choices"] == ARGUMENT_SPEC["projects"]["options"]["method"]["choices"] == CHOICES
+
+
+@pytest.mark.parametrize("name", CHOICES)
+def test_a_method_has_its_place_in_the_documentation(name: str) -> None:
+    assert f"`{name}`" in (ROOT / "docs/methods.md").read_text()
+    assert f"| `{name}` |" in (ROOT / "README.md").read_text()
+
+
+def chosen(options: dict[str, Any], **project: str) -> str:
+    """The method by which a project goes that no volume has."""
+    given = {**PLACE, **options, "projects": [{"url": "https://example.org/x.git", **project}]}
+    (parsed,) = parse_options(given).projects
+    return choose_method(METHODS, parsed, None, Outlook(8))[0].name
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_a_method_that_is_asked_for_is_used(method: TransferMethod) -> None:
+    path = {"path": "/clones/x.git"} if method.takes_path else {}
+    assert chosen({"method": method.name}) == chosen({}, method=method.name) == method.name
+    assert chosen({"method": method.name}, **path) == chosen({"method": AUTO}, method=method.name, **path) == method.name
+
+
+def test_there_is_always_a_method() -> None:
+    assert {chosen({}), chosen({}, path="/clones/x.git"), chosen({"method": "git"}, path="/clones/x.git")} == {"seed", "rsync"}
