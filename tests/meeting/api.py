@@ -57,7 +57,7 @@ class Objects:
 
 
 class MemoryClient:
-    """The part of ``cluster.client.Client`` that a run uses. ``point`` is called before each request; ``skew`` is how many seconds the API
+    """The part of ``cluster.api.client.Client`` that a run uses. ``point`` is called before each request; ``skew`` is how many seconds the API
     server that answers this run is off."""
 
     def __init__(self, objects: Objects, point: Callable[[], None], skew: float = 0.0) -> None:

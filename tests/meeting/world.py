@@ -34,12 +34,12 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.b
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_claim, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import claim_lock
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import filler as filler_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import guest as guest_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import ClaimLock, holder_of
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import RUN
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as holding_module
@@ -77,7 +77,7 @@ def _sleep(deadline: Deadline, _seconds: float) -> None:
 
 @dataclass(frozen=True)
 class Contents:
-    """See ``cache.packs.Contents``."""
+    """See ``cache.domain.packs.Contents``."""
 
     objects: frozenset[tuple[str, int]]
     doubtful = False
@@ -96,7 +96,7 @@ def objects_of(key: str) -> set[str]:
 
 
 class Place:
-    """A container of a pod in which processes run; see ``cluster.shell.PodShell``."""
+    """A container of a pod in which processes run; see ``cluster.exec.pod_shell.PodShell``."""
 
     def __init__(
         self,

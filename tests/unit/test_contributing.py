@@ -27,6 +27,15 @@ def test_each_module_that_the_architecture_names_is_there() -> None:
     assert [name for name in sorted(named) if not (ROOT / "plugins" / "module_utils" / name).exists()] == []
 
 
+def test_each_name_that_a_docstring_refers_to_is_there() -> None:
+    for path in [*ROOT.glob("plugins/**/*.py"), *ROOT.glob("tests/**/*.py")]:
+        for name in re.findall(r"``((?:cache|cluster|populate|volumes)(?:\.\w+)+)``", path.read_text()):
+            place = ROOT.joinpath("plugins/module_utils", *(part for part in name.split(".") if not part[0].isupper()))
+            file = place.with_suffix(".py")
+            assert file.exists() or place.is_dir(), (path, name)
+            assert all(f"class {part}" in file.read_text() for part in name.split(".") if part[0].isupper()), (path, name)
+
+
 def test_each_test_that_it_runs_is_there() -> None:
     runs = re.findall(r"^    \.venv/bin/pytest (?:--real )?(\S+)(?: -k (\w+))?", TEXT, re.MULTILINE)
     assert len(runs) == 4

@@ -79,7 +79,7 @@ class Held:
 
 
 class LocalSource:
-    """Finished packs of a kept clone; see ``cache.transfer.packs.PackSource``."""
+    """Finished packs of a kept clone; see ``cache.transfer.finished_packs.PackSource``."""
 
     def __init__(self, mirror: Mirror, project: Project) -> None:
         self._mirror = mirror
@@ -125,7 +125,7 @@ class Told:
 
 
 class World:
-    """Everything that there is. Is its own ``cache.keeper.Keeper``."""
+    """Everything that there is. Is its own ``cache.rollout.volume_access.VolumeAccess``."""
 
     def __init__(self, directory: Path, start: Path, pairs: int) -> None:
         self.directory = directory

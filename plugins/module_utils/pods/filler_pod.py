@@ -12,6 +12,7 @@ from ..cluster.api.client import Client, connect
 from ..cluster.api.errors import FillerExists, NotFound
 from ..cluster.api.given_paths import target
 from ..cluster.api.objects import Pod, parse_pod
+from ..cluster.exec.link import HEARTBEAT_LIMIT
 from ..cluster.pods.consumers import consumers, identity, image, mounted_at, placement
 from ..cluster.pods.filler import Filler, describe_owner, is_left_behind, owner
 from ..cluster.pods.manifest import (
@@ -22,7 +23,7 @@ from ..cluster.pods.manifest import (
     copied_labels,
     filler_name,
 )
-from ..cluster.pods.overrides import HEARTBEAT_LIMIT, OVERRIDES, START_TIMEOUT, parse_overrides
+from ..cluster.pods.overrides import OVERRIDES, START_TIMEOUT, parse_overrides
 from ..cluster.pods.pod_removal import remove_pod
 from ..deadline import Deadline
 from ..errors import InvalidOption

@@ -36,7 +36,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 
 _LEFTOVERS = 3600.0
-"""Seconds; see ``cache.pair.Options``."""
+"""Seconds; see ``cache.domain.rollout_options.Options``."""
 
 
 def pod_git(module: Any) -> None:

@@ -28,7 +28,7 @@ _LOCK_PAUSE = 0.5
 
 
 class GivenClone:
-    """A clone that the user named; see ``cache.transfer.packs.PackSource``. Nothing is written into it."""
+    """A clone that the user named; see ``cache.transfer.finished_packs.PackSource``. Nothing is written into it."""
 
     def __init__(self, local: LocalShell, clone: LocalClone, scratch: Path) -> None:
         self._maker = PackMaker(local, clone.git_dir, str(scratch), ENVIRONMENT, whole=False)

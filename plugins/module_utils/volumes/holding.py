@@ -72,7 +72,7 @@ class Settings:
 
 
 class ClusterVolumeAccess:
-    """See ``cache.keeper.Keeper``. Safe for threads."""
+    """See ``cache.rollout.volume_access.VolumeAccess``. Safe for threads."""
 
     def __init__(self, client: Client, claims: Mapping[Volume, Claim], settings: Settings, report: Report) -> None:
         self._client = client

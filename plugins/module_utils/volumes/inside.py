@@ -29,7 +29,7 @@ _LOOK_EVERY = 2.0
 
 
 class MountedVolume:
-    """A volume while it is held; see ``cache.keeper.HeldVolume``. Inside a pod, ``volumes`` are the places where some are mounted."""
+    """A volume while it is held; see ``cache.rollout.volume_access.HeldVolume``. Inside a pod, ``volumes`` are the places where some are mounted."""
 
     def __init__(
         self,

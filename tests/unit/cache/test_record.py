@@ -76,6 +76,17 @@ def test_what_json_cannot_hold_is_unknown(text: str) -> None:
     assert parse(text, "uid-1", "pv-1") is None
 
 
+@pytest.mark.parametrize("name", ["../x", "a/b", ".git", "-x", "", "x\n", "lost+found"])
+def test_a_name_that_no_project_can_have_makes_it_unknown(name: str) -> None:
+    """Names become parts of paths, and whoever may change a claim can write anything."""
+    known = json.loads(render(RECORD))
+    for where in ("absent", "damaged"):
+        assert parse(json.dumps({**known, where: [name]}), "uid-1", "pv-1") is None
+    (entry, *_) = known["projects"].values()
+    assert parse(json.dumps({**known, "projects": {name: entry}}), "uid-1", "pv-1") is None
+    assert parse(json.dumps({**known, "projects": {"x": entry}}), "uid-1", "pv-1") is not None
+
+
 def test_equal_records_are_equal_text() -> None:
     one = Record("u", "v").with_project("a", HELD).with_project("b", HELD)
     other = Record("u", "v").with_project("b", HELD).with_project("a", HELD)

@@ -15,6 +15,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.clie
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Conflict, Forbidden, NotFound
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.refusals import refused
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import Filler
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Mount
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import PodOverrides
@@ -157,4 +158,4 @@ def test_a_deletion_that_stays_refused_is_told_with_the_command_to_remove_the_po
     assert len(told) == 1
     assert "Pod ns/filler could not be removed, so claim stays held: The API refused to do it: an admission plugin says no" in told[0]
     assert told[0].endswith("To remove it: kubectl delete pod --namespace ns filler")
-    assert "It ends itself 120 seconds after its last heartbeat." in told[0]
+    assert f"It ends itself {HEARTBEAT_LIMIT} seconds after its last heartbeat." in told[0]

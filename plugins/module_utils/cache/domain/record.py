@@ -18,6 +18,8 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from ...annotation import parse_object
+from ...errors import InvalidOption
+from .projects import check_name
 
 ANNOTATION = "packit.dev/repository-cache"
 LIMIT = 160 * 1024
@@ -133,9 +135,9 @@ def parse(text: str | None, claim_uid: str, volume_name: str) -> Record | None:
         data = parse_object(text if text.startswith("{") else _decompressed(text))
         if data["version"] != _VERSION or data["claim_uid"] != claim_uid or data["volume_name"] != volume_name:
             return None
-        projects = {name: _held(item) for name, item in data["projects"].items()}
+        projects = {_name(name): _held(item) for name, item in data["projects"].items()}
         return Record(claim_uid, volume_name, projects, _names(data["absent"]), _names(data.get("damaged", [])))
-    except (KeyError, TypeError, AttributeError):
+    except (KeyError, TypeError, AttributeError, InvalidOption):
         return None
 
 
@@ -155,11 +157,19 @@ def _typed(item: Mapping[str, Any], kind: type[RecordedEntry | Inventory]) -> di
     return dict(item)
 
 
+def _name(value: Any) -> str:
+    """A name of a project: it becomes a part of paths. Raises TypeError, InvalidOption."""
+    if not isinstance(value, str):
+        raise TypeError("no name")
+    check_name(value)
+    return value
+
+
 def _names(values: Any) -> tuple[str, ...]:
-    """Raises TypeError where it is no list of texts."""
-    if not isinstance(values, list) or not all(isinstance(value, str) for value in values):
+    """Raises TypeError where it is no list of names, InvalidOption."""
+    if not isinstance(values, list):
         raise TypeError("no names")
-    return tuple(values)
+    return tuple(map(_name, values))
 
 
 def render(record: Record) -> str:

@@ -21,7 +21,7 @@ from ..api.channels import STDERR, STDOUT, NotStarted
 from ..api.client import Client
 from ..api.errors import ClusterError, ConnectionLost, NotFound, PodLost
 from .agent import OTHER_POD, run_message, served_argv, start_argv
-from .link import AgentLink
+from .link import HEARTBEAT_LIMIT, AgentLink
 from .rsync_peer import serve_rsync
 from .streams import ExecStream, open_exec
 
@@ -49,7 +49,7 @@ class PodShell:
         *,
         job_directory: str,
         heartbeat: str = "",
-        reconnect_seconds: float = 120.0,
+        reconnect_seconds: float = HEARTBEAT_LIMIT,
         stop: threading.Event | None = None,
         require: Callable[[Deadline], None] | None = None,
         ended: Callable[[Deadline], str] | None = None,

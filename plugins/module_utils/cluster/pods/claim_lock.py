@@ -28,10 +28,9 @@ from ..api.client import Client
 from ..api.errors import ClusterError, Conflict, NotFound, PodLost
 from ..api.names import is_name
 from ..api.objects import Claim, parse_claim, parse_pod, parse_time
-from ..exec.link import BEAT_EVERY
+from ..exec.link import BEAT_EVERY, HEARTBEAT_LIMIT
 from .filler import SKEW
 from .guest import end_visit
-from .overrides import HEARTBEAT_LIMIT
 
 HOLDER = "packit.dev/holder"
 """The claim's annotation: JSON of a ``Holder``."""

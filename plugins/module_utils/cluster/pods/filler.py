@@ -19,10 +19,11 @@ from ..api.client import Client
 from ..api.errors import AlreadyExists, ClusterError, FillerExists, NotFound, PodLost, QuotaExceeded, VolumeBusy
 from ..api.objects import Pod, parse_pod
 from ..api.quota import ConcurrencyLimit, never_fits
+from ..exec.link import HEARTBEAT_LIMIT
 from ..exec.pod_shell import PodShell
 from .diagnosis import FATAL_WAITING, Diagnosis, explain
 from .manifest import CONTAINER, HEARTBEAT, JOBS, OWNER, FillerSpec, manifest
-from .overrides import HEARTBEAT_LIMIT, START_TIMEOUT
+from .overrides import START_TIMEOUT
 from .pod_removal import removal_command, remove_pod
 
 UNSCHEDULABLE_GRACE = 5.0

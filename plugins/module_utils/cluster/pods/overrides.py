@@ -13,14 +13,13 @@ from typing import Any
 from ...errors import InvalidOption
 from ..api.given_values import LIMITS
 from ..api.objects import exact_quantity, quantity
+from ..exec.link import BEAT_EVERY, HEARTBEAT_LIMIT
 
 Resources = Mapping[str, Mapping[str, str]]
 """``requests`` and ``limits``: of each resource, its quantity."""
 
-HEARTBEAT_LIMIT = 120
-"""Seconds without a sign of life after which a filler ends itself."""
-LEAST_HEARTBEAT = 12
-"""Seconds: a beat comes every 10."""
+LEAST_HEARTBEAT = int(BEAT_EVERY) + 2
+"""Seconds: between two beats, and for the second to arrive."""
 START_TIMEOUT = 180
 """Seconds from a filler's creation until it must be Ready: scheduling, attaching, starting (its image is pulled before)."""
 

@@ -15,7 +15,7 @@ from .seeds import Seeds
 
 
 class SeedSource:
-    """One project's packs, made by the seed; see ``cache.transfer.packs.PackSource``."""
+    """One project's packs, made by the seed; see ``cache.transfer.finished_packs.PackSource``."""
 
     def __init__(self, seeds: Seeds, project: Project, known_size: int) -> None:
         self._seeds = seeds
@@ -36,7 +36,7 @@ class SeedSource:
 
 
 class SeedTransport:
-    """Brings packs from the seed to one volume; see ``cache.transfer.packs.Transport``."""
+    """Brings packs from the seed to one volume; see ``cache.transfer.finished_packs.Transport``."""
 
     def __init__(self, seeds: Seeds, volume: Volume) -> None:
         self._seeds = seeds

@@ -95,7 +95,7 @@ def project_of(url: str, refs: list[str] | None = None) -> Project:
 
 
 class OwnClone:
-    """Finished packs of a clone on this machine; see ``cache.transfer.packs.PackSource``."""
+    """Finished packs of a clone on this machine; see ``cache.transfer.finished_packs.PackSource``."""
 
     def __init__(self, directory: Path, project: Project) -> None:
         self._project = project
