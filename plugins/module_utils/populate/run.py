@@ -41,6 +41,7 @@ from ..volumes.owner import run_owner
 from .incomplete import still_held, tidied, unpaired, unread
 from .options import PopulateOptions
 from .progress_lines import named
+from .seed.context import SeedContext
 from .seed.replicas import replicas_for
 from .seed.seeds import Seeds
 from .transfers import Transfers
@@ -213,17 +214,12 @@ class Populate:
         sizes = {name: held.bytes for record in known for name, held in record.projects.items()}
         with tempfile.TemporaryDirectory(prefix="packit-deployment-", ignore_cleanup_errors=True) as directory:
             scratch = Path(directory)
-            seeds = Seeds(
-                self._client,
-                seed,
-                options.seed,
-                tuple(volume for pair in pairs for volume in pair.volumes),
-                replicas_for(_seeded_in_full(plan), options.seed.count),
-                access.visit,
-                scratch,
-                self._stop,
+            context = SeedContext(
+                self._client, seed, options.seed, self._stop,
                 lambda phase, line: self._report(Progress(f"seed pod {seed.namespace}/{seed.name}", phase, "", line)),
             )
+            volumes = tuple(volume for pair in pairs for volume in pair.volumes)
+            seeds = Seeds(context, volumes, replicas_for(_seeded_in_full(plan), options.seed.count), access.visit, scratch)
             transfers = Transfers(
                 read.clones, Path(options.clones), seeds, sizes, scratch, lambda phase, line: self._report(Progress("", phase, "", line))
             )

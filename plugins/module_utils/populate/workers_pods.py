@@ -18,7 +18,7 @@ from ..deadline import Deadline
 from ..errors import InvalidOption
 from ..volumes.discovery import Observed
 from .options import PopulateOptions
-from .seed.seeds import KEPT
+from .seed.context import KEPT
 
 _SEED_DEADLINES = 4
 """A seed pod serves the whole run; after so many times the time for one volume it ends in any case."""

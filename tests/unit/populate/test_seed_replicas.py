@@ -13,7 +13,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.pac
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import FinishedPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import Route
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.context import SeedContext
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.replicas import Replicas, replicas_for
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.seed_options import SeedOptions
 
 
 @pytest.mark.parametrize(
@@ -25,7 +27,8 @@ def test_more_than_eight_volumes_get_more_than_one_seed_unless_the_user_says_how
 
 def test_without_replicas_all_copy_from_the_first() -> None:
     spec = FillerSpec("ns", "seed", None, "image", {"run": "r"})
-    replicas = Replicas(None, spec, 0, (), threading.Event(), lambda _phase, _line: None)  # type: ignore[arg-type]
+    context = SeedContext(None, spec, SeedOptions(), threading.Event(), lambda _phase, _line: None)  # type: ignore[arg-type]
+    replicas = Replicas(context, 0, ())
     first, packs = Route("10.0.0.1", "/served", "s"), FinishedPacks("/served/one/abc", (FinishedPack("pack-x", 1, 1, "", ""),), True)
     with replicas.route(packs, first) as route, replicas.route(packs, first) as other:
         assert route == other == first

@@ -28,7 +28,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.net
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.service_pod import ServicePod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import Cancelled, DeadlineExceeded, DeploymentError
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed import fetches, ways
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed import seeds as module
+from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.context import SeedContext
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.replicas import Replicas
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.seed_options import SeedOptions
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.seeds import Seeds
@@ -44,13 +46,11 @@ REPOSITORY = SimpleNamespace(guest=False)
 PACKS = FinishedPacks("/served/one/abc", (FinishedPack(f"pack-{'2' * 40}", 1, 1, "", ""),), True)
 
 
-FETCHED = Seeds._fetched
-
-
 class Obedient:
     """A place in which everything goes well."""
 
-    where = "pod work/seed"
+    def __init__(self, where: str) -> None:
+        self.where = where
 
     def run(self, argv: tuple[str, ...], *, deadline: Deadline) -> Completed:
         deadline.left()
@@ -71,7 +71,7 @@ class Pod:
         deadline.left()
         self.lives += self.suspected and not self.alive
         self.suspected = False
-        return type("Pod", (), {"uid": str(self.lives), "address": "10.0.0.1"})(), Obedient()
+        return type("Pod", (), {"uid": str(self.lives), "address": "10.0.0.1"})(), Obedient(f"pod {self.lives}")
 
     def suspect(self) -> None:
         self.suspected = True
@@ -92,21 +92,45 @@ def visiting(_volume: Volume, _deadline: Deadline) -> Iterator[Any]:
     yield None
 
 
+class Mirror:
+    """In place of the seed's own: fetches by ``fetched``, if there is one, and makes packs in its pod's name."""
+
+    fetched: Callable[[Project], object] | None = None
+
+    def __init__(self, shell: Any, *_: object) -> None:
+        self._where = shell.where
+
+    def fetch(self, project: Project, *_: object) -> None:
+        if Mirror.fetched is not None:
+            Mirror.fetched(project)
+
+    def size(self, _deadline: Deadline) -> int:
+        return 1
+
+    def maker(self) -> str:
+        return f"maker of {self._where}"
+
+
+def context(client: Any = None, **options: Any) -> SeedContext:
+    return SeedContext(client, SPEC, SeedOptions(**options), threading.Event(), lambda _phase, _line: None)
+
+
 Made = Callable[..., tuple[Seeds, Pod]]
 
 
 @pytest.fixture
 def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     monkeypatch.setattr(module, "serve", lambda *_: None)
-    monkeypatch.setattr(module, "probe", lambda *_: "")
+    monkeypatch.setattr(ways, "probe", lambda *_: "")
     monkeypatch.setattr(module, "_PAUSE", 0.01)
-    monkeypatch.setattr(Seeds, "_fetched", lambda _self, life, *_: f"maker {life.pod.uid}")
+    monkeypatch.setattr(ways, "_PAUSE", 0.01)
+    monkeypatch.setattr(fetches, "Mirror", Mirror)
+    monkeypatch.setattr(Mirror, "fetched", None)
 
     def made(visit: Any = visiting, client: Any = None, **options: Any) -> tuple[Seeds, Pod]:
-        seeds = Seeds(client, SPEC, SeedOptions(**options), (PROBE_TARGET,), 0, visit, tmp_path, threading.Event(), lambda _a, _b: None)
         pod = Pod()
-        seeds._pod = pod  # type: ignore[assignment]
-        return seeds, pod
+        monkeypatch.setattr(module, "ServicePod", lambda *_: pod)
+        return Seeds(context(client, **options), (PROBE_TARGET,), 0, visit, tmp_path), pod
 
     return made
 
@@ -120,7 +144,7 @@ def test_a_probe_that_cannot_be_made_is_no_failure_of_any_volume(make: Made, err
         yield
 
     seeds, pod = make(visit)
-    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 1"  # type: ignore[comparison-overlap]
+    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker of pod 1"  # type: ignore[comparison-overlap]
     seeds.close()
     assert (
         pod.closed
@@ -133,7 +157,7 @@ def test_a_network_that_drops_packets_in_spite_of_the_policy_is_no_failure(make:
     now = [0.0]
 
     def probe(*_: object) -> str:
-        now[0] += module._POLICY_SECONDS + 1
+        now[0] += ways._POLICY_SECONDS + 1
         return "no answer"
 
     class Client:
@@ -143,10 +167,10 @@ def test_a_network_that_drops_packets_in_spite_of_the_policy_is_no_failure(make:
         def delete(self, *_: object) -> None:
             return
 
-    monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: now[0]))
-    monkeypatch.setattr(module, "probe", probe)
+    monkeypatch.setattr(ways, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(ways, "probe", probe)
     seeds, _pod = make(client=Client(), network_policy=True)
-    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 1"  # type: ignore[comparison-overlap]
+    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker of pod 1"  # type: ignore[comparison-overlap]
     seeds.close()
     assert seeds.notes
 
@@ -182,7 +206,7 @@ def test_a_seed_that_is_refused_for_a_moment_is_tried_again(make: Made, monkeypa
     monkeypatch.setattr(pod, "ready", refused_once)
     with pytest.raises(ClusterError, match="leader"):
         seeds.ready(PROJECT, SNAPSHOT, 0, limit())
-    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 1"  # type: ignore[comparison-overlap]
+    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker of pod 1"  # type: ignore[comparison-overlap]
     seeds.close()
 
 
@@ -195,19 +219,18 @@ def test_what_a_project_failed_by_is_tried_once_a_run_and_no_other_projects(
 ) -> None:
     tried: list[str] = []
 
-    def fetched(_self: Seeds, _life: Any, project: Project, *_: object) -> str:
+    def fetched(project: Project) -> None:
         tried.append(project.name)
         if project is PROJECT:
             raise error
-        return "maker"
 
-    monkeypatch.setattr(Seeds, "_fetched", fetched)
+    monkeypatch.setattr(Mirror, "fetched", fetched)
     seeds, _pod = make()
     for _pair in range(2):
         with pytest.raises(type(error)):
             seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     assert tried.count("one") == tries
-    assert seeds.ready(Project("two", "https://host/two"), SNAPSHOT, 0, limit()) == "maker"  # type: ignore[comparison-overlap]
+    assert seeds.ready(Project("two", "https://host/two"), SNAPSHOT, 0, limit()) == "maker of pod 1"  # type: ignore[comparison-overlap]
     seeds.close()
 
 
@@ -216,12 +239,12 @@ def test_what_had_too_little_time_is_tried_again(make: Made, monkeypatch: pytest
     now = [0.0]
     late = Deadline(BOUND, "this test", clock=lambda: now[0])
     now[0] = BOUND * 0.6
-    monkeypatch.setattr(Seeds, "_fetched", mock.Mock(side_effect=DeadlineExceeded("too slow")))
+    monkeypatch.setattr(Mirror, "fetched", mock.Mock(side_effect=DeadlineExceeded("too slow")))
     seeds, _pod = make()
     with pytest.raises(DeadlineExceeded):
         seeds.ready(PROJECT, SNAPSHOT, 0, late)
-    monkeypatch.setattr(Seeds, "_fetched", lambda *_: "maker")
-    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker"  # type: ignore[comparison-overlap]
+    monkeypatch.setattr(Mirror, "fetched", None)
+    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker of pod 1"  # type: ignore[comparison-overlap]
     seeds.close()
 
 
@@ -235,13 +258,9 @@ def ready_at_once(seeds: Seeds, *names: str) -> list[Any]:
 def test_upstreams_of_several_projects_are_read_at_once(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     both = threading.Barrier(2)
 
-    def fetched(*_: object) -> str:
-        both.wait(BOUND)
-        return "maker"
-
     seeds, _pod = make()
-    monkeypatch.setattr(Seeds, "_fetched", fetched)
-    assert ready_at_once(seeds, "one", "two") == ["maker", "maker"]
+    monkeypatch.setattr(Mirror, "fetched", lambda _project: both.wait(BOUND))
+    assert ready_at_once(seeds, "one", "two") == ["maker of pod 1", "maker of pod 1"]
     seeds.close()
 
 
@@ -283,27 +302,38 @@ class Mirrors:
 def test_fetches_that_were_too_much_at_once_are_made_again_one_by_one(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     seeds, _pod = make()
     mirrors = Mirrors(beside=2)
-    monkeypatch.setattr(Seeds, "_fetched", FETCHED)
-    monkeypatch.setattr(module, "Mirror", mirrors)
+    monkeypatch.setattr(fetches, "Mirror", mirrors)
     assert ready_at_once(seeds, "one", "two") == ["maker", "maker"]
     assert mirrors.fetches == [1, 2, 1, 1]
     seeds.close()
 
 
-def test_whoever_only_waited_for_a_place_has_not_failed(make: Made) -> None:
+def test_whoever_only_waited_for_a_place_has_not_failed(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     seeds, _pod = make()
     seeds.lost()  # from now on one fetches after the other
-    with seeds._fetch_limit.place(limit()), pytest.raises(DeadlineExceeded):
-        seeds.ready(PROJECT, SNAPSHOT, 0, Deadline(0.2, "this project"))
-    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 2"  # type: ignore[comparison-overlap]
+    begun, go_on = threading.Event(), threading.Event()
+
+    def fetched(project: Project) -> None:
+        if project is not PROJECT:
+            begun.set()
+            go_on.wait(BOUND)
+
+    monkeypatch.setattr(Mirror, "fetched", fetched)
+    with ThreadPoolExecutor(1) as executor:
+        other = executor.submit(seeds.ready, Project("two", "https://host/two"), SNAPSHOT, 0, limit())
+        assert begun.wait(BOUND)
+        with pytest.raises(DeadlineExceeded):
+            seeds.ready(PROJECT, SNAPSHOT, 0, Deadline(0.2, "this project"))
+        go_on.set()
+        other.result()
+    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker of pod 2"  # type: ignore[comparison-overlap]
     seeds.close()
 
 
 def test_a_fetch_that_is_too_much_by_itself_fails(make: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     seeds, _pod = make()
     mirrors = Mirrors(beside=1, always=True)
-    monkeypatch.setattr(Seeds, "_fetched", FETCHED)
-    monkeypatch.setattr(module, "Mirror", mirrors)
+    monkeypatch.setattr(fetches, "Mirror", mirrors)
     with pytest.raises(OutOfMemory):
         seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     assert len(mirrors.fetches) == 2
@@ -319,7 +349,7 @@ def test_a_pod_that_is_lost_before_it_serves_is_made_again(make: Made, monkeypat
 
     monkeypatch.setattr(module, "serve", serve)
     seeds, _pod = make()
-    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker 2"  # type: ignore[comparison-overlap]
+    assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker of pod 2"  # type: ignore[comparison-overlap]
     seeds.close()
 
 
@@ -417,7 +447,7 @@ def test_a_policy_that_cannot_be_removed_leaves_no_pod_behind(make: Made, monkey
             raise Forbidden("not any more")
 
     answers = ["no answer", ""]
-    monkeypatch.setattr(module, "probe", lambda *_: answers.pop(0))
+    monkeypatch.setattr(ways, "probe", lambda *_: answers.pop(0))
     seeds, pod = make(client=Client(), network_policy=True)
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     seeds.close()
@@ -438,7 +468,7 @@ def test_a_replica_that_failed_is_not_waited_for_again(monkeypatch: pytest.Monke
         raise QuotaExceeded("no room for a second one")
 
     monkeypatch.setattr(ServicePod, "ready", ready)
-    replicas = Replicas(None, SPEC, 1, (), threading.Event(), lambda _phase, _line: None)  # type: ignore[arg-type]
+    replicas = Replicas(context(), 1, ())
     first = Route("10.0.0.1", "/served")
     for _pair in range(3):
         replicas.spread(PACKS, first, Deadline(1800, "one pair"))
@@ -485,11 +515,11 @@ def test_where_strangers_are_packs_come_through_the_controller_and_no_secret(mak
 def test_every_volume_and_every_replica_has_a_secret_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     given: list[Key] = []
     monkeypatch.setattr(module, "serve", lambda *words: given.extend(words[4]))
-    monkeypatch.setattr(module, "probe", lambda *_: "")
-    monkeypatch.setattr(Seeds, "_fetched", lambda *_: "maker")
+    monkeypatch.setattr(ways, "probe", lambda *_: "")
+    monkeypatch.setattr(fetches, "Mirror", Mirror)
+    monkeypatch.setattr(module, "ServicePod", lambda *_: Pod())
     volumes = (PROBE_TARGET, Volume("sand", "another", Role.SANDBOX), Volume("work", "claim", Role.WORKER))
-    seeds = Seeds(None, SPEC, SeedOptions(), volumes, 2, visiting, tmp_path, threading.Event(), lambda _a, _b: None)  # type: ignore[arg-type]
-    seeds._pod = Pod()  # type: ignore[assignment]
+    seeds = Seeds(context(), volumes, 2, visiting, tmp_path)
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     seeds.close()
     assert [key.user for key in given] == ["filler-0", "filler-1", "filler-2", "replica-0", "replica-1"]

@@ -13,7 +13,6 @@ from dataclasses import dataclass, field, replace
 
 from ...cache.git.pack_maker import FinishedPacks
 from ...cache.transfer.over_network import Key, Route, copy_packs, new_key, serve
-from ...cluster.api.client import Client
 from ...cluster.api.ours import SCRATCH
 from ...cluster.pods.manifest import FillerSpec
 from ...cluster.pods.service_pod import ServicePod
@@ -21,6 +20,7 @@ from ...deadline import Deadline
 from ...errors import Cancelled, DeploymentError
 from ...progress import OnLine, Tell
 from ...shell import checked
+from .context import SeedContext
 
 VOLUMES_OF_ONE = 8
 """Volumes that one seed serves before another pays."""
@@ -52,11 +52,13 @@ class Replicas:
     ``served``: the keys of who copies from them; ``keys``: those with which they copy from the first one.
     """
 
-    def __init__(self, client: Client, spec: FillerSpec, number: int, served: Sequence[Key], stop: threading.Event, tell: Tell) -> None:
+    def __init__(self, context: SeedContext, number: int, served: Sequence[Key]) -> None:
         self._served = served
         self.keys = tuple(new_key(f"replica-{index}") for index in range(number))
-        self._pods = [ServicePod(client, _replica(spec, index), stop, _quiet(tell, index)) for index in range(number)]
-        self._tell = tell
+        self._tell = context.tell
+        self._pods = [
+            ServicePod(context.client, _replica(context.spec, index), context.stop, _quiet(context.tell, index)) for index in range(number)
+        ]
         self._lock = threading.Lock()
         self._spreading = threading.Lock()
         self._sources: dict[int, _Source] = {}
