@@ -114,7 +114,10 @@ def _read(path: Path, stop: threading.Event, variables: Mapping[str, str]) -> It
         while not ended:
             ended = stop.wait(_INTERVAL)
             *whole, rest = (rest + file.read()).split("\n")  # read after the event: nothing written before it is lost
-            yield [replace(progress, detail=worded(progress.detail, variables)) for progress in _understood(whole)]
+            yield [
+                replace(progress, phase=worded(progress.phase, variables), detail=worded(progress.detail, variables))
+                for progress in _understood(whole)
+            ]
 
 
 def _understood(lines: Iterable[str]) -> Iterator[Progress]:

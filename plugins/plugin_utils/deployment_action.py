@@ -58,13 +58,19 @@ class DeploymentAction(ActionBase):
         """Run the module with these arguments, and return its result."""
         in_background = bool(self._task.async_val) and not self._connection.has_native_async
         result: dict[str, Any] = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background)
-        return {**result, **worded(result, self._variables())}
+        told: dict[str, Any] = worded(result, self._variables())
+        return told
 
     def _variables(self) -> dict[str, str]:
-        """Return the variables that the task, as it is written, takes its options from."""
+        """Return the variables that the task, as it is written, takes its options from; in a role of ours, those of its other tasks, too."""
         written = getattr(self._task, "_ds", None) or {}
-        arguments = [written.get(name) for name in (self._task.resolved_action, self._task.action, "args")]
-        return {option: name for given in arguments if isinstance(given, Mapping) for option, name in variables_of(given).items()}
+        arguments = [written.get(name) for name in ("args", self._task.action, self._task.resolved_action)]
+        found = {option: name for given in arguments if isinstance(given, Mapping) for option, name in variables_of(given).items()}
+        role = self._task._role
+        if role is None or not role.get_name().startswith(f"{_COLLECTION}."):
+            return found
+        prefix = f"{role.get_name().rsplit('.', 1)[-1]}_"
+        return {**{name.removeprefix(prefix): name for name in role.get_default_vars() if name.startswith(prefix)}, **found}
 
     def _real_path(self, path: str) -> str:
         """Return where a kubeconfig is, decrypted if it has to be. Raises AnsibleError."""

@@ -85,7 +85,7 @@ def test_a_pod_that_finds_no_node_is_explained_at_the_deadline(cluster: TestClus
         deadline = Deadline(BOUND, "the roll-out", clock=lambda: 2 * BOUND if told else 0.0)
         wait_for_rollout(ours, found, deadline, told.append)
     assert "cannot be placed. No node matches the pod's node selector. The scheduler says: 0/2 nodes are available" in str(caught.value)
-    assert "Check its node selector (option `node_selector`)." in str(caught.value)
+    assert "Check its node selector (option `node_selector` of workload_settings)." in str(caught.value)
     assert len(told) == 1 and told[0].startswith(f"Deployment {WORK}/dashboard: Pod {WORK}/dashboard-")
 
 

@@ -33,8 +33,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.st
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_rsync import RSYNC
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_claim, parse_pod
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import claim_lock
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import filler as filler_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import guest as guest_module

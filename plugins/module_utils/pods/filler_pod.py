@@ -11,8 +11,8 @@ from ..cluster.api.claims import read_claim
 from ..cluster.api.client import Client, connect
 from ..cluster.api.errors import FillerExists, NotFound
 from ..cluster.api.given_paths import target
+from ..cluster.api.heartbeat import HEARTBEAT_LIMIT
 from ..cluster.api.objects import Pod, parse_pod
-from ..cluster.exec.link import HEARTBEAT_LIMIT
 from ..cluster.pods.consumers import consumers, identity, image, mounted_at, placement
 from ..cluster.pods.filler import Filler, describe_owner, is_left_behind, owner
 from ..cluster.pods.manifest import (

@@ -71,8 +71,9 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
     check_method(method)
     raw = [{key: value for key, value in project.items() if value is not None} for project in params["projects"]]
     projects = parse_projects(raw, method, method if all(one.takes_path for one in asked_for(method)) else AUTO)
-    if state is State.PRESENT:
-        for project in projects:
+    for project in projects:
+        check_method(project.method, project.name)
+        if state is State.PRESENT:
             _check_method(project)
     place = parse_place(params)
     return PopulateOptions(
@@ -106,7 +107,6 @@ def _notes(raw: Sequence[Mapping[str, Any]], method: str, state: State) -> tuple
 
 
 def _check_method(project: Project) -> None:
-    check_method(project.method, project.name)
     asked = asked_for(project.method)
     if project.path and not all(method.takes_path for method in asked):
         raise InvalidOption(

@@ -138,7 +138,7 @@ def _denied_message(denied: Sequence[Outcome]) -> str:
     commands = "\n".join(outcome.decision.command for outcome in denied)
     return (
         f"You may not annotate namespace {names}: {denied[0].denied} A cluster administrator can, with these commands; or put the "
-        f"tolerations on the pod templates (workload_settings does it; in the role staging: tolerations_via). {_SANDBOXES}\n{commands}"
+        f"tolerations on the pod templates (workload_settings does it; with the role, option `tolerations_via: templates`, or auto). {_SANDBOXES}\n{commands}"
     )
 
 
@@ -158,7 +158,8 @@ def _proof_warnings(outcome: Outcome) -> tuple[str, ...]:
         words = ", ".join(str(item) for item in proof.lacking)
         found.append(
             f"Namespace {name} has the tolerations, but its pods do not get them ({words}): the admission plugin PodTolerationRestriction "
-            f"is off in this cluster. Put them on the pod templates (workload_settings does it; in the role staging: tolerations_via). {_SANDBOXES}"
+            "is off in this cluster. Put them on the pod templates (workload_settings does it; with the role, option `tolerations_via: templates`, "
+            f"or auto). {_SANDBOXES}"
         )
     return tuple(found)
 

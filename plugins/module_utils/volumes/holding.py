@@ -236,7 +236,7 @@ class ClusterVolumeAccess:
                     held.wanted = wanted
                     yield held
         finally:
-            lock.work_ended = volume not in self._stuck
+            lock.work_ended = filler.closed and volume not in self._stuck
             if held is not None:
                 held.lock = HoldTimes(round(filler.attach, 3), round(filler.work, 3), round(filler.release, 3))
 
@@ -262,7 +262,7 @@ class ClusterVolumeAccess:
         if not node:
             return ()
         with self._lock:
-            # Apart for workers and sandboxes, as the rooms above.
+            # Apart for workers and sandboxes, as the limits above.
             return (self._nodes.setdefault(f"{volume.role.value} {node}", ConcurrencyLimit(self._settings.node_concurrency)),)
 
     def _consumers(self, volume: Volume, deadline: Deadline) -> Consumers:

@@ -28,6 +28,7 @@ VOLUMES_SPEC: dict[str, Any] = {
 }
 """The options of each module that works on the cache's volumes; they are documented in plugins/doc_fragments/cache_volumes.py."""
 
+
 @dataclass(frozen=True)
 class Place:
     """The place of the volumes, and the settings of their fillers."""

@@ -40,9 +40,9 @@ class WarmUpPods:
 
     @contextmanager
     def visit(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> Iterator[Shell]:
-        """A visitor on any node, with a shell; ``spec`` is the volume's filler."""
+        """A warm-up pod on any node, with a shell; ``spec`` is the volume's filler."""
         anywhere = _patient(replace(spec, placement=replace(spec.placement, node="")), self._timeout)
-        with self._visitor(volume, anywhere, deadline) as filler, filler.shell() as shell:
+        with self._warm_up_pod(volume, anywhere, deadline) as filler, filler.shell() as shell:
             self._pulled.add(_key(anywhere))
             yield shell
 
@@ -69,20 +69,20 @@ class WarmUpPods:
                 self._run_there(volume, spec, deadline)
 
     def _run_there(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> None:
-        with self._visitor(volume, spec, deadline) as filler, filler.shell() as shell:
+        with self._warm_up_pod(volume, spec, deadline) as filler, filler.shell() as shell:
             if volume.namespace not in self._reached:
                 shell.run(("true",), deadline=deadline)
                 self._reached.add(volume.namespace)
 
-    def _visitor(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> Filler:
-        visitor = replace(
+    def _warm_up_pod(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> Filler:
+        pod = replace(
             spec,
             name=f"packit-cache-image-{uuid.uuid4().hex[:12]}",
             mount=None,
             purpose="image",
         )
         limits = [self._limits[volume.namespace, volume.role]]
-        return Filler(self._client, visitor, deadline, limits, lambda words: self._tell(volume, words), self.left.append)
+        return Filler(self._client, pod, deadline, limits, lambda words: self._tell(volume, words), self.left.append)
 
 
 def _patient(spec: FillerSpec, seconds: int) -> FillerSpec:

@@ -281,7 +281,8 @@ def test_the_jobs_of_a_hold_do_not_grow_with_projects(tmp_path: Path, monkeypatc
             for number, access in accesses.items():
                 access.directory.mkdir(exist_ok=True)
                 result = fill(access, url, number)
-                assert [project.action for project in (*result.sandbox.projects, *result.worker.projects)] == [action] * 2 * number
+                done = (*result.sandbox.projects, *result.worker.projects)
+                assert [project.action for project in done] == [action] * 2 * number, [project.error for project in done]
                 jobs.setdefault(number, []).append(access.counting.jobs)
             make.commit(tmp_path / "upstream/one.git", "main", 13)
     assert all(access.holds == 2 for access in accesses.values())
@@ -363,11 +364,11 @@ def test_one_projects_failure_is_its_own_also_where_several_are_worked_on(tmp_pa
     with a_dozen(tmp_path) as server:
         (tmp_path / "sandbox").mkdir()
         (tmp_path / "sandbox/project-1").symlink_to(tmp_path)
-        keeper_shared = access.hold
+        access_shared = access.hold
 
         @contextmanager
         def shared(*arguments):  # type: ignore[no-untyped-def]
-            with keeper_shared(*arguments) as held:
+            with access_shared(*arguments) as held:
                 held.shared = True
                 yield held
 

@@ -82,7 +82,7 @@ def test_a_name_that_no_project_can_have_makes_it_unknown(name: str) -> None:
     known = json.loads(render(RECORD))
     for where in ("absent", "damaged"):
         assert parse(json.dumps({**known, where: [name]}), "uid-1", "pv-1") is None
-    (entry, *_) = known["projects"].values()
+    entry = next(iter(known["projects"].values()))
     assert parse(json.dumps({**known, "projects": {name: entry}}), "uid-1", "pv-1") is None
     assert parse(json.dumps({**known, "projects": {"x": entry}}), "uid-1", "pv-1") is not None
 

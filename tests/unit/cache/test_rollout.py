@@ -35,7 +35,7 @@ from ansible_collections.packit.deployment.tests.upstream.server import GitServe
 PAIRS = tuple(Pair(Volume("w", f"worker{n}", Role.WORKER, f"w{n}"), Volume("s", f"sandbox{n}", Role.SANDBOX, f"w{n}")) for n in range(3))
 
 
-class Keepers(LocalVolumeAccess):
+class Accesses(LocalVolumeAccess):
     """Each pair's volumes in a directory of its own; what is done with those of one pair is an error, at one point."""
 
     def __init__(self, directory: Path, error: BaseException | None, role: Role, stop: threading.Event) -> None:
@@ -71,7 +71,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
             (tmp_path / "scratch").mkdir()
             return roll_out(
                 plan,
-                Keepers(tmp_path, error, role, stop),
+                Accesses(tmp_path, error, role, stop),
                 Snapshots(snapshots, lambda _project: snapshots["one"]),
                 transfer or (lambda _step: GitTransfer(url)),
                 Options(BOUND, BOUND, False, tmp_path / "scratch"),

@@ -79,7 +79,7 @@ class Stumbling:
         return self._git.receive(repository, entry, snapshot, deadline, progress)
 
 
-class CountingKeeper(LocalVolumeAccess):
+class CountingAccess(LocalVolumeAccess):
     """Counts how often each volume was held; ``wanted`` is set in the first holds of the sandbox's. ``held_worker`` is set while
     the worker's is."""
 
@@ -131,7 +131,7 @@ class CountingKeeper(LocalVolumeAccess):
             self.held.discard(volume.role.value)
 
 
-Run = Callable[..., tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]]
+Run = Callable[..., tuple[PairResult, CountingAccess, Stumbling, list[Progress]]]
 
 
 @pytest.fixture
@@ -145,18 +145,18 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             failures: list[Exception],
             interrupted: int = 0,
             resumes: bool = True,
-            reading: Callable[[CountingKeeper], object] = lambda _access: None,
+            reading: Callable[[CountingAccess], object] = lambda _access: None,
             on_worker: Sequence[Exception | None] = (),
             unprepared: DeploymentError | None = None,
             prepares_for_ever: bool = False,
             names: Sequence[str] = ("one",),
             attach: float = 0.0,
-        ) -> tuple[PairResult, CountingKeeper, Stumbling, list[Progress]]:
+        ) -> tuple[PairResult, CountingAccess, Stumbling, list[Progress]]:
             projects = tuple(replace(project_of(url), name=name) for name in names)
             volumes = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
             snapshots = {project.name: read_snapshot(LocalShell(), project, Deadline(BOUND, "this test")) for project in projects}
             plan = make_plan(Wanted(State.PRESENT, projects, snapshots, METHODS), (volumes,), {})
-            access, transfer, told = CountingKeeper(tmp_path, interrupted), Stumbling(url, failures, resumes), []
+            access, transfer, told = CountingAccess(tmp_path, interrupted), Stumbling(url, failures, resumes), []
             transfer.on_worker += on_worker
             access.unprepared = unprepared
             access.attach = attach

@@ -13,9 +13,9 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Change
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Conflict, Forbidden, NotFound
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.refusals import refused
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import Filler
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Mount
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import PodOverrides

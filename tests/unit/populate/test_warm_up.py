@@ -76,7 +76,7 @@ def pods(monkeypatch: pytest.MonkeyPatch) -> Pods:
 
 
 @pytest.fixture
-def visitors() -> WarmUpPods:
+def warm_ups() -> WarmUpPods:
     return WarmUpPods(None, 1800, {("sand", Role.SANDBOX): ConcurrencyLimit(1)}, lambda _volume, _words: None)  # type: ignore[arg-type]
 
 
@@ -84,10 +84,10 @@ def spec(node: str = "n1") -> FillerSpec:
     return FillerSpec("sand", "filler", None, "image:1", {"run": "r"}, placement=Placement(node, (), {}))
 
 
-def test_an_image_is_pulled_once_for_each_node_by_a_pod_that_holds_nothing(pods: Pods, visitors: WarmUpPods) -> None:
+def test_an_image_is_pulled_once_for_each_node_by_a_pod_that_holds_nothing(pods: Pods, warm_ups: WarmUpPods) -> None:
     with ThreadPoolExecutor(4) as executor:
-        list(executor.map(lambda _: visitors.pull(VOLUME, spec(), limit()), range(4)))
-    visitors.pull(VOLUME, spec("n2"), limit())
+        list(executor.map(lambda _: warm_ups.pull(VOLUME, spec(), limit()), range(4)))
+    warm_ups.pull(VOLUME, spec("n2"), limit())
     assert [pod.placement.node for pod in pods.made] == ["n1", "n2"]
     assert {pod.mount for pod in pods.made} == {None}
     assert {pod.purpose for pod in pods.made} == {"image"}
@@ -95,23 +95,23 @@ def test_an_image_is_pulled_once_for_each_node_by_a_pod_that_holds_nothing(pods:
     assert len({pod.name for pod in pods.made}) == 2
 
 
-def test_a_pull_that_failed_is_tried_again(pods: Pods, visitors: WarmUpPods) -> None:
+def test_a_pull_that_failed_is_tried_again(pods: Pods, warm_ups: WarmUpPods) -> None:
     pods.failures.append(ClusterError("ImagePullBackOff"))
     with pytest.raises(ClusterError):
-        visitors.pull(VOLUME, spec(), limit())
-    visitors.pull(VOLUME, spec(), limit())
-    visitors.pull(VOLUME, spec(), limit())
+        warm_ups.pull(VOLUME, spec(), limit())
+    warm_ups.pull(VOLUME, spec(), limit())
+    warm_ups.pull(VOLUME, spec(), limit())
     assert len(pods.made) == 2
 
 
-def test_what_a_visit_anywhere_has_pulled_is_not_pulled_again_where_no_node_is_known(pods: Pods, visitors: WarmUpPods) -> None:
-    with visitors.visit(VOLUME, spec(), limit()) as shell:
+def test_what_a_visit_anywhere_has_pulled_is_not_pulled_again_where_no_node_is_known(pods: Pods, warm_ups: WarmUpPods) -> None:
+    with warm_ups.visit(VOLUME, spec(), limit()) as shell:
         assert isinstance(shell, Shell)
-    visitors.pull(VOLUME, spec(""), limit())
+    warm_ups.pull(VOLUME, spec(""), limit())
     assert [pod.placement.node for pod in pods.made] == [""]
 
 
-def test_a_pull_by_another_is_not_waited_for_when_nobody_needs_it_any_more(pods: Pods, visitors: WarmUpPods) -> None:
+def test_a_pull_by_another_is_not_waited_for_when_nobody_needs_it_any_more(pods: Pods, warm_ups: WarmUpPods) -> None:
     unneeded = threading.Event()
 
     class Pulling:
@@ -121,9 +121,9 @@ def test_a_pull_by_another_is_not_waited_for_when_nobody_needs_it_any_more(pods:
             unneeded.set()
             return False
 
-    visitors._pulling["sand", "image:1", "n1"] = Pulling()  # type: ignore[assignment]
+    warm_ups._pulling["sand", "image:1", "n1"] = Pulling()  # type: ignore[assignment]
     with pytest.raises(Interrupted):
-        visitors.pull(VOLUME, spec(), Deadline(BOUND, "this test", wanted=unneeded))
+        warm_ups.pull(VOLUME, spec(), Deadline(BOUND, "this test", wanted=unneeded))
     assert unneeded.is_set()
     assert pods.made == []
 

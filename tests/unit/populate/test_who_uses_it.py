@@ -13,6 +13,8 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_access import VolumeSkipped
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Pod, parse_claim, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import ClaimLock
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import Filler
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as holding_module
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterVolumeAccess, Settings
@@ -101,6 +103,28 @@ def test_a_holder_that_has_ended_is_none(objects: Objects, in_use: str, monkeypa
     with pytest.raises(Reached):
         taken(client, objects, in_use, monkeypatch)
     assert len(client.made) == 1
+
+
+@pytest.mark.parametrize("known", [True, False])
+def test_a_hold_ends_only_where_it_is_known_what_became_of_its_pod(objects: Objects, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
+    locks: list[ClaimLock] = []
+
+    class Lock(ClaimLock):
+        def __init__(self, *given: Any) -> None:
+            super().__init__(*given)
+            locks.append(self)
+
+    class Pod(Filler):
+        def __exit__(self, *error: object) -> None:
+            if not known:
+                raise MemoryError
+            super().__exit__(*error)
+
+    monkeypatch.setattr(holding_module, "ClaimLock", Lock)
+    monkeypatch.setattr(holding_module, "Filler", Pod)
+    with pytest.raises(Reached if known else MemoryError):
+        taken(Behind(objects), objects, "same_node", monkeypatch)
+    assert [lock.work_ended for lock in locks] == [known]
 
 
 def test_a_pod_that_came_just_before_ours_is_found(objects: Objects, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -158,16 +158,16 @@ class SandboxFiller:
             return MissingOnly(transfer) if looked_first else transfer
         if not self._lacked_the_same(project, worker):  # what the worker has received is not what is lacking here, which comes by itself
             return AS_IT_IS
-        relay = FromWorker(worker.side, self._scratch / project.name, self._brought, needs_entry=not transfer.method.on_volume)
-        size = relay.prepare(worker.snapshot, deadline, first=True)
+        from_worker = FromWorker(worker.side, self._scratch / project.name, self._brought, needs_entry=not transfer.method.on_volume)
+        size = from_worker.prepare(worker.snapshot, deadline, first=True)
         # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
-        if relay.seconds > self._options.max_hold - RELEASE_RESERVE:
+        if from_worker.seconds > self._options.max_hold - RELEASE_RESERVE:
             raise TooLong(
-                f"Copying {project.name} ({size / 1e6:.0f} MB) from the worker's volume took {relay.seconds:.0f} seconds, and a sandbox's volume may "
+                f"Copying {project.name} ({size / 1e6:.0f} MB) from the worker's volume took {from_worker.seconds:.0f} seconds, and a sandbox's volume may "
                 f"be held for {self._options.max_hold:.0f}.",
                 "Use method seed, or rsync with a local clone, or raise option `max_hold`.",
             )
-        return relay
+        return from_worker
 
     def _lacked_the_same(self, project: Project, worker: StagedProject) -> bool:
         """Return whether this volume lacks what its worker's lacked before this run, by the claims. What nothing is known of lacks all."""

@@ -17,14 +17,10 @@ from ...errors import Cancelled, DeadlineExceeded, DeploymentError
 from ...progress import OnLine
 from ..api.channels import STDERR, NotStarted
 from ..api.errors import ClusterError, ConnectionLost, ExecRefused, Forbidden, NotFound, PodLost, Redirected, Unauthorized
+from ..api.heartbeat import BEAT_EVERY
 from .agent import BEAT, Answer, Answers, message
 from .streams import Descriptor, ExecStream
 
-BEAT_EVERY = 10.0
-"""Seconds between heartbeats."""
-HEARTBEAT_LIMIT = 120
-"""Seconds without a sign of life after which a run is gone: its fillers end themselves (the default of the option heartbeat), its hold in another's
-pod may be taken over, and it tries no longer to reconnect."""
 PROGRESS_EVERY = 2.0
 """Seconds between heartbeats while somebody watches a job's progress."""
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)

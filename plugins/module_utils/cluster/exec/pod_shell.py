@@ -20,8 +20,9 @@ from ...shell import KILLED, STDERR_LIMIT, AnswerTooLarge, Completed, RsyncPeer,
 from ..api.channels import STDERR, STDOUT, NotStarted
 from ..api.client import Client
 from ..api.errors import ClusterError, ConnectionLost, NotFound, PodLost
+from ..api.heartbeat import HEARTBEAT_LIMIT
 from .agent import OTHER_POD, run_message, served_argv, start_argv
-from .link import HEARTBEAT_LIMIT, AgentLink
+from .link import AgentLink
 from .rsync_peer import serve_rsync
 from .streams import ExecStream, open_exec
 

@@ -26,9 +26,9 @@ from ...progress import OnLine
 from ..api.claims import read_claim
 from ..api.client import Client
 from ..api.errors import ClusterError, Conflict, NotFound, PodLost
+from ..api.heartbeat import BEAT_EVERY, HEARTBEAT_LIMIT
 from ..api.names import is_name
 from ..api.objects import Claim, parse_claim, parse_pod, parse_time
-from ..exec.link import BEAT_EVERY, HEARTBEAT_LIMIT
 from .filler import SKEW
 from .guest import end_visit
 

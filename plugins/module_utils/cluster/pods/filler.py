@@ -17,9 +17,9 @@ from ...errors import DeadlineExceeded, DeploymentError
 from ...progress import OnLine
 from ..api.client import Client
 from ..api.errors import AlreadyExists, ClusterError, FillerExists, NotFound, PodLost, QuotaExceeded, VolumeBusy
+from ..api.heartbeat import HEARTBEAT_LIMIT
 from ..api.objects import Pod, parse_pod
 from ..api.quota import ConcurrencyLimit, never_fits
-from ..exec.link import HEARTBEAT_LIMIT
 from ..exec.pod_shell import PodShell
 from .diagnosis import FATAL_WAITING, Diagnosis, explain
 from .manifest import CONTAINER, HEARTBEAT, JOBS, OWNER, FillerSpec, manifest
@@ -44,7 +44,7 @@ class Filler:
     """One filler pod. A context manager: Ready inside, gone after.
 
     ``attach``, ``work`` and ``release`` are the seconds from its creation until it could work, from then until its deletion, and from that until it
-    was gone. ``left`` is called with a sentence where it could not be removed.
+    was gone. ``left`` is called with a sentence where it could not be removed; ``closed`` is True once the one or the other is so.
     """
 
     def __init__(
@@ -68,6 +68,7 @@ class Filler:
         self.attach = 0.0
         self.work = 0.0
         self.release = 0.0
+        self.closed = False
 
     @property
     def pod(self) -> Pod:
@@ -105,6 +106,7 @@ class Filler:
         self._remove()
         self.release = time.monotonic() - started
         self._stack.close()
+        self.closed = True
 
     def shell(self) -> PodShell:
         """A Shell in the pod; its agent keeps the pod's heartbeat."""

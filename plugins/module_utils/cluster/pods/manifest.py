@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The filler pod as an object: good defaults, the user's wishes merged over them. Pure."""
+"""The filler pod as an object: good defaults, the user's overrides merged over them. Pure."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COPIED_LABELS = "paas.redhat.com/"
 
 FIRST_HEARTBEAT = 60
 """Seconds within which a controller must come to a pod that has started, or it ends before it touches anything."""
-# A mesh's container in the pod would outlive ours, and a pod with it never ends. The user's own wishes are merged over these.
+# A mesh's container in the pod would outlive ours, and a pod with it never ends. The user's own overrides are merged over these.
 _NO_MESH_LABELS = {"sidecar.istio.io/inject": "false"}
 _NO_MESH = {
     "sidecar.istio.io/inject": "false",
@@ -115,7 +115,7 @@ def filler_name(claim_uid: str) -> str:
 
 
 def manifest(spec: FillerSpec) -> Object:
-    """The pod. Passes PodSecurity ``restricted`` unless the user's wishes say otherwise."""
+    """The pod. Passes PodSecurity ``restricted`` unless the user's overrides say otherwise."""
     overrides = spec.overrides
     by = {**spec.owner, "start_timeout": str(overrides.start_timeout)}
     annotations = {**_NO_MESH, **overrides.annotations, OWNER: json.dumps(by, sort_keys=True)}

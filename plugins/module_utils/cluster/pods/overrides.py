@@ -12,8 +12,8 @@ from typing import Any
 
 from ...errors import InvalidOption
 from ..api.given_values import LIMITS
+from ..api.heartbeat import BEAT_EVERY, HEARTBEAT_LIMIT
 from ..api.objects import exact_quantity, quantity
-from ..exec.link import BEAT_EVERY, HEARTBEAT_LIMIT
 
 Resources = Mapping[str, Mapping[str, str]]
 """``requests`` and ``limits``: of each resource, its quantity."""
@@ -82,7 +82,7 @@ def merge_resources(ours: Resources, given: Resources) -> dict[str, dict[str, st
 
 
 def parse_overrides(raw: Mapping[str, Any], of: str = "") -> PodOverrides:
-    """Return the user's wishes, checked. ``of`` is the option that they are the keys of. Raises InvalidOption, naming the key."""
+    """Return the user's overrides, checked. ``of`` is the option that they are the keys of. Raises InvalidOption, naming the key."""
     return PodOverrides(**checked(raw, _CHECKS, of))
 
 

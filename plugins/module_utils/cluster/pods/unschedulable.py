@@ -72,7 +72,7 @@ UNSCHEDULABLE = (
         (rf"(?!{_SICK})untolerated taint", "taints that the pod didn't tolerate"),
         "A taint of the node keeps {whose} away.",
         "Add a toleration to option `filler.tolerations`.",
-        "Tolerate it (option `tolerations`), or choose other nodes.",
+        "Tolerate it (option `tolerations` of workload_settings), or choose other nodes.",
     ),
     Unschedulable(
         (_SICK,),
@@ -100,6 +100,6 @@ UNSCHEDULABLE = (
         ("node affinity/selector",),
         "No node matches {whose}'s node selector.",
         "Check node_selector in option `filler`.",
-        "Check its node selector (option `node_selector`).",
+        "Check its node selector (option `node_selector` of workload_settings).",
     ),
 )

@@ -46,7 +46,7 @@ class Counting(LocalShell):
         return super().upload(argv, source, deadline=deadline)
 
 
-class CountingKeeper(LocalVolumeAccess):
+class CountingAccess(LocalVolumeAccess):
     """Counts what comes to the sandbox's volume."""
 
     def __init__(self, directory: Path) -> None:
@@ -88,7 +88,7 @@ def test_a_sandbox_that_has_the_objects_gets_the_new_ones_alone(
     tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch, method: str
 ) -> None:
     """Its worker's volume is a new one, and receives all."""
-    access = CountingKeeper(tmp_path)
+    access = CountingAccess(tmp_path)
     url, path = upstream.url("one.git"), upstream.root / "one.git"
     assert not fill(tmp_path, url, method=method, access=access).sandbox.failed
     (tmp_path / "worker/one").rename(tmp_path / "gone")
@@ -115,7 +115,7 @@ def test_a_sandbox_that_has_the_objects_gets_the_new_ones_alone(
 
 def test_of_a_workers_pack_the_objects_that_a_sandbox_lacks_are_brought_alone(tmp_path: Path, upstream: GitServer) -> None:
     """It was made anew by hand, with one object more."""
-    access = CountingKeeper(tmp_path)
+    access = CountingAccess(tmp_path)
     url = upstream.url("one.git")
     assert not fill(tmp_path, url, method="git", access=access).sandbox.failed
     worker, sandbox = tmp_path / "worker/one", tmp_path / "sandbox/one"
@@ -133,7 +133,7 @@ def test_of_a_workers_pack_the_objects_that_a_sandbox_lacks_are_brought_alone(tm
 
 def test_of_a_workers_damaged_pack_the_rest_comes_and_it_is_mended(tmp_path: Path, upstream: GitServer) -> None:
     """The object that is lacking cannot be read there, so no pack of it alone can be made."""
-    access = CountingKeeper(tmp_path)
+    access = CountingAccess(tmp_path)
     url = upstream.url("one.git")
     assert not fill(tmp_path, url, method="git", access=access).sandbox.failed
     worker = tmp_path / "worker/one"
@@ -154,7 +154,7 @@ def test_of_a_workers_damaged_pack_the_rest_comes_and_it_is_mended(tmp_path: Pat
 
 
 def test_an_index_of_the_worker_that_names_what_is_not_there_is_found_and_mended_in_one_run(tmp_path: Path, upstream: GitServer) -> None:
-    access = CountingKeeper(tmp_path)
+    access = CountingAccess(tmp_path)
     url = upstream.url("one.git")
     assert not fill(tmp_path, url, method="git", access=access).sandbox.failed
     packs = tmp_path / "worker/one/objects/pack"

@@ -41,7 +41,7 @@ def plant(directory: Path, false: Path, name: str) -> None:
 
 
 class Adding:
-    """A courier on whose way somebody adds to what is sent, as rsync before 3.2.5 let a daemon do."""
+    """A transport on whose way somebody adds to what is sent, as rsync before 3.2.5 let a daemon do."""
 
     def __init__(self, transport: Transport, false: Path) -> None:
         self._transport = transport

@@ -219,7 +219,7 @@ def test_a_bit_that_flipped_is_found_named_and_repaired_by_a_new_copy_of_that_pa
 
 
 class Flipping:
-    """A courier on whose way a bit flips, each time."""
+    """A transport on whose way a bit flips, each time."""
 
     def __init__(self, transport: Transport) -> None:
         self._transport = transport
@@ -324,7 +324,7 @@ def test_a_seed_that_is_gone_is_lost_not_failed(place: Place, monkeypatch: pytes
 
 
 class Losing:
-    """A courier that loses the other side each time."""
+    """A transport that loses the other side each time."""
 
     def __init__(self) -> None:
         self.tries = 0
