@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..cluster.api.given_values import set_it
 from ..cluster.api.names import require_name, require_namespace
 from ..errors import InvalidOption
 from .edit import State
@@ -55,7 +56,7 @@ def parse_options(params: Mapping[str, Any]) -> ConfigOptions:
     file = params["file"] or ""
     if not params["namespace"] and not file:
         raise InvalidOption(
-            "namespace is not set.", "Set option `namespace` (or the variable project of the deployment's playbooks)."
+            "namespace is not set.", set_it("namespace", "project")
         )
     if not _KEY.fullmatch(params["key"]):
         raise InvalidOption(f"`{params['key']}` is no key of a Secret.", "The usual one is packit-service.yaml.")

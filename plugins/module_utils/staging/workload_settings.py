@@ -11,6 +11,7 @@ from typing import Any
 from ..cluster.api.access import RBAC_STAGING, Right, require
 from ..cluster.api.client import Client, connect
 from ..cluster.api.errors import Conflict, Forbidden
+from ..cluster.api.given_values import set_it
 from ..cluster.workloads import Workload, choose_workload, find_workload, list_workloads, parse_workload, split_name, wait_for_rollout
 from ..deadline import Deadline
 from ..errors import InvalidOption
@@ -56,7 +57,7 @@ def workload_settings(module: Any) -> None:
         raise InvalidOption("A workload is named twice in `sizes`.", "Put what is wanted of it into one element.")
     if not params["namespace"]:
         raise InvalidOption(
-            "`namespace` is empty.", "Set option `namespace` (or the variable project of the deployment's playbooks)."
+            "`namespace` is empty.", set_it("namespace", "project")
         )
     names = list(dict.fromkeys([*params["workloads"], *sizes]))
     client = connect(module)

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..cache.domain.model import Pair, Role
 from ..cluster.api.given_paths import target
+from ..cluster.api.given_values import SET_NAMESPACE
 from ..cluster.api.names import require_namespace
 from ..cluster.pods.overrides import PodOverrides, parse_overrides, require_mapping
 from ..errors import InvalidOption
@@ -44,12 +45,9 @@ class Place:
 def parse_place(params: Mapping[str, Any]) -> Place:
     """Return where the volumes are. Raises InvalidOption, naming the value."""
     listed = listed_pairs(params["volumes"])
-    for name in ("worker_namespace", "sandbox_namespace"):
+    for name in SET_NAMESPACE:
         if not params[name] and not listed:
-            variable = {"worker_namespace": "project", "sandbox_namespace": "sandbox_namespace"}[name]
-            raise InvalidOption(
-                f"{name} is not set.", f"Set option `{name}` (or the variable {variable} of the deployment's playbooks)."
-            )
+            raise InvalidOption(f"{name} is not set.", SET_NAMESPACE[name])
         if params[name]:
             require_namespace(params[name])
     return Place(

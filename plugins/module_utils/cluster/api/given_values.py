@@ -25,11 +25,17 @@ LIMITS: Mapping[str, tuple[int, int]] = {
 }
 """Least and most of each whole-number option. Options with one name have one range."""
 
-_FROM = {
-    name: f"Set option `{name}` (or the variable {variable} of the deployment's playbooks)."
-    for name, variable in (("worker_namespace", "project"), ("sandbox_namespace", "sandbox_namespace"))
+
+def set_it(option: str, variable: str) -> str:
+    """Return the remedy for an empty option that a role fills from a variable of the deployment's playbooks."""
+    return f"Set option `{option}` (or the variable {variable} of the deployment's playbooks)."
+
+
+SET_NAMESPACE = {
+    "worker_namespace": set_it("worker_namespace", "project"),
+    "sandbox_namespace": set_it("sandbox_namespace", "sandbox_namespace"),
 }
-"""The remedy where an option that the role fills is empty."""
+"""The remedies for the namespaces of the cache."""
 
 
 def require_values(spec: Mapping[str, Any], params: Mapping[str, Any]) -> None:
@@ -41,4 +47,4 @@ def require_values(spec: Mapping[str, Any], params: Mapping[str, Any]) -> None:
             if value is None or not least <= value <= most:
                 raise InvalidOption(f"`{name}` is {value}, and must be from {least} to {most}.")
         elif about.get("type") == "str" and about.get("required") and not str(value if value is not None else "").strip():
-            raise InvalidOption(f"`{name}` is empty.", _FROM.get(name, "Where it comes from a template, look whether its variable is defined."))
+            raise InvalidOption(f"`{name}` is empty.", SET_NAMESPACE.get(name, "Where it comes from a template, look whether its variable is defined."))
