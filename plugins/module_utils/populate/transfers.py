@@ -20,7 +20,7 @@ from ..cache.git.repository import Incoming, Repository
 from ..cache.transfer.finished_packs import PackSource, Transport
 from ..cache.transfer.over_exec import ExecTransport
 from ..cache.transfer.protocol import Transfer
-from ..cache.transfer.registry import BY_CONTROLLER, transfer_method
+from ..cache.transfer.registry import BY_CONTROLLER, asked_for
 from ..deadline import Deadline
 from ..errors import PlaceLost
 from ..local_shell import LocalShell
@@ -62,8 +62,9 @@ class Transfers:
 
     def of(self, step: Step) -> Transfer:
         """The transfer of a step."""
-        transfer = transfer_method(step.method).make(self, step.project, step.volume)
-        if step.method.in_cluster and step.project.method == AUTO:
+        (method,) = asked_for(step.method.name)
+        transfer = method.make(self, step.project, step.volume)
+        if method.in_cluster and step.project.method == AUTO:
             return _WithFallback(self, transfer, step.project, lambda: BY_CONTROLLER.make(self, step.project, step.volume))
         return transfer
 

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 from ...errors import InvalidOption
-from ..domain.methods import Method
 from ..domain.model import AUTO
 from .by_git import GIT
 from .by_rsync import RSYNC
@@ -18,7 +17,7 @@ METHODS: tuple[TransferMethod, ...] = (RSYNC, GIT, SEED)
 CHOICES = [AUTO, *sorted(method.name for method in METHODS)]
 """Values of the option `method`."""
 BY_CONTROLLER = RSYNC
-"""What `auto` goes on with where the cluster cannot read an upstream."""
+"""The method that `auto` goes on with where the cluster cannot read an upstream."""
 
 
 def check_method(name: str, project: str = "") -> None:
@@ -28,11 +27,6 @@ def check_method(name: str, project: str = "") -> None:
         raise InvalidOption(f"Unknown method `{name}`{of}.", f"Known methods: {', '.join(CHOICES)}.")
 
 
-def asked_for(name: str) -> tuple[Method, ...]:
+def asked_for(name: str) -> tuple[TransferMethod, ...]:
     """Return the method of that name; none for AUTO."""
     return tuple(method for method in METHODS if method.name == name)
-
-
-def transfer_method(method: Method) -> TransferMethod:
-    """Return how a method's transfers are made."""
-    return next(one for one in METHODS if one.name == method.name)
