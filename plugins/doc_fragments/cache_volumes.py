@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """Which volumes, and what the fillers are like."""
+    """The options for the volumes and their fillers."""
 
     DOCUMENTATION = r"""
 options:

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who runs this, as it stands on each pod that a run makes."""
+"""The owner of a run: its id, user and host, as they stand on each pod that it makes."""
 
 from __future__ import annotations
 

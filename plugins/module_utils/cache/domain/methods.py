@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a transfer method needs and can do, and which one `auto` chooses. Pure. The methods themselves: ``cache.transfer.registry``."""
+"""The abilities of a transfer method, and the choice of `auto`. Pure. The methods themselves: ``cache.transfer.registry``."""
 
 from __future__ import annotations
 

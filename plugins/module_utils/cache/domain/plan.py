@@ -58,7 +58,7 @@ class Step:
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a run is to bring about: projects with their snapshots (none where they are to be absent), and how.
+    """The aim of a run: projects with their snapshots (none where they are to be absent), and how.
 
     ``methods``: all that there are, in the order in which `auto` asks them.
     """

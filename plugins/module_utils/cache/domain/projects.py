@@ -47,7 +47,7 @@ PROJECT_SPEC: dict[str, Any] = {
     "method": {"type": "str"},
     "path": {"type": "path"},
 }
-"""What a user may say of a project; the module adds the methods that there are."""
+"""The options of a project; the module adds the methods that there are."""
 
 
 def parse_projects(raw: Iterable[Mapping[str, object]], method: str = AUTO, with_path: str = AUTO) -> tuple[Project, ...]:

@@ -5,7 +5,7 @@
 
 For each project the worker's volume, whose own pod is not locked out, receives the snapshot first, into a quarantine
 that no consumer sees; what the sandbox's volume needs before it is taken is done beside that. Then the sandbox's volume is
-taken (``sandbox_turn``), receives it too, gets what of *all* the worker's objects it lacks (the quarantine's included), is
+taken (``sandbox``), receives it too, gets what of *all* the worker's objects it lacks (the quarantine's included), is
 published, verified and released; and only then the worker's quarantine is published.
 
 Where nothing is recorded of a project on the worker's volume, that volume is looked at before upstream is read in full (``unrecorded``).

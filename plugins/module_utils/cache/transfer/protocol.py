@@ -29,7 +29,7 @@ class Transfer(Protocol):
 
     @property
     def method(self) -> Method:
-        """Its name in options and results."""
+        """Return the method, whose name options and results have."""
 
     @property
     def resumes(self) -> bool:
@@ -49,7 +49,7 @@ class Transfer(Protocol):
 
 
 class Sources(Protocol):
-    """What a run has for the methods to take from."""
+    """The sources of packs that a run offers to its methods, and the ways of those packs to a volume."""
 
     def clone(self, project: Project) -> PackSource:
         """Return the packs of a clone on the controller: the user's, or one that is kept."""

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How often a run gives a sign of life in a pod, and after how long without one it is gone."""
+"""The signs of life that a run gives in a pod: their interval, and the time after which a run without them is gone."""
 
 from __future__ import annotations
 

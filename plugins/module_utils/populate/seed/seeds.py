@@ -47,7 +47,7 @@ class _Life:
     pod: Pod
     route: Route
     shells: ShellPool
-    relay: ControllerTransport
+    via_controller: ControllerTransport
     mirrors: dict[str, Mirror] = field(default_factory=dict)
     makers: dict[tuple[str, str], PackMaker] = field(default_factory=dict)
     failures: CopyFailures = field(default_factory=CopyFailures)
@@ -116,7 +116,7 @@ class Seeds:
         """Do what can be done for a namespace's volumes before one is taken."""
         life = self._living_or_lost()
         if self._ways.is_closed(namespace):
-            life.relay.prepare(packs, deadline)
+            life.via_controller.prepare(packs, deadline)
         else:
             self._replicas.spread(packs, life.route, deadline)
 
@@ -127,7 +127,7 @@ class Seeds:
         """
         life, namespace = self._living_or_lost(), volume.namespace
         if self._ways.is_closed(namespace) or repository.guest:
-            life.relay.copy(packs, repository, deadline, progress)
+            life.via_controller.copy(packs, repository, deadline, progress)
             return
         with self._replicas.route(packs, life.route) as route:
             try:
@@ -169,7 +169,7 @@ class Seeds:
         checked(shell, shell.run(("rm", "-rf", "--", route.served), deadline=deadline))
         serve(shell, f"{SCRATCH}/rsyncd", route.served, route, (*self._keys.values(), *self._replicas.keys), deadline)
         shells = ShellPool(shell.where, partial(self._pod.shell, pod.uid), _SHELLS)
-        relay = ControllerTransport(shells, LocalShell(), self._scratch / f"seed-{pod.uid}")
-        self._life = _Life(pod, route, shells, relay)
+        via_controller = ControllerTransport(shells, LocalShell(), self._scratch / f"seed-{pod.uid}")
+        self._life = _Life(pod, route, shells, via_controller)
         self._ways.start_trying(route, deadline)
         return self._life
