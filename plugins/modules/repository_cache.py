@@ -219,7 +219,7 @@ volumes:
     projects:
       description:
         - Per project C(name), C(action), C(method), C(seconds), C(bytes) (of the packs that came), C(snapshot) (a digest of all refs), C(refs)
-          (their number), C(layout), C(warnings), C(error) and C(remedy).
+          (their number), C(layout), C(warnings), C(error) and C(remedy). Of an unchanged one they are what its record says is there.
         - C(action) is one of V(add), V(update), V(replace), V(repair) (what was not whole is, and its good objects stayed), V(remove),
           V(unchanged), V(failed), V(blocked) (its partner's volume did not get it), V(skipped).
         - A project that nobody lists is here where something was done about it.

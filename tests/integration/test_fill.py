@@ -33,6 +33,11 @@ def test_first_fill_then_nothing_to_do(scene: Scene) -> None:
     assert {action for actions in second.actions().values() for action in actions.values()} == {"unchanged"}
     assert all(volume["locks"] == [] for volume in second.result["volumes"])
     assert "0 of 2 pairs of volumes have work to do" in second.text
+    known = second.project(scene.sandbox_claim(), "one")
+    assert {key: known[key] for key in ("refs", "snapshot", "layout", "method")} == {
+        key: held[key] for key in ("refs", "snapshot", "layout", "method")
+    }
+    assert known["bytes"] == 0
 
 
 def test_an_entry_has_few_files_and_never_collects_garbage(scene: Scene) -> None:

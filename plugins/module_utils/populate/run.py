@@ -110,7 +110,7 @@ class Populate:
             busy = sum(not pair.idle for pair in plan.pairs)
             self._report(Progress("", f"{busy} of {len(plan.pairs)} pairs of volumes have work to do", total=busy))
             if seed is None:
-                done = _Done(tuple(_untouched(pair) for pair in plan.pairs))
+                done = _Done(tuple(_untouched(pair, before) for pair in plan.pairs))
             else:
                 self._require_rights(observed)
                 with following(self._client, observed.namespaces):
@@ -247,11 +247,12 @@ class _Done:
     notes: tuple[str, ...] = ()
 
 
-def _untouched(plan: PairPlan) -> PairResult:
+def _untouched(plan: PairPlan, records: Mapping[Volume, Record | None]) -> PairResult:
     """A pair on which there is nothing to do."""
 
     def unchanged(steps: Sequence[Step], volume: Volume) -> VolumeResult:
-        return VolumeResult(volume, tuple(ProjectResult(volume, step.project.name, Action.NOTHING) for step in steps))
+        results = (ProjectResult(volume, step.project.name, Action.NOTHING) for step in steps)
+        return VolumeResult(volume, tuple(result.with_record(records.get(volume)) for result in results))
 
     return PairResult(plan.pair, unchanged(plan.sandbox, plan.pair.sandbox), unchanged(plan.worker, plan.pair.worker))
 

@@ -5,10 +5,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from .model import Pair, Role, Volume
 from .plan import Action
+from .record import Record
 
 
 @dataclass(frozen=True)
@@ -45,6 +46,13 @@ class ProjectResult:
     warnings: tuple[str, ...] = ()
     error: str = ""
     remedy: str = ""
+
+    def with_record(self, record: Record | None) -> ProjectResult:
+        """Return the same with what the volume's record says is there, where nothing was done; bytes are those received, and stay 0."""
+        entry = None if record is None else record.projects.get(self.project)
+        if entry is None or self.action is not Action.NOTHING or self.snapshot:
+            return self
+        return replace(self, method=entry.method, snapshot=entry.snapshot, refs=entry.refs, layout=entry.layout)
 
     @property
     def changed(self) -> bool:

@@ -79,7 +79,8 @@ class VolumeRun:
     def result(self) -> VolumeResult:
         """Return what has become of the volume; projects in the order of the plan. What nobody lists is there where something became of it."""
         steps = [(step, self._results[name]) for name, step in self.steps.items() if name in self._results]
-        results = tuple(result for step, result in steps if step.listed or result.action is not Action.NOTHING)
+        record = self.recorded()
+        results = tuple(result.with_record(record) for step, result in steps if step.listed or result.action is not Action.NOTHING)
         return VolumeResult(self.volume, results, tuple(self._locks), tuple(self._warnings))
 
     def result_of(self, project: Project) -> ProjectResult:
