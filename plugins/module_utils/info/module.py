@@ -26,7 +26,7 @@ from ..volumes.discovery import observe, openshift_namespaces
 from ..volumes.holding import ClusterVolumeAccess, Settings
 from ..volumes.owner import run_owner
 from ..volumes.pairs import describe, query
-from ..volumes.place import VOLUMES_SPEC, parse_place
+from ..volumes.place import VOLUMES_SPEC, InUse, parse_place
 
 ARGUMENT_SPEC: dict[str, Any] = {
     **VOLUMES_SPEC,
@@ -69,7 +69,7 @@ def info(module: Any) -> None:
                 path=place.path,
                 image=params["image"],
                 overrides=place.overrides,
-                in_use=params["in_use"],
+                in_use=InUse(params["in_use"]),
                 timeout=params["timeout"],
                 concurrency=params["concurrency"],
                 node_concurrency=params["concurrency"],

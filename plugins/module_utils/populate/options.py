@@ -14,7 +14,7 @@ from ..cache.domain.plan import State
 from ..cache.domain.projects import PROJECT_SPEC, Project, is_ssh, parse_projects
 from ..cache.transfer.registry import BY_CONTROLLER, CHOICES, METHODS, asked_for, check_method
 from ..errors import InvalidOption
-from ..volumes.place import VOLUMES_SPEC, Place, parse_place
+from ..volumes.place import VOLUMES_SPEC, InUse, Place, parse_place
 from .clones import DEFAULT_DIRECTORY
 from .seed.seed_options import SeedOptions, parse_seed
 
@@ -56,7 +56,7 @@ class PopulateOptions:
     node_concurrency: int
     timeout: int
     max_hold: int
-    in_use: str
+    in_use: InUse
     resolve_from: str
     verify: bool
     progress_file: str
@@ -87,7 +87,7 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         node_concurrency=params["node_concurrency"],
         timeout=params["timeout"],
         max_hold=params["max_hold"],
-        in_use=params["in_use"],
+        in_use=InUse(params["in_use"]),
         resolve_from=params["resolve_from"],
         verify=params["verify"],
         progress_file=params["progress_file"] or "",

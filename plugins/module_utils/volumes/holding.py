@@ -42,6 +42,7 @@ from ..errors import DeploymentError
 from ..progress import Progress, Report
 from ..shell import Shell
 from .inside import MountedVolume, inside, wait_for
+from .place import InUse
 from .warm_up import WarmUpPods
 
 _LOOK_EVERY = 2.0
@@ -59,7 +60,7 @@ class Settings:
     path: str
     image: str
     overrides: Mapping[Role, PodOverrides]
-    in_use: str
+    in_use: InUse
     timeout: int
     concurrency: int
     node_concurrency: int
@@ -128,7 +129,7 @@ class ClusterVolumeAccess:
     def prepare(self, volume: Volume, deadline: Deadline) -> None:
         """Have the image of the volume's filler pulled, judging by the pods that there were when the run began."""
         used = consumers([pod for pod in self._settings.pods if pod.namespace == volume.namespace], volume.claim)
-        if used.holder is None or self._settings.in_use == "same_node":
+        if used.holder is None or self._settings.in_use == InUse.SAME_NODE:
             self._pull(volume, used, self._spec(volume, used), deadline)
 
     @contextmanager
@@ -171,18 +172,18 @@ class ClusterVolumeAccess:
     def _taken(self, volume: Volume, lock: ClaimLock, deadline: Deadline) -> Iterator[MountedVolume]:
         while True:
             used = self._consumers(volume, deadline)
-            if used.holder is not None and self._settings.in_use in ("skip", "holder") and not self._is_there(used.holder, deadline):
+            if used.holder is not None and self._settings.in_use in (InUse.SKIP, InUse.HOLDER) and not self._is_there(used.holder, deadline):
                 deadline.sleep(_TOLD_SOON)
                 continue
-            if used.holder is not None and self._settings.in_use == "skip":
+            if used.holder is not None and self._settings.in_use == InUse.SKIP:
                 raise VolumeSkipped(
                     f"Pod {used.holder.namespace}/{used.holder.name} uses the volume.", "Use option `in_use: same_node`, or wait."
                 )
-            if used.holder is not None and self._settings.in_use == "wait":
+            if used.holder is not None and self._settings.in_use == InUse.WAIT:
                 self._tell(volume, f"waits for pod {used.holder.name}, which uses the volume")
                 deadline.sleep(_LOOK_EVERY)
                 continue
-            within = used.holder if self._settings.in_use == "holder" else None
+            within = used.holder if self._settings.in_use == InUse.HOLDER else None
             other = lock.other(deadline)
             if other is not None and (within is not None or other.container):  # of two fillers, the second finds the first by its name
                 wait_for(other, lock, partial(self._tell, volume), deadline)
@@ -193,7 +194,7 @@ class ClusterVolumeAccess:
                         self._by_filler(volume, used, lock, deadline) if within is None else self._by_guest(volume, within, lock, deadline)
                     )
                 except VolumeBusy as error:
-                    if self._settings.in_use == "skip":
+                    if self._settings.in_use == InUse.SKIP:
                         raise VolumeSkipped(error.message, error.remedy) from error
                     self._tell(volume, error.message)
                     deadline.sleep(_BUSY_PAUSE)
@@ -284,7 +285,7 @@ class ClusterVolumeAccess:
         now = self._consumers(volume, deadline)
         if now.any is None:
             return
-        if now.holder is not None and self._settings.in_use != "same_node":
+        if now.holder is not None and self._settings.in_use != InUse.SAME_NODE:
             raise VolumeBusy(f"Pod {now.holder.name} began to use the volume just before it was taken.", "Run again.")
         wanted = self._spec(volume, now)
         if (wanted.identity, wanted.mount) != (spec.identity, spec.mount):

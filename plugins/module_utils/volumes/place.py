@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from ..cache.domain.model import Pair, Role
@@ -17,6 +18,16 @@ from ..cluster.pods.overrides import PodOverrides, parse_overrides, require_mapp
 from ..errors import InvalidOption
 from .pairs import LISTED_PAIRS, listed_pairs
 
+
+class InUse(str, Enum):
+    """What is done where a running pod holds a volume: the option ``in_use``."""
+
+    SAME_NODE = "same_node"
+    HOLDER = "holder"
+    WAIT = "wait"
+    SKIP = "skip"
+
+
 VOLUMES_SPEC: dict[str, Any] = {
     "worker_namespace": {"type": "str", "default": ""},
     "sandbox_namespace": {"type": "str", "default": ""},
@@ -25,7 +36,7 @@ VOLUMES_SPEC: dict[str, Any] = {
     "path": {"type": "str", "default": "/repository-cache"},
     "image": {"type": "str", "default": ""},
     "filler": {"type": "dict", "default": {}},
-    "in_use": {"type": "str", "choices": ["same_node", "holder", "wait", "skip"], "default": "same_node"},
+    "in_use": {"type": "str", "choices": [way.value for way in InUse], "default": InUse.SAME_NODE.value},
 }
 """The options of each module that works on the cache's volumes; they are documented in plugins/doc_fragments/cache_volumes.py."""
 
