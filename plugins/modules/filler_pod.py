@@ -173,7 +173,7 @@ seconds:
   type: float
 """
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.connect import deployment_module
 from ansible_collections.packit.deployment.plugins.module_utils.pods.filler_pod import ARGUMENT_SPEC, filler_pod
 
 

@@ -143,7 +143,7 @@ requests:
   type: int
 """
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.connect import deployment_module
 from ansible_collections.packit.deployment.plugins.module_utils.staging.namespace_tolerations import ARGUMENT_SPEC, namespace_tolerations
 
 

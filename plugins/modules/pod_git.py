@@ -111,7 +111,7 @@ packs:
   type: int
 """
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.connect import deployment_module
 from ansible_collections.packit.deployment.plugins.module_utils.pods.pod_git import ARGUMENT_SPEC, pod_git
 
 

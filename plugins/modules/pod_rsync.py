@@ -97,7 +97,7 @@ seconds:
   type: float
 """
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.connect import deployment_module
 from ansible_collections.packit.deployment.plugins.module_utils.pods.pod_rsync import ARGUMENT_SPEC, pod_rsync
 
 

@@ -150,7 +150,7 @@ requests:
 """
 
 from ansible_collections.packit.deployment.plugins.module_utils.claims.module import ARGUMENT_SPEC, claims
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.connect import deployment_module
 
 
 def main() -> None:

@@ -119,7 +119,7 @@ requests:
   type: int
 """
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.connect import deployment_module
 from ansible_collections.packit.deployment.plugins.module_utils.info.module import ARGUMENT_SPEC, info
 
 

@@ -157,7 +157,7 @@ requests:
   type: int
 """
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.connect import deployment_module
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.module import ARGUMENT_SPEC, service_config
 
 

@@ -15,7 +15,7 @@ from ansible.module_utils import basic
 
 from ansible_collections.packit.deployment.plugins.module_utils import ansible_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import credentials
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.connect import deployment_module
 from ansible_collections.packit.deployment.plugins.module_utils.redaction import Redaction
 
 MODULES = "ansible_collections.packit.deployment.plugins.modules"

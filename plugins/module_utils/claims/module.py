@@ -11,7 +11,8 @@ from typing import Any
 
 from ..cache.domain.model import Volume
 from ..cluster.api.access import Right, require
-from ..cluster.api.client import Client, connect
+from ..cluster.api.client import Client
+from ..cluster.api.connect import connect
 from ..cluster.api.errors import AlreadyExists, ClusterError, Forbidden, NotFound, QuotaExceeded
 from ..cluster.api.objects import Claim, Object, parse_claim, quantity
 from ..deadline import Deadline

@@ -15,7 +15,7 @@ from ..cache.domain.record import ANNOTATION, parse
 from ..cache.git.entry import Entry
 from ..cache.rollout.staged_project import repository_on
 from ..cluster.api.access import CHANGE_RIGHTS, READ_RIGHTS, require
-from ..cluster.api.client import connect
+from ..cluster.api.connect import connect
 from ..cluster.api.objects import Claim
 from ..cluster.pods.pod_watch import following
 from ..deadline import Deadline

@@ -8,7 +8,8 @@ from __future__ import annotations
 from typing import Any
 
 from ..cluster.api.claims import read_claim
-from ..cluster.api.client import Client, connect
+from ..cluster.api.client import Client
+from ..cluster.api.connect import connect
 from ..cluster.api.errors import FillerExists, NotFound
 from ..cluster.api.given_paths import target
 from ..cluster.api.heartbeat import HEARTBEAT_LIMIT

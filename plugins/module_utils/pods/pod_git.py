@@ -16,7 +16,7 @@ from ..cache.git.publication import is_current
 from ..cache.git.upstream import read_snapshot
 from ..cache.rollout.staged_project import Work, publish_project, repository_on, stage_project, wanted_by
 from ..cache.transfer.by_git import GitTransfer
-from ..cluster.api.client import connect
+from ..cluster.api.connect import connect
 from ..cluster.api.given_paths import target
 from ..deadline import Deadline
 from ..errors import InvalidOption

@@ -10,7 +10,7 @@ import time
 from typing import Any
 
 from ..cache.transfer.rsync import IDLE_TIMEOUT, explained, killed
-from ..cluster.api.client import connect
+from ..cluster.api.connect import connect
 from ..cluster.api.given_paths import source as given_source
 from ..cluster.api.given_paths import target
 from ..deadline import Deadline

@@ -11,7 +11,8 @@ from typing import Any
 from ..cache.domain.model import Volume
 from ..cache.domain.plan import Action, State
 from ..cluster.api.access import user
-from ..cluster.api.client import Client, connect
+from ..cluster.api.client import Client
+from ..cluster.api.connect import connect
 from ..deadline import Deadline
 from ..progress import Progress
 from ..signals import stopping_on_signals

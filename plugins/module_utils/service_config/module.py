@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from ..cluster.api.client import Client, connect
+from ..cluster.api.client import Client
+from ..cluster.api.connect import connect
 from ..cluster.workloads import Workload
 from ..deadline import Deadline
 from ..errors import DeploymentError, InvalidOption

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster.api.access import Right, role_rules
-from ..cluster.api.client import Client, connect
+from ..cluster.api.client import Client
+from ..cluster.api.connect import connect
 from ..cluster.api.errors import Conflict, Forbidden, NotFound
 from ..deadline import Deadline
 from ..errors import InvalidOption

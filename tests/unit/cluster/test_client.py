@@ -20,7 +20,8 @@ import kubernetes
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import client as client_module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client, missing_message
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import libraries
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import (
     AlreadyExists,
     Conflict,
@@ -31,6 +32,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.erro
     Unauthorized,
     Unreachable,
 )
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.libraries import missing_message
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.ports import own_port
@@ -172,7 +174,7 @@ def test_nobody_there_is_named_after_some_tries(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_missing_packages_are_named_with_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "MISSING", {"kubernetes": "No module named 'kubernetes'"})
+    monkeypatch.setattr(libraries, "MISSING", {"kubernetes": "No module named 'kubernetes'"})
     assert missing_message() == (
         f"Missing for the interpreter {sys.executable}: kubernetes (No module named 'kubernetes'). "
         f"Install them there: {sys.executable} -m pip install --upgrade kubernetes."
@@ -184,8 +186,8 @@ def test_a_client_library_that_is_too_old_is_told_at_the_start_with_what_to_inst
 import kubernetes, sys
 kubernetes.__version__ = "24.2.0"
 sys.modules["openshift"] = None
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import client
-print(client.missing_message())
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import libraries
+print(libraries.missing_message())
 """
     told = printed_by(program)
     assert "kubernetes (version 24.2.0 is there, and 25.3 or newer is needed)" in told
@@ -196,8 +198,8 @@ def test_the_client_librarys_own_dynamic_client_does_where_openshift_is_not_inst
     program = """
 import sys
 sys.modules["openshift"] = sys.modules["jmespath"] = None
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import client
-print(client.MISSING, client.DynamicClient.__module__)
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import libraries
+print(libraries.MISSING, libraries.DynamicClient.__module__)
 """
     assert printed_by(program) == "{} kubernetes.dynamic.client\n"
 

@@ -18,7 +18,8 @@ import yaml
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import credentials
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.access import user
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client, connect
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.connect import connect
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.kubeconfig import read_login
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.websocket_options import headers
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The one adapter to other people's client code: kubernetes.core's authentication, the dynamic client, websocket-client.
+"""The one way to the API.
 
 Everything else of this collection talks to the API through ``Client``, whose answers are the API's own objects and whose
 errors are in ``errors``. Requests are counted, have a timeout, and are sent again after a lost connection.
@@ -10,15 +10,10 @@ errors are in ``errors``. Requests are counted, have a timeout, and are sent aga
 from __future__ import annotations
 
 import io
-import os
-import re
 import socket
-import sys
 import threading
 import time
-import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from email.utils import parsedate_to_datetime
@@ -26,18 +21,14 @@ from functools import partial
 from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
-from ...ansible_module import TellingModule
-from ...background import unexpected
 from ...deadline import Deadline
-from ...errors import DeploymentError
-from . import credentials
 from .bodies import NoAnswer, lines, parse, read, retry_after, words
 from .channels import PROTOCOL
 from .errors import ClusterError, Conflict, Gone, NotFound, Unreachable
-from .given_paths import require_paths
-from .given_values import require_values
-from .names import require_name, require_namespace
+from .libraries import ApiException, ConfigException, DynamicClient, certifi, urllib3, websocket
+from .names import require_name
 from .objects import Object, Pod, parse_pod
+from .paths import path_of, path_of_one
 from .refusals import (
     REACH_REMEDY,
     REDIRECTS,
@@ -50,58 +41,6 @@ from .refusals import (
     refused,
 )
 from .websocket_options import cut_after, headers, proxy_options, tls_options
-
-_LEAST = (25, 3)
-"""The oldest version of the package kubernetes that works, and is tried."""
-MISSING: dict[str, str] = {}
-"""Packages that could not be imported, with the reason."""
-_CORE = "the collection kubernetes.core"
-_AUTH_OPTIONS = (
-    "api_key", "ca_cert", "client_cert", "client_key", "context", "host", "impersonate_groups", "impersonate_user", "kubeconfig",
-    "no_proxy", "password", "persist_config", "proxy", "proxy_headers", "username", "validate_certs",
-)  # fmt: skip
-
-try:
-    import certifi
-    import kubernetes
-    import urllib3
-    import websocket
-    from kubernetes.client import ApiClient
-    from kubernetes.client.exceptions import ApiException
-    from kubernetes.config import list_kube_config_contexts
-    from kubernetes.config.config_exception import ConfigException
-    from yaml import YAMLError
-except ImportError as error:
-    MISSING["kubernetes"] = str(error)
-    YAMLError = ValueError
-
-    class ApiException(Exception):  # type: ignore[no-redef]
-        """Only a name for `except`, as the package is missing."""
-
-    class ConfigException(Exception):  # type: ignore[no-redef]
-        """Only a name for `except`, as the package is missing."""
-
-
-else:
-    if tuple(int(number) for number in re.findall(r"\d+", kubernetes.__version__)[:2]) < _LEAST:
-        MISSING["kubernetes"] = f"version {kubernetes.__version__} is there, and {'.'.join(map(str, _LEAST))} or newer is needed"
-    try:  # where it is there: it is the one that the deployment's people know
-        from openshift.dynamic import DynamicClient
-    except ImportError:
-        from kubernetes.dynamic import DynamicClient
-try:
-    from ansible_collections.kubernetes.core.plugins.module_utils.args_common import AUTH_ARG_SPEC
-    from ansible_collections.kubernetes.core.plugins.module_utils.k8s import client as k8s
-    from ansible_collections.kubernetes.core.plugins.module_utils.k8s.core import AnsibleK8SModule
-    from ansible_collections.kubernetes.core.plugins.module_utils.k8s.exceptions import CoreException
-except ImportError as error:
-    MISSING[_CORE] = str(error)
-    # Any value is taken then, so that the task fails for what is missing and not for an option.
-    AUTH_ARG_SPEC = {name: {"type": "raw", "no_log": name in ("api_key", "password")} for name in _AUTH_OPTIONS}
-
-    class CoreException(Exception):  # type: ignore[no-redef]
-        """Only a name for `except`, as the collection is missing."""
-
 
 T = TypeVar("T")
 
@@ -117,24 +56,6 @@ _REVIEWS = ("SelfSubjectAccessReview", "SelfSubjectRulesReview", "SelfSubjectRev
 """They are questions: nothing is made, so that they may be asked again."""
 _SEND = "".join(("url", "open"))
 """The method of urllib3's pools by which all is sent. In two parts, as Ansible's tests take the word for that of Python's own library."""
-_PATHS = {
-    "Pod": "/api/v1/namespaces/{namespace}/pods",
-    "PersistentVolumeClaim": "/api/v1/namespaces/{namespace}/persistentvolumeclaims",
-    "Event": "/api/v1/namespaces/{namespace}/events",
-    "ResourceQuota": "/api/v1/namespaces/{namespace}/resourcequotas",
-    "LimitRange": "/api/v1/namespaces/{namespace}/limitranges",
-    "Secret": "/api/v1/namespaces/{namespace}/secrets",
-    "StatefulSet": "/apis/apps/v1/namespaces/{namespace}/statefulsets",
-    "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
-    "NetworkPolicy": "/apis/networking.k8s.io/v1/namespaces/{namespace}/networkpolicies",
-    "Namespace": "/api/v1/namespaces",
-    "Node": "/api/v1/nodes",
-    "StorageClass": "/apis/storage.k8s.io/v1/storageclasses",
-    "SelfSubjectAccessReview": "/apis/authorization.k8s.io/v1/selfsubjectaccessreviews",
-    "SelfSubjectRulesReview": "/apis/authorization.k8s.io/v1/selfsubjectrulesreviews",
-    "SelfSubjectReview": "/apis/authentication.k8s.io/v1/selfsubjectreviews",
-}
-
 
 class _NoDiscovery:
     """Stands in for the dynamic client's discovery: we know our few kinds, and discovery costs requests."""
@@ -205,7 +126,7 @@ class Client:
 
     def get(self, kind: str, namespace: str, name: str, deadline: Deadline) -> Object:
         """One object. Raises NotFound and the other ClusterErrors."""
-        return self._send("get", _object_path(kind, namespace, name), deadline, f"get {kind} {namespace}/{name}")
+        return self._send("get", path_of_one(kind, namespace, name), deadline, f"get {kind} {namespace}/{name}")
 
     def list(self, kind: str, namespace: str, deadline: Deadline, *, labels: str = "", fields: str = "") -> Sequence[Object]:
         """The objects that match the selectors."""
@@ -217,7 +138,7 @@ class Client:
         return self._list(kind, namespace, deadline, [])
 
     def _list(self, kind: str, namespace: str, deadline: Deadline, query: Sequence[tuple[str, str]]) -> tuple[Sequence[Object], str]:
-        answer = self._send("get", _path(kind, namespace), deadline, f"list {kind} in {namespace}", query=query)
+        answer = self._send("get", path_of(kind, namespace), deadline, f"list {kind} in {namespace}", query=query)
         return list(answer.get("items") or []), str((answer.get("metadata") or {}).get("resourceVersion", ""))
 
     def pods(self, namespace: str, deadline: Deadline) -> Sequence[Pod]:
@@ -241,13 +162,13 @@ class Client:
         """
         query = [("dryRun", "All")] * dry_run
         tries = 0 if dry_run or kind in _REVIEWS else 1
-        return self._send("post", _path(kind, namespace), deadline, f"create {kind} in {namespace}", query=query, body=body, tries=tries)
+        return self._send("post", path_of(kind, namespace), deadline, f"create {kind} in {namespace}", query=query, body=body, tries=tries)
 
     def patch(self, kind: str, namespace: str, name: str, body: Object, deadline: Deadline, *, dry_run: bool = False) -> Object:
         """Change an object by a JSON merge patch. ``dry_run``: the server checks it and answers as if, and keeps nothing."""
         return self._send(
             "patch",
-            _object_path(kind, namespace, name),
+            path_of_one(kind, namespace, name),
             deadline,
             f"patch {kind} {namespace}/{name}",
             query=[("dryRun", "All")] * dry_run,
@@ -258,11 +179,11 @@ class Client:
     def delete(self, kind: str, namespace: str, name: str, uid: str, deadline: Deadline) -> Object:
         """Delete the object of that uid. Raises NotFound where it is gone, Conflict where the name is another's."""
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
-        return self._send("delete", _object_path(kind, namespace, name), deadline, f"delete {kind} {namespace}/{name}", body=body)
+        return self._send("delete", path_of_one(kind, namespace, name), deadline, f"delete {kind} {namespace}/{name}", body=body)
 
     def logs(self, namespace: str, pod: str, lines: int, deadline: Deadline, container: str = "") -> str:
         """The last lines that a pod's container printed; its name is needed where there are several."""
-        path = f"{_object_path('Pod', namespace, pod)}/log"
+        path = f"{path_of_one('Pod', namespace, pod)}/log"
         what = f"read the log of {namespace}/{pod}"
         query = [("tailLines", str(lines)), *([("container", container)] if container else [])]
         raw: bytes = self._request("get", path, deadline, query, None, None, what, 1, read)
@@ -308,7 +229,7 @@ class Client:
     ) -> Any:
         seconds = max(1, min(seconds, int(deadline.left())))
         asked = [("watch", "true"), *query, ("resourceVersion", version), ("timeoutSeconds", str(seconds))]
-        return self._request("get", _path(kind, namespace), deadline, asked, None, None, what, 0, lambda opened, _deadline: opened)
+        return self._request("get", path_of(kind, namespace), deadline, asked, None, None, what, 0, lambda opened, _deadline: opened)
 
     def _told(self, response: Any, deadline: Deadline, what: str) -> Iterator[Change]:
         try:
@@ -450,20 +371,6 @@ class Client:
             raise redirected(answer.status, answer.headers.get("location", ""), what, self.host)
 
 
-def _path(kind: str, namespace: str) -> str:
-    """The path of a collection. Raises InvalidOption where the namespace is none: it might lead elsewhere."""
-    path = _PATHS[kind]
-    if "{namespace}" in path:
-        require_namespace(namespace)
-    return path.format(namespace=namespace)
-
-
-def _object_path(kind: str, namespace: str, name: str) -> str:
-    """The path of an object. Raises InvalidOption where a name is none."""
-    require_name(kind, name)
-    return f"{_path(kind, namespace)}/{name}"
-
-
 _OF_THE_BODY = ("content-encoding", "content-length", "transfer-encoding")
 
 
@@ -487,70 +394,3 @@ def _change(line: bytes) -> Change | None:
     kind, changed = message.get("type"), message.get("object")
     whole = isinstance(kind, str) and isinstance(changed, dict) and (kind == "ERROR" or isinstance(changed.get("metadata"), dict))
     return Change(str(kind), changed) if whole and changed is not None else None
-
-
-def _current_context(kubeconfig: str) -> str:
-    """Return the current context as the client library has it; empty where it cannot say."""
-    try:
-        return str(list_kube_config_contexts(kubeconfig or None)[1]["name"])
-    except (ConfigException, YAMLError, OSError, ValueError, TypeError, AttributeError):  # it says nothing of what it raises
-        return ""
-
-
-def connect(module: Any) -> Client:
-    """A client from a module's auth options, ``K8S_AUTH_*`` variables, kubeconfig, or the pod that it runs in.
-
-    What is empty counts as undefined, as the deployment's templates set it so. Raises Unreachable, ClusterError and InvalidOption.
-    """
-    credentials.trim(module.params, os.environ)
-    found = credentials.find_credentials(module.params, os.environ, _current_context)
-    if found.unused:
-        module.warn(found.unused)
-    host = module.params.get("host") or os.environ.get("K8S_AUTH_HOST") or "the configured host"
-    try:
-        # The parts of its `get_api_client`, which asks the API already, in the middle of which a configuration's hook may change it.
-        configuration = k8s._create_configuration(k8s._create_auth_spec(module))
-        credentials.keep(configuration, module.params, os.environ, found)
-    except (CoreException, ConfigException) as error:
-        raise ClusterError(
-            f"No cluster is configured: {error} To log in there is {found.words}.", "Give host and api_key, kubeconfig, or K8S_AUTH_* variables."
-        ) from error
-    except (ValueError, OSError, YAMLError) as error:  # their words may hold the token
-        raise ClusterError(
-            f"The credentials for {host} cannot be used: {type(error).__name__}.", "Check the kubeconfig and the files that it names."
-        ) from error
-    api_client = ApiClient(configuration)
-    for name, value in k8s._create_headers(module).items():
-        k8s._set_header(api_client, name, value)
-    return Client(api_client, found.words)
-
-
-@contextmanager
-def deployment_module(argument_spec: Mapping[str, Any], **settings: Any) -> Iterator[Any]:
-    """An Ansible module with our options and kubernetes.core's auth options. Our errors become ``fail_json`` in words, and so does what
-    nobody expected."""
-    spec = {**AUTH_ARG_SPEC, **argument_spec}
-    if MISSING:
-        TellingModule(argument_spec=spec, supports_check_mode=True, **settings).fail_json(msg=missing_message())
-    module = AnsibleK8SModule(
-        module_class=TellingModule, argument_spec=spec, supports_check_mode=True, check_k8s=False, check_pyyaml=False, **settings
-    )
-    module._module.no_log_values.difference_update(credentials.public(module.params.get("kubeconfig")))
-    try:
-        require_values(argument_spec, module.params)
-        require_paths({**spec, "kubeconfig": {"type": "path"}}, module.params)
-        yield module
-    except DeploymentError as error:
-        module.fail_json(msg=str(error))
-    except Exception as error:  # noqa: BLE001  (the outermost frame: a traceback's words are no answer, and may tell a secret)
-        module.fail_json(msg=str(unexpected("The module", error)), exception=traceback.format_exc())
-
-
-def missing_message() -> str:
-    """Return which packages are missing, for which interpreter."""
-    commands = [f"{sys.executable} -m pip install --upgrade kubernetes"] if "kubernetes" in MISSING else []
-    commands += ["ansible-galaxy collection install kubernetes.core"] if _CORE in MISSING else []
-    return (
-        f"Missing for the interpreter {sys.executable}: {', '.join(MISSING)} ({'; '.join(MISSING.values())}). "
-        f"Install them there: {'; '.join(commands)}."
-    )
