@@ -16,7 +16,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import PlaceLost
 from ansible_collections.packit.deployment.tests.bounds import BOUND
-from ansible_collections.packit.deployment.tests.unit.cluster.test_rsync_peer import LocalExec
+from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_rsync_peer import LocalExec
 
 
 @pytest.fixture

@@ -22,9 +22,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec imp
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
-from ansible_collections.packit.deployment.tests.unit.cluster import test_answers
-from ansible_collections.packit.deployment.tests.unit.cluster.test_answers import Peer, http
-from ansible_collections.packit.deployment.tests.unit.cluster.test_client import client_of
+from ansible_collections.packit.deployment.tests.unit.cluster.api import test_answers
+from ansible_collections.packit.deployment.tests.unit.cluster.api.test_answers import Peer, http
+from ansible_collections.packit.deployment.tests.unit.cluster.api.test_client import client_of
 
 peer = test_answers.peer
 

@@ -20,8 +20,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import ExecStream
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
-from ansible_collections.packit.deployment.tests.unit.cluster.test_link import SilentStream
-from ansible_collections.packit.deployment.tests.unit.cluster.test_streams import server_frame
+from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_link import SilentStream
+from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_streams import server_frame
 
 Received = list[tuple[int, bytes]]
 

@@ -23,7 +23,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.erro
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
 from ansible_collections.packit.deployment.tests.bounds import BOUND
-from ansible_collections.packit.deployment.tests.unit.cluster.test_client import client_of
+from ansible_collections.packit.deployment.tests.unit.cluster.api.test_client import client_of
 
 
 def http(status: int, body: bytes, *headers: str, length: int | None = None) -> bytes:

@@ -23,7 +23,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.errors import Pl
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
-from ansible_collections.packit.deployment.tests.unit.cluster.test_agent import Agent, ended, written
+from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_agent import Agent, ended, written
 from ansible_collections.packit.deployment.tests.waiting import until
 
 POD = parse_pod({"metadata": {"name": "worker", "namespace": "ns", "uid": "u"}, "spec": {"containers": []}, "status": {}})

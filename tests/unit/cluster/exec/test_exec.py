@@ -17,7 +17,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.fra
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import ExecStream
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
-from ansible_collections.packit.deployment.tests.unit.cluster.test_streams import server_frame
+from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_streams import server_frame
 
 FAILED = b'{"status":"Failure","reason":"NonZeroExitCode","details":{"causes":[{"reason":"ExitCode","message":"11"}]}}'
 

@@ -22,8 +22,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.deadline import 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
 from ansible_collections.packit.deployment.plugins.module_utils.shell import OUTPUT_LIMIT, AnswerTooLarge
 from ansible_collections.packit.deployment.tests.bounds import BOUND
-from ansible_collections.packit.deployment.tests.unit.cluster.test_link import SilentStream
-from ansible_collections.packit.deployment.tests.unit.cluster.test_streams import server_frame
+from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_link import SilentStream
+from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_streams import server_frame
 
 NEVER = 3600.0
 """Seconds. Who waits this long was left alone: pytest's own time-out would end the test."""

@@ -18,7 +18,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import open_exec
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
-from ansible_collections.packit.deployment.tests.unit.cluster.test_client import client_of
+from ansible_collections.packit.deployment.tests.unit.cluster.api.test_client import client_of
 
 
 class Peer:

@@ -21,7 +21,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.man
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import PodOverrides
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.pod_removal import remove_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from ansible_collections.packit.deployment.tests.unit.cluster.test_answers import Pauses
+from ansible_collections.packit.deployment.tests.unit.cluster.api.test_answers import Pauses
 
 SPEC = FillerSpec("ns", "filler", Mount("claim", "/cache"), "image", {"run": "r"}, PodOverrides(start_timeout=60))
 POD = {

@@ -27,7 +27,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.errors import De
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
-from .repository.driver import project_of
+from ..repository.driver import project_of
 
 SNAPSHOT = Snapshot((Ref("refs/heads/main", "1" * 40),), "refs/heads/main")
 PACKS = FinishedPacks("/served/one/abc", (FinishedPack(f"pack-{'2' * 40}", 1, 1, "", ""),), True)
