@@ -105,4 +105,4 @@ def test_no_cluster_is_one_error_that_says_where_was_looked(scene: Scene) -> Non
     assert done.code != 0
     assert "No cluster is configured" in done.text
     assert done.text.count("fatal: ") == 1
-    assert "there is nothing, as there is no kubeconfig (looked for /nonexistent)." in done.text
+    assert "Used to log in: nothing, as there is no kubeconfig (looked for /nonexistent)." in done.text
