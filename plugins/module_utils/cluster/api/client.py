@@ -57,6 +57,7 @@ _REVIEWS = ("SelfSubjectAccessReview", "SelfSubjectRulesReview", "SelfSubjectRev
 _SEND = "".join(("url", "open"))
 """The method of urllib3's pools by which all is sent. In two parts, as Ansible's tests take the word for that of Python's own library."""
 
+
 class _NoDiscovery:
     """Stands in for the dynamic client's discovery: we know our few kinds, and discovery costs requests."""
 
