@@ -45,6 +45,12 @@ def packet(data: bytes) -> bytes:
     return b"%04x%b" % (len(data) + 4, data)
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+    """Eight fetches may connect at once, and the standard library lets five wait."""
+
+
 class GitServer:
     """Serves the bare repositories under ``root``. A context manager.
 
@@ -70,8 +76,7 @@ class GitServer:
         self._released.set()
         self._lock = threading.Lock()
         handler = type("Handler", (_Handler,), {"git_server": self})
-        self._server = ThreadingHTTPServer((host, port), handler)
-        self._server.daemon_threads = True
+        self._server = _Server((host, port), handler)
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         self.host = host
         self.port = self._server.server_address[1]
