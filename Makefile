@@ -1,6 +1,6 @@
 # make demo        shows the whole thing on an embedded cluster, without root
 # make test        everything that needs no root; make lint, sanity, units, molecule or pytest: one part of it
-# make years       1000 years of use beside the 300 of make test, each with its own accidents, told by a seed
+# make years       1000 years of use beside the 60 of make test, each with its own accidents, told by a seed
 # make meetings    5000 schedules of runs that meet, in memory, and 20 on an embedded cluster
 # make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
 # make hostile     200 states in which a stranger may leave a volume, on local directories

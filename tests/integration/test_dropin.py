@@ -116,7 +116,7 @@ def configuration(scene: Scene) -> dict[str, Any]:
     return loaded
 
 
-def test_a_deployment_from_nothing_and_again_with_nothing_left_to_do(site: Scene) -> None:
+def test_a_deployment_from_nothing_again_with_nothing_left_to_do_and_the_cache_alone_by_its_tag(site: Scene) -> None:
     first = deploy(site)
     assert first.code == 0, first.story
     until(lambda: all(site.cluster.is_ready(WORK, pod) for pod in CACHED), "the workers")
@@ -129,12 +129,8 @@ def test_a_deployment_from_nothing_and_again_with_nothing_left_to_do(site: Scene
     second = deploy(site)
     assert second.code == 0, second.story
     assert changed(second) == []
-
-
-def test_by_a_tag_only_the_cache_is_looked_after(site: Scene) -> None:
-    assert deploy(site, with_fluentd_sidecar=False).code == 0
     make.commit(site.server.root / "one.git", "main")
-    tagged = deploy(site, "--tags", "repository-cache", with_fluentd_sidecar=False)
+    tagged = deploy(site, "--tags", "repository-cache")
     assert tagged.code == 0, tagged.story
     assert changed_by_us(tagged) == changed(tagged) != []
     site.check()
@@ -148,13 +144,19 @@ def test_a_variable_without_its_twin_in_the_template_stops_their_own_check(site:
     assert "prod.yml and prod_template.yml differ in: repository_cache_max_hold" in stopped.text
 
 
-def test_an_item_without_read_only_gets_it_in_the_secret_each_time_and_in_the_source_for_good(site: Scene, checkout: Path) -> None:
-    stage = {"deployment": "stg", "workers_long_running": 2, "source": checkout}
+def test_a_staging_deployment_has_its_tolerations_and_an_item_without_read_only_gets_it_for_good(site: Scene, checkout: Path) -> None:
+    taint = {"key": "environment", "operator": "Equal", "value": "stage", "effect": "NoSchedule"}
+    stage = {"deployment": "stg", "workers_long_running": 2, "staging_tolerations": [taint], "source": checkout}
     first = deploy(site, **stage)
     assert first.code == 0, first.story
-    assert configuration(site)["command_handler_pvc_volume_specs"] == [
-        {"path": "/repository-cache", "pvc_from_env": "SANDCASTLE_REPOSITORY_CACHE_VOLUME", "read_only": True}
-    ]
+    for namespace in (WORK, SAND):
+        annotations = site.cluster.core.read_namespace(namespace).metadata.annotations
+        assert json.loads(annotations["scheduler.alpha.kubernetes.io/defaultTolerations"]) == [taint]
+    item = {"path": "/repository-cache", "pvc_from_env": "SANDCASTLE_REPOSITORY_CACHE_VOLUME", "read_only": True}
+    assert configuration(site)["command_handler_pvc_volume_specs"] == [item]
+    second = deploy(site, **stage)
+    assert second.code == 0, second.story
+    assert changed_by_us(second) == [CONFIGURED]  # the source lacks a field, and was applied again
     source = checkout / "secrets/packit/stg/packit-service.yaml.j2"
     before = source.read_text()
     edited = deploy(site, "--tags", "repository-cache", service_config_file=str(source), **stage)
@@ -162,22 +164,10 @@ def test_an_item_without_read_only_gets_it_in_the_secret_each_time_and_in_the_so
     added = "    pvc_from_env: SANDCASTLE_REPOSITORY_CACHE_VOLUME\n"
     assert source.read_text() == before.replace(added, f"{added}    read_only: true\n")
     deploy(site, **stage)  # their own task brings the source to the Secret
-    assert configuration(site)["command_handler_pvc_volume_specs"][0]["read_only"] is True
+    assert configuration(site)["command_handler_pvc_volume_specs"] == [item]
     last = deploy(site, **stage)
     assert last.code == 0, last.story
     assert changed(last) == []
-
-
-def test_a_staging_deployment_has_its_tolerations_from_the_same_playbook(site: Scene) -> None:
-    stage = {"key": "environment", "operator": "Equal", "value": "stage", "effect": "NoSchedule"}
-    first = deploy(site, deployment="stg", staging_tolerations=[stage])
-    assert first.code == 0, first.story
-    for namespace in (WORK, SAND):
-        annotations = site.cluster.core.read_namespace(namespace).metadata.annotations
-        assert json.loads(annotations["scheduler.alpha.kubernetes.io/defaultTolerations"]) == [stage]
-    second = deploy(site, deployment="stg", staging_tolerations=[stage])
-    assert second.code == 0, second.story
-    assert changed_by_us(second) == [CONFIGURED]  # the source lacks a field, and was applied again
 
 
 def test_without_a_repository_cache_nothing_is_made_for_it(site: Scene) -> None:

@@ -81,7 +81,6 @@ def test_several_seeds_serve_and_upstream_is_still_read_once(scene: Scene) -> No
     scene.check()
 
 
-@pytest.mark.playbook
 def test_auto_says_in_the_plan_what_it_chose_and_why(scene: Scene) -> None:
     scene.deploy(2)
     upstream = scene.repository(commits=20)

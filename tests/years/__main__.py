@@ -26,7 +26,7 @@ def _live(seed: int, start: Path) -> str:
 
 def main() -> int:
     given = [int(word) for word in sys.argv[1:]]
-    number, first = (*given, *(1000, 300)[len(given) :])
+    number, first = (*given, *(1000, 60)[len(given) :])
     with tempfile.TemporaryDirectory(prefix="years-", dir=in_memory()) as directory:
         start = beginnings(Path(directory))
         with ProcessPoolExecutor(os.cpu_count()) as executor:

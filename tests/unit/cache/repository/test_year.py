@@ -23,7 +23,7 @@ from ansible_collections.packit.deployment.tests.years.year import beginnings, l
 
 from .test_killed import all_objects
 
-YEARS = 300
+YEARS = 60
 """Here; `make years` lives 1000 others."""
 BROKEN_ONCE = (508,)
 """Seeds of years that were not whole before something was mended."""
