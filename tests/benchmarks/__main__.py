@@ -17,7 +17,7 @@ from pathlib import Path
 from tests.clusters.real import SCRIPT
 from tests.repositories.realistic import Shape
 
-from .by_git import git, idle, pod_rsync
+from .by_git import clones, git, idle, pod_rsync
 from .figures import FIGURES
 from .many import pairs, projects, refs
 from .measure import RUNS, Table, machine
@@ -25,7 +25,7 @@ from .missing import missing
 from .world import world
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-EMBEDDED = {"idle": idle, "missing": missing, "projects": projects, "pairs": pairs, "refs": refs}
+EMBEDDED = {"idle": idle, "clones": clones, "missing": missing, "projects": projects, "pairs": pairs, "refs": refs}
 ON_CLUSTER = {**FIGURES, "pod-rsync": pod_rsync, "git": git}
 _TEXT = """\
 # How fast it is

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Figures of method git and of the modules that are useful alone, on a smaller repository; and of a run with nothing to do."""
+"""Figures of method git and of the modules that are useful alone, on a smaller repository; of a run with nothing to do, and of a consumer's clone."""
 
 from __future__ import annotations
 
@@ -78,3 +78,17 @@ def idle(table: Table) -> None:
         table.say("nothing to do on 100 pairs", f"{seen.seconds:.1f} s", "≤ 5 s", "embedded cluster")
         table.say("nothing to do on 100 pairs, requests a claim", f"{asked / 200:.2f}", "≤ 3", "embedded cluster")
         table.say("nothing to do on 100 pairs, pods made", f"{len(scene.fillers())}", "≤ 0", "embedded cluster")
+
+
+def clones(table: Table) -> None:
+    """packit's own clone with the cache and without it, files checked out, on the embedded cluster."""
+    with embedded() as (_cluster, scene):
+        scene.deploy()
+        make_large(scene.server.root / "one.git", _MEGABYTES, commits=3000)
+        scene.succeed()
+        empty = scene.directory / "empty"
+        empty.mkdir()
+        checkouts = (scene.directory / f"checkout-{number}" for number in range(2 * RUNS))
+        without = [timed(lambda: scene.packit.clone_without_cache(empty, scene.url("one"), next(checkouts))) for _run in range(RUNS)]
+        cached = [timed(lambda: scene.packit.clone(scene.worker(), scene.url("one"), next(checkouts))) for _run in range(RUNS)]
+        table.ratio("packit's clone with the cache ÷ without it", cached, without, "-", f"{_MEGABYTES} MB; embedded cluster; upstream on this machine")

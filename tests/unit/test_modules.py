@@ -87,6 +87,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         "Set option `worker_namespace` (or the variable project of the deployment's playbooks).",
     ),
     ("repository_cache_claims", {"worker_namespace": "w", "sandbox_namespace": ""}, "`sandbox_namespace` is empty"),
+    ("cache_candidates", {"worker_namespace": "../x"}, "'../x' is no name of a namespace"),
     ("repository_cache_claims", {"worker_namespace": "a/b", "sandbox_namespace": "s"}, "'a/b' is no name of a namespace"),
 ]
 

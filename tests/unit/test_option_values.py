@@ -24,6 +24,7 @@ from ansible_collections.packit.deployment.tests.unit.test_modules import MODULE
 ROOT = Path(__file__).parents[2]
 TAKEN = "The options were taken."
 NEEDED: dict[str, dict[str, Any]] = {
+    "cache_candidates": {"worker_namespace": "w"},
     "filler_pod": {"namespace": "ns", "claim": "c", "path": "/a"},
     "namespace_tolerations": {"namespaces": ["ns"], "tolerations": []},
     "pod_git": {**POD, **PROJECT, "path": "/cache/one"},

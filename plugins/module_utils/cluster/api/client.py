@@ -190,6 +190,18 @@ class Client:
         raw: bytes = self._request("get", path, deadline, query, None, None, what, 1, read)
         return raw.decode("utf-8", "replace")
 
+    def log_lines(self, namespace: str, pod: str, container: str, most: int, deadline: Deadline) -> Iterator[bytes]:
+        """Yield the last lines that a pod's container printed, as they come, without empty ones. Raises the ClusterErrors."""
+        path, what = f"{path_of_one('Pod', namespace, pod)}/log", f"read the log of {namespace}/{pod}"
+        query = [("tailLines", str(most)), ("container", container)]
+        response = self._request("get", path, deadline, query, None, None, what, 1, lambda opened, _deadline: opened)
+        try:
+            yield from lines(response, deadline)
+        except (urllib3.exceptions.HTTPError, OSError) as error:
+            raise Unreachable(f"The answer was cut when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY) from error
+        finally:
+            response.close()
+
     def watch(self, kind: str, namespace: str, name: str, resource_version: str, deadline: Deadline) -> Iterator[Change | None]:
         """Changes of one object from ``resource_version`` on, until the deadline. Ends never by itself.
 

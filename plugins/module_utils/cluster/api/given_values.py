@@ -22,6 +22,7 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "max_hold": (30, 570),
     "concurrency": (1, 256),
     "node_concurrency": (1, 256),
+    "lines": (1, 10**7),
 }
 """Least and most of each whole-number option. Options with one name have one range."""
 

@@ -1,0 +1,103 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The module ``cache_candidates``: which repositories the workers clone, and what the cache would save."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from ..cluster.api.access import Right, require
+from ..cluster.api.client import Client
+from ..cluster.api.connect import connect
+from ..cluster.api.errors import ClusterError
+from ..cluster.api.names import require_namespace
+from ..cluster.api.objects import Pod
+from ..deadline import Deadline
+from ..errors import InvalidOption
+from ..signals import stopping_on_signals
+from .clone_log import Clone, read_clones
+from .estimate import STILL_TAKES, Candidate, candidates
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    "worker_namespace": {"type": "str", "required": True},
+    "container": {"type": "str", "default": "packit-worker"},
+    "lines": {"type": "int", "default": 200_000},
+    "timeout": {"type": "int", "default": 600},
+}
+RIGHTS = (Right("pods", "list"), Right("pods/log", "get"))
+_MOST_BYTES = 64 * 1024 * 1024
+"""Of one pod's log. By default a kubelet keeps 10 MiB (containerLogMaxSize)."""
+
+
+def cache_candidates(module: Any) -> None:
+    """Run with a module's parameters and exit it."""
+    params = module.params
+    namespace, container = params["worker_namespace"], params["container"]
+    require_namespace(namespace)
+    client = connect(module)
+    with stopping_on_signals() as stop:
+        deadline = Deadline(params["timeout"], f"reading the logs in {namespace}", stop)
+        require(client, [namespace], RIGHTS, deadline)
+        pods = [pod for pod in client.pods(namespace, deadline) if any(item.name == container for item in pod.containers)]
+        if not pods:
+            raise InvalidOption(
+                f"No pod in {namespace} has a container `{container}`.", "Give the name of the workers' container as option `container`."
+            )
+        read: list[str] = []
+        clones: list[Clone] = []
+        for pod in sorted(pods, key=lambda pod: pod.name):
+            try:
+                clones += read_clones(_log(client, pod, container, params["lines"], deadline, module))
+                read.append(pod.name)
+            except ClusterError as error:
+                module.warn(f"The log of {namespace}/{pod.name} was not read: {error}")
+    summed = candidates(clones)
+    if summed.refused:
+        module.warn(
+            f"{summed.refused} clones are left out: their URLs have credentials in them, or another form that a project's URL cannot have."
+        )
+    if read and not clones:
+        module.warn(
+            f"The logs tell of no clone. packit writes them at level DEBUG: see LOGLEVEL of the workers; "
+            f"and the newest {params['lines']} lines of a pod were read (option `lines`)."
+        )
+    module.exit_json(
+        changed=False,
+        pods=read,
+        candidates=[asdict(candidate) for candidate in summed.found],
+        projects=[{"url": candidate.url} for candidate in _worth_it(summed.found)],
+        summary=_table(summed.found),
+        requests=client.requests,
+    )
+
+
+def _log(client: Client, pod: Pod, container: str, lines: int, deadline: Deadline, module: Any) -> Iterator[str]:
+    size = 0
+    for line in client.log_lines(pod.namespace, pod.name, container, lines, deadline):
+        size += len(line)
+        if size > _MOST_BYTES:
+            module.warn(f"The log of {pod.namespace}/{pod.name} was read for {_MOST_BYTES >> 20} MiB. Lower option `lines` for its newest part.")
+            return
+        yield line.decode("utf-8", "replace")
+
+
+def _worth_it(found: tuple[Candidate, ...]) -> list[Candidate]:
+    """Return those of which a clone without the cache took time, one for each name: the service finds a repository by its name alone."""
+    first: dict[str, Candidate] = {}
+    for candidate in found:
+        if candidate.saved_seconds > 0:
+            first.setdefault(candidate.name, candidate)
+    return list(first.values())
+
+
+def _table(found: tuple[Candidate, ...]) -> list[str]:
+    if not found:
+        return ["No clone was found."]
+    rows = [("CLONES", "CACHED", "SECONDS", "SAVED", "URL")]
+    rows += [(str(item.clones), str(item.cached), f"{item.seconds:.1f}", f"{item.saved_seconds:.1f}", item.url) for item in found]
+    widths = [max(len(row[column]) for row in rows) for column in range(4)]
+    lines = ["  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), row[4]]) for row in rows]
+    return [*lines, f"SAVED is an estimate of what the cache would have saved: a clone with it takes about {STILL_TAKES:.0%} of the time."]
