@@ -5,6 +5,7 @@
 # make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
 # make hostile     200 states in which a stranger may leave a volume, on local directories
 # make racer       2000 tries of a stranger who acts on a volume while it is filled, by each sh
+# make terminals   draws the two terminals that README shows, from real runs
 # make benchmark   the figures, on the real cluster
 PYTHON ?= python3
 PYTEST_ARGS ?=
@@ -20,7 +21,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export PYTHONDONTWRITEBYTECODE := 1
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test docs years meetings test-real hostile racer benchmark lint lowest sanity units pytest molecule prerequisites clean
+.PHONY: demo test docs years meetings test-real hostile racer terminals benchmark lint lowest sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
@@ -94,13 +95,17 @@ meetings: prerequisites $(VENV)/dev-installed
 	@MEETING_SCHEDULES=5000 $(RUN) $(BIN)/python -m pytest tests/unit/populate/test_meet.py -q $(PYTEST_ARGS)
 	@MEETING_SCHEDULES=20 $(RUN) $(BIN)/python -m pytest tests/integration/test_meet.py -q -n 4 $(PYTEST_ARGS)
 
+terminals: prerequisites $(VENV)/dev-installed
+	@$(RUN) $(BIN)/python -m tests.terminals
+	@echo "== drawn: docs/terminal-success.svg, docs/terminal-failure.svg"
+
 benchmark: prerequisites $(VENV)/dev-installed
 	@tests/real_cluster/cluster.sh install
 	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
 		$(RUN) $(BIN)/python -m tests.benchmarks
 
 # These run the embedded cluster, which needs more of a machine.
-demo test pytest molecule lowest: NEEDS := cluster
+demo test pytest molecule lowest terminals: NEEDS := cluster
 prerequisites:
 	@PYTHON=$(PYTHON) tests/tools/prerequisites.sh $(NEEDS)
 
