@@ -10,7 +10,7 @@ import os
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from ...deadline import Deadline
@@ -31,22 +31,32 @@ _BUFFER = 4 * 1024 * 1024
 """Bytes in flight towards a pod, at most."""
 
 
+@dataclass(frozen=True)
+class ContainerAddress:
+    """A container of the pod of that ``uid``: another pod may have its name at any time."""
+
+    namespace: str
+    pod: str
+    uid: str
+    container: str
+
+    def __str__(self) -> str:
+        return f"pod {self.namespace}/{self.pod}"
+
+
 class PodShell:
     """Runs processes in a container of a running pod. A context manager; processes end with their jobs, not with it. Safe for threads:
     ``run`` runs one process at a time.
 
-    The pod is the one of that ``uid``, or it is lost: another one may have its name at any time. One of ours knows its uid and refuses by
-    itself; ``require`` is called before each connection to another's pod, and raises where we may not work there any more. ``ended`` is asked
-    before the agent is started once more: why nothing can be started in the pod any more, in words, or nothing.
+    The pod is the one of that uid, or it is lost. One of ours knows its uid and refuses by itself; ``require`` is called before each
+    connection to another's pod, and raises where we may not work there any more. ``ended`` is asked before the agent is started once more:
+    why nothing can be started in the pod any more, in words, or nothing.
     """
 
     def __init__(
         self,
         client: Client,
-        namespace: str,
-        pod: str,
-        uid: str,
-        container: str,
+        address: ContainerAddress,
         *,
         job_directory: str,
         heartbeat: str = "",
@@ -56,13 +66,10 @@ class PodShell:
         ended: Callable[[Deadline], str] | None = None,
     ) -> None:
         self._client = client
-        self._namespace = namespace
-        self._pod = pod
-        self._uid = uid
+        self._address = address
         self._require = require
         self._ended = ended
         self._connected = False
-        self._container = container
         self._job_directory = job_directory
         self._heartbeat = heartbeat
         self._reconnect_seconds = reconnect_seconds
@@ -72,7 +79,7 @@ class PodShell:
 
     @property
     def where(self) -> str:
-        return f"pod {self._namespace}/{self._pod}"
+        return str(self._address)
 
     def __enter__(self) -> PodShell:
         self._link.start()
@@ -137,13 +144,14 @@ class PodShell:
 
     def _connect(self, deadline: Deadline, argv: Sequence[str] = (), stdin: bool = True) -> ExecStream:
         """An exec of the agent, or of ``argv``."""
+        address = self._address
         if self._require is not None:
             self._require(deadline)
         if self._ended is not None and self._connected and not argv and (why := self._ended(deadline)):
-            raise PodLost(f"Pod {self._namespace}/{self._pod} has ended while work was done in it: {why}.", "Run again.")
+            raise PodLost(f"Pod {address.namespace}/{address.pod} has ended while work was done in it: {why}.", "Run again.")
         self._connected = True
-        words = served_argv(self._uid, self._job_directory, argv) if argv else start_argv(self._job_directory, self._heartbeat, self._uid)
-        return open_exec(self._client, self._namespace, self._pod, self._container, words, deadline, stdin=stdin)
+        words = served_argv(address.uid, self._job_directory, argv) if argv else start_argv(self._job_directory, self._heartbeat, address.uid)
+        return open_exec(self._client, address.namespace, address.pod, address.container, words, deadline, stdin=stdin)
 
     def _open(self, argv: Sequence[str], deadline: Deadline, stdin: bool = True) -> ExecStream:
         try:

@@ -29,6 +29,7 @@ from ..api.errors import ClusterError, Conflict, NotFound, PodLost
 from ..api.heartbeat import BEAT_EVERY, HEARTBEAT_LIMIT
 from ..api.names import is_name
 from ..api.objects import Claim, parse_claim, parse_pod, parse_time
+from ..exec.pod_shell import ContainerAddress
 from .filler import SKEW
 from .guest import end_visit
 
@@ -159,7 +160,7 @@ class ClaimLock:
         if dead.beat:
             self._patch({HOLDER: _text(replace(dead, beat=""))}, deadline)
         try:
-            end_visit(self._client, dead.namespace, dead.pod, dead.uid, dead.container, dead.id, deadline)
+            end_visit(self._client, ContainerAddress(dead.namespace, dead.pod, dead.uid, dead.container), dead.id, deadline)
         except ClusterError as error:
             claim = self._claim
             raise ClusterError(

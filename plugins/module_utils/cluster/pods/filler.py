@@ -20,7 +20,7 @@ from ..api.errors import AlreadyExists, ClusterError, FillerExists, NotFound, Po
 from ..api.heartbeat import HEARTBEAT_LIMIT
 from ..api.objects import Pod, parse_pod
 from ..api.quota import ConcurrencyLimit, never_fits
-from ..exec.pod_shell import PodShell
+from ..exec.pod_shell import ContainerAddress, PodShell
 from .diagnosis import FATAL_WAITING, Diagnosis, explain
 from .manifest import CONTAINER, HEARTBEAT, JOBS, OWNER, FillerSpec, manifest
 from .overrides import START_TIMEOUT
@@ -112,10 +112,7 @@ class Filler:
         """A Shell in the pod; its agent keeps the pod's heartbeat."""
         return PodShell(
             self._client,
-            self._spec.namespace,
-            self._spec.name,
-            self.pod.uid,
-            CONTAINER,
+            ContainerAddress(self._spec.namespace, self._spec.name, self.pod.uid, CONTAINER),
             job_directory=JOBS,
             heartbeat=HEARTBEAT,
             reconnect_seconds=float(self._spec.overrides.heartbeat or HEARTBEAT_LIMIT),

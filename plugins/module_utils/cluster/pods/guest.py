@@ -16,7 +16,7 @@ from ..api.client import Client
 from ..api.errors import ClusterError, NotFound, PodLost
 from ..api.objects import Pod, parse_pod
 from ..api.ours import SCRATCH
-from ..exec.pod_shell import PodShell
+from ..exec.pod_shell import ContainerAddress, PodShell
 from .manifest import HEARTBEAT, LABEL
 
 _LEAVING_SECONDS = 30.0
@@ -67,20 +67,18 @@ def guest(
 
     ``name`` tells its directory from others' there, for who has to ``end_visit``. ``require`` as in ``PodShell``.
     """
+    address = ContainerAddress(pod.namespace, pod.name, pod.uid, container)
     ours = LABEL in pod.labels
     scratch = _directories(name or uuid.uuid4().hex)[0 if ours else -1]
 
     def required(limit: Deadline) -> None:
-        _require_container(client, pod.namespace, pod.name, pod.uid, container, limit)
+        _require_container(client, address, limit)
         if require is not None:
             require(limit)
 
     shell = PodShell(
         client,
-        pod.namespace,
-        pod.name,
-        pod.uid,
-        container,
+        address,
         job_directory=f"{scratch}/jobs",
         heartbeat=HEARTBEAT if ours else "",
         stop=stop,
@@ -91,39 +89,36 @@ def guest(
         with visit.shell:
             yield visit
     finally:
-        visit.left = _leave(visit, _one_by_one(client, pod.namespace, pod.name, pod.uid, container, threading.Event()))
+        visit.left = _leave(visit, _one_by_one(client, address, threading.Event()))
 
 
-def end_visit(client: Client, namespace: str, pod: str, uid: str, container: str, name: str, deadline: Deadline) -> None:
+def end_visit(client: Client, address: ContainerAddress, name: str, deadline: Deadline) -> None:
     """End all that a run which is no more has left in a container. Raises ClusterError where it may go on."""
     with suppress(PodLost):
-        _remove(_one_by_one(client, namespace, pod, uid, container, deadline.stop), _directories(name), deadline)
+        _remove(_one_by_one(client, address, deadline.stop), _directories(name), deadline)
 
 
-def _one_by_one(client: Client, namespace: str, pod: str, uid: str, container: str, stop: threading.Event) -> PodShell:
+def _one_by_one(client: Client, address: ContainerAddress, stop: threading.Event) -> PodShell:
     """A shell for cleaning up: what is ours is ended there whoever has the lock by now."""
     return PodShell(
         client,
-        namespace,
-        pod,
-        uid,
-        container,
+        address,
         job_directory="",
         stop=stop,
-        require=lambda limit: _require_container(client, namespace, pod, uid, container, limit),
+        require=lambda limit: _require_container(client, address, limit),
     )
 
 
-def _require_container(client: Client, namespace: str, name: str, uid: str, container: str, deadline: Deadline) -> None:
+def _require_container(client: Client, address: ContainerAddress, deadline: Deadline) -> None:
     """Raises PodLost where nothing that was started in a container can run there any more."""
     try:
-        pod = parse_pod(client.get("Pod", namespace, name, deadline))
+        pod = parse_pod(client.get("Pod", address.namespace, address.pod, deadline))
     except NotFound:
         pod = None
-    if pod is None or pod.uid != uid:
-        raise PodLost(f"Pod {namespace}/{name} is not there any more.", "Run again.")
-    if pod.ended or any(item.name == container and (item.waiting or item.terminated) for item in pod.containers):
-        raise PodLost(f"Container {container} of pod {namespace}/{name} does not run any more.", "Run again.")
+    if pod is None or pod.uid != address.uid:
+        raise PodLost(f"Pod {address.namespace}/{address.pod} is not there any more.", "Run again.")
+    if pod.ended or any(item.name == address.container and (item.waiting or item.terminated) for item in pod.containers):
+        raise PodLost(f"Container {address.container} of {address} does not run any more.", "Run again.")
 
 
 def _directories(name: str) -> tuple[str, ...]:

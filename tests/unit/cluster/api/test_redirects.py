@@ -14,7 +14,7 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import client as client_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import Redirected, Unreachable
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import open_exec
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
@@ -114,7 +114,7 @@ def test_where_a_redirect_leads_is_told_whatever_it_is(peers: Callable[..., Peer
 
 def test_a_redirect_in_mid_run_ends_the_wait_at_once(peers: Callable[..., Peer]) -> None:
     first = peers(redirect(302, "http://127.0.0.9/"))
-    with PodShell(client_of(first.url), "ns", "pod", "uid", "container", job_directory="/jobs") as shell:
+    with PodShell(client_of(first.url), ContainerAddress("ns", "pod", "uid", "container"), job_directory="/jobs") as shell:
         with pytest.raises(Redirected):
             shell.run(("true",), deadline=limit())
     assert len(first.asked) == 1

@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost, PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Object, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import pod_shell as module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import why_ended
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import CONTAINER, LABEL
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -59,10 +59,7 @@ def test_work_in_a_pod_that_has_ended_ends_in_words(monkeypatch: pytest.MonkeyPa
     client: Any = None
     shell = PodShell(
         client,
-        "sand",
-        "filler",
-        "u",
-        "filler",
+        ContainerAddress("sand", "filler", "u", "filler"),
         job_directory="/jobs",
         reconnect_seconds=BOUND,
         ended=lambda _deadline: why_ended(parse_pod(pod(STATUS))),

@@ -15,7 +15,7 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link import AgentLink
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
@@ -43,7 +43,7 @@ class SilentStream:
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> PodShell:
     monkeypatch.setattr(PodShell, "_connect", lambda _self, _deadline: SilentStream())
-    return PodShell(None, "ns", "pod", "uid", "container", job_directory="/jobs")  # type: ignore[arg-type]
+    return PodShell(None, ContainerAddress("ns", "pod", "uid", "container"), job_directory="/jobs")  # type: ignore[arg-type]
 
 
 def test_who_waits_is_told_at_once_that_the_connection_was_closed(shell: PodShell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +101,7 @@ class CutStream(SilentStream):
 def test_a_job_that_was_given_up_is_ended_also_when_the_connection_was_cut_just_then(monkeypatch: pytest.MonkeyPatch) -> None:
     CutStream.sent.clear()
     monkeypatch.setattr(PodShell, "_connect", lambda _self, _deadline: CutStream())
-    with PodShell(None, "ns", "pod", "uid", "container", job_directory="/jobs") as shell:  # type: ignore[arg-type]
+    with PodShell(None, ContainerAddress("ns", "pod", "uid", "container"), job_directory="/jobs") as shell:  # type: ignore[arg-type]
         with pytest.raises(DeadlineExceeded):
             shell.run(("sleep", "9"), deadline=Deadline(0.2, "a step"))
         until(lambda: len(CutStream.sent) == 2 and b"kill" in CutStream.sent[1], "the next connection to be told")

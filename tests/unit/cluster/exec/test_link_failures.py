@@ -16,7 +16,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.chan
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import Answers, BadAnswer
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.frames import BINARY, LARGEST
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import ExecStream
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
@@ -33,7 +33,7 @@ def shell_over(monkeypatch: pytest.MonkeyPatch, exchange: Callable[..., object],
     stream = SilentStream()
     stream.exchange = exchange  # type: ignore[method-assign,assignment]
     monkeypatch.setattr(PodShell, "_connect", lambda _self, _deadline: stream)
-    return PodShell(None, "ns", "pod", "uid", "container", job_directory="/jobs", reconnect_seconds=reconnect_seconds)  # type: ignore[arg-type]
+    return PodShell(None, ContainerAddress("ns", "pod", "uid", "container"), job_directory="/jobs", reconnect_seconds=reconnect_seconds)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

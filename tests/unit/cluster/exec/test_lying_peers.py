@@ -16,7 +16,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.erro
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import link as link_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.frames import BINARY, CLOSE, LARGEST, PING, BadFrame, Decoder
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link import AgentLink
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import ExecStream
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
@@ -124,7 +124,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, make: Callable[[], Scripted]) -> tup
         return make()
 
     monkeypatch.setattr(PodShell, "_connect", connect)
-    return PodShell(None, "ns", "pod", "uid", "container", job_directory="/jobs", reconnect_seconds=0.3), times  # type: ignore[arg-type]
+    return PodShell(None, ContainerAddress("ns", "pod", "uid", "container"), job_directory="/jobs", reconnect_seconds=0.3), times  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("said", [[], [(STDOUT, b"ready\n")], [(STDERR, b"no room\n")]])

@@ -19,7 +19,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.erro
     PodLost,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import link
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.unit.cluster.api import test_answers
@@ -30,7 +30,7 @@ peer = test_answers.peer
 
 
 def run_in(client: Client) -> None:
-    with PodShell(client, "ns", "pod", "uid", "container", job_directory="/jobs") as shell:
+    with PodShell(client, ContainerAddress("ns", "pod", "uid", "container"), job_directory="/jobs") as shell:
         shell.run(("true",), deadline=Deadline(BOUND, "this test"))
 
 

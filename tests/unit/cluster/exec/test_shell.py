@@ -12,7 +12,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import pod_shell as module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import OTHER_POD
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import PodShell
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import PlaceLost
 from ansible_collections.packit.deployment.tests.bounds import BOUND
@@ -22,7 +22,7 @@ from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_rsync_pe
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> PodShell:
     monkeypatch.setattr(module, "open_exec", lambda *words, **_: LocalExec(words[4]))
-    return PodShell(None, "sand", "filler", "uid", "c", job_directory="/tmp/jobs")  # type: ignore[arg-type]
+    return PodShell(None, ContainerAddress("sand", "filler", "uid", "c"), job_directory="/tmp/jobs")  # type: ignore[arg-type]
 
 
 def limit() -> Deadline:
