@@ -16,6 +16,7 @@ description:
     of 10 MiB by default, so a busy worker's log may tell of some hours only.
   - A clone that failed, or goes on, counts as a clone and not in the seconds.
   - A URL with credentials in it is never shown. Its clones are counted in a warning.
+  - Logs hold what strangers' projects print, so read the list before it becomes your configuration.
 options:
   worker_namespace:
     description: The workers' namespace.
@@ -58,11 +59,9 @@ EXAMPLES = r"""
     worker_namespace: packit-prod
   register: found
 
-- name: Cache the five of which most can be saved
-  ansible.builtin.include_role:
-    name: packit.deployment.repository_cache
-  vars:
-    repository_cache_projects: "{{ found.projects[:5] }}"
+- name: Show the ten of which most can be saved
+  ansible.builtin.debug:
+    msg: "{{ found.candidates[:10] }}"
 """
 
 RETURN = r"""
@@ -91,7 +90,9 @@ candidates:
       description: An estimate of what the cache would have saved of the clones without it.
       type: float
 projects:
-  description: Those that would have saved something, as the option O(packit.deployment.repository_cache#module:projects) takes them.
+  description:
+    - Those that would have saved something, as the option O(packit.deployment.repository_cache#module:projects) takes them.
+    - Of several with one name, it has the one of which most can be saved, and a warning names the others.
   returned: success
   type: list
   elements: dict

@@ -34,6 +34,15 @@ def worker_that_says(scene: Scene, log: str) -> None:
     until(lambda: scene.cluster.is_ready(WORK, "packit-worker-short-running-0"), "the worker that talks")
 
 
+def clone_log(url: str, seconds: int) -> str:
+    """The lines that packit logs of a clone."""
+    words, ended = f"['git', 'clone', '-v', '--tags', '--', '{url}', '/tmp/x']", f"09:{seconds // 60:02}:{seconds % 60:02}"
+    return (
+        f"[2026-11-28 09:00:00,000: DEBUG/ForkPoolWorker-1] Popen({words}, cwd=/src, stdin=None, shell=False, universal_newlines=True)\n"
+        f"[2026-11-28 {ended},000: DEBUG/ForkPoolWorker-1] Cmd({words})'s unused stdout: \n"
+    )
+
+
 def test_the_clones_that_packit_logs_become_candidates(scene: Scene) -> None:
     scene.deploy()
     scene.repository("one")
@@ -48,6 +57,7 @@ def test_the_clones_that_packit_logs_become_candidates(scene: Scene) -> None:
     assert (two["url"], two["name"], two["clones"], two["cached"]) == (scene.url("two"), "two", 2, 0)
     assert (one["url"], one["name"], one["clones"], one["cached"]) == (scene.url("one"), "one", 1, 1)
     assert answer["projects"] == [{"url": scene.url("two")}]
+    assert "has the name of" not in answer["printed"]
     assert answer["pods"] == ["packit-worker-short-running-0"] and answer["requests"] <= 3
     assert answer["summary"][0].split() == ["CLONES", "CACHED", "SECONDS", "SAVED", "URL"]
 
@@ -61,16 +71,20 @@ def test_logs_without_a_clone_and_a_container_that_no_pod_has_say_what_to_do(sce
     assert f"No pod in {WORK} has a container `packit-worker`." in refused["msg"]
 
 
+def test_of_two_urls_with_one_name_the_dearer_is_a_project_and_the_other_is_told(scene: Scene) -> None:
+    scene.deploy()
+    dear, cheap = "https://example.test/kernel.git", "https://fork.test/kernel"
+    worker_that_says(scene, clone_log(dear, 100) + clone_log(cheap, 10) + clone_log("https://user:pa55word@example.test/x", 10))
+    answer = scene.module("cache_candidates", worker_namespace=WORK)
+    assert answer["projects"] == [{"url": dear}] and len(answer["candidates"]) == 2
+    assert f"{cheap} has the name of {dear}, and the service finds a repository by that alone" in answer["printed"]
+    assert "1 clones are left out: their URLs have credentials in them" in answer["printed"] and "pa55word" not in str(answer)
+
+
 @pytest.mark.playbook
 def test_the_playbook_shows_the_table(scene: Scene) -> None:
     scene.deploy()
-    url = "https://example.test/kernel.git"
-    words = f"['git', 'clone', '-v', '--tags', '--', '{url}', '/tmp/x']"
-    worker_that_says(
-        scene,
-        f"[2026-11-28 09:00:00,000: DEBUG/ForkPoolWorker-1] Popen({words}, cwd=/src, stdin=None, shell=False, universal_newlines=True)\n"
-        f"[2026-11-28 09:01:40,000: DEBUG/ForkPoolWorker-1] Cmd({words})'s unused stdout: ",
-    )
+    worker_that_says(scene, clone_log("https://example.test/kernel.git", 100))
     given = ("-e", scene.write_variables({"project": WORK}))
     shown = scene.start_playbook(PLAYBOOK, *given, environment={"ANSIBLE_CALLBACK_RESULT_FORMAT": "yaml"}).finish()
     assert shown.code == 0, shown.story

@@ -64,11 +64,18 @@ def cache_candidates(module: Any) -> None:
             f"The logs tell of no clone. packit writes them at level DEBUG: see LOGLEVEL of the workers; "
             f"and the newest {params['lines']} lines of a pod were read (option `lines`)."
         )
+    worth_it = _worth_it(summed.found)
+    for candidate in summed.found:
+        chosen = worth_it.get(candidate.name, candidate)
+        if chosen.url != candidate.url:
+            module.warn(
+                f"{candidate.url} has the name of {chosen.url}, and the service finds a repository by that alone: only one of them can be cached."
+            )
     module.exit_json(
         changed=False,
         pods=read,
         candidates=[asdict(candidate) for candidate in summed.found],
-        projects=[{"url": candidate.url} for candidate in _worth_it(summed.found)],
+        projects=[{"url": candidate.url} for candidate in worth_it.values()],
         summary=_table(summed.found),
         requests=client.requests,
     )
@@ -84,13 +91,13 @@ def _log(client: Client, pod: Pod, container: str, lines: int, deadline: Deadlin
         yield line.decode("utf-8", "replace")
 
 
-def _worth_it(found: tuple[Candidate, ...]) -> list[Candidate]:
-    """Return those of which a clone without the cache took time, one for each name: the service finds a repository by its name alone."""
+def _worth_it(found: tuple[Candidate, ...]) -> dict[str, Candidate]:
+    """Return those of which a clone without the cache took time, by name, of one name the first."""
     first: dict[str, Candidate] = {}
     for candidate in found:
         if candidate.saved_seconds > 0:
             first.setdefault(candidate.name, candidate)
-    return list(first.values())
+    return first
 
 
 def _table(found: tuple[Candidate, ...]) -> list[str]:
