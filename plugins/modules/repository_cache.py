@@ -242,6 +242,20 @@ summary:
   returned: when the cluster could be read, also where something failed
   type: list
   elements: str
+summary_line:
+  description: The run in one line, fit for a chat message; in check mode, what it would do.
+  returned: when the cluster could be read, also where something failed
+  type: str
+  sample: "packit-prod: 4 volumes, 3 projects: 2 updated, 1 failed (kernel: The refs of … could not be read); longest sandbox hold 7.4 s; 2 min 3 s"
+run:
+  description:
+    - The run as it stands in the ConfigMap C(packit-repository-cache) of the workers' namespace, which keeps the last 20. Check mode writes none.
+    - C(id), C(started) (by the API server's clock), C(seconds), C(by), C(state), C(volumes) and C(projects) (their numbers), C(changed) (by
+      project, on how many volumes), C(failed) (by project, why and what to do), C(error) (why nothing could be done, or a volume is not
+      free), C(longest_hold) (of a sandbox's volume, in seconds), C(held) (which one that was) and C(left_out) (projects that are not named
+      for want of room).
+  returned: when the cluster could be read, also where something failed
+  type: dict
 failures:
   description: What failed, a paragraph for each cause, with all projects and volumes where it did, and what to do.
   returned: where something is not as wanted
