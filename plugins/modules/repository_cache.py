@@ -120,6 +120,14 @@ options:
         are read in full, which takes 30 seconds and 750 MB of memory for 470 MB.
     type: bool
     default: false
+  notify:
+    description:
+      - A URL to which the run is told when it has ended, failed or not, by a POST of JSON with C(summary) (as RV(summary_line)), C(namespace)
+        (the workers') and C(run) (as RV(run)).
+      - http or https. Redirects are not followed, and what goes wrong is a warning. A user and a password may be in it; nobody is shown any of it.
+      - Nothing is sent in check mode.
+    type: str
+    default: ""
   progress_file:
     description:
       - A file on the controller to which a JSON object is appended, in a line, for each thing that happens, with C(subject),

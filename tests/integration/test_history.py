@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from datetime import datetime, timedelta, timezone
 
@@ -13,6 +14,7 @@ from kubernetes import client
 
 from ansible_collections.packit.deployment.plugins.module_utils.history.config_map import NAME
 from ansible_collections.packit.deployment.plugins.module_utils.history.runs import RUNS, History, News, Run, parse, render
+from tests.receiver import receiver
 from tests.repositories import make
 from tests.upstream.server import Page
 
@@ -116,3 +118,35 @@ def test_without_the_right_to_write_it_a_run_warns_and_succeeds(scene: Scene, ve
     assert f"What this run did could not be written to ConfigMap {WORK}/{NAME}: The API refused to {verb} ConfigMap" in done.text
     assert "docs/rbac.yml has the rule for it." in done.text
     assert written(scene) == []
+
+
+def test_a_run_is_told_to_a_hook_and_a_hook_that_fails_is_a_warning(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository()
+    with receiver() as hook:
+        url = hook.url("hooks/s3cret-token", user="me:PA55word")
+        assert "summary_line" in scene.run(notify=url, arguments=("--check",)).result and hook.received == []
+        done = scene.succeed(notify=url)
+        (request,) = hook.received
+        told = json.loads(request.body)
+        assert (request.method, request.headers["Content-Type"], set(told)) == ("POST", "application/json", {"summary", "namespace", "run"})
+        assert told["summary"].startswith(f"{WORK}: 2 volumes, 1 project: 1 updated; longest sandbox hold ")
+        assert told["run"] == done.result["run"]
+
+        hook.status = 500
+        scene.server.pages["one.git"] = Page(404)
+        failed = scene.run(notify=url)
+        assert json.loads(hook.received[-1].body)["summary"].startswith(f"{WORK}: 2 volumes, 1 project: 1 failed (one: The refs of ")
+    refused = scene.run(notify="ftp://s3cret-token/")
+    assert "The notification of this run was not sent: http://127.0.0.1 answered with HTTP status 500." in failed.text
+    assert "The value of repository_cache_notify is no URL that starts with http:// or https://" in refused.text
+    assert not [run for run in (done, failed, refused) if "s3cret" in run.everything or "PA55word" in run.everything]
+
+
+@pytest.mark.playbook
+def test_the_roles_line_is_a_fact_of_the_play(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository()
+    role = {"ansible.builtin.include_role": {"name": "packit.deployment.repository_cache"}}
+    done = scene.play([role, {"ansible.builtin.debug": {"msg": "Told: {{ repository_cache_summary }}"}}], **scene.variables())
+    assert f"Told: {WORK}: 2 volumes, 1 project: 1 updated; longest sandbox hold " in done.text

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -12,19 +13,26 @@ from ..cluster.api.access import RBAC
 from ..cluster.api.client import Client
 from ..cluster.api.errors import ClusterError, Forbidden
 from ..deadline import Deadline
-from ..errors import DeadlineExceeded
+from ..errors import DeadlineExceeded, DeploymentError
 from ..history.config_map import NAME, write
-from ..history.runs import History, News
+from ..history.line import run_line
+from ..history.runs import History, News, Run, bounded, run_facts
 from ..redaction import SECRETS
+from .options import PopulateOptions
+from .outgoing import send
 
 _SECONDS = 20.0
 """For the ConfigMap. A run that was asked to stop writes it, too."""
 
 
-def leave(client: Client, namespace: str, news: News, warn: Callable[[str], None]) -> None:
-    """Write the news to the ConfigMap of the workers' namespace."""
-    run = replace(news.run, failed={name: SECRETS.text(words) for name, words in news.run.failed.items()}, error=SECRETS.text(news.run.error))
+def leave(client: Client, options: PopulateOptions, news: News, warn: Callable[[str], None]) -> None:
+    """Write the news to the ConfigMap of the workers' namespace, and send them where the user wants them."""
+    failed = {name: SECRETS.text(words) for name, words in news.run.failed.items()}
+    run = bounded(replace(news.run, failed=failed, error=SECRETS.text(news.run.error)))
+    namespace = options.place.home
     _write(client, namespace, replace(news, run=run), warn)
+    if options.notify:
+        _notify(options.notify, namespace, run, warn)
 
 
 def _write(client: Client, namespace: str, news: News, warn: Callable[[str], None]) -> History | None:
@@ -35,3 +43,11 @@ def _write(client: Client, namespace: str, news: News, warn: Callable[[str], Non
         remedy = f"{RBAC} has the rule for it." if isinstance(error, Forbidden) else error.remedy
         warn(f"What this run did could not be written to ConfigMap {namespace}/{NAME}: {error.message.rstrip('.')}. {remedy}".rstrip())
         return None
+
+
+def _notify(url: str, namespace: str, run: Run, warn: Callable[[str], None]) -> None:
+    body = {"summary": run_line(run, namespace), "namespace": namespace, "run": run_facts(run)}
+    try:
+        send(url, "POST", {"Content-Type": "application/json"}, json.dumps(body).encode())
+    except DeploymentError as error:
+        warn(f"The notification of this run was not sent: {error}")

@@ -11,7 +11,7 @@ from http.client import HTTPException
 from urllib.parse import urlsplit
 
 from ansible.module_utils.urls import ConnectionError as NoConnection
-from ansible.module_utils.urls import SSLValidationError, open_url
+from ansible.module_utils.urls import open_url
 
 from ..background import Background
 from ..errors import DeploymentError, InvalidOption
@@ -47,15 +47,12 @@ def send(url: str, method: str, headers: Mapping[str, str], body: bytes) -> None
 
 def _send(url: str, method: str, headers: Mapping[str, str], body: bytes) -> None:
     try:
-        open_url(
-            url, data=body, headers=dict(headers), method=method, timeout=_SECONDS, follow_redirects="none", force_basic_auth="@" in urlsplit(url).netloc,
-        ).close()
+        settings = {"timeout": _SECONDS, "follow_redirects": "none", "force_basic_auth": True}
+        open_url(url, data=body, headers=dict(headers), method=method, **settings).close()
     except urllib.error.HTTPError as error:
         error.close()
         raise NotSent(f"{_shown(url)} answered with HTTP status {error.code}.") from None
-    except (NoConnection, SSLValidationError) as error:
-        raise NotSent(f"{_shown(url)} could not be reached: {type(error).__name__}.") from None
-    except (OSError, HTTPException, ValueError) as error:  # their words may show the URL
+    except (NoConnection, OSError, HTTPException, ValueError) as error:  # their words may show the URL
         reason = getattr(error, "reason", error)
         words = reason.strerror if isinstance(reason, OSError) and reason.strerror else type(reason).__name__
         raise NotSent(f"{_shown(url)} could not be reached: {words}.") from None
