@@ -137,7 +137,7 @@ def test_a_run_is_told_to_a_hook_and_a_hook_that_fails_is_a_warning(scene: Scene
         scene.server.pages["one.git"] = Page(404)
         failed = scene.run(notify=url)
         assert json.loads(hook.received[-1].body)["summary"].startswith(f"{WORK}: 2 volumes, 1 project: 1 failed (one: The refs of ")
-    refused = scene.run(notify="ftp://s3cret-token/")
+    refused = scene.run(notify="ftp://me:PA55word@s3cret-token/")
     assert "The notification of this run was not sent: http://127.0.0.1 answered with HTTP status 500." in failed.text
     assert "The value of repository_cache_notify is no URL that starts with http:// or https://" in refused.text
     assert not [run for run in (done, failed, refused) if "s3cret" in run.everything or "PA55word" in run.everything]

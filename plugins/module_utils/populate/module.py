@@ -18,6 +18,7 @@ from ..errors import DeploymentError
 from ..history.line import run_line
 from ..history.runs import News, Run, bounded, run_facts
 from ..progress import Progress
+from ..redaction import SECRETS
 from ..signals import stopping_on_signals
 from ..volumes.owner import run_owner
 from . import report
@@ -35,6 +36,7 @@ _TRACEBACKS = 3
 
 def populate(module: Any) -> None:
     """Run the job with a module's parameters and exit it."""
+    SECRETS.add(module.params["notify"])  # all of it: a chat's hook is a secret in its path
     options = parse_options(module.params)
     client = connect(module)
     client.require_way_for_exec()
