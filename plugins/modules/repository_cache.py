@@ -128,6 +128,18 @@ options:
       - Nothing is sent in check mode.
     type: str
     default: ""
+  pushgateway:
+    description:
+      - The URL of a Prometheus Pushgateway, such as C(http://pushgateway), to which the metrics of the run are sent when it has ended; they take the
+        place of those of the last run for the same workers' namespace.
+      - http or https. Redirects are not followed, and what goes wrong is a warning. Nothing is sent in check mode.
+    type: str
+    default: ""
+  metrics_file:
+    description:
+      - A file for the metrics of the run, in the directory of the node exporter's textfile collector on the controller. Its name ends with C(.prom). It
+        is written at once as a whole.
+    type: path
   progress_file:
     description:
       - A file on the controller to which a JSON object is appended, in a line, for each thing that happens, with C(subject),
@@ -154,6 +166,7 @@ requirements:
   - jmespath (for O(select))
   - git on the controller
   - rsync on the controller (for method V(rsync))
+  - prometheus_client (for O(pushgateway) and O(metrics_file))
 author:
   - Packit deployment contributors (@packit)
 seealso:

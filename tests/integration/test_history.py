@@ -150,3 +150,26 @@ def test_the_roles_line_is_a_fact_of_the_play(scene: Scene) -> None:
     role = {"ansible.builtin.include_role": {"name": "packit.deployment.repository_cache"}}
     done = scene.play([role, {"ansible.builtin.debug": {"msg": "Told: {{ repository_cache_summary }}"}}], **scene.variables())
     assert f"Told: {WORK}: 2 volumes, 1 project: 1 updated; longest sandbox hold " in done.text
+
+
+def test_a_run_gives_metrics_to_a_pushgateway_and_to_a_file(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository()
+    path = scene.directory / "cache.prom"
+    with receiver() as gateway:
+        done = scene.succeed(pushgateway=gateway.url(), metrics_file=str(path))
+        scene.server.pages["one.git"] = Page(404)
+        failed = scene.run(pushgateway=gateway.url(), metrics_file=str(scene.directory / "nowhere" / "cache.prom"))
+    pushed = [request.body.decode() for request in gateway.received]
+    assert path.read_text() == pushed[0]
+    sandbox = f'deployment="{WORK}",volume="{SAND}/{scene.sandbox_claim()}"'
+    first, second = (dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#")) for text in pushed)
+    prefix = "packit_repository_cache_"
+    held = next(volume for volume in done.result["volumes"] if volume["role"] == "sandbox")
+    assert abs(float(first[f"{prefix}hold_seconds{{{sandbox}}}"]) - held["held_seconds"]) < 0.01
+    assert float(first[f"{prefix}free_bytes{{{sandbox}}}"]) > 0
+    checked = f'{prefix}checked_timestamp_seconds{{deployment="{WORK}",project="one"}}'
+    assert first[checked] == second[checked], "what could not be read was not checked"
+    run_failed = f'{prefix}run_failed{{deployment="{WORK}"}}'
+    assert (first[run_failed], second[run_failed]) == ("0.0", "1.0")
+    assert "The metrics of this run were not written: " in failed.text

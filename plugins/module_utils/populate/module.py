@@ -50,13 +50,13 @@ def populate(module: Any) -> None:
             outcome = Populate(options, client, stop, report_progress, owner).run(module.check_mode)
         except DeploymentError as error:
             if not module.check_mode:
-                leave(client, options, News(failed_run(begun, client.now(), str(error))), module.warn)
+                leave(client, options, News(failed_run(begun, client.now(), str(error))), None, module.warn)
             raise
     if module.check_mode:
         news = News(planned_run(outcome, begun, client.now()))
     else:
         news = news_of(outcome, begun, client.now(), all_pairs=not options.place.select and not options.place.listed)
-        leave(client, options, news, module.warn)
+        leave(client, options, news, outcome, module.warn)
     for words in (
         *outcome.notes,
         *filter(None, [report.unlisted(outcome.plan, outcome.results, outcome.unread)]),

@@ -17,6 +17,7 @@ from ..errors import InvalidOption
 from ..volumes.place import VOLUMES_SPEC, InUse, Place, parse_place
 from .clones import DEFAULT_DIRECTORY
 from .outgoing import check_url
+from .prometheus import check_file, require_library
 from .seed.seed_options import SeedOptions, parse_seed
 
 _TAKES_PATH = " or ".join(method.name for method in METHODS if method.takes_path)
@@ -40,6 +41,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "resolve_from": {"type": "str", "choices": ["controller", "pod"], "default": "controller"},
     "verify": {"type": "bool", "default": False},
     "notify": {"type": "str", "default": "", "no_log": True},
+    "pushgateway": {"type": "str", "default": ""},
+    "metrics_file": {"type": "path"},
     "progress_file": {"type": "path"},
 }
 
@@ -62,6 +65,8 @@ class PopulateOptions:
     resolve_from: str
     verify: bool
     notify: str
+    pushgateway: str
+    metrics_file: str
     progress_file: str
     notes: tuple[str, ...] = ()
     """Notes for the user on how the options were taken."""
@@ -79,6 +84,12 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         if state is State.PRESENT:
             _check_method(project)
     place = parse_place(params)
+    pushgateway, metrics_file = _url(params, "pushgateway"), params["metrics_file"] or ""
+    if metrics_file:
+        check_file(metrics_file)
+    for option, value in (("pushgateway", pushgateway), ("metrics_file", metrics_file)):
+        if value:
+            require_library(option)
     return PopulateOptions(
         projects=projects,
         state=state,
@@ -94,6 +105,8 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         resolve_from=params["resolve_from"],
         verify=params["verify"],
         notify=_url(params, "notify"),
+        pushgateway=pushgateway,
+        metrics_file=metrics_file,
         progress_file=params["progress_file"] or "",
         notes=_notes(raw, method, state),
     )

@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..cache.domain.model import Snapshot, Volume
@@ -62,6 +62,10 @@ class Outcome:
     results: tuple[PairResult, ...]
     notes: tuple[str, ...]
     unread: frozenset[str] = frozenset()
+    after: Mapping[Volume, Record | None] = field(default_factory=dict)
+    """What the volumes hold at the end, as ``before`` is at the beginning."""
+    capacities: Mapping[Volume, int] = field(default_factory=dict)
+    """In bytes, 0 where it is not known."""
 
 
 class Populate:
@@ -119,7 +123,16 @@ class Populate:
             notes += self._swept_at_the_end(observed)
         results = unread(read.failed, plan, done.results)
         alone = tuple(unpaired(pair, options.projects, read.failed) for pair in observed.found.unpaired_workers)
-        return Outcome(plan, before, snapshots, results + alone, (*notes, *done.notes, *self._left), frozenset(read.failed))
+        return Outcome(
+            plan=plan,
+            before=before,
+            snapshots=snapshots,
+            results=results + alone,
+            notes=(*notes, *done.notes, *self._left),
+            unread=frozenset(read.failed),
+            after={**before, **done.records},
+            capacities={volume: claim.capacity for volume, claim in observed.claims.items()} | done.capacities,
+        )
 
     def _rights(self, check_mode: bool) -> Sequence[Right]:
         if check_mode:
@@ -237,15 +250,22 @@ class Populate:
                 )
             finally:
                 left = tidied(seeds.close, transfers.close)
-            return _Done(still_held(results, access.still_held), (*seeds.notes, *transfers.notes, *left, *access.left))
+            return _Done(
+                still_held(results, access.still_held),
+                (*seeds.notes, *transfers.notes, *left, *access.left),
+                {volume: access.recorded(volume) for volume in volumes},
+                {volume: access.capacity(volume) for volume in volumes},
+            )
 
 
 @dataclass(frozen=True)
 class _Done:
-    """The results of a plan, with notes for the user."""
+    """The results of a plan, with notes for the user, and of the volumes that were worked on what they hold now, and their sizes."""
 
     results: tuple[PairResult, ...] = ()
     notes: tuple[str, ...] = ()
+    records: Mapping[Volume, Record | None] = field(default_factory=dict)
+    capacities: dict[Volume, int] = field(default_factory=dict)
 
 
 def _untouched(plan: PairPlan, records: Mapping[Volume, Record | None]) -> PairResult:
