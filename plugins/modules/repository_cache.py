@@ -120,6 +120,26 @@ options:
         are read in full, which takes 30 seconds and 750 MB of memory for 470 MB.
     type: bool
     default: false
+  notify:
+    description:
+      - A URL to which the run is told when it has ended, failed or not, by a POST of JSON with C(summary) (as RV(summary_line)), C(namespace)
+        (the workers') and C(run) (as RV(run)).
+      - http or https. Redirects are not followed, and what goes wrong is a warning. A user and a password may be in it; nobody is shown any of it.
+      - Nothing is sent in check mode.
+    type: str
+    default: ""
+  pushgateway:
+    description:
+      - The URL of a Prometheus Pushgateway, such as C(http://pushgateway), to which the metrics of the run are sent when it has ended; they take the
+        place of those of the last run for the same workers' namespace.
+      - http or https. Redirects are not followed, and what goes wrong is a warning. Nothing is sent in check mode.
+    type: str
+    default: ""
+  metrics_file:
+    description:
+      - A file for the metrics of the run, in the directory of the node exporter's textfile collector on the controller. Its name ends with C(.prom). It
+        is written at once as a whole.
+    type: path
   progress_file:
     description:
       - A file on the controller to which a JSON object is appended, in a line, for each thing that happens, with C(subject),
@@ -146,6 +166,7 @@ requirements:
   - jmespath (for O(select))
   - git on the controller
   - rsync on the controller (for method V(rsync))
+  - prometheus_client (for O(pushgateway) and O(metrics_file))
 author:
   - Packit deployment contributors (@packit)
 seealso:
@@ -242,6 +263,20 @@ summary:
   returned: when the cluster could be read, also where something failed
   type: list
   elements: str
+summary_line:
+  description: The run in one line, fit for a chat message; in check mode, what it would do.
+  returned: when the cluster could be read, also where something failed
+  type: str
+  sample: "packit-prod: 4 volumes, 3 projects: 2 updated, 1 failed (kernel: The refs of … could not be read); longest sandbox hold 7.4 s; 2 min 3 s"
+run:
+  description:
+    - The run as it stands in the ConfigMap C(packit-repository-cache) of the workers' namespace, which keeps the last 20. Check mode writes none.
+    - C(id), C(started) (by the API server's clock), C(seconds), C(by), C(state), C(volumes) and C(projects) (their numbers), C(changed) (by
+      project, on how many volumes), C(failed) (by project, why and what to do), C(error) (why nothing could be done, or a volume is not
+      free), C(longest_hold) (of a sandbox's volume, in seconds), C(held) (which one that was) and C(left_out) (projects that are not named
+      for want of room).
+  returned: when the cluster could be read, also where something failed
+  type: dict
 failures:
   description: What failed, a paragraph for each cause, with all projects and volumes where it did, and what to do.
   returned: where something is not as wanted

@@ -11,7 +11,8 @@ module: repository_cache_info
 short_description: What the repository-cache volumes hold
 version_added: 0.1.0
 description:
-  - Tells what every volume holds, from the claims' annotations, without a pod.
+  - Tells what every volume holds, from the claims' annotations, without a pod; and how old that is, from what each run leaves behind in the
+    ConfigMap C(packit-repository-cache) of the workers' namespace.
   - With O(look_inside=true), a filler pod looks into each volume, where what people put there by hand is seen too.
 options:
   query:
@@ -22,6 +23,19 @@ options:
     description: Look into the volumes. In check mode it is not done.
     type: bool
     default: false
+    aliases: [inside]
+  upstream:
+    description:
+      - Read what each upstream has now, on the controller, and tell which volumes are behind. Without it, that is told from what the runs have read.
+      - The URLs are those in the claims' annotations. Ask only where you trust who may write them.
+    type: bool
+    default: false
+  max_age:
+    description:
+      - Fail where a project on a volume was last known to be what upstream has more than so many seconds ago, or is missing. V(0) is no limit.
+      - From 0 to 31536000.
+    type: int
+    default: 0
   concurrency:
     description: Volumes looked into at once. From 1 to 256.
     type: int
@@ -85,15 +99,64 @@ volumes:
       description: Whether the claim's annotation says anything of this very volume.
       type: bool
     projects:
-      description: By name, C(url), C(snapshot), C(refs), C(bytes), C(layout), C(method), C(time) and C(objects).
+      description:
+        - By name, C(url), C(snapshot), C(refs), C(bytes), C(layout), C(method), C(time), C(inventory) (of its objects), C(patterns) (of its refs)
+          and C(includes).
       type: dict
     absent:
       description: Projects that were taken off it.
       type: list
       elements: str
     inside:
-      description: With O(look_inside=true), C(entries) by name, C(error) and C(held_seconds).
+      description: With O(look_inside=true), C(entries) by name, C(error), C(held_seconds), and C(free_bytes) where the file system says so.
       type: dict
+copies:
+  description: Each project on each volume, also one that should be there and is not. What is not known is left out.
+  returned: success
+  type: list
+  elements: dict
+  contains:
+    namespace:
+      description: The claim's namespace.
+      type: str
+    claim:
+      description: The claim's name.
+      type: str
+    role:
+      description: V(worker) or V(sandbox).
+      type: str
+    project:
+      description: The project's name.
+      type: str
+    age:
+      description: Seconds since what is there was written down.
+      type: int
+    checked:
+      description: Seconds since it was last known to be what upstream has.
+      type: int
+    behind:
+      description: Whether upstream had something else when it was last read.
+      type: bool
+    bytes:
+      description: The size of its packs.
+      type: int
+    packs:
+      description: Their number.
+      type: int
+summary:
+  description: The same as a table, a line each, ready to be printed. FREE is about, by what is known to be on a volume, unless somebody looked inside.
+  returned: success
+  type: list
+  elements: str
+  sample:
+    - VOLUME                                                           PROJECT  AGE     CHECKED  BEHIND  SIZE  FREE    PACKS
+    - packit-prod-sandbox/sandcastle-repository-cache-packit-worker-0  packit   5d4h    1h2min   no      22MB  ~4.2GB  3
+    - packit-prod/packit-worker-repository-cache-packit-worker-0       packit   5d4h    1h2min   no      22MB  ~4.2GB  3
+runs:
+  description: The last runs, the newest first, each as RV(packit.deployment.repository_cache#module:run).
+  returned: success
+  type: list
+  elements: dict
 pairs:
   description: The pairs of claims.
   returned: success

@@ -19,6 +19,9 @@ OPTIONAL = {
     ("list", "networkpolicies"),
     ("create", "persistentvolumeclaims"),
     ("list", "statefulsets"),
+    ("get", "configmaps"),
+    ("patch", "configmaps"),
+    ("create", "configmaps"),
 }
 """What that file calls optional, or for explanations only."""
 RIGHTS = sorted(
@@ -38,7 +41,7 @@ def test_a_run_asks_for_each_right_that_it_needs_and_for_no_other(scene: Scene) 
     for verb, resource in RIGHTS:
         for space, role in complete.items():
             rules = [
-                {"apiGroups": rule.api_groups, "resources": rule.resources, "verbs": verbs}
+                {"apiGroups": rule.api_groups, "resources": rule.resources, "resourceNames": rule.resource_names, "verbs": verbs}
                 for rule in role.rules
                 if (verbs := [item for item in rule.verbs if not (item == verb and resource in rule.resources)])
             ]

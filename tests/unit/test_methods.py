@@ -22,6 +22,7 @@ PLACE = {name: about["default"] for name, about in ARGUMENT_SPEC.items() if "def
     "worker_namespace": "w",
     "sandbox_namespace": "s",
     "progress_file": None,
+    "metrics_file": None,
 }
 
 

@@ -1,51 +1,46 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module ``repository_cache_info``: what every volume holds."""
+"""The module ``repository_cache_info``: what every volume holds, and how old that is."""
 
 from __future__ import annotations
 
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from typing import Any
 
 from ..cache.domain.model import Volume
-from ..cache.domain.record import ANNOTATION, parse
-from ..cache.git.entry import Entry
-from ..cache.rollout.staged_project import repository_on
-from ..cluster.api.access import CHANGE_RIGHTS, READ_RIGHTS, require
+from ..cache.domain.record import Record
+from ..cluster.api.access import CHANGE_RIGHTS, RBAC, READ_RIGHTS, require
+from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
+from ..cluster.api.errors import Forbidden
 from ..cluster.api.objects import Claim
 from ..cluster.pods.pod_watch import following
 from ..deadline import Deadline
 from ..errors import DeploymentError, InvalidOption
-from ..printable import printable
+from ..history.config_map import NAME, read
+from ..history.runs import History, run_facts
+from ..local_shell import LocalShell
 from ..signals import stopping_on_signals
-from ..volumes.discovery import observe, openshift_namespaces
-from ..volumes.holding import ClusterVolumeAccess, Settings
+from ..volumes.discovery import Observed, observe, openshift_namespaces
+from ..volumes.holding import ClusterVolumeAccess, Settings, known
 from ..volumes.owner import run_owner
 from ..volumes.pairs import describe, query
-from ..volumes.place import VOLUMES_SPEC, InUse, parse_place
+from ..volumes.place import VOLUMES_SPEC, InUse, Place, parse_place
+from .copies import Known, asked, copies, copy_facts, free_space, summary, too_old
+from .look import look_inside
+from .upstream import read_upstreams
 
 ARGUMENT_SPEC: dict[str, Any] = {
     **VOLUMES_SPEC,
     "query": {"type": "str", "default": ""},
-    "look_inside": {"type": "bool", "default": False},
+    "look_inside": {"type": "bool", "default": False, "aliases": ["inside"]},
+    "upstream": {"type": "bool", "default": False},
+    "max_age": {"type": "int", "default": 0},
     "concurrency": {"type": "int", "default": 8},
     "timeout": {"type": "int", "default": 600},
 }
-_MOST = 1000
-"""Directories of a volume that are looked into: what is more was not made by us."""
-_LIST = f"""cd -- "$1" || exit 0
-n=0
-for f in * .[!.]*; do
-    if [ ! -e "$f" ] || [ "$f" = lost+found ]; then continue; fi
-    printf '%s\\0' "$f"
-    n=$((n + 1))
-    [ "$n" -le {_MOST} ] || exit 0
-done
-exit 0"""
 
 
 def info(module: Any) -> None:
@@ -55,80 +50,72 @@ def info(module: Any) -> None:
     client = connect(module)
     with stopping_on_signals() as stop:
         reading = Deadline(120.0, "reading the cluster's state", stop)
-        look_inside = params["look_inside"] and not module.check_mode
-        rights = CHANGE_RIGHTS if look_inside else READ_RIGHTS
+        looking = params["look_inside"] and not module.check_mode
+        rights = CHANGE_RIGHTS if looking else READ_RIGHTS
         observed = observe(client, place, rights, reading)
         if observed.absent:
             names = ", ".join(str(volume) for volume in observed.absent)
             raise InvalidOption(f"These claims, which `volumes` lists, do not exist: {names}.", "Check names and namespaces.")
-        if look_inside:
+        if looking:
             require(client, observed.namespaces, rights, reading)
-        inside: dict[Volume, Any] = {}
-        if look_inside:
-            settings = Settings(
-                path=place.path,
-                image=params["image"],
-                overrides=place.overrides,
-                in_use=InUse(params["in_use"]),
-                timeout=params["timeout"],
-                concurrency=params["concurrency"],
-                node_concurrency=params["concurrency"],
-                owner=run_owner(),
-                openshift=openshift_namespaces(client, observed, reading),
-                partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
-                pods=observed.pods,
-            )
-            access = ClusterVolumeAccess(client, observed.claims, settings, lambda _progress: None)
-            with following(client, observed.namespaces):
-                inside = _look(access, list(observed.claims), params, stop)
-    volumes = [_facts(volume, claim, inside.get(volume)) for volume, claim in sorted(observed.claims.items())]
+        records = {volume: known(claim) for volume, claim in observed.claims.items()}
+        history = _history(module, client, place, reading)
+        inside = _inside(client, observed, place, params, stop) if looking else {}
+        asking = Deadline(params["timeout"], "reading upstream's refs", stop)
+        upstreams = read_upstreams(LocalShell(), asked(records), asking) if params["upstream"] else {}
+    found = copies(Known(records, inside, history, upstreams, client.now()))
+    free = {volume: free_space(claim.capacity, records[volume], inside.get(volume, {})) for volume, claim in observed.claims.items()}
     answer: dict[str, Any] = {
-        "volumes": volumes,
+        "volumes": [_facts(volume, claim, records[volume], inside.get(volume)) for volume, claim in sorted(observed.claims.items())],
+        "copies": [copy_facts(copy) for copy in found],
+        "runs": [run_facts(run) for run in history.runs],
+        "summary": summary(found, free),
         "pairs": [describe(pair) for pair in observed.found.pairs],
         "incomplete": [describe(pair) for pair in observed.found.unpaired_workers],
         "orphans": [f"{volume}" for volume in observed.found.orphans],
     }
+    for (name, _url, _patterns), upstream in upstreams.items():
+        if isinstance(upstream, DeploymentError):
+            module.warn(f"Whether {name} is behind is not known: {upstream}")
     if params["query"]:
         answer["result"] = query(params["query"], answer)
+    old = too_old(found, params["max_age"], history, place.home) if params["max_age"] else ""
+    if old:
+        module.fail_json(msg=old, requests=client.requests, **answer)
     module.exit_json(changed=False, requests=client.requests, **answer)
 
 
-def _look(access: ClusterVolumeAccess, volumes: list[Volume], params: dict[str, Any], stop: threading.Event) -> dict[Volume, Any]:
-    def one(volume: Volume) -> Any:
-        deadline = Deadline(params["timeout"], f"looking into {volume}", stop)
-        try:
-            with access.hold(volume, deadline) as held:
-                listed = held.shell.run(("sh", "-c", _LIST, "list", held.root), deadline=deadline).stdout
-                names = [raw for raw in listed.split(b"\0") if raw]
-                more = f"It has more than {_MOST} directories; the first ones were looked into." if len(names) > _MOST else ""
-                entries = {}
-                for raw in names[:_MOST]:
-                    name = raw.decode("utf-8", "surrogateescape")
-                    entries[printable(name)] = _entry_facts(repository_on(held, name, 3600.0).glance(deadline))
-                return {"entries": entries, "error": more, "held_seconds": round(held.held_seconds, 3)}
-        except DeploymentError as error:
-            return {"entries": {}, "error": str(error), "held_seconds": 0.0}
-
-    with ThreadPoolExecutor(max(1, params["concurrency"])) as executor:
-        return dict(zip(volumes, executor.map(one, volumes), strict=True))
+def _history(module: Any, client: Client, place: Place, deadline: Deadline) -> History:
+    try:
+        return read(client, place.home, deadline)
+    except Forbidden as error:
+        module.warn(
+            f"ConfigMap {place.home}/{NAME} could not be read, so what is told of runs and checks is less than there may be: "
+            f"{error.message.rstrip('.')}. {RBAC} has the rule for it."
+        )
+        return History()
 
 
-def _entry_facts(entry: Entry) -> dict[str, Any]:
-    return {
-        "usable": entry.usable,
-        "layout": entry.layout.value if entry.layout is not None else "",
-        "reason": entry.reason,
-        "remedy": entry.remedy,
-        "bytes": entry.bytes,
-        "packs": entry.packs,
-        "loose_objects": entry.loose,
-        "owner": entry.owner,
-        "warnings": list(entry.warnings),
-    }
+def _inside(client: Client, observed: Observed, place: Place, params: dict[str, Any], stop: threading.Event) -> dict[Volume, dict[str, Any]]:
+    settings = Settings(
+        path=place.path,
+        image=params["image"],
+        overrides=place.overrides,
+        in_use=InUse(params["in_use"]),
+        timeout=params["timeout"],
+        concurrency=params["concurrency"],
+        node_concurrency=params["concurrency"],
+        owner=run_owner(),
+        openshift=openshift_namespaces(client, observed, Deadline(120.0, "reading namespaces", stop)),
+        partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
+        pods=observed.pods,
+    )
+    access = ClusterVolumeAccess(client, observed.claims, settings, lambda _progress: None)
+    with following(client, observed.namespaces):
+        return look_inside(access, list(observed.claims), params["timeout"], params["concurrency"], stop)
 
 
-def _facts(volume: Volume, claim: Claim, inside: Any) -> dict[str, Any]:
-    record = parse(claim.annotations.get(ANNOTATION), claim.uid, claim.volume_name)
+def _facts(volume: Volume, claim: Claim, record: Record | None, inside: dict[str, Any] | None) -> dict[str, Any]:
     return {
         "namespace": volume.namespace,
         "claim": volume.claim,

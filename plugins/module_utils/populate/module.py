@@ -14,10 +14,17 @@ from ..cluster.api.access import user
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
 from ..deadline import Deadline
+from ..errors import DeploymentError
+from ..history.line import run_line
+from ..history.runs import News, Run, bounded, run_facts
 from ..progress import Progress
+from ..redaction import SECRETS
 from ..signals import stopping_on_signals
+from ..volumes.owner import run_owner
 from . import report
 from .failures import failures, headline
+from .leaving import leave
+from .news import failed_run, news_of, planned_run
 from .options import ARGUMENT_SPEC, parse_options
 from .progress_lines import writer
 from .run import Outcome, Populate
@@ -29,21 +36,38 @@ _TRACEBACKS = 3
 
 def populate(module: Any) -> None:
     """Run the job with a module's parameters and exit it."""
+    SECRETS.add(module.params["notify"])  # all of it: a chat's hook is a secret in its path
     options = parse_options(module.params)
     client = connect(module)
     client.require_way_for_exec()
     report_progress = writer(options.progress_file)
     with stopping_on_signals() as stop:
-        asking = Deadline(_ASKING_SECONDS, "asking the API who we are", stop)
-        report_progress(Progress("", f"works on {client.host} as {user(client, asking)}"))
-        outcome = Populate(options, client, stop, report_progress).run(module.check_mode)
+        who = user(client, Deadline(_ASKING_SECONDS, "asking the API who we are", stop))
+        report_progress(Progress("", f"works on {client.host} as {who}"))
+        owner = run_owner()
+        begun = Run(owner["run"], client.now(), f"{who} ({owner['user']} on {owner['host']})", options.state.value, len(options.projects))
+        try:
+            outcome = Populate(options, client, stop, report_progress, owner).run(module.check_mode)
+        except DeploymentError as error:
+            if not module.check_mode:
+                leave(client, options, News(failed_run(begun, client.now(), str(error))), None, module.warn)
+            raise
+    if module.check_mode:
+        news = News(planned_run(outcome, begun, client.now()))
+    else:
+        news = news_of(outcome, begun, client.now(), all_pairs=not options.place.select and not options.place.listed)
+        leave(client, options, news, outcome, module.warn)
     for words in (
         *outcome.notes,
         *filter(None, [report.unlisted(outcome.plan, outcome.results, outcome.unread)]),
         *report.warnings(outcome.results),
     ):
         module.warn(words)
-    answer = _answer(outcome, client, module.check_mode, options.state)
+    answer = {
+        **_answer(outcome, client, module.check_mode, options.state),
+        "summary_line": run_line(news.run, options.place.home, planned=module.check_mode),
+        "run": run_facts(bounded(news.run)),
+    }
     causes = failures(outcome.results)
     failed = headline(outcome.results, causes)
     faults = [result.fault for result in outcome.results if result.fault]

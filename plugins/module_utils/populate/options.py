@@ -16,6 +16,8 @@ from ..cache.transfer.registry import BY_CONTROLLER, CHOICES, METHODS, asked_for
 from ..errors import InvalidOption
 from ..volumes.place import VOLUMES_SPEC, InUse, Place, parse_place
 from .clones import DEFAULT_DIRECTORY
+from .outgoing import check_url
+from .prometheus import check_file, require_library
 from .seed.seed_options import SeedOptions, parse_seed
 
 _TAKES_PATH = " or ".join(method.name for method in METHODS if method.takes_path)
@@ -38,6 +40,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "max_hold": {"type": "int", "default": 300},
     "resolve_from": {"type": "str", "choices": ["controller", "pod"], "default": "controller"},
     "verify": {"type": "bool", "default": False},
+    "notify": {"type": "str", "default": "", "no_log": True},
+    "pushgateway": {"type": "str", "default": ""},
+    "metrics_file": {"type": "path"},
     "progress_file": {"type": "path"},
 }
 
@@ -59,6 +64,9 @@ class PopulateOptions:
     in_use: InUse
     resolve_from: str
     verify: bool
+    notify: str
+    pushgateway: str
+    metrics_file: str
     progress_file: str
     notes: tuple[str, ...] = ()
     """Notes for the user on how the options were taken."""
@@ -76,6 +84,12 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         if state is State.PRESENT:
             _check_method(project)
     place = parse_place(params)
+    pushgateway, metrics_file = _url(params, "pushgateway"), params["metrics_file"] or ""
+    if metrics_file:
+        check_file(metrics_file)
+    for option, value in (("pushgateway", pushgateway), ("metrics_file", metrics_file)):
+        if value:
+            require_library(option)
     return PopulateOptions(
         projects=projects,
         state=state,
@@ -90,9 +104,20 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         in_use=InUse(params["in_use"]),
         resolve_from=params["resolve_from"],
         verify=params["verify"],
+        notify=_url(params, "notify"),
+        pushgateway=pushgateway,
+        metrics_file=metrics_file,
         progress_file=params["progress_file"] or "",
         notes=_notes(raw, method, state),
     )
+
+
+def _url(params: Mapping[str, Any], option: str) -> str:
+    """A URL to which something is sent, or an empty text. Raises InvalidOption."""
+    url = str(params[option]).strip()
+    if url:
+        check_url(option, url)
+    return url
 
 
 def _notes(raw: Sequence[Mapping[str, Any]], method: str, state: State) -> tuple[str, ...]:

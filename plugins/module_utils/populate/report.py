@@ -13,9 +13,8 @@ from ..cache.domain.plan import Action, Plan, State
 from ..cache.domain.record import Record
 from ..cache.domain.results import PairResult, ProjectResult, VolumeResult
 from ..cache.domain.space import size
+from ..table import table
 
-ROWS_MOST = 200
-"""Rows of a table that are printed."""
 _NOTHING = {
     State.PRESENT: "Nothing to do: every volume holds every project, as upstream has it.",
     State.ABSENT: "Nothing to do: no volume holds any of the projects.",
@@ -78,8 +77,7 @@ def planned_summary(plan: Plan, results: Iterable[PairResult] = ()) -> list[str]
 def summary(results: Iterable[PairResult], state: State) -> list[str]:
     """Return a table of what was done to each project on each volume, a line each, ready to be printed. What stayed as it was is one line.
 
-    No cell has a space in it: where results are printed as YAML, long lines are broken at single spaces. Only a sandbox's volume locks somebody out
-    while it is held, so only there it is told.
+    Only a sandbox's volume locks somebody out while it is held, so only there it is told.
     """
     rows, number = [], 0
     for result in _volumes(results):
@@ -94,17 +92,10 @@ def summary(results: Iterable[PairResult], state: State) -> list[str]:
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], number: int, state: State) -> list[str]:
-    """Return the rows below their heads, so many as a person reads, and a line on the rest of the ``number`` of projects on volumes."""
+    """Return a table, and a line on the rest of the ``number`` of projects on volumes."""
     if not rows:
         return [_NOTHING[state]]
-    shown = [head, *rows[:ROWS_MOST]]
-    widths = [max(len(row[column]) for row in shown) for column in range(len(head))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=False)).rstrip() for row in shown]
-    if len(rows) > ROWS_MOST:
-        lines.append(f"and {len(rows) - ROWS_MOST:,} rows more, which are in the task's result")
-    if number > len(rows):
-        lines.append(f"Unchanged: {number - len(rows):,} of {number:,}.")
-    return lines
+    return [*table(head, rows), *([f"Unchanged: {number - len(rows):,} of {number:,}."] if number > len(rows) else [])]
 
 
 def warnings(results: Iterable[PairResult]) -> list[str]:

@@ -9,7 +9,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..cache.domain.model import Snapshot, Volume
@@ -37,7 +37,6 @@ from ..local_shell import LocalShell
 from ..progress import Progress, Report
 from ..volumes.discovery import Observed, observe, openshift_namespaces
 from ..volumes.holding import ClusterVolumeAccess, Settings, known
-from ..volumes.owner import run_owner
 from .incomplete import still_held, tidied, unpaired, unread
 from .options import PopulateOptions
 from .progress_lines import named
@@ -63,6 +62,10 @@ class Outcome:
     results: tuple[PairResult, ...]
     notes: tuple[str, ...]
     unread: frozenset[str] = frozenset()
+    after: Mapping[Volume, Record | None] = field(default_factory=dict)
+    """What the volumes hold at the end, as ``before`` is at the beginning."""
+    capacities: Mapping[Volume, int] = field(default_factory=dict)
+    """In bytes, 0 where it is not known."""
 
 
 class Populate:
@@ -74,11 +77,14 @@ class Populate:
         client: Client,
         stop: threading.Event,
         report: Report,
+        owner: Mapping[str, str],
     ) -> None:
+        """``owner``: see ``run_owner``."""
         self._options = options
         self._client = client
         self._stop = stop
         self._report = report
+        self._owner = owner
         self._local = LocalShell()
         self._has_rights = False
         self._left: list[str] = []
@@ -103,8 +109,7 @@ class Populate:
         projects = tuple(project for project in options.projects if project.name not in read.failed)
         wanted = Wanted(options.state, projects, snapshots, METHODS, options.verify)
         plan = make_plan(wanted, observed.found.pairs, before, bool(options.seed.claim))
-        owner = run_owner()
-        seed = self._seed(observed, owner) if plan.changes else None
+        seed = self._seed(observed) if plan.changes else None
         done = _Done()
         if not check_mode:
             busy = sum(not pair.idle for pair in plan.pairs)
@@ -114,11 +119,20 @@ class Populate:
             else:
                 self._require_rights(observed)
                 with following(self._client, observed.namespaces):
-                    done = self._carry_out(plan, self._access(observed, owner), seed, read)
+                    done = self._carry_out(plan, self._access(observed), seed, read)
             notes += self._swept_at_the_end(observed)
         results = unread(read.failed, plan, done.results)
         alone = tuple(unpaired(pair, options.projects, read.failed) for pair in observed.found.unpaired_workers)
-        return Outcome(plan, before, snapshots, results + alone, (*notes, *done.notes, *self._left), frozenset(read.failed))
+        return Outcome(
+            plan=plan,
+            before=before,
+            snapshots=snapshots,
+            results=results + alone,
+            notes=(*notes, *done.notes, *self._left),
+            unread=frozenset(read.failed),
+            after={**before, **done.records},
+            capacities={volume: claim.capacity for volume, claim in observed.claims.items()} | done.capacities,
+        )
 
     def _rights(self, check_mode: bool) -> Sequence[Right]:
         if check_mode:
@@ -137,11 +151,11 @@ class Populate:
             self._on_openshift = openshift_namespaces(self._client, observed, Deadline(_READ_TIMEOUT, "reading namespaces", self._stop))
         return self._on_openshift
 
-    def _seed(self, observed: Observed, owner: Mapping[str, str]) -> FillerSpec:
+    def _seed(self, observed: Observed) -> FillerSpec:
         reading = Deadline(_READ_TIMEOUT, "reading the seed's claim", self._stop)
-        return seed_pod(self._client, self._options, observed, self._openshift(observed), owner, reading)
+        return seed_pod(self._client, self._options, observed, self._openshift(observed), self._owner, reading)
 
-    def _access(self, observed: Observed, owner: Mapping[str, str]) -> ClusterVolumeAccess:
+    def _access(self, observed: Observed) -> ClusterVolumeAccess:
         options = self._options
         settings = Settings(
             path=options.place.path,
@@ -151,7 +165,7 @@ class Populate:
             timeout=options.timeout,
             concurrency=options.concurrency,
             node_concurrency=options.node_concurrency,
-            owner=owner,
+            owner=self._owner,
             openshift=self._openshift(observed),
             partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
             pods=observed.pods,
@@ -199,7 +213,7 @@ class Populate:
 
     def _resolver(self, observed: Observed) -> Filler:
         """A pod without volumes in the workers' namespace, in which upstream's refs are read."""
-        spec = workers_pod(self._options, observed, self._openshift(observed), run_owner(), "refs")
+        spec = workers_pod(self._options, observed, self._openshift(observed), self._owner, "refs")
         return Filler(
             self._client, spec, Deadline(self._options.timeout, "reading upstream's refs in a pod", self._stop), left=self._left.append
         )
@@ -236,15 +250,22 @@ class Populate:
                 )
             finally:
                 left = tidied(seeds.close, transfers.close)
-            return _Done(still_held(results, access.still_held), (*seeds.notes, *transfers.notes, *left, *access.left))
+            return _Done(
+                still_held(results, access.still_held),
+                (*seeds.notes, *transfers.notes, *left, *access.left),
+                {volume: access.recorded(volume) for volume in volumes},
+                {volume: access.capacity(volume) for volume in volumes},
+            )
 
 
 @dataclass(frozen=True)
 class _Done:
-    """The results of a plan, with notes for the user."""
+    """The results of a plan, with notes for the user, and of the volumes that were worked on what they hold now, and their sizes."""
 
     results: tuple[PairResult, ...] = ()
     notes: tuple[str, ...] = ()
+    records: Mapping[Volume, Record | None] = field(default_factory=dict)
+    capacities: dict[Volume, int] = field(default_factory=dict)
 
 
 def _untouched(plan: PairPlan, records: Mapping[Volume, Record | None]) -> PairResult:

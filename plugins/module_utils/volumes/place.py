@@ -52,6 +52,11 @@ class Place:
     path: str
     overrides: Mapping[Role, PodOverrides]
 
+    @property
+    def home(self) -> str:
+        """The workers' namespace, where a run leaves what it did; of listed claims, the first worker's."""
+        return self.worker_namespace or self.listed[0].worker.namespace
+
 
 def parse_place(params: Mapping[str, Any]) -> Place:
     """Return where the volumes are. Raises InvalidOption, naming the value."""

@@ -19,7 +19,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.res
     VolumeResult,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
-from ansible_collections.packit.deployment.plugins.module_utils.populate.report import ROWS_MOST, planned_summary, summary
+from ansible_collections.packit.deployment.plugins.module_utils.populate.report import planned_summary, summary
+from ansible_collections.packit.deployment.plugins.module_utils.table import ROWS_MOST
 
 SANDBOX = Volume("packit-prod-sandbox", "sandcastle-repository-cache-packit-worker-long-running-0", Role.SANDBOX)
 WORKER = Volume("packit-prod", "packit-worker-repository-cache-packit-worker-long-running-0", Role.WORKER)

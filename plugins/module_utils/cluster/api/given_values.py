@@ -20,6 +20,7 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     # Less would not hold an attach, any work and a release. The service gives up on a sandbox's pod after 600 seconds, and a filler's
     # removal takes some of them.
     "max_hold": (30, 570),
+    "max_age": (0, 365 * 24 * 3600),
     "concurrency": (1, 256),
     "node_concurrency": (1, 256),
     "lines": (1, 10**7),

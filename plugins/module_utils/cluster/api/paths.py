@@ -13,6 +13,7 @@ _PATHS = {
     "Event": "/api/v1/namespaces/{namespace}/events",
     "ResourceQuota": "/api/v1/namespaces/{namespace}/resourcequotas",
     "LimitRange": "/api/v1/namespaces/{namespace}/limitranges",
+    "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
     "Secret": "/api/v1/namespaces/{namespace}/secrets",
     "StatefulSet": "/apis/apps/v1/namespaces/{namespace}/statefulsets",
     "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",

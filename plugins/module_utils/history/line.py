@@ -1,0 +1,51 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A run in one line, fit for a chat message. Pure."""
+
+from __future__ import annotations
+
+from ..printable import in_one_line
+from .runs import Run
+
+_WORDS = 120
+"""Characters of what failed."""
+
+
+def run_line(run: Run, namespace: str, planned: bool = False) -> str:
+    """Return what a run did in one line, or what it would do where it is only ``planned``."""
+    done = f"{'would be ' * planned}{'removed' if run.state == 'absent' else 'updated'}"
+    found = [f"{len(run.changed)} {done}"] if run.changed else []
+    if run.failed:
+        name, words = min(run.failed.items())
+        found.append(f"{len(run.failed)} failed ({name}: {_shortened(words)})")
+    if run.error:
+        found.append(_shortened(run.error))
+    what = ", ".join(found) or "nothing to do"
+    held = f"; longest sandbox hold {run.longest_hold:.1f} s" if run.longest_hold else ""
+    place = f"{namespace}: {_counted(run.volumes, 'volume')}, {_counted(run.projects, 'project')}"
+    return f"{place}: {what}{held}; {duration(run.seconds)}"
+
+
+def duration(seconds: float) -> str:
+    """Return a time in the two largest units that it has: ``2 min 3 s``, ``5 d 4 h``."""
+    rest = int(seconds)
+    parts = []
+    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
+        number, rest = divmod(rest, size)
+        if number:
+            parts.append(f"{number} {unit}")
+        elif parts:
+            break
+    return " ".join(parts[:2]) or "0 s"
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
+
+
+def _shortened(words: str) -> str:
+    """The first sentence of a text, or its beginning."""
+    line = in_one_line(words)
+    sentence = line.partition(". ")[0].rstrip(".")
+    return sentence if len(sentence) <= _WORDS else f"{sentence[:_WORDS].rstrip()}…"

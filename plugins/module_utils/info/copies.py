@@ -1,0 +1,181 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Each project on each volume: how old it is, and whether upstream has something newer. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from ..cache.domain.model import Volume
+from ..cache.domain.record import Record, RecordedEntry
+from ..cache.domain.space import size
+from ..errors import DeploymentError
+from ..history.line import duration, run_line
+from ..history.runs import History
+from ..table import table
+
+_UNKNOWN = "-"
+_REMEDY = "Fill them again, and look at what failed. What nobody lists any more is taken off by option `state: absent`."
+
+
+Asked = tuple[str, str, str]
+"""A project's name, its URL, and the patterns of its refs, in a row: two volumes may have a project by different ones."""
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A project on a volume. None where something is not known.
+
+    ``age`` is seconds since what is there was written down; ``checked`` since it was last known to be what upstream has; ``behind`` whether
+    upstream had something else when it was read last.
+    """
+
+    volume: Volume
+    project: str
+    age: int | None = None
+    checked: int | None = None
+    behind: bool | None = None
+    bytes: int | None = None
+    packs: int | None = None
+
+
+@dataclass(frozen=True)
+class Known:
+    """What is known: of volumes by their claims, and where somebody looked, from inside; of projects by the history and by upstreams."""
+
+    records: Mapping[Volume, Record | None]
+    inside: Mapping[Volume, Mapping[str, Any]]
+    history: History
+    upstreams: Mapping[Asked, str | DeploymentError]
+    now: datetime
+
+
+def asked(records: Mapping[Volume, Record | None]) -> set[Asked]:
+    """Return which upstreams the volumes were filled from."""
+    entries = [item for record in records.values() if record is not None for item in record.projects.items()]
+    return {_asked(name, entry) for name, entry in entries if entry.url}
+
+
+def _asked(name: str, entry: RecordedEntry) -> Asked:
+    return (name, entry.url, entry.patterns)
+
+
+def copies(known: Known) -> list[Copy]:
+    """Return all copies, also of what should be on a volume and is not."""
+    newest = max((moment.time for moment in known.history.checked.values()), default=None)
+    wanted = {name for name, moment in known.history.checked.items() if moment.time == newest}
+    wanted.update(*(run.failed for run in known.history.runs[:1]))
+    found = []
+    for volume, record in sorted(known.records.items()):
+        entries = {} if record is None else record.projects
+        seen = known.inside.get(volume, {}).get("entries", {})
+        for name in sorted({*entries, *seen, *wanted}):
+            found.append(_copy(known, volume, name, entries.get(name), seen.get(name)))
+    return found
+
+
+def _copy(known: Known, volume: Volume, name: str, entry: RecordedEntry | None, seen: Mapping[str, Any] | None) -> Copy:
+    sizes = {"bytes": seen["bytes"], "packs": seen["packs"]} if seen is not None else {}
+    if entry is None:
+        return Copy(volume, name, behind=None if seen is not None else True, **sizes)
+    if not sizes:
+        sizes = {"bytes": entry.bytes, "packs": entry.inventory.packs}
+    written = _seconds_since(entry.time, known.now)
+    upstream = known.upstreams.get(_asked(name, entry))
+    checked = known.history.checked.get(name)
+    if isinstance(upstream, str):
+        behind: bool | None = upstream != entry.snapshot
+        current = written if behind else 0
+    elif checked is not None:
+        behind = checked.snapshot != entry.snapshot
+        since = max(0, int((known.now - checked.time).total_seconds()))
+        current = written if behind else since if written is None else min(written, since)
+    else:
+        behind, current = None, written
+    return Copy(volume, name, written, current, behind, **sizes)
+
+
+def _seconds_since(text: str, now: datetime) -> int | None:
+    """Return the age of a time that a claim's annotation has, None where it has none."""
+    try:
+        time = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
+    return max(0, int((now - time).total_seconds()))
+
+
+def copy_facts(copy: Copy) -> dict[str, Any]:
+    """Return a copy as the module tells it: what is not known is not there."""
+    values = {
+        "project": copy.project,
+        "age": copy.age,
+        "checked": copy.checked,
+        "behind": copy.behind,
+        "bytes": copy.bytes,
+        "packs": copy.packs,
+    }
+    place = {"namespace": copy.volume.namespace, "claim": copy.volume.claim, "role": copy.volume.role.value}
+    return {**place, **{name: value for name, value in values.items() if value is not None}}
+
+
+def summary(found: Iterable[Copy], free: Mapping[Volume, str]) -> list[str]:
+    """Return a table of the copies, a line each."""
+    rows = [
+        (
+            str(copy.volume),
+            copy.project,
+            _time(copy.age),
+            _time(copy.checked),
+            _UNKNOWN if copy.behind is None else "yes" if copy.behind else "no",
+            _UNKNOWN if copy.bytes is None else size(copy.bytes).replace(" ", ""),
+            free.get(copy.volume, _UNKNOWN),
+            _UNKNOWN if copy.packs is None else str(copy.packs),
+        )
+        for copy in found
+    ]
+    return table(("VOLUME", "PROJECT", "AGE", "CHECKED", "BEHIND", "SIZE", "FREE", "PACKS"), rows) if rows else ["No volume holds anything that is known."]
+
+
+def free_space(capacity: int, record: Record | None, inside: Mapping[str, Any]) -> str:
+    """Return what is free on a volume: as it was seen, or about, by what is known to be there."""
+    if "free_bytes" in inside:
+        return size(inside["free_bytes"]).replace(" ", "")
+    if not capacity or record is None:
+        return _UNKNOWN
+    used = sum(entry.bytes for entry in record.projects.values())
+    return f"~{size(max(0, capacity - used)).replace(' ', '')}"
+
+
+def too_old(found: Iterable[Copy], most: int, history: History, namespace: str) -> str:
+    """Return which copies were not known to be as upstream has them for more than ``most`` seconds; empty where none is."""
+    everything = list(found)
+    old: dict[str, list[Copy]] = {}
+    for copy in everything:
+        if copy.checked is None or copy.checked > most:
+            old.setdefault(copy.project, []).append(copy)
+    last = f" The last run: {run_line(history.runs[0], namespace)}." if history.runs else " No run is known."
+    if not everything:
+        return f"No volume holds anything that is known.{last}"
+    if not old:
+        return ""
+    number = sum(map(len, old.values()))
+    shown = ", ".join(f"{name} ({_counted(len(copies), 'volume')}, {_oldest(copies)})" for name, copies in sorted(old.items())[:10])
+    more = f" and {len(old) - 10} more projects" if len(old) > 10 else ""
+    return f"{number} of {len(everything)} copies are older than {duration(most)}: {shown}{more}.{last} {_REMEDY}"
+
+
+def _oldest(copies: Iterable[Copy]) -> str:
+    ages = [copy.checked for copy in copies]
+    return "not known since when" if None in ages else duration(max(age for age in ages if age is not None))
+
+
+def _time(seconds: int | None) -> str:
+    return _UNKNOWN if seconds is None else duration(seconds).replace(" ", "")
+
+
+def _counted(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"

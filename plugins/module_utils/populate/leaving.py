@@ -1,0 +1,65 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Leave a run's news where people and machines look. Whatever fails here is a warning: the run itself has done its work."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+from ..cluster.api.access import RBAC
+from ..cluster.api.client import Client
+from ..cluster.api.errors import ClusterError, Forbidden
+from ..deadline import Deadline
+from ..errors import DeadlineExceeded, DeploymentError
+from ..history.config_map import NAME, write
+from ..history.line import run_line
+from ..history.runs import History, News, bounded, run_facts
+from ..redaction import SECRETS
+from .metrics import metrics_of
+from .options import PopulateOptions
+from .outgoing import send
+from .prometheus import push, write_file
+from .run import Outcome
+
+_SECONDS = 20.0
+"""For the ConfigMap. A run that was asked to stop writes it, too."""
+
+
+def leave(client: Client, options: PopulateOptions, news: News, outcome: Outcome | None, warn: Callable[[str], None]) -> None:
+    """Write the news to the ConfigMap of the workers' namespace, and send them where the user wants them. ``outcome``: see ``metrics_of``."""
+    failed = {name: SECRETS.text(words) for name, words in news.run.failed.items()}
+    run = bounded(replace(news.run, failed=failed, error=SECRETS.text(news.run.error)))
+    namespace = options.place.home
+    news = replace(news, run=run)
+    history = _write(client, namespace, news, warn) or History((run,), news.checked, news.changed)
+    if options.notify:
+        body = {"summary": run_line(run, namespace), "namespace": namespace, "run": run_facts(run)}
+        sending = partial(send, options.notify, "POST", {"Content-Type": "application/json"}, json.dumps(body).encode())
+        _try("The notification of this run was not sent", sending, warn)
+    if options.pushgateway or options.metrics_file:
+        metrics = metrics_of((project.name for project in options.projects), news, history, outcome)
+        if options.pushgateway:
+            _try("The metrics of this run were not sent", partial(push, options.pushgateway, namespace, metrics), warn)
+        if options.metrics_file:
+            _try("The metrics of this run were not written", partial(write_file, options.metrics_file, namespace, metrics), warn)
+
+
+def _write(client: Client, namespace: str, news: News, warn: Callable[[str], None]) -> History | None:
+    """Return all that is in the ConfigMap then, None where it could not be written."""
+    try:
+        return write(client, namespace, news, Deadline(_SECONDS, f"writing ConfigMap {namespace}/{NAME}"))
+    except (ClusterError, DeadlineExceeded) as error:
+        remedy = f"{RBAC} has the rule for it." if isinstance(error, Forbidden) else error.remedy
+        warn(f"What this run did could not be written to ConfigMap {namespace}/{NAME}: {error.message.rstrip('.')}. {remedy}".rstrip())
+        return None
+
+
+def _try(failed: str, work: Callable[[], None], warn: Callable[[str], None]) -> None:
+    try:
+        work()
+    except DeploymentError as error:
+        warn(f"{failed}: {error}")

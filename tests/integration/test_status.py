@@ -1,0 +1,91 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How it stands: what the volumes hold, how old that is, and an exit code for it."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from kubernetes import client
+
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import ANNOTATION
+from tests.repositories import make
+from tests.upstream.server import Page
+
+from .harness import ROOT, SAND, WORK, Scene
+
+PLACE = {"worker_namespace": WORK, "sandbox_namespace": SAND}
+
+
+def rows(answer: dict[str, Any]) -> dict[tuple[str, str], list[str]]:
+    """The table's cells, by volume and project, without the two."""
+    cells = [line.split() for line in answer["summary"][1:]]
+    return {(row[0].rpartition("/")[2], row[1]): row[2:] for row in cells}
+
+
+def test_how_old_each_project_is_on_each_volume(scene: Scene) -> None:
+    scene.deploy()
+    upstream = scene.repository()
+    empty = scene.module("repository_cache_info", **PLACE, max_age=60)
+    assert empty["summary"] == ["No volume holds anything that is known."]
+    assert "No volume holds anything that is known. No run is known." in empty["msg"]
+
+    run = scene.succeed()
+    known = scene.module("repository_cache_info", **PLACE)
+    assert known["summary"][0].split() == ["VOLUME", "PROJECT", "AGE", "CHECKED", "BEHIND", "SIZE", "FREE", "PACKS"]
+    worker, sandbox = (scene.worker_claim(), "one"), (scene.sandbox_claim(), "one")
+    assert set(rows(known)) == {worker, sandbox}
+    for _age, _checked, behind, _size, free, packs in rows(known).values():
+        assert (behind, free[0], packs) == ("no", "~", "1")
+    assert [found["id"] for found in known["runs"]] == [run.result["run"]["id"]]
+    assert "failed" not in scene.module("repository_cache_info", **PLACE, max_age=3600)
+
+    make.commit(upstream, "main")
+    assert rows(scene.module("repository_cache_info", **PLACE))[worker][2] == "no", "nobody has read upstream since"
+    asked = scene.module("repository_cache_info", **PLACE, upstream=True)
+    assert rows(asked)[worker][2] == rows(asked)[sandbox][2] == "yes"
+    (scene.worker() / "by-hand").mkdir()
+    inside = scene.module("repository_cache_info", **PLACE, inside=True, image=scene.cluster.image)
+    assert not rows(inside)[worker][4].startswith("~") and (scene.worker_claim(), "by-hand") in rows(inside)
+    assert scene.fillers() == []
+
+    scene.server.pages["one.git"] = Page(404)
+    dead = scene.module("repository_cache_info", **PLACE, upstream=True)
+    assert "Whether one is behind is not known: " in dead["printed"] and rows(dead)[worker][2] == "no"
+
+
+def test_without_the_right_to_read_what_runs_leave_it_tells_what_the_claims_say(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository()
+    scene.succeed()
+    rbac = client.RbacAuthorizationV1Api(scene.cluster.api)
+    role = rbac.read_namespaced_role("repository-cache", WORK)
+    role.rules = [rule for rule in role.rules if "configmaps" not in rule.resources]
+    rbac.replace_namespaced_role("repository-cache", WORK, role)
+    known = scene.module("repository_cache_info", **PLACE, max_age=3600)
+    assert f"ConfigMap {WORK}/packit-repository-cache could not be read, so what is told" in known["printed"]
+    assert rows(known)[scene.worker_claim(), "one"][2] == "-" and known["runs"] == [] and "failed" not in known
+
+
+@pytest.mark.playbook
+def test_the_status_playbook_shows_a_table_and_its_exit_code_is_for_monitoring(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository()
+    given = scene.variables()
+    scene.succeed(variables=given)
+    playbook = ROOT / "playbooks" / "cache_status.yml"
+    fresh = scene.start_playbook(playbook, "-e", scene.write_variables(given)).finish()
+    assert fresh.code == 0, fresh.story
+    assert "VOLUME PROJECT AGE CHECKED BEHIND SIZE FREE PACKS" in fresh.text
+    assert scene.worker_claim() in fresh.text and scene.sandbox_claim() in fresh.text
+
+    filled = json.loads(scene.cluster.core.read_namespaced_persistent_volume_claim(scene.worker_claim(), WORK).metadata.annotations[ANNOTATION])
+    filled["projects"]["one"] |= {"time": "2026-01-01T00:00:00Z", "snapshot": "0" * 64}
+    body = {"metadata": {"annotations": {ANNOTATION: json.dumps(filled)}}}
+    scene.cluster.core.patch_namespaced_persistent_volume_claim(scene.worker_claim(), WORK, body)
+    old = scene.start_playbook(playbook, "-e", scene.write_variables(given)).finish()
+    assert old.code == 2
+    assert "1 of 2 copies are older than 3 d: one (1 volume, " in old.text and "The last run: " in old.text
