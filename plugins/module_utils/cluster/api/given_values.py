@@ -20,6 +20,8 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     # Less would not hold an attach, any work and a release. The service gives up on a sandbox's pod after 600 seconds, and a filler's
     # removal takes some of them.
     "max_hold": (30, 570),
+    # git's upload-pack gives a sign of life every five seconds, where it has nothing else to say.
+    "stall_timeout": (10, _WEEK),
     "concurrency": (1, 256),
     "node_concurrency": (1, 256),
 }
