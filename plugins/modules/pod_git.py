@@ -51,6 +51,14 @@ options:
     description: Seconds for the whole task. From 30 to 604800.
     type: int
     default: 1800
+  stall_timeout:
+    description:
+      - Seconds without a single byte from upstream after which a fetch from it is given up. While a server counts the objects of a large
+        repository it tells how far it is each second, and that is enough.
+      - A proxy that passes on nothing, or only pieces of many kilobytes, hides that. Raise this then above the time that counting takes.
+      - From 10 to 604800.
+    type: int
+    default: 300
 extends_documentation_fragment:
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes

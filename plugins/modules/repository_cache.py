@@ -102,6 +102,14 @@ options:
       - From 30 to 570.
     type: int
     default: 300
+  stall_timeout:
+    description:
+      - Seconds without a single byte from upstream after which a fetch from it is given up. While a server counts the objects of a large
+        repository it tells how far it is each second, and that is enough.
+      - A proxy that passes on nothing, or only pieces of many kilobytes, hides that. Raise this then above the time that counting takes.
+      - From 10 to 604800.
+    type: int
+    default: 300
   resolve_from:
     description:
       - Where upstream's refs are read, V(controller) or V(pod), which is a pod without volumes in the workers' namespace.

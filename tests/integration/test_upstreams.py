@@ -6,14 +6,16 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from tests.bounds import BOUND
 from tests.repositories import make
+from tests.upstream import packing
 
-from .harness import Scene, own
+from .harness import WORK, Scene, own
 
 
 def shallow(scene: Scene) -> Path:
@@ -55,6 +57,30 @@ def test_what_an_earlier_version_published_of_a_shallow_upstream_is_mended(scene
     assert "one was mended, and its good objects kept: objects behind its refs are missing" in done.text
     make.commit(source, "main", 3)
     scene.check()
+
+
+@pytest.fixture
+def slow(scene: Scene) -> Iterator[Scene]:
+    """Upstreams that count for longer than a silent one is waited for; the one of `dead` says nothing."""
+    scene.server.packing = packing.settings(packing.counting(scene.directory, seconds=12, dead="dead.git"), keep_alive=0)
+    yield scene
+    (scene.directory / "go-on").touch()
+
+
+def test_an_upstream_that_counts_for_long_is_waited_for_by_each_method_and_a_silent_one_is_given_up(slow: Scene) -> None:
+    slow.deploy()
+    methods = {"one": "git", "two": "rsync", "three": "seed", "dead": "seed"}
+    for seed, name in enumerate(methods):
+        slow.repository(name, seed=seed)
+    variables = slow.variables(*methods, clones=str(slow.directory / "clones"), stall_timeout=10)
+    for project, method in zip(variables["repository_cache_projects"], methods.values(), strict=True):
+        project["method"] = method
+    done = slow.run(variables=variables)
+    assert done.code != 0
+    assert f"Fetching {slow.url('dead')} in pod {WORK}/packit-cache-seed-" in done.text
+    assert "was given up: upstream sent nothing for 10 seconds. Run again." in done.text
+    slow.check("one", "two", "three")
+    assert done.result["summary"] and not (slow.sandbox() / "dead").exists()
 
 
 def test_names_of_any_bytes_arrive_and_bad_ones_are_named(scene: Scene) -> None:

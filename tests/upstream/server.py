@@ -59,7 +59,7 @@ class GitServer:
     in the middle. ``hold`` keeps the answers to fetches back until ``release``. ``pages``: by the URL's first part, what is
     answered there instead; ``passing``: what the next GETs there get, one each, before all else. ``more_refs``: ids and names
     that are listed after the repository's own, as they are; they may have
-    no end.
+    no end. ``packing``: the environment of a server that does not send its packs at once; see ``packing.settings``.
     """
 
     def __init__(self, root: Path, host: str = "127.0.0.1", port: int = 0) -> None:
@@ -72,6 +72,7 @@ class GitServer:
         self.pages: dict[str, Page] = {}
         self.passing: dict[str, list[Page]] = {}
         self.more_refs: Iterable[tuple[str, bytes]] = ()
+        self.packing: Mapping[str, str] = {}
         self._released = threading.Event()
         self._released.set()
         self._lock = threading.Lock()
@@ -198,6 +199,7 @@ class _Handler(BaseHTTPRequestHandler):
             "GIT_CONFIG_COUNT": "1",
             "GIT_CONFIG_KEY_0": "safe.directory",
             "GIT_CONFIG_VALUE_0": "*",
+            **self.git_server.packing,
             "PATH_INFO": url.path,
             "QUERY_STRING": url.query,
             "REQUEST_METHOD": self.command,

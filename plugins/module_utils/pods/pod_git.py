@@ -13,6 +13,7 @@ from ..cache.domain.model import Role, Volume
 from ..cache.domain.projects import check_name, is_ssh, parse_project
 from ..cache.domain.ref_names import left_out
 from ..cache.git.publication import is_current
+from ..cache.git.stall import STALL_TIMEOUT
 from ..cache.git.upstream import read_snapshot
 from ..cache.rollout.staged_project import Work, publish_project, repository_on, stage_project, wanted_by
 from ..cache.transfer.by_git import GitTransfer
@@ -33,6 +34,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "refs": {"type": "list", "elements": "str"},
     "verify": {"type": "bool", "default": False},
     "timeout": {"type": "int", "default": 1800},
+    "stall_timeout": {"type": "int", "default": STALL_TIMEOUT},
 }
 
 _LEFTOVERS = 3600.0
@@ -62,7 +64,7 @@ def pod_git(module: Any) -> None:
             work = Work(
                 project=project,
                 snapshot=snapshot,
-                transfer=GitTransfer(project.url),
+                transfer=GitTransfer(project.url, stall_timeout=params["stall_timeout"]),
                 verify=params["verify"],
                 earlier=(),
                 recorded=None,

@@ -52,12 +52,13 @@ class KeptClone:
     It stays for the next run, which fetches only what is new. A lock file keeps two runs from fetching at once.
     """
 
-    def __init__(self, local: LocalShell, project: Project, directory: Path, tell: Tell) -> None:
+    def __init__(self, local: LocalShell, project: Project, directory: Path, tell: Tell, stall_timeout: int) -> None:
         key = hashlib.sha256(project.url.encode()).hexdigest()[:12]
         self._place = directory.expanduser() / f"{project.name}-{key}"
         self._project = project
         self._local = local
         self._tell = tell
+        self._stall_timeout = stall_timeout
         self._making = threading.Lock()
         self._packs: tempfile.TemporaryDirectory[str] | None = None
         self._makers: dict[str, PackMaker] = {}
@@ -70,7 +71,8 @@ class KeptClone:
                 with self._locked(deadline):
                     if self._packs is None:
                         self._packs = tempfile.TemporaryDirectory(prefix="packs-", dir=self._place)
-                    mirror = Mirror(self._local, str(self._place / "repository.git"), self._packs.name, "", None)
+                    repository = str(self._place / "repository.git")
+                    mirror = Mirror(self._local, repository, self._packs.name, "", None, self._stall_timeout)
                     mirror.fetch(
                         self._project, snapshot, deadline, lambda line: self._tell(f"fetches {self._project.name} on this machine", line)
                     )

@@ -12,6 +12,7 @@ from typing import Any
 from ..cache.domain.model import AUTO
 from ..cache.domain.plan import State
 from ..cache.domain.projects import PROJECT_SPEC, Project, is_ssh, parse_projects
+from ..cache.git.stall import STALL_TIMEOUT
 from ..cache.transfer.registry import BY_CONTROLLER, CHOICES, METHODS, asked_for, check_method
 from ..errors import InvalidOption
 from ..volumes.place import VOLUMES_SPEC, InUse, Place, parse_place
@@ -38,6 +39,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "node_concurrency": {"type": "int", "default": 4},
     "timeout": {"type": "int", "default": 1800},
     "max_hold": {"type": "int", "default": 300},
+    "stall_timeout": {"type": "int", "default": STALL_TIMEOUT},
     "resolve_from": {"type": "str", "choices": ["controller", "pod"], "default": "controller"},
     "verify": {"type": "bool", "default": False},
     "notify": {"type": "str", "default": "", "no_log": True},
@@ -61,6 +63,7 @@ class PopulateOptions:
     node_concurrency: int
     timeout: int
     max_hold: int
+    stall_timeout: int
     in_use: InUse
     resolve_from: str
     verify: bool
@@ -101,6 +104,7 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         node_concurrency=params["node_concurrency"],
         timeout=params["timeout"],
         max_hold=params["max_hold"],
+        stall_timeout=params["stall_timeout"],
         in_use=InUse(params["in_use"]),
         resolve_from=params["resolve_from"],
         verify=params["verify"],

@@ -231,11 +231,14 @@ class Populate:
             context = SeedContext(
                 self._client, seed, options.seed, self._stop,
                 lambda phase, line: self._report(Progress(f"seed pod {seed.namespace}/{seed.name}", phase, "", line)),
+                options.stall_timeout,
             )
             volumes = tuple(volume for pair in pairs for volume in pair.volumes)
             seeds = Seeds(context, volumes, replicas_for(_seeded_in_full(plan), options.seed.count), access.visit, scratch)
             transfers = Transfers(
-                read.clones, Path(options.clones), seeds, sizes, scratch, lambda phase, line: self._report(Progress("", phase, "", line))
+                read.clones, Path(options.clones), seeds, sizes, scratch,
+                lambda phase, line: self._report(Progress("", phase, "", line)),
+                options.stall_timeout,
             )
             try:
                 results = roll_out(

@@ -31,7 +31,7 @@ from .seed.seeds import Seeds
 
 
 class Transfers:
-    """Makes the transfers of one run. ``sizes`` in bytes, of projects whose size some record tells."""
+    """Makes the transfers of one run. ``sizes`` in bytes, of projects whose size some record tells; ``stall_timeout``: see ``Sources``."""
 
     def __init__(
         self,
@@ -41,7 +41,9 @@ class Transfers:
         sizes: Mapping[str, int],
         scratch: Path,
         tell: Tell,
+        stall_timeout: int,
     ) -> None:
+        self.stall_timeout = stall_timeout
         self._local = LocalShell()
         self._clone_directory = clone_directory
         self._seeds = seeds
@@ -102,7 +104,7 @@ class Transfers:
         with self._lock:
             given = self._given.get(project.name)
             if given is None and project.name not in self._kept:
-                self._kept[project.name] = KeptClone(self._local, project, self._clone_directory, self._tell)
+                self._kept[project.name] = KeptClone(self._local, project, self._clone_directory, self._tell, self.stall_timeout)
             return given if given is not None else self._kept[project.name]
 
 

@@ -86,8 +86,6 @@ OUR_CONFIG: Mapping[str, str] = {
     "protocol.https.allow": "always",
     "protocol.http.allow": "always",
     "protocol.git.allow": "always",
-    "http.lowSpeedLimit": "1000",
-    "http.lowSpeedTime": "60",
     "credential.helper": "",
 }
 

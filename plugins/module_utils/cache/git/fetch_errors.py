@@ -13,6 +13,7 @@ from ...shell import KILLED, Completed
 from ..domain.packs import Damaged
 from ..domain.projects import redacted
 from .environment import MORE_MEMORY
+from .stall import silent_for
 
 
 class SnapshotGone(DeploymentError):
@@ -42,6 +43,10 @@ _NOT_WHOLE = re.compile(
 )
 _NOT_WHOLE_REMEDY = "Run again. If it happens again: Something is missing in upstream's own repository, run `git fsck` there."
 
+_SILENT_REMEDY = (
+    "Run again. If it happens again: a server tells how far it is while it counts objects, unless a proxy on the way keeps that back; "
+    "then raise option `stall_timeout`."
+)
 _MORE_MEMORY_OR_RSYNC = f"{MORE_MEMORY} Or use method rsync."
 SSH_REMEDY = "Check the ssh key and known_hosts of the user who runs the playbook."
 _OUT_OF_REACH = (
@@ -60,7 +65,6 @@ _OUT_OF_REACH = (
 _MEANINGS = (
     (r"permission denied \(|host key verification failed", SSH_REMEDY),
     (r"returned error: 404|not found|does not exist", "Check the URL."),
-    (r"operation too slow|speed limit", "Upstream sent nothing for a minute. Run again, or use method rsync."),
     (r"no space left|disk quota exceeded", "Grow the volume, or take projects off it (option `state: absent`)."),
 )
 _NO_MEMORY = "out of memory|cannot allocate|signal 9|index-pack died"
@@ -77,6 +81,9 @@ def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentErr
     shown = redacted(url)
     if _GONE.search(completed.stderr):
         return SnapshotGone(f"{shown} no longer has an object of the snapshot.", "Run again.")
+    silent = silent_for(completed.stderr)
+    if silent:
+        return DeploymentError(f"Fetching {shown} in {where} was given up: upstream sent nothing for {silent} seconds.", _SILENT_REMEDY)
     said = telling(completed.stderr)
     if completed.returncode == 127:
         return DeploymentError(f"There is no git in {where}.", "Use an image with git (option `image`).")

@@ -15,22 +15,31 @@ from ..domain.projects import redacted
 from . import scripts
 from .fetch_errors import explained_fetch
 from .retries import ask_again
+from .stall import STALL_TIMEOUT, WATCH, http_limit, limited_by_git
 
 _FETCH = (
     "fetch", "--stdin", "--no-write-fetch-head", "--no-tags", "--no-auto-maintenance", "--no-recurse-submodules", "--refmap=",
     "--update-shallow", "--progress", "--",
 )  # fmt: skip
 
-# $1 our git directory, then git's words. Prints a commit behind which upstream has nothing, and how many such there are.
+# $1 our git directory, $2 seconds without a byte from upstream after which git is ended (0: git does that itself), then git's words.
+# Prints a commit behind which upstream has nothing, and how many such there are.
 # A shallow upstream names them. Without --update-shallow git leaves what is behind them out of its proof, says only that it was "rejected", and
 # ends with 0. With it they are in a file; where there is no such file, git's own proof, made before it ends with 0, is of the whole history.
-_SCRIPT = r"""
-d=$1
-shift
+_SCRIPT = (
+    WATCH
+    + r"""
+d=$1 seconds=$2 watching=
+shift 2
 rm -f -- "$d/shallow" || exit 3
-git --git-dir="$d" "$@" || exit $?
+[ "$seconds" -eq 0 ] || { watch "$seconds" </dev/null >/dev/null & watching=$!; }
+git --git-dir="$d" "$@"
+code=$?
+[ -z "$watching" ] || kill "$watching" 2>/dev/null
+[ "$code" -eq 0 ] || exit "$code"
 [ ! -s "$d/shallow" ] || { sort -u -- "$d/shallow" | sed -n '1p;$=' && rm -f -- "$d/shallow"; }
 """
+)
 
 
 class ShallowUpstream(DeploymentError):
@@ -46,14 +55,17 @@ def fetch(
     *,
     env: Mapping[str, str],
     settings: Sequence[str] = (),
+    stall_timeout: int = STALL_TIMEOUT,
     progress: OnLine | None = None,
     within: Sequence[str] = (),
 ) -> None:
     """Bring ``ids``, and all that is behind them, to the repository at ``git_dir``, whose refs tell what is there already.
 
-    ``settings``: options of git itself; ``within``: the beginning of the argv. Raises SnapshotGone, OutOfReach, ShallowUpstream, DeploymentError.
+    ``settings``: options of git itself; ``stall_timeout``: seconds without a byte from upstream after which it is given up; ``within``: the
+    beginning of the argv. Raises SnapshotGone, OutOfReach, ShallowUpstream, DeploymentError.
     """
-    argv = (*within, *scripts.argv(_SCRIPT, git_dir, *settings, *_FETCH, url))
+    watched = 0 if limited_by_git(url) else stall_timeout
+    argv = (*within, *scripts.argv(_SCRIPT, git_dir, str(watched), *settings, *http_limit(stall_timeout), *_FETCH, url))
     wanted = "".join(f"{value}\n" for value in ids).encode()
     completed = ask_again(lambda _trace: shell.run(argv, deadline=deadline, stdin=wanted, env=env, progress=progress), deadline, way=False)
     if completed.returncode:

@@ -23,6 +23,7 @@ from .environment import NEWER_GIT, ON_CONTROLLER, Limits, configuration, enviro
 from .fetching import fetch
 from .history import missing_behind_refs
 from .pack_maker import PackMaker, made_for
+from .stall import STALL_TIMEOUT
 
 # $1 the repository, $2 our configuration of git (empty: the user's own counts), $3 the file for it.
 _OPEN = r"""
@@ -55,15 +56,18 @@ class Mirror:
     and fetched anew.
 
     With ``limits`` git runs in a pod, with our configuration alone, kept in ``configuration_file``; without, on the
-    controller, where the user's credential helpers, keys and proxies count.
+    controller, where the user's credential helpers, keys and proxies count. ``stall_timeout`` as for ``fetch``.
     """
 
-    def __init__(self, shell: Shell, path: str, packs: str, configuration_file: str, limits: Limits | None) -> None:
+    def __init__(
+        self, shell: Shell, path: str, packs: str, configuration_file: str, limits: Limits | None, stall_timeout: int = STALL_TIMEOUT
+    ) -> None:
         self._shell = shell
         self._path = path
         self._packs = packs
         self._configuration_file = configuration_file
         self._limits = limits
+        self._stall_timeout = stall_timeout
         self._shells = threading.Lock()
         self._opened = False
 
@@ -94,6 +98,7 @@ class Mirror:
             deadline,
             env=self.environment,
             settings=() if limits is not None else _WRITING,
+            stall_timeout=self._stall_timeout,
             progress=progress,
         )
         refs = "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
@@ -138,6 +143,4 @@ _WRITING = (
     "-c", "pack.writeReverseIndex=false",
     "-c", "protocol.version=2",
     "-c", "core.hooksPath=/dev/null",
-    "-c", "http.lowSpeedLimit=1000",
-    "-c", "http.lowSpeedTime=60",
 )  # fmt: skip

@@ -43,6 +43,7 @@ from .environment import MORE_MEMORY, Limits, configuration, environment
 from .fetching import fetch
 from .history import missing_behind_refs
 from .lock_files import AGAIN, stopped_by_a_lock, wait_for_locks
+from .stall import STALL_TIMEOUT
 from .steps import run_step
 
 DIED = 128
@@ -291,13 +292,30 @@ class Repository:
         """The beginning of an argv that writes into the quarantine's pack directory, which it finds at ``scripts.OPEN``."""
         return scripts.argv(scripts.QUARANTINED, self.root, self.scratch, self.slot)
 
-    def fetch(self, url: str, ids: Sequence[str], entry: Entry, deadline: Deadline, progress: OnLine | None) -> None:
+    def fetch(
+        self,
+        url: str,
+        ids: Sequence[str],
+        entry: Entry,
+        deadline: Deadline,
+        progress: OnLine | None = None,
+        stall_timeout: int = STALL_TIMEOUT,
+    ) -> None:
         """Ask upstream for object ids, into the quarantine. Refs of the entry tell what is there; where it is not whole, all is asked for.
 
         Nothing is missing behind the ids then. Raises SnapshotGone, OutOfReach, ShallowUpstream, DeploymentError.
         """
-        env = {**self.environment, **stores(f"{self.scratch}/incoming", entry)}
-        fetch(self.shell, self.view(entry, deadline), url, ids, deadline, env=env, progress=progress, within=self.quarantined())
+        fetch(
+            self.shell,
+            self.view(entry, deadline),
+            url,
+            ids,
+            deadline,
+            env={**self.environment, **stores(f"{self.scratch}/incoming", entry)},
+            stall_timeout=stall_timeout,
+            progress=progress,
+            within=self.quarantined(),
+        )
 
     def incoming(
         self, connected: bool, deadline: Deadline, just_indexed: bool = False, known: Sequence[Pack] = (), warnings: tuple[str, ...] = ()

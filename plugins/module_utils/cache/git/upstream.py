@@ -19,6 +19,7 @@ from . import scripts
 from .environment import MEBI, ON_CONTROLLER
 from .fetch_errors import SSH_REMEDY, no_repository, telling
 from .retries import ask_again, passes
+from .stall import http_limit
 
 _CONFIG = (
     "--git-dir=/dev/null",  # no repository in which the run happens to be started has a say
@@ -28,8 +29,7 @@ _CONFIG = (
     "-c", "protocol.http.allow=always",
     "-c", "protocol.ssh.allow=always",
     "-c", "protocol.git.allow=always",
-    "-c", "http.lowSpeedLimit=1000",
-    "-c", "http.lowSpeedTime=30",
+    *http_limit(30),  # nothing is counted for a list, and it may be asked for again
 )  # fmt: skip
 
 MOST_BYTES = 64 * MEBI

@@ -13,6 +13,7 @@ from ..domain.projects import Project
 from ..domain.record import RecordedEntry
 from ..git.entry import Entry
 from ..git.repository import NOTHING, Incoming, Repository
+from ..git.stall import STALL_TIMEOUT
 from .protocol import Sources, Transfer, TransferMethod
 
 MAX_BYTES = 16_000_000
@@ -20,14 +21,15 @@ MAX_BYTES = 16_000_000
 
 
 class GitTransfer:
-    """Fetches from one URL. ``strangers``: whether the volume is one to which they can write."""
+    """Fetches from one URL. ``strangers``: whether the volume is one to which they can write; ``stall_timeout`` as for ``fetch``."""
 
     resumes = False
 
-    def __init__(self, url: str, strangers: bool = True) -> None:
+    def __init__(self, url: str, strangers: bool = True, stall_timeout: int = STALL_TIMEOUT) -> None:
         self.method = GIT
         self._url = url
         self._strangers = strangers
+        self._stall_timeout = stall_timeout
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
         """Nothing can be done before."""
@@ -40,7 +42,7 @@ class GitTransfer:
         if not repository.lacks(entry, snapshot, deadline):
             return NOTHING
         repository.quarantine(deadline)
-        repository.fetch(self._url, repository.new_ids(entry, snapshot), entry, deadline, progress)
+        repository.fetch(self._url, repository.new_ids(entry, snapshot), entry, deadline, progress, self._stall_timeout)
         return repository.incoming(connected=True, deadline=deadline, just_indexed=not self._strangers)
 
 
@@ -52,8 +54,8 @@ def _fits(_project: Project, held: RecordedEntry | None, outlook: Outlook) -> st
     return ""
 
 
-def _make(_sources: Sources, project: Project, volume: Volume) -> Transfer:
-    return GitTransfer(project.url, volume.role is Role.SANDBOX)
+def _make(sources: Sources, project: Project, volume: Volume) -> Transfer:
+    return GitTransfer(project.url, volume.role is Role.SANDBOX, sources.stall_timeout)
 
 
 GIT = TransferMethod("git", in_cluster=True, on_volume=True, takes_path=False, by_seed=False, fits=_fits, make=_make)

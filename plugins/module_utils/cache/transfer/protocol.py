@@ -51,6 +51,10 @@ class Transfer(Protocol):
 class Sources(Protocol):
     """The sources of packs that a run offers to its methods, and the ways of those packs to a volume."""
 
+    @property
+    def stall_timeout(self) -> int:
+        """Return the seconds without a byte from upstream after which a fetch is given up."""
+
     def clone(self, project: Project) -> PackSource:
         """Return the packs of a clone on the controller: the user's, or one that is kept."""
 

@@ -21,6 +21,8 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     # removal takes some of them.
     "max_hold": (30, 570),
     "max_age": (0, 365 * 24 * 3600),
+    # git's upload-pack gives a sign of life every five seconds, where it has nothing else to say.
+    "stall_timeout": (10, _WEEK),
     "concurrency": (1, 256),
     "node_concurrency": (1, 256),
     "lines": (1, 10**7),

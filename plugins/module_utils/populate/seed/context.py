@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 
+from ...cache.git.stall import STALL_TIMEOUT
 from ...cluster.api.client import Client
 from ...cluster.api.ours import SCRATCH
 from ...cluster.pods.manifest import FillerSpec
@@ -20,13 +21,14 @@ KEPT = "/packit-seed"
 
 @dataclass(frozen=True)
 class SeedContext:
-    """The cluster, the first seed pod's ``spec``, the user's options, the run's end, and who is told."""
+    """The cluster, the first seed pod's ``spec``, the user's options, the run's end, who is told, and ``stall_timeout`` as for ``fetch``."""
 
     client: Client
     spec: FillerSpec
     options: SeedOptions
     stop: threading.Event
     tell: Tell
+    stall_timeout: int = STALL_TIMEOUT
 
     @property
     def directory(self) -> str:

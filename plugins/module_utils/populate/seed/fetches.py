@@ -83,6 +83,7 @@ class Fetches:
             f"{directory}/packs/{project.name}",
             f"{SCRATCH}/gitconfig-{project.name}",
             Limits(overrides.memory_bytes, overrides.cpus),
+            self._context.stall_timeout,
         )
 
     def _check_size(self, project: Project, known: int) -> None:
