@@ -35,6 +35,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.r
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_claim, parse_pod
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import claim_lock
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import filler as filler_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import guest as guest_module
@@ -101,17 +102,14 @@ class Place:
     def __init__(
         self,
         client: MemoryClient,
-        namespace: str,
-        pod: str,
-        uid: str,
-        _container: str,
+        address: ContainerAddress,
         *,
         job_directory: str,
         require: Any = None,
         **_: Any,
     ) -> None:
         self.world: World = _here.actor.world
-        self.key, self.uid = (namespace, pod), uid
+        self.key, self.uid = (address.namespace, address.pod), address.uid
         self.directory = job_directory
         self._require = require
         self.cut = False
