@@ -10,7 +10,6 @@ import shutil
 import subprocess
 from typing import Any
 
-import pytest
 from kubernetes import client
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import ANNOTATION
@@ -73,7 +72,6 @@ def test_without_the_right_to_read_what_runs_leave_it_tells_what_the_claims_say(
     assert rows(known)[scene.worker_claim(), "one"][2] == "-" and known["runs"] == [] and "failed" not in known
 
 
-@pytest.mark.playbook
 def test_the_status_playbook_shows_a_table_and_its_exit_code_is_for_monitoring(scene: Scene) -> None:
     scene.deploy()
     scene.repository()
@@ -94,7 +92,6 @@ def test_the_status_playbook_shows_a_table_and_its_exit_code_is_for_monitoring(s
     assert "1 of 2 copies are older than 3 d: one (1 volume, " in old.text and "The last run: " in old.text
 
 
-@pytest.mark.playbook
 def test_the_report_is_one_page_with_what_the_volumes_hold_and_what_failed(scene: Scene) -> None:
     scene.deploy(2)
     upstream = scene.repository("packit", commits=50)
