@@ -74,6 +74,11 @@ EXAMPLES = r"""
 """
 
 RETURN = r"""
+time:
+  description: When it was so, by the API server's clock.
+  returned: success
+  type: str
+  sample: "2026-11-28T12:34:56Z"
 volumes:
   description: Every volume.
   returned: success

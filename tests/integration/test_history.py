@@ -59,7 +59,7 @@ def test_each_run_leaves_what_it_did_and_when_upstream_was_checked(scene: Scene)
     assert filled.checked["one"].snapshot == filled.changed["one"].snapshot == digest
 
     second = scene.succeed()
-    assert second.result["changed"] is False
+    assert second.result["changed"] is False and second.result["requests"] <= 8, "one of them writes this"
     assert "1 project: nothing to do; " in second.result["summary_line"]
     checked = history(scene)
     assert len(checked.runs) == 2 and run_of(checked, second).changed == {}

@@ -6,9 +6,10 @@
 from __future__ import annotations
 
 import json
+import shutil
+import subprocess
 from typing import Any
 
-import pytest
 from kubernetes import client
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import ANNOTATION
@@ -17,6 +18,7 @@ from tests.upstream.server import Page
 
 from .harness import ROOT, SAND, WORK, Scene
 
+BROWSER = shutil.which("chromium-headless-shell") or shutil.which("chromium")
 PLACE = {"worker_namespace": WORK, "sandbox_namespace": SAND}
 
 
@@ -70,7 +72,6 @@ def test_without_the_right_to_read_what_runs_leave_it_tells_what_the_claims_say(
     assert rows(known)[scene.worker_claim(), "one"][2] == "-" and known["runs"] == [] and "failed" not in known
 
 
-@pytest.mark.playbook
 def test_the_status_playbook_shows_a_table_and_its_exit_code_is_for_monitoring(scene: Scene) -> None:
     scene.deploy()
     scene.repository()
@@ -89,3 +90,27 @@ def test_the_status_playbook_shows_a_table_and_its_exit_code_is_for_monitoring(s
     old = scene.start_playbook(playbook, "-e", scene.write_variables(given)).finish()
     assert old.code == 2
     assert "1 of 2 copies are older than 3 d: one (1 volume, " in old.text and "The last run: " in old.text
+
+
+def test_the_report_is_one_page_with_what_the_volumes_hold_and_what_failed(scene: Scene) -> None:
+    scene.deploy(2)
+    upstream = scene.repository("packit", commits=50)
+    scene.repository("ogr")
+    scene.succeed("packit", "ogr")
+    make.commit(upstream, "main")
+    scene.server.pages["ogr.git"] = Page(404)
+    assert scene.run("packit", "ogr").code != 0
+    page = scene.directory / "report.html"
+    given = scene.write_variables({**scene.variables("packit", "ogr"), "cache_report_file": str(page)})
+    done = scene.start_playbook(ROOT / "playbooks" / "cache_report.yml", "-e", given).finish()
+    assert done.code == 0, done.story
+    text = page.read_text()
+    assert text.startswith("<!DOCTYPE html>") and text.rstrip().endswith("</html>") and "{{" not in text
+    assert text.count('class="cell fresh"') == 8 and f"{WORK}/{scene.worker_claim(1)}" in text
+    assert "<dt>ogr</dt><dd>The refs of http" in text
+    if BROWSER is not None:
+        picture = ROOT / ".build" / "cache-report.png"  # docs/cache-report.png is one of these
+        settings = ["--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1280,1200"]
+        argv = [BROWSER, *settings, f"--user-data-dir={scene.directory}/profile", f"--screenshot={picture}", page.as_uri()]
+        subprocess.run(argv, capture_output=True, timeout=120, check=True)
+        assert picture.read_bytes().startswith(b"\x89PNG")

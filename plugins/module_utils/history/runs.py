@@ -28,7 +28,7 @@ _RUNS_MOST = 2 * RUNS
 _PROJECTS_MOST = 500
 _NAMES = 20
 """Projects that are named in a run."""
-_WORDS = 300
+_WORDS = 500
 """Characters of a text."""
 _RUN_BYTES = 8 * 1024
 """Bytes of a run: with the bounds above, all of it is less than the 1 MiB that a ConfigMap holds."""

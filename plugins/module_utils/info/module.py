@@ -20,7 +20,7 @@ from ..cluster.pods.pod_watch import following
 from ..deadline import Deadline
 from ..errors import DeploymentError, InvalidOption
 from ..history.config_map import NAME, read
-from ..history.runs import History, run_facts
+from ..history.runs import History, run_facts, time_text
 from ..local_shell import LocalShell
 from ..signals import stopping_on_signals
 from ..volumes.discovery import Observed, observe, openshift_namespaces
@@ -63,9 +63,11 @@ def info(module: Any) -> None:
         inside = _inside(client, observed, place, params, stop) if looking else {}
         asking = Deadline(params["timeout"], "reading upstream's refs", stop)
         upstreams = read_upstreams(LocalShell(), asked(records), asking) if params["upstream"] else {}
-    found = copies(Known(records, inside, history, upstreams, client.now()))
+    now = client.now()
+    found = copies(Known(records, inside, history, upstreams, now))
     free = {volume: free_space(claim.capacity, records[volume], inside.get(volume, {})) for volume, claim in observed.claims.items()}
     answer: dict[str, Any] = {
+        "time": time_text(now),
         "volumes": [_facts(volume, claim, records[volume], inside.get(volume)) for volume, claim in sorted(observed.claims.items())],
         "copies": [copy_facts(copy) for copy in found],
         "runs": [run_facts(run) for run in history.runs],

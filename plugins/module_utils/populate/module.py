@@ -45,18 +45,19 @@ def populate(module: Any) -> None:
         who = user(client, Deadline(_ASKING_SECONDS, "asking the API who we are", stop))
         report_progress(Progress("", f"works on {client.host} as {who}"))
         owner = run_owner()
-        begun = Run(owner["run"], client.now(), f"{who} ({owner['user']} on {owner['host']})", options.state.value, len(options.projects))
+        by = f"{who} ({owner['user']} on {owner['host']})"
+        begun = Run(owner["run"], client.now(), by, options.state.value, len(options.projects))
         try:
             outcome = Populate(options, client, stop, report_progress, owner).run(module.check_mode)
         except DeploymentError as error:
             if not module.check_mode:
                 leave(client, options, News(failed_run(begun, client.now(), str(error))), None, module.warn)
             raise
-    if module.check_mode:
-        news = News(planned_run(outcome, begun, client.now()))
-    else:
-        news = news_of(outcome, begun, client.now(), all_pairs=not options.place.select and not options.place.listed)
-        leave(client, options, news, outcome, module.warn)
+        if module.check_mode:
+            news = News(planned_run(outcome, begun, client.now()))
+        else:
+            news = news_of(outcome, begun, client.now(), all_pairs=not options.place.select and not options.place.listed)
+            leave(client, options, news, outcome, module.warn)
     for words in (
         *outcome.notes,
         *filter(None, [report.unlisted(outcome.plan, outcome.results, outcome.unread)]),
