@@ -70,7 +70,9 @@ options:
       - The seed pod of method V(seed), merged over the defaults.
       - C(size) is the size of its scratch space (C(4Gi)), on the node's own storage. C(claim) names a claim in the workers'
         namespace that is used instead, and kept for the next run, which then fetches only the difference.
-      - C(resources) are its requests and limits (256Mi and 768Mi of memory, 200m and 2 processors).
+      - C(resources) are its requests and limits (200m and 2 processors, 256Mi and 3Gi of memory). Where a quota or a LimitRange of the
+        namespace has no room for 3Gi beside the run's fillers, the limit of memory is 768Mi. git needs about 190 bytes for each object of a
+        repository; for one that needs more than the limit the fetch is ended when upstream tells how many objects it sends.
       - C(network_policy), V(false) by default, makes network policies for the time of the run where the fillers cannot reach
         the seed pod. Without them the packs go through the API server then, which is slower.
       - C(count) is the number of seed pods, 1 to 8, or V(0) to have it decided. More than one pays with many volumes.

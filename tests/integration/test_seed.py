@@ -70,6 +70,25 @@ def test_upstream_is_read_once_and_all_volumes_have_the_same_packs(scene: Scene)
     assert scene.fillers() == []
 
 
+def _limit_of_seed(scene: Scene, pod: str) -> str:
+    return str(scene.cluster.core.read_namespaced_pod(pod, WORK).spec.containers[0].resources.limits["memory"])
+
+
+@pytest.mark.parametrize(("quota", "limit"), [("", "3Gi"), ("3Gi", "768Mi")])
+def test_a_seed_has_memory_for_the_kernel_unless_a_quota_has_no_room_beside_it(scene: Scene, quota: str, limit: str) -> None:
+    scene.deploy()
+    scene.repository()
+    if quota:
+        scene.cluster.quota(WORK, "memory", {"limits.memory": quota})
+    scene.server.hold()
+    run = scene.start(method="seed")
+    (pod,) = until(lambda: seed_pods(scene), "the seed pod")
+    assert _limit_of_seed(scene, pod) == limit
+    scene.server.release()
+    assert run.finish().code == 0
+    scene.check()
+
+
 def test_several_seeds_serve_and_upstream_is_still_read_once(scene: Scene) -> None:
     scene.deploy(2)
     scene.repository(commits=20)
@@ -229,10 +248,13 @@ def locks(done: Run) -> dict[str, int]:
 
 def test_a_scratch_that_turns_out_to_be_too_small_is_named_and_no_sandboxs_volume_is_taken(scene: Scene) -> None:
     scene.deploy(1)
-    make.make_large(scene.server.root / "one.git", 20, commits=30)
+    upstream = make.make_large(scene.server.root / "one.git", 48, commits=30)
+    scene.server.rate = 4_000_000
     done = scene.run(method="seed", seed={"size": "16Mi"})
     assert done.code != 0
-    assert "Raise repository_cache_seed.size" in done.text
+    assert f"{scene.url()} has " in done.text and "and there is room for 17 MB in pod" in done.text
+    assert "The fetch was ended. Raise repository_cache_seed.size, name a claim that is large enough" in done.text
+    assert scene.server.sent < upstream_bytes(upstream)
     assert locks(done) == {"sandbox": 0, "worker": 1}, "the worker's was looked at"
     assert scene.fillers() == []
 

@@ -16,6 +16,8 @@ from .progress_lines import Lines
 
 _SHOWN_SECONDS = 10.0
 """Seconds for which something that is no pair, such as a seed pod, is shown after its last news."""
+_LONG_SECONDS = 5.0
+"""Seconds without anything new after which one wants to know for how long."""
 _ESTIMATE_FROM = (2.0, 0.05)
 """Seconds and share of the work after which what is left is worth an estimate."""
 _BYTES = ("", "Receiving objects")
@@ -29,6 +31,7 @@ class _Work:
     began: float
     told: float = 0.0
     text: str = ""
+    since: float = 0.0
     place: str = ""
     meter: Meter | None = None
     done: dict[str, tuple[int, int]] = field(default_factory=dict)
@@ -73,7 +76,9 @@ class Board:
             words.insert(0, f"{progress.done} of {progress.total}")
         if meter is not None:
             words.append(str(meter))
-        work.text = ", ".join(words)
+        text = ", ".join(words)
+        if work.text != text:
+            work.text, work.since = text, now
         if is_figures(progress.detail):
             return None
         # What is told of a volume without counts is of its pod: a quota, another run, a holder that is waited for.
@@ -88,7 +93,7 @@ class Board:
             finished = sum(work.finished for work in self._pairs.values())
             share = sum(1.0 if work.finished else work.share for work in self._pairs.values()) / max(self._total, len(self._pairs))
             found.append(f"{finished} of {self._total} pairs{_how_far(share, now - self._began)}")
-        found += [f"{name}: {work.text}" for name, work in self._others.items() if now - work.told < _SHOWN_SECONDS]
+        found += [f"{name}: {work.text}{_for_how_long(now - work.since)}" for name, work in self._others.items() if now - work.told < _SHOWN_SECONDS]
         for name, work in self._pairs.items():
             if not work.finished:
                 found.append(f"{name}: {work.text}{_how_far(work.share, now - work.began)}, in {work.place}")
@@ -100,6 +105,11 @@ class Board:
 def _short(subject: str) -> str:
     """Return who works, without the name: a terminal is narrow, and there is one seed pod."""
     return subject.rpartition(" ")[0] or subject or "this machine"
+
+
+def _for_how_long(seconds: float) -> str:
+    """Return for how long nothing new was told, where that is worth it: a proof of a large repository takes a minute."""
+    return f", for {seconds:.0f} s" if seconds >= _LONG_SECONDS else ""
 
 
 def _how_far(share: float, seconds: float) -> str:

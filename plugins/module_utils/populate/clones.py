@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..cache.domain.model import Snapshot
 from ..cache.domain.projects import Project
+from ..cache.git.fetching import phase_of
 from ..cache.git.local_clone import ENVIRONMENT, LocalClone
 from ..cache.git.mirror import Mirror
 from ..cache.git.pack_maker import PackMaker
@@ -73,9 +74,8 @@ class KeptClone:
                         self._packs = tempfile.TemporaryDirectory(prefix="packs-", dir=self._place)
                     repository = str(self._place / "repository.git")
                     mirror = Mirror(self._local, repository, self._packs.name, "", None, self._stall_timeout)
-                    mirror.fetch(
-                        self._project, snapshot, deadline, lambda line: self._tell(f"fetches {self._project.name} on this machine", line)
-                    )
+                    what = f"{self._project.name} on this machine"
+                    mirror.fetch(self._project, snapshot, deadline, lambda line: self._tell(*phase_of(what, line)))
                     self._makers[snapshot.digest] = mirror.maker()
             return self._makers[snapshot.digest]
 

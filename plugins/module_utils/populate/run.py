@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..cache.domain.model import Snapshot, Volume
+from ..cache.domain.model import Role, Snapshot, Volume
 from ..cache.domain.plan import Action, PairPlan, Plan, State, Step, Wanted, make_plan
 from ..cache.domain.projects import Project
 from ..cache.domain.record import Record
@@ -41,6 +41,7 @@ from .incomplete import still_held, tidied, unpaired, unread
 from .options import PopulateOptions
 from .progress_lines import named
 from .seed.context import SeedContext
+from .seed.memory import with_large_memory
 from .seed.replicas import replicas_for
 from .seed.seeds import Seeds
 from .transfers import Transfers
@@ -155,6 +156,15 @@ class Populate:
         reading = Deadline(_READ_TIMEOUT, "reading the seed's claim", self._stop)
         return seed_pod(self._client, self._options, observed, self._openshift(observed), self._owner, reading)
 
+    def _with_memory(self, seed: FillerSpec, plan: Plan, pairs: int, replicas: int) -> FillerSpec:
+        options = self._options
+        if options.seed.sets_memory or not any(step.method.by_seed for pair in plan.pairs for step in pair.steps):
+            return seed
+        asking = Deadline(_READ_TIMEOUT, "asking how much memory the seed pod may have", self._stop)
+        fillers = min(options.concurrency, pairs) * options.place.overrides[Role.WORKER].memory_bytes
+        others = fillers + replicas * seed.overrides.memory_bytes
+        return with_large_memory(self._client, seed, others, asking)
+
     def _access(self, observed: Observed) -> ClusterVolumeAccess:
         options = self._options
         settings = Settings(
@@ -226,6 +236,8 @@ class Populate:
         pairs = [pair.pair for pair in plan.pairs if not pair.idle]
         known = [record for pair in plan.pairs for volume in pair.pair.volumes if (record := access.recorded(volume)) is not None]
         sizes = {name: held.bytes for record in known for name, held in record.projects.items()}
+        replicas = replicas_for(_seeded_in_full(plan), options.seed.count)
+        seed = self._with_memory(seed, plan, len(pairs), replicas)
         with tempfile.TemporaryDirectory(prefix="packit-deployment-", ignore_cleanup_errors=True) as directory:
             scratch = Path(directory)
             context = SeedContext(
@@ -234,7 +246,7 @@ class Populate:
                 options.stall_timeout,
             )
             volumes = tuple(volume for pair in pairs for volume in pair.volumes)
-            seeds = Seeds(context, volumes, replicas_for(_seeded_in_full(plan), options.seed.count), access.visit, scratch)
+            seeds = Seeds(context, volumes, replicas, access.visit, scratch)
             transfers = Transfers(
                 read.clones, Path(options.clones), seeds, sizes, scratch,
                 lambda phase, line: self._report(Progress("", phase, "", line)),

@@ -13,6 +13,9 @@ _OVERHEAD = 0.05
 """The part of a volume's size that its file system may keep for itself."""
 
 
+MORE_SPACE = "Grow the claim, or take projects off it (option `state: absent`)."
+
+
 class NoSpace(DeploymentError):
     """A volume cannot hold what is to come."""
 

@@ -25,6 +25,9 @@ MORE_MEMORY = (
 OLDEST = (2, 32)
 """The oldest git of use: it reads no other configuration than ours where it is told so (GIT_CONFIG_GLOBAL), and ids from standard input."""
 
+_MOST_SHARE = 96
+"""MiB of a cache of git's, which is its own default: more made no fetch faster."""
+
 NEWER_GIT = "Use an image with a newer git (option `image`); on the controller, install one."
 
 
@@ -52,8 +55,8 @@ class Limits:
 
     @property
     def git(self) -> Mapping[str, str]:
-        """git's own limits, from a quarter of the memory: the rest is for mapped packs and the working set."""
-        share = max(16, self.memory_bytes // MEBI // 4 // self.threads)
+        """git's own limits, from a quarter of the memory at the most: the rest is for mapped packs and the working set."""
+        share = min(_MOST_SHARE, max(16, self.memory_bytes // MEBI // 4 // self.threads))
         return {
             "pack.threads": str(self.threads),
             "index.threads": str(self.threads),

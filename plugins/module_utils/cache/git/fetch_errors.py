@@ -12,6 +12,7 @@ from ...printable import printable
 from ...shell import KILLED, Completed
 from ..domain.packs import Damaged
 from ..domain.projects import redacted
+from ..domain.space import MORE_SPACE
 from .environment import MORE_MEMORY
 from .stall import silent_for
 
@@ -65,9 +66,10 @@ _OUT_OF_REACH = (
 _MEANINGS = (
     (r"permission denied \(|host key verification failed", SSH_REMEDY),
     (r"returned error: 404|not found|does not exist", "Check the URL."),
-    (r"no space left|disk quota exceeded", "Grow the volume, or take projects off it (option `state: absent`)."),
+    (r"no space left|disk quota exceeded", f"{MORE_SPACE} Where it is the seed pod's scratch: option `seed.size` or option `seed.claim`."),
 )
-_NO_MEMORY = "out of memory|cannot allocate|signal 9|index-pack died"
+_NO_MEMORY = "out of memory|cannot allocate|index-pack died"
+_KILLED_CHILD = "died of signal 9"
 
 
 def telling(stderr: str) -> str:
@@ -93,6 +95,8 @@ def explained_fetch(url: str, where: str, completed: Completed) -> DeploymentErr
     if other:  # in this place: a proxy may be in the way, or the controller may have the credentials
         return OutOfReach(f"{other}, as seen from {where}.", remedy)
     lowered = completed.stderr.lower()
+    if _KILLED_CHILD in lowered:  # git says that upstream did not send all, as it could not look
+        return OutOfMemory(f"git was killed in {where}, probably for want of memory: {said}", _MORE_MEMORY_OR_RSYNC)
     if _NOT_WHOLE.search(lowered):
         return Damaged(f"What {shown} sent is not whole with what is in {where}: {said}.", _NOT_WHOLE_REMEDY)
     text = f"Fetching {shown} in {where} failed: {said}."

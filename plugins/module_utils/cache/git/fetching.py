@@ -13,6 +13,7 @@ from ...progress import OnLine
 from ...shell import Shell
 from ..domain.projects import redacted
 from . import scripts
+from .announced import PROVING, UNKNOWN, Announced, Room, UntilRefused
 from .fetch_errors import explained_fetch
 from .retries import ask_again
 from .stall import STALL_TIMEOUT, WATCH, http_limit, limited_by_git
@@ -46,6 +47,11 @@ class ShallowUpstream(DeploymentError):
     """Upstream has only the newest part of the history."""
 
 
+def phase_of(what: str, line: str) -> tuple[str, str]:
+    """Return the phase of a fetch of ``what``, and the detail, that a line of its progress tells. Pure."""
+    return (f"proves {what}", "") if line == PROVING else (f"fetches {what}", line)
+
+
 def fetch(
     shell: Shell,
     git_dir: str,
@@ -56,18 +62,27 @@ def fetch(
     env: Mapping[str, str],
     settings: Sequence[str] = (),
     stall_timeout: int = STALL_TIMEOUT,
+    room: Room = UNKNOWN,
     progress: OnLine | None = None,
     within: Sequence[str] = (),
 ) -> None:
     """Bring ``ids``, and all that is behind them, to the repository at ``git_dir``, whose refs tell what is there already.
 
     ``settings``: options of git itself; ``stall_timeout``: seconds without a byte from upstream after which it is given up; ``within``: the
-    beginning of the argv. Raises SnapshotGone, OutOfReach, ShallowUpstream, DeploymentError.
+    beginning of the argv. ``progress`` is told PROVING in the end. Raises SnapshotGone, OutOfReach, ShallowUpstream, TooLarge, DeploymentError.
     """
     watched = 0 if limited_by_git(url) else stall_timeout
     argv = (*within, *scripts.argv(_SCRIPT, git_dir, str(watched), *settings, *http_limit(stall_timeout), *_FETCH, url))
     wanted = "".join(f"{value}\n" for value in ids).encode()
-    completed = ask_again(lambda _trace: shell.run(argv, deadline=deadline, stdin=wanted, env=env, progress=progress), deadline, way=False)
+    announced = Announced(redacted(url), shell.where, room)
+
+    def told(line: str) -> None:
+        for words in announced.read(line):
+            if progress is not None:
+                progress(words)
+
+    until = UntilRefused(deadline, announced)
+    completed = ask_again(lambda _trace: shell.run(argv, deadline=until, stdin=wanted, env=env, progress=told), until, way=False)
     if completed.returncode:
         raise explained_fetch(url, shell.where, completed)
     if completed.stdout:

@@ -8,6 +8,7 @@ No consumer ever sees it. It is the place from which finished packs are made.
 
 from __future__ import annotations
 
+import re
 import threading
 from collections.abc import Mapping
 
@@ -19,6 +20,7 @@ from ..domain.model import Snapshot, encoded
 from ..domain.packs import BadPack, parse_checks
 from ..domain.projects import Project
 from . import scripts
+from .announced import Room
 from .environment import NEWER_GIT, ON_CONTROLLER, Limits, configuration, environment, unfit
 from .fetching import fetch
 from .history import missing_behind_refs
@@ -76,15 +78,18 @@ class Mirror:
         """git's environment here."""
         return ON_CONTROLLER if self._limits is None else environment(self._configuration_file)
 
-    def fetch(self, project: Project, snapshot: Snapshot, deadline: Deadline, progress: OnLine | None = None) -> None:
+    def fetch(
+        self, project: Project, snapshot: Snapshot, deadline: Deadline, progress: OnLine | None = None, most_bytes: int = 0
+    ) -> None:
         """Bring the snapshot here; only what is missing is asked of upstream. Nothing is missing behind its ids then.
 
-        Raises SnapshotGone, OutOfReach, ShallowUpstream, DeploymentError.
+        ``most_bytes`` of disk that it may take; 0: as many as are free. ``progress`` as for ``fetching.fetch``.
+        Raises SnapshotGone, OutOfReach, ShallowUpstream, TooLarge, DeploymentError.
         """
         with deadline.holding(self._shells):
-            self._fetch(project, snapshot, deadline, progress)
+            self._fetch(project, snapshot, deadline, progress, most_bytes)
 
-    def _fetch(self, project: Project, snapshot: Snapshot, deadline: Deadline, progress: OnLine | None) -> None:
+    def _fetch(self, project: Project, snapshot: Snapshot, deadline: Deadline, progress: OnLine | None, most_bytes: int) -> None:
         limits = self._limits
         settings = ("", "") if limits is None else (configuration(limits), self._configuration_file)
         if not self._opened:
@@ -99,6 +104,7 @@ class Mirror:
             env=self.environment,
             settings=() if limits is not None else _WRITING,
             stall_timeout=self._stall_timeout,
+            room=self._room(most_bytes, deadline),
             progress=progress,
         )
         refs = "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
@@ -109,6 +115,12 @@ class Mirror:
         with deadline.holding(self._shells):
             measured = self._shell.run(("du", "-sB1", "--", self._path), deadline=deadline)
             return int(checked(self._shell, measured).text().split()[0])
+
+    def _room(self, most_bytes: int, deadline: Deadline) -> Room:
+        answer = checked(self._shell, self._shell.run(("df", "-Pk", "--", self._path), deadline=deadline)).text()
+        found = _FREE.search(answer)
+        disk = min(filter(None, (most_bytes, 1024 * int(found[1]) if found else 0)), default=0)
+        return Room(0, disk, _MORE_DISK_HERE) if self._limits is None else Room(self._limits.memory_bytes, disk, _MORE_SCRATCH)
 
     def _open(self, settings: tuple[str, str], deadline: Deadline) -> None:
         why = unfit(self._script(_OPEN, (self._path, *settings), deadline).text())
@@ -134,6 +146,10 @@ class Mirror:
         return checked(self._shell, self._shell.run(argv, deadline=deadline, stdin=stdin, env=self.environment))
 
 
+# A line of `df -Pk`: … AVAILABLE PERCENT% MOUNT.
+_FREE = re.compile(r"\s(\d+)\s+\d+%\s")
+_MORE_SCRATCH = "Raise option `seed.size`, name a claim that is large enough (option `seed.claim`), or use method rsync."
+_MORE_DISK_HERE = "Free some space there, or keep the clones elsewhere (option `clones`)."
 _WRITING = (
     "-c", "gc.auto=0",
     "-c", "maintenance.auto=false",

@@ -36,8 +36,9 @@ from ..domain.packs import (
     require_same,
 )
 from ..domain.refs import Expected, parse_ref, refs_of
-from ..domain.space import check_free
+from ..domain.space import MORE_SPACE, check_free
 from . import scripts
+from .announced import Room
 from .entry import Entry, NotUnderstood, Use, left_behind, parse_entry, too_many_refs
 from .environment import MORE_MEMORY, Limits, configuration, environment
 from .fetching import fetch
@@ -111,6 +112,8 @@ class Repository:
         self.minutes = str(max(1, int(leftovers_age // 60)))
         self._slot = f"{name}{tag}"
         self._configuration = configuration(limits)
+        self._memory = limits.memory_bytes
+        self._free = 0  # bytes, once the quarantine was made, where the file system says
         self.environment = environment(f"{self.scratch}/gitconfig")
         self._empty_view = False
         self._slot_used = True  # by an earlier run
@@ -276,13 +279,19 @@ class Repository:
         Raises NoSpace, with the figures, before anything is written that cannot be finished.
         """
         self._bytes = max(self._bytes, size)
+        received = self._make_quarantine(packs, deadline)
+        if self._free:
+            check_free(self.name, self.shell.where, needs=max(0, size - received), free=self._free)
+
+    def _make_quarantine(self, packs: Sequence[str], deadline: Deadline) -> int:
+        """Make a quarantine in which only those packs stay; return their bytes."""
         answer = self.script(scripts.QUARANTINE, (self.root, self._slot, *packs), deadline)
         numbers = answer.text().split()
         if len(numbers) != 2 or not all(number == "-" or (number.isascii() and number.isdigit()) for number in numbers):
             raise NotUnderstood(self.name, answer.stdout)
         free, received = numbers
-        if free != "-":  # some file systems do not say
-            check_free(self.name, self.shell.where, needs=max(0, size - int(received)), free=int(free))
+        self._free = 0 if free == "-" else int(free)  # some file systems do not say
+        return int(received)
 
     def discard(self, pack: str, deadline: Deadline) -> None:
         """Remove a damaged pack from the quarantine."""
@@ -313,6 +322,7 @@ class Repository:
             deadline,
             env={**self.environment, **stores(f"{self.scratch}/incoming", entry)},
             stall_timeout=stall_timeout,
+            room=Room(0 if self.guest else self._memory, self._free, MORE_SPACE),
             progress=progress,
             within=self.quarantined(),
         )
@@ -473,7 +483,7 @@ class Repository:
 
     def quarantine(self, deadline: Deadline) -> None:
         """Make an empty quarantine on the volume."""
-        self.script(scripts.QUARANTINE, (self.root, self._slot), deadline)
+        self._make_quarantine((), deadline)
 
     def require_quarantine(self, incoming: Incoming, deadline: Deadline) -> None:
         """Make one where nothing came until now. What an earlier try has left in it goes."""

@@ -14,6 +14,7 @@ from ...cache.domain.projects import Project
 from ...cache.domain.space import size
 from ...cache.git.environment import Limits
 from ...cache.git.fetch_errors import OutOfMemory
+from ...cache.git.fetching import phase_of
 from ...cache.git.mirror import Mirror
 from ...cache.git.pack_maker import PackMaker
 from ...cluster.api.ours import SCRATCH
@@ -47,6 +48,7 @@ class Fetches:
         self._projects: dict[str, threading.Lock] = {}
         self._limit = ConcurrencyLimit(_AT_ONCE)
         self._failed = OnceFailed()
+        self._sizes: dict[str, int] = {}
 
     @contextmanager
     def alone(self, project: Project, deadline: Deadline) -> Iterator[None]:
@@ -71,8 +73,9 @@ class Fetches:
             self._check_size(project, known_size)
             mirror = mirrors.setdefault(project.name, self._mirror(shell, project))
             self._context.tell(f"fetches {project.name}", "")
-            mirror.fetch(project, snapshot, deadline, lambda line: self._context.tell(f"fetches {project.name}", line))
-            self._check_size(project, mirror.size(deadline))  # before the kubelet looks, which would evict the pod
+            mirror.fetch(project, snapshot, deadline, lambda line: self._context.tell(*phase_of(project.name, line)), self._left_for(project))
+            self._sizes[project.name] = mirror.size(deadline)
+            self._check_size(project, self._sizes[project.name])  # before the kubelet looks, which would evict the pod
             return mirror.maker()
 
     def _mirror(self, shell: Shell, project: Project) -> Mirror:
@@ -85,6 +88,12 @@ class Fetches:
             Limits(overrides.memory_bytes, overrides.cpus),
             self._context.stall_timeout,
         )
+
+    def _left_for(self, project: Project) -> int:
+        """Return the bytes that the others have left of the scratch; 0 for a claim, which says so itself."""
+        options = self._context.options
+        others = sum(taken for name, taken in self._sizes.items() if name != project.name)
+        return 0 if options.claim else max(1, options.bytes - others)
 
     def _check_size(self, project: Project, known: int) -> None:
         # The pack is there once: what is served are links to it.

@@ -21,6 +21,8 @@ from ...errors import Cancelled, DeploymentError
 from ...progress import OnLine, Tell
 from ...shell import checked
 from .context import SeedContext
+from .memory import limited
+from .seed_options import MEMORY
 
 VOLUMES_OF_ONE = 8
 """Volumes that one seed serves before another pays."""
@@ -57,7 +59,7 @@ class Replicas:
         self.keys = tuple(new_key(f"replica-{index}") for index in range(number))
         self._tell = context.tell
         self._pods = [
-            ServicePod(context.client, _replica(context.spec, index), context.stop, _quiet(context.tell, index)) for index in range(number)
+            ServicePod(context.client, _replica(context, index), context.stop, _quiet(context.tell, index)) for index in range(number)
         ]
         self._lock = threading.Lock()
         self._spreading = threading.Lock()
@@ -130,8 +132,9 @@ class Replicas:
             self._sources.setdefault(index, _Source(route)).has.add(packs.directory)
 
 
-def _replica(spec: FillerSpec, index: int) -> FillerSpec:
-    """Its image is on some node by then, and a quota that has no room for it is not waited for: the first seed has all."""
+def _replica(context: SeedContext, index: int) -> FillerSpec:
+    """Its image is on some node by then, and a quota that has no room for it is not waited for: the first seed has all. Nothing is proved in it."""
+    spec = context.spec if context.options.sets_memory else limited(context.spec, MEMORY)
     overrides = replace(spec.overrides, start_timeout=_START_SECONDS)
     return replace(spec, name=f"{spec.name}-replica-{index}"[:253], mount=None, overrides=overrides)
 

@@ -18,9 +18,11 @@ from ...errors import InvalidOption
 
 DEFAULT_SIZE = "4Gi"
 """As large as a cache volume is by default: what does not fit there does not fit on a volume either."""
+MEMORY = "768Mi"
+"""The limit that any namespace should have room for; see ``memory`` for more."""
 _RESOURCES: Resources = {
     "requests": {"cpu": "200m", "memory": "256Mi", "ephemeral-storage": "1Gi"},
-    "limits": {"cpu": "2", "memory": "768Mi"},
+    "limits": {"cpu": "2", "memory": MEMORY},
 }
 _MARGIN = 256 * 1024 * 1024
 """Bytes of ephemeral storage beside the scratch: logs, and the pod's other files."""
@@ -39,6 +41,11 @@ class SeedOptions:
     resources: Resources = field(default_factory=dict)
     network_policy: bool = False
     count: int = 0
+
+    @property
+    def sets_memory(self) -> bool:
+        """Return whether the user has said how much memory the pod has."""
+        return any("memory" in self.resources.get(kind, {}) for kind in ("requests", "limits"))
 
     @property
     def bytes(self) -> int:

@@ -61,7 +61,7 @@ def test_what_the_controller_may_still_be_able_to_read_is_told_apart(words: str,
     [
         ("fatal: repository 'https://example.org/x.git/' not found", 128, "Check the URL."),
         ("error: https://example.org/x.git did not send all necessary objects", 1, "Something is missing in upstream's own repository"),
-        ("fatal: write error: No space left on device", 128, "Grow the volume"),
+        ("fatal: write error: No space left on device", 128, "Grow the claim"),
         ("", 137, "option `filler.resources.limits.memory`; a seed pod's: option `seed.resources.limits.memory`). Or use method rsync."),
         ("sh: git: command not found", 127, "Use an image with git"),
         ("fatal: something new", 128, "Try `git ls-remote` with this URL by hand in the same place."),

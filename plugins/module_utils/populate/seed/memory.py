@@ -1,0 +1,38 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Give the seed pod the memory for a repository as large as the kernel, where no quota forbids it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from ...cluster.api.client import Client
+from ...cluster.api.errors import ClusterError
+from ...cluster.api.objects import quantity
+from ...cluster.pods.manifest import FillerSpec, manifest
+from ...cluster.pods.overrides import merge_resources
+from ...deadline import Deadline
+
+LARGE = "3Gi"
+"""The limit of the pod's memory. git needs about 190 bytes for each object, so that is enough for 16 millions. Only what is used is taken from a node."""
+
+
+def with_large_memory(client: Client, spec: FillerSpec, others: int, deadline: Deadline) -> FillerSpec:
+    """Return the seed pod's ``spec`` with a limit of ``LARGE``, or as it is where the namespace does not take that.
+
+    The server is asked whether it would admit such a pod with ``others`` bytes more, which are for the run's other pods there: they must not wait
+    for a quota that the seed has used up. Nothing is made.
+    """
+    asked = limited(replace(spec, name=f"{spec.name[:240]}-memory"), str(quantity(LARGE) + others))
+    try:
+        client.create("Pod", spec.namespace, manifest(asked), deadline, dry_run=True)
+    except ClusterError:  # a quota, a LimitRange, a policy, or a webhook that cannot be asked so; the pod itself tells what else is wrong
+        return spec
+    return limited(spec, LARGE)
+
+
+def limited(spec: FillerSpec, memory: str) -> FillerSpec:
+    """Return ``spec`` with another limit of memory."""
+    resources = merge_resources(spec.overrides.all_resources, {"limits": {"memory": memory}})
+    return replace(spec, overrides=replace(spec.overrides, resources=resources))
