@@ -19,6 +19,8 @@ def run_line(run: Run, namespace: str, planned: bool = False) -> str:
     if run.failed:
         name, words = min(run.failed.items())
         found.append(f"{len(run.failed)} failed ({name}: {_shortened(words)})")
+    if run.left_out:
+        found.append(f"{run.left_out} more that are not named")
     if run.error:
         found.append(_shortened(run.error))
     what = ", ".join(found) or "nothing to do"

@@ -27,9 +27,9 @@ _RUNS_MOST = 2 * RUNS
 """So many may be there before the oldest are removed: removal is a request of its own."""
 _PROJECTS_MOST = 500
 _NAMES = 20
-"""Projects that are named in a run."""
+"""Projects that are named in a run; fewer where they have much to tell."""
 _WORDS = 500
-"""Characters of a text."""
+"""Characters of a text; fewer as well."""
 _RUN_BYTES = 8 * 1024
 """Bytes of a run: with the bounds above, all of it is less than the 1 MiB that a ConfigMap holds."""
 _AHEAD = timedelta(minutes=5)
@@ -102,15 +102,12 @@ def time_text(time: datetime) -> str:
 
 def bounded(run: Run) -> Run:
     """Return a run with no more names and words than it may have in a ConfigMap."""
-    short = replace(run, by=in_one_line(run.by)[:_WORDS], error=in_one_line(run.error)[:_WORDS])
-    for most in (_NAMES, _NAMES // 4, 0):
-        kept = replace(
-            short,
-            changed=dict(sorted(run.changed.items())[:most]),
-            failed={name: in_one_line(words)[:_WORDS] for name, words in sorted(run.failed.items())[:most]},
-        )
-        left_out = len(run.changed) + len(run.failed) - len(kept.changed) - len(kept.failed)
-        kept = replace(kept, left_out=run.left_out + left_out)
+    for most, words in ((_NAMES, _WORDS), (_NAMES // 4, _WORDS // 5)):
+        changed = dict(sorted(run.changed.items())[:most])
+        failed = {name: in_one_line(told)[:words] for name, told in sorted(run.failed.items())[:most]}
+        left_out = run.left_out + len(run.changed) + len(run.failed) - len(changed) - len(failed)
+        by, error = in_one_line(run.by)[:words], in_one_line(run.error)[:words]
+        kept = replace(run, by=by, error=error, changed=changed, failed=failed, left_out=left_out)
         if len(_run_text(kept).encode()) <= _RUN_BYTES:
             break
     return kept

@@ -32,12 +32,12 @@ _SECONDS = 20.0
 def leave(client: Client, options: PopulateOptions, news: News, outcome: Outcome | None, warn: Callable[[str], None]) -> None:
     """Write the news to the ConfigMap of the workers' namespace, and send them where the user wants them. ``outcome``: see ``metrics_of``."""
     failed = {name: SECRETS.text(words) for name, words in news.run.failed.items()}
-    run = bounded(replace(news.run, failed=failed, error=SECRETS.text(news.run.error)))
+    run = replace(news.run, failed=failed, error=SECRETS.text(news.run.error))
     namespace = options.place.home
     news = replace(news, run=run)
     history = _write(client, namespace, news, warn) or History((run,), news.checked, news.changed)
     if options.notify:
-        body = {"summary": run_line(run, namespace), "namespace": namespace, "run": run_facts(run)}
+        body = {"summary": run_line(run, namespace), "namespace": namespace, "run": run_facts(bounded(run))}
         sending = partial(send, options.notify, "POST", {"Content-Type": "application/json"}, json.dumps(body).encode())
         _try("The notification of this run was not sent", sending, warn)
     if options.pushgateway or options.metrics_file:

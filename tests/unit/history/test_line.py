@@ -28,6 +28,8 @@ def test_what_was_done_what_failed_and_for_how_long_a_sandbox_was_held() -> None
 def test_other_runs_have_other_words() -> None:
     assert run_line(IDLE, "p") == "p: 4 volumes, 3 projects: nothing to do; 2 s"
     assert run_line(replace(IDLE, changed={"x": 2}), "p", planned=True) == "p: 4 volumes, 3 projects: 1 would be updated; 2 s"
+    many = replace(IDLE, changed={"x": 2}, left_out=30)
+    assert run_line(many, "p") == "p: 4 volumes, 3 projects: 1 updated, 30 more that are not named; 2 s"
     gone = replace(IDLE, projects=1, state="absent", changed={"x": 4})
     assert run_line(gone, "p") == "p: 4 volumes, 1 project: 1 removed; 2 s"
     assert run_line(replace(IDLE, volumes=0, error="Rights are missing."), "p") == "p: 0 volumes, 3 projects: Rights are missing; 2 s"

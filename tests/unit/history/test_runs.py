@@ -103,6 +103,7 @@ def test_all_of_it_fits_into_a_config_map_whatever_its_runs_have_to_tell() -> No
         data = {key: value for key, value in data.items() if key not in gone}
     newest = parse(data, NOW).runs[0]
     assert newest.left_out + len(newest.changed) + len(newest.failed) == 1020
+    assert newest.failed, "that something failed is never left out"
 
 
 def test_projects_that_nobody_has_checked_for_longest_go_first() -> None:

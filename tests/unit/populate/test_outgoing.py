@@ -53,7 +53,10 @@ def test_nobody_there_is_told_without_the_path() -> None:
     assert str(told.value) == "http://127.0.0.1 could not be reached: Connection refused."
 
 
-NO_URLS = ["file:///etc/passwd", "ftp://h/x", "h.example.com/s3cret", "http://", "https://h:s3cret/x", "https://h/a b", "http://[::1/s3cret", "https://h/\ns3cret"]
+NO_URLS = [
+    *("file:///etc/passwd", "ftp://h/x", "h.example.com/s3cret", "http://", "https://h:s3cret/x"),
+    *("https://h/a b", "http://[::1/s3cret", "https://h/\ns3cret"),
+]
 
 
 @pytest.mark.parametrize("url", NO_URLS)
