@@ -2,6 +2,7 @@
 # make test        everything that needs no root; make lint, sanity, units, molecule or pytest: one part of it
 # make years       1000 years of use beside the 60 of make test, each with its own accidents, told by a seed
 # make meetings    5000 schedules of runs that meet, in memory, and 20 on an embedded cluster
+# make image       the execution environment of this checkout, by its Containerfile, for the real cluster (root, Debian)
 # make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
 # make hostile     200 states in which a stranger may leave a volume, on local directories
 # make racer       2000 tries of a stranger who acts on a volume while it is filled, by each sh
@@ -21,7 +22,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export PYTHONDONTWRITEBYTECODE := 1
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test docs years meetings test-real hostile racer terminals benchmark lint lowest sanity units pytest molecule prerequisites clean
+.PHONY: demo test docs years meetings image test-real hostile racer terminals benchmark lint lowest sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
@@ -73,6 +74,10 @@ docs: prerequisites $(VENV)/dev-installed
 years: prerequisites $(VENV)/dev-installed
 	@echo "== 1000 years of use, against the real git on local directories"
 	@$(RUN) $(BIN)/python -m tests.years
+
+image: prerequisites $(VENV)/demo-installed
+	@tests/real_cluster/cluster.sh prepare
+	@tests/real_cluster/cluster.sh image
 
 test-real: prerequisites $(VENV)/dev-installed
 	@echo "== the scenarios on a real Kubernetes (the first time builds it, about 5 minutes)"

@@ -52,6 +52,7 @@ class TestCluster(ABC):
     kubeconfig: Path
     upstream_host: str
     image = "localhost/filler:test"
+    execution_environment = "localhost/packit-deployment:test"
 
     def __init__(self) -> None:
         self._namespaces: list[str] = []
@@ -61,6 +62,7 @@ class TestCluster(ABC):
         self.api = config.new_client_from_config(str(self.kubeconfig))
         self.core = client.CoreV1Api(self.api)
         self.apps = client.AppsV1Api(self.api)
+        self.batch = client.BatchV1Api(self.api)
 
     @abstractmethod
     def volume(
@@ -254,6 +256,20 @@ class TestCluster(ABC):
         self.core.create_namespaced_pod(namespace, {"metadata": {"name": name}, "spec": spec})
         if wait:
             until(lambda: self.is_ready(namespace, name), f"pod {namespace}/{name}")
+
+    def start_job(self, namespace: str, cron_job: str, name: str) -> None:
+        """Make a job of a CronJob at once, as ``kubectl create job --from=cronjob/NAME`` does (kubectl/pkg/cmd/create/create_job.go)."""
+        of = self.batch.read_namespaced_cron_job(cron_job, namespace)
+        owner = {"apiVersion": "batch/v1", "kind": "CronJob", "name": cron_job, "uid": of.metadata.uid, "controller": True}
+        template = self.api.sanitize_for_serialization(of.spec.job_template)
+        meta = {"name": name, "labels": template["metadata"].get("labels"), "ownerReferences": [owner]}
+        meta["annotations"] = {"cronjob.kubernetes.io/instantiate": "manual"}
+        self.batch.create_namespaced_job(namespace, {"metadata": meta, "spec": template["spec"]})
+
+    def job_ended(self, namespace: str, name: str) -> str:
+        """The reason for a job's end, empty while it runs: ``CompletionsReached`` where all is well."""
+        conditions = self.batch.read_namespaced_job(name, namespace).status.conditions or []
+        return next((item.reason or "Completed" for item in conditions if item.type in ("Complete", "Failed") and item.status == "True"), "")
 
     def delete_pod(self, namespace: str, name: str) -> None:
         """Delete a pod and wait until it is gone."""

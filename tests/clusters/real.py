@@ -142,6 +142,8 @@ class RealCluster(TestCluster):
         self.apps.delete_collection_namespaced_deployment(name)
         self.apps.delete_collection_namespaced_replica_set(name)
         self.apps.delete_collection_namespaced_stateful_set(name)
+        self.batch.delete_collection_namespaced_cron_job(name)
+        self.batch.delete_collection_namespaced_job(name, propagation_policy="Background")
         core.delete_collection_namespaced_pod(name, grace_period_seconds=0)
         until(lambda: not self.apps.list_namespaced_stateful_set(name).items and not self.pods(name), f"the pods of {name}")
         core.delete_collection_namespaced_persistent_volume_claim(name)

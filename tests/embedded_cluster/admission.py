@@ -9,6 +9,7 @@ from collections.abc import Iterator
 
 from .pod_spec import wrong_spec
 from .resources import BY_KIND, Resource
+from .service_accounts import mount_token
 from .status import forbidden
 from .store import Json, Store
 from .tolerations import add_tolerations
@@ -57,6 +58,20 @@ class Access:
         where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
         raise forbidden(resource.qualified, name, f'User "{user}" cannot {verb} resource "{target}" in API group "{resource.group}"{where}')
 
+    def check_escalation(self, user: str, namespace: str, role: Json) -> None:
+        """Raises a 403 where a Role has rights that its maker has not (kubernetes/pkg/registry/rbac/role/policybased)."""
+        lacking = [
+            f'{{APIGroups:["{group}"], Resources:["{resource}"], Verbs:["{verb}"]}}'
+            for rule in role.get("rules") or []
+            for group in rule.get("apiGroups") or []
+            for resource in rule.get("resources") or []
+            for verb in rule["verbs"]
+            if not self.allows(user, verb, group, resource, namespace)
+        ]
+        if lacking:
+            words = f'user "{user}" is attempting to grant RBAC permissions not currently held:\n' + "\n".join(lacking)
+            raise forbidden("roles.rbac.authorization.k8s.io", role["metadata"]["name"], words)
+
 
 def admit_pod(store: Store, namespace: str, pod: Json) -> None:
     """Fill in a LimitRange's defaults and the tolerations, and refuse what is wrong, or what PodSecurity or a quota refuses.
@@ -66,6 +81,7 @@ def admit_pod(store: Store, namespace: str, pod: Json) -> None:
     _requests(pod)
     _limits(store, namespace, pod)
     _requests(pod)  # of a LimitRange's default limits, too
+    mount_token(store, namespace, pod)
     meta = (store.peek(BY_KIND["Namespace"], "", namespace) or {"metadata": {}})["metadata"]
     add_tolerations(meta.get("annotations") or {}, pod)
     refuse("Pod", pod["metadata"]["name"], wrong_spec(pod["spec"], "spec"))

@@ -18,11 +18,13 @@ from aiohttp import web
 from .admission import Access, admit_pod, usage
 from .claims import admit_claim
 from .faults import Fault, Faults
+from .jobs import check_job
 from .kubelet import Kubelet
 from .pod_life import POD
 from .pod_spec import check_workload
 from .resources import BY_KIND, BY_PATH, RESOURCES, VERBS, Resource
 from .selectors import matches_fields, matches_labels
+from .service_accounts import CERTIFICATES
 from .status import ApiError, not_found
 from .store import Json, Store, merge, now, other_uid
 from .streams import serve_exec
@@ -41,12 +43,14 @@ _SHORTEST_TOKEN = 600
 class Api:
     """Answers requests."""
 
-    def __init__(self, store: Store, kubelet: Kubelet, faults: Faults, tokens: Tokens) -> None:
+    def __init__(self, store: Store, kubelet: Kubelet, faults: Faults, tokens: Tokens, authority: str) -> None:
+        """``authority`` is the certificate by which the API is known."""
         self._store = store
         self._kubelet = kubelet
         self._faults = faults
         self._access = Access(store)
         self._tokens = tokens
+        self._authority = authority
         self._requests: Counter[str] = Counter()
 
     def application(self) -> web.Application:
@@ -124,9 +128,11 @@ class Api:
         if resource is _CLAIM:
             admit_claim(self._store, namespace, present, body)
         check_workload(resource, present, body)
-        if "dryRun" in query:
-            return merge(present, body)  # type: ignore[no-any-return]
-        return self._store.replace(resource, namespace, name, body)
+        if resource.group == "batch":
+            check_job(resource, body)
+        elif resource.kind == "Role":
+            self._access.check_escalation(user, namespace, body)
+        return self._store.replace(resource, namespace, name, body, dry="dryRun" in query)
 
     def _create(self, resource: Resource, namespace: str, body: Json, user: str, dry: bool) -> Json:
         if resource.kind == "SelfSubjectReview":
@@ -159,6 +165,11 @@ class Api:
             body["status"] = {"phase": "Pending", "conditions": []}
         elif resource.group == "apps":
             check_workload(resource, None, body)
+        elif resource.kind == "Role":
+            self._access.check_escalation(user, namespace, body)
+        elif resource.group == "batch":
+            check_job(resource, body)
+            body["status"] = {}
         elif resource is _CLAIM:
             if self._store.peek(_CLAIM, namespace, body["metadata"].get("name", "")) is None:
                 admit_claim(self._store, namespace, None, body)
@@ -170,6 +181,8 @@ class Api:
         made = self._store.create(resource, namespace, body)
         if resource.kind == "Namespace":
             self._store.create(BY_KIND["ServiceAccount"], made["metadata"]["name"], {"metadata": {"name": "default"}})
+            certificates = {"metadata": {"name": CERTIFICATES}, "data": {"ca.crt": self._authority}}
+            self._store.create(BY_KIND["ConfigMap"], made["metadata"]["name"], certificates)
             self._store.change(resource, "", made["metadata"]["name"], lambda item: item.update({"status": {"phase": "Active"}}))
         return made
 
@@ -191,6 +204,8 @@ class Api:
         if resource.kind == "Namespace":
             self._store.change(resource, "", name, lambda item: item["metadata"].update({"deletionTimestamp": now()}))
             return self._store.get(resource, "", name)
+        if resource.kind == "Job" and "Background" not in (options.get("propagationPolicy"), query.get("propagationPolicy")):
+            raise ApiError(501, "the embedded cluster deletes a Job with its pods only: propagationPolicy Background")
         self._store.remove(resource, namespace, name)
         if resource.kind in _ANSWERED_WITH_OBJECT:
             return present
@@ -335,9 +350,9 @@ class Api:
         raise ApiError(404, "no such control")
 
     def _user(self, request: web.Request) -> str:
-        token = request.headers.get("Authorization", "").removeprefix("Bearer ")
+        scheme, _space, token = request.headers.get("Authorization", "").partition(" ")
         user = self._tokens.user(token)
-        if user is None:
+        if scheme.lower() != "bearer" or user is None:
             raise ApiError(401, "Unauthorized")
         return user
 

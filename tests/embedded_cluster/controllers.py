@@ -1,15 +1,17 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""StatefulSets and Deployments: pods and claims as the templates say; and what goes with a namespace."""
+"""StatefulSets, Deployments and Jobs: pods and claims as the templates say; and what goes with a namespace, or with its owner."""
 
 from __future__ import annotations
 
 import asyncio
 import copy
+import uuid
 
 from .admission import admit_pod
 from .events import tell
+from .jobs import job_step, pod_labels
 from .kubelet import Kubelet
 from .pod_life import POD
 from .resources import BY_KIND, RESOURCES
@@ -18,7 +20,9 @@ from .status import ApiError
 from .store import Change, Json, Store
 from .volumes import Volumes
 
-_CLAIM = BY_KIND["PersistentVolumeClaim"]
+_CLAIM, _JOB = BY_KIND["PersistentVolumeClaim"], BY_KIND["Job"]
+_OWNERS = ("CronJob", "Job")
+"""Kinds whose objects take with them what they own."""
 
 
 class Controllers:
@@ -42,7 +46,7 @@ class Controllers:
             self._task.cancel()
 
     def _seen(self, change: Change) -> None:
-        if change.resource.kind in ("StatefulSet", "Deployment", "Pod", "Namespace"):
+        if change.resource.kind in ("StatefulSet", "Deployment", "Job", "CronJob", "Pod", "Namespace"):
             self._wake.set()
 
     async def _work(self) -> None:
@@ -52,6 +56,9 @@ class Controllers:
             for kind in ("StatefulSet", "Deployment"):
                 for item in self._store.list(BY_KIND[kind]):
                     self._keep(copy.deepcopy(item))
+            for item in self._store.list(_JOB):
+                self._keep_job(copy.deepcopy(item))
+            self._collect()
             for item in self._store.list(BY_KIND["Namespace"]):
                 if "deletionTimestamp" in item["metadata"]:
                     self._empty(item["metadata"]["name"])
@@ -68,6 +75,30 @@ class Controllers:
             failure = {"type": "ReplicaFailure", "status": "True", "reason": "FailedCreate", "message": refused}
             found.status["conditions"].append(failure)
         self._store.change(BY_KIND[owner["kind"]], namespace, meta["name"], lambda item: item.update({"status": found.status}))
+
+    def _keep_job(self, job: Json) -> None:
+        meta, namespace = job["metadata"], job["metadata"]["namespace"]
+        found = job_step(job, [pod for pod in self._store.list(POD, namespace) if _owned(pod, meta["uid"])])
+        for pod in found.delete:
+            self._kubelet.delete(pod, pod["spec"].get("terminationGracePeriodSeconds", 30))
+        if found.create:
+            self._make({**job, "spec": {"template": job["spec"]["template"]}}, f"{meta['name']}-{uuid.uuid4().hex[:5]}", pod_labels(job))
+        if found.again:
+            asyncio.get_running_loop().call_later(found.again, self._wake.set)
+        self._store.change(_JOB, namespace, meta["name"], lambda item: item.update({"status": found.status}))
+
+    def _collect(self) -> None:
+        """Delete the jobs and pods whose CronJob or Job is gone."""
+        there = {item["metadata"]["uid"] for kind in _OWNERS for item in self._store.list(BY_KIND[kind])}
+        for resource in (_JOB, POD):
+            for item in self._store.list(resource):
+                meta = item["metadata"]
+                if not any(owner["kind"] in _OWNERS and owner["uid"] not in there for owner in meta.get("ownerReferences") or []):
+                    continue
+                if resource is _JOB:
+                    self._store.remove(_JOB, meta["namespace"], meta["name"])
+                elif "deletionTimestamp" not in meta:
+                    self._kubelet.delete(item, item["spec"].get("terminationGracePeriodSeconds", 30))
 
     def _make(self, owner: Json, name: str, labels: dict[str, str]) -> str:
         """A pod, with its claims. Why it was refused, or empty."""
@@ -93,7 +124,7 @@ class Controllers:
                 "name": name,
                 "labels": {**(pod["metadata"].get("labels") or {}), **labels},
                 "ownerReferences": [
-                    {"apiVersion": "apps/v1", "kind": owner["kind"], "name": meta["name"], "uid": meta["uid"], "controller": True}
+                    {"apiVersion": owner["apiVersion"], "kind": owner["kind"], "name": meta["name"], "uid": meta["uid"], "controller": True}
                 ],
             }
         )

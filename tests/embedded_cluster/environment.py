@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from typing import Any
 
 from .content import Absent, data_of
@@ -18,9 +19,9 @@ _PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 _REFERENCE = re.compile(r"\$(\$|\(([^)]+)\))")
 
 
-def environment(store: Store, pod: Json, container: Json, home: str) -> dict[str, str]:
-    """Return a container's variables. Raises Absent where a value's source is not there."""
-    found = {"PATH": _PATH, "HOSTNAME": hostname(pod), "HOME": home}
+def environment(store: Store, pod: Json, container: Json, given: Mapping[str, str]) -> dict[str, str]:
+    """Return a container's variables over those that it is given. Raises Absent where a value's source is not there."""
+    found = {"PATH": _PATH, "HOSTNAME": hostname(pod), **given}
     for source in container.get("envFrom") or []:
         for kind, key in (("Secret", "secretRef"), ("ConfigMap", "configMapRef")):
             if key in source:

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from .downward import hostname
 from .environment import environment, expand
 from .events import tell
 from .faults import Faults
+from .images import find_image
 from .resources import BY_KIND
 from .scheduling import choose
 from .store import Json, Store, now
@@ -41,6 +42,7 @@ class Node:
     faults: Faults
     tokens: Tokens
     directory: Path
+    api_port: int
 
 
 class PodLife:
@@ -236,27 +238,32 @@ class PodLife:
 
     async def _spec(self, container: Json, sources: dict[str, tuple[Path, bool]]) -> ContainerSpec:
         pod_context, context = self._pod["spec"].get("securityContext") or {}, container.get("securityContext") or {}
-        user = int(context.get("runAsUser", pod_context.get("runAsUser", 0)) or 0)
-        variables = await self._variables(container, "/" if user else "/root")
+        image = find_image(container["image"])
+        user = int(context.get("runAsUser", pod_context.get("runAsUser", image.user)) or 0)
+        api = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": str(self._node.api_port)}
+        variables = await self._variables(container, {**api, "HOME": "/" if user else "/root", **image.environment})
         words = [*(container.get("command") or ()), *(container.get("args") or ())] or list(_COMMAND)
         return ContainerSpec(
             command=tuple(expand(word, variables) for word in words),
             environment=variables,
             hostname=hostname(self._pod),
-            binds=tuple(_bind(mount, sources[mount["name"]]) for mount in container.get("volumeMounts") or []),
+            binds=(
+                *(Bind(path, str(path), read_only=True) for path in image.directories),
+                *(_bind(mount, sources[mount["name"]]) for mount in container.get("volumeMounts") or []),
+            ),
             read_only=bool(context.get("readOnlyRootFilesystem")),
             user=user,
             group=int(pod_context.get("fsGroup") or 0) or user,
             directory=container.get("workingDir") or "/",
         )
 
-    async def _variables(self, container: Json, home: str) -> dict[str, str]:
+    async def _variables(self, container: Json, given: Mapping[str, str]) -> dict[str, str]:
         """The container's environment, when all of it can be had."""
         told = ""
         while True:
             self._pod["status"] = {**(self._pod.get("status") or {}), "podIP": self._address, "hostIP": "127.0.0.1"}
             try:
-                return environment(self._node.store, self._pod, container, home)
+                return environment(self._node.store, self._pod, container, given)
             except Absent as error:
                 if str(error) != told:
                     told = str(error)

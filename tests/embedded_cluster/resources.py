@@ -45,6 +45,8 @@ RESOURCES = (
     Resource("", "services", "Service", "svc"),
     Resource("apps", "statefulsets", "StatefulSet", "sts"),
     Resource("apps", "deployments", "Deployment", "deploy"),
+    Resource("batch", "cronjobs", "CronJob", "cj"),
+    Resource("batch", "jobs", "Job"),
     Resource("rbac.authorization.k8s.io", "roles", "Role"),
     Resource("rbac.authorization.k8s.io", "rolebindings", "RoleBinding"),
     Resource("networking.k8s.io", "networkpolicies", "NetworkPolicy", "netpol"),

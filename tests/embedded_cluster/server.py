@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import socket
 import sys
 from pathlib import Path
 
@@ -31,7 +32,9 @@ async def serve(directory: Path, nodes: int) -> None:
     volumes = Volumes(store, directory / "volumes")
     faults = Faults()
     tokens = Tokens()
-    kubelet = Kubelet(Node(store, volumes, faults, tokens, directory / "pods"))
+    door = socket.create_server(("127.0.0.1", 0))
+    port = door.getsockname()[1]
+    kubelet = Kubelet(Node(store, volumes, faults, tokens, directory / "pods", port))
     controllers = Controllers(store, kubelet, volumes)
     for number in range(1, nodes + 1):
         name = f"node{number}"
@@ -48,12 +51,11 @@ async def serve(directory: Path, nodes: int) -> None:
     )
     store.create(BY_KIND["Namespace"], "", {"metadata": {"name": "default"}, "status": {"phase": "Active"}})
     controllers.start()
-    runner = web.AppRunner(Api(store, kubelet, faults, tokens).application(), access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
     authority, context = make_certificate(directory)
-    site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
-    await site.start()
-    port = runner.addresses[0][1]
+    api = Api(store, kubelet, faults, tokens, Path(authority).read_text())
+    runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=0.5)
+    await runner.setup()
+    await web.SockSite(runner, door, ssl_context=context).start()
     kubeconfig = directory / "kubeconfig"
     kubeconfig.write_text(
         json.dumps(

@@ -21,6 +21,8 @@ from .status import ApiError, not_found
 Json = dict[str, Any]
 HISTORY = 2000
 """Changes that a watch can start from; older ones are gone (410)."""
+_COUNTED = ("apps", "batch")
+"""API groups whose objects have a generation."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +77,7 @@ class Store:
         if (resource.plural, namespace, name) in self._objects:
             raise ApiError(409, f'{resource.qualified} "{name}" already exists', "AlreadyExists")
         meta.update({"uid": str(uuid.uuid4()), "creationTimestamp": now()})
-        if resource.group == "apps":
+        if resource.group in _COUNTED:
             meta["generation"] = 1
         if resource.namespaced:
             meta["namespace"] = namespace
@@ -83,8 +85,8 @@ class Store:
         self._put(resource, namespace, name, body, "ADDED")
         return copy.deepcopy(body)
 
-    def replace(self, resource: Resource, namespace: str, name: str, body: Json) -> Json:
-        """The object as it is to be now; uid and version in it are preconditions. Raises 404 and 409."""
+    def replace(self, resource: Resource, namespace: str, name: str, body: Json, *, dry: bool = False) -> Json:
+        """The object as it is to be now; uid and version in it are preconditions. ``dry``: nothing is kept. Raises 404 and 409."""
         present = self._find(resource, namespace, name)
         meta = body.setdefault("metadata", {})
         for key in ("uid", "resourceVersion"):
@@ -96,13 +98,16 @@ class Store:
         for key in ("uid", "creationTimestamp", "namespace", "name", "deletionTimestamp"):
             if key in present["metadata"]:
                 meta[key] = present["metadata"][key]
-        if resource.group == "apps":
+        if resource.group in _COUNTED:
             meta["generation"] = present["metadata"]["generation"] + (present["spec"] != body["spec"])
         body["apiVersion"], body["kind"] = resource.api_version, resource.kind
         meta.pop("resourceVersion", None)
         before = {**present, "metadata": {key: value for key, value in present["metadata"].items() if key != "resourceVersion"}}
         if before == body:
             return copy.deepcopy(present)
+        if dry:
+            meta["resourceVersion"] = present["metadata"]["resourceVersion"]
+            return copy.deepcopy(body)
         self._put(resource, namespace, name, copy.deepcopy(body), "MODIFIED")
         return copy.deepcopy(self._find(resource, namespace, name))
 

@@ -136,6 +136,6 @@ def wrong_metadata(meta: Json, path: str) -> list[str]:
 def refuse(kind: str, name: str, wrong: list[str]) -> None:
     """Raises a 422 where something is wrong."""
     if wrong:
-        group = ".apps" if kind in ("StatefulSet", "Deployment") else ""
+        group = {"StatefulSet": ".apps", "Deployment": ".apps", "CronJob": ".batch", "Job": ".batch"}.get(kind, "")
         words = wrong[0] if len(wrong) == 1 else f"[{', '.join(wrong)}]"
         raise ApiError(422, f'{kind}{group} "{name}" is invalid: {words}')

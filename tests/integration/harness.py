@@ -56,6 +56,7 @@ class Scene:
         sandbox_sizes: tuple[str, ...] = (),
         nodes: tuple[str, ...] = ("node1",),
         running: bool = True,
+        roles: tuple[str, ...] = ("repository-cache",),
     ) -> None:
         """Workers, their sandboxes' claims (of one size, or of one each), and somebody with exactly the documented rights."""
         self.cluster.namespace(WORK)
@@ -64,7 +65,7 @@ class Scene:
         sizes = sandbox_sizes or (sandbox_size or size,) * workers
         for number, (pod, own_size) in enumerate(zip(self.pods, sizes, strict=True)):
             self.cluster.sandboxes(SAND, [pod], size=own_size, nodes=[nodes[number % len(nodes)]])
-        self.kubeconfig = self.cluster.deployer([WORK, SAND], self.directory)
+        self.kubeconfig = self.cluster.deployer([WORK, SAND], self.directory, roles=roles)
 
     def repository(self, name: str = "one", **settings: Any) -> Path:
         """An upstream repository."""
@@ -124,7 +125,7 @@ class Scene:
         return {name: value for name, value in settings.items() if value is not None}
 
     def start_playbook(
-        self, path: Path, *arguments: str, environment: dict[str, str | None] | None = None, stderr: int = subprocess.STDOUT
+        self, path: Path | str, *arguments: str, environment: dict[str, str | None] | None = None, stderr: int = subprocess.STDOUT
     ) -> PlaybookRun:
         """Start a playbook as a user would, on this scenario's cluster; a variable of the environment that is None is not set."""
         shown = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"}

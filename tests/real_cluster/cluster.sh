@@ -3,6 +3,7 @@
 # NODES nodes, each a containerd and a kubelet of its own. Needs root, Go, and the Debian packages that `install` names.
 #
 #   cluster.sh install | build | prepare | up | down | kubeconfig     `prepare` is the first two, which take 5 minutes the first time
+#   cluster.sh image                                 the execution environment of this checkout, by its Containerfile; `up` makes it, too
 #   cluster.sh mount_volume NAMESPACE CLAIM SIZE     a volume's file system: an ext4 image of that size, so lost+found is there
 #                                                    and ENOSPC is real
 #   cluster.sh unmount NAMESPACE CLAIM               it goes away
@@ -16,8 +17,9 @@ dir=${CLUSTER_DIR:-/var/tmp/packit-deployment-cluster}
 bin=${CLUSTER_BIN:-$HOME/.cache/packit-deployment/real-cluster}
 nodes=${NODES:-2}
 kubectl="$bin/kubectl --kubeconfig $dir/kubeconfig"
+api_service="-d 10.96.0.1/32 -p tcp --dport 443 -j DNAT --to-destination 10.88.0.1:7443"
 
-packages="etcd-server containerd runc containernetworking-plugins iptables busybox-static mmdebstrap e2fsprogs openssl iproute2 git rsync"
+packages="etcd-server containerd runc containernetworking-plugins iptables busybox-static mmdebstrap e2fsprogs openssl iproute2 git rsync buildah"
 
 install() { # says nothing and takes no time where all is there
   local missing
@@ -54,6 +56,33 @@ build() { # minutes the first time
 
 prepare() { install && build; }
 
+# What Galaxy would serve is in the base already, so that no registry is asked but those of Debian and Python.
+image() {
+  local checkout of context files
+  checkout=$(cd "$here/../.." && pwd)
+  files=$(cd "$checkout" && git ls-files -co --exclude-standard -- Containerfile LICENSE README.md bindep.txt changelogs docs galaxy.yml meta playbooks plugins \
+    requirements.txt roles)
+  of=$(cd "$checkout" && tr '\n' '\0' <<<"$files" | xargs -0 sha256sum | sha256sum)
+  if [ "$of" = "$(cat "$bin/environment.of" 2>/dev/null)" ]; then return; fi
+  context=$(mktemp -d)
+  tar -C "$checkout" -cf - -T - <<<"$files" | tar -xf - -C "$context"
+  if ! buildah_ inspect localhost/base:test >/dev/null 2>&1; then
+    local base; base=$(buildah_ from "docker-archive:$bin/filler.img")
+    buildah_ copy -q "$base" "$checkout/.build/collections/ansible_collections/kubernetes/core" /usr/share/ansible/collections/ansible_collections/kubernetes/core
+    buildah_ commit -q "$base" localhost/base:test
+    buildah_ rm "$base" >/dev/null
+  fi
+  local given=() path
+  for path in /etc/ssl/certs /etc/pip.conf; do if [ -e "$path" ]; then given+=(--volume "$path:$path:ro"); fi; done
+  buildah_ build --quiet --isolation chroot --layers --pull-never --build-arg BASE=localhost/base:test "${given[@]}" \
+    --tag localhost/packit-deployment:test "$context"
+  rm -rf "$context" "$bin/environment.img"
+  buildah_ push -q localhost/packit-deployment:test "docker-archive:$bin/environment.img:localhost/packit-deployment:test"
+  buildah_ rmi --prune >/dev/null # those whose tag it took
+  echo "$of" >"$bin/environment.of"
+}
+buildah_() { buildah --root "$bin/buildah" --runroot "$bin/buildah-run" --storage-driver overlay "$@"; }
+
 run() { local name=$1; shift; setsid "$@" >"$dir/logs/$name.log" 2>&1 </dev/null & echo $! >"$dir/pids/$name"; }
 until_ok() { local i; for i in $(seq 300); do "$@" >/dev/null 2>&1 && return; sleep 0.2; done; echo "gave up waiting for: $*; logs in $dir/logs" >&2; return 1; }
 
@@ -64,12 +93,13 @@ up() {
     return 1
   fi
   build
+  image
   mkdir -p "$dir"/{logs,pids,pki,etcd,cni/net.d,volumes}
   cd "$dir/pki"
   openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 3650 -subj /CN=ca 2>/dev/null
   openssl req -newkey rsa:2048 -nodes -keyout api.key -out api.csr -subj /CN=kube-apiserver 2>/dev/null
   openssl x509 -req -in api.csr -CA ca.crt -CAkey ca.key -CAcreateserial -days 3650 -out api.crt \
-    -extfile <(echo "subjectAltName=IP:127.0.0.1,IP:10.88.0.1,DNS:localhost,DNS:kubernetes.default.svc") 2>/dev/null
+    -extfile <(echo "subjectAltName=IP:127.0.0.1,IP:10.88.0.1,IP:10.96.0.1,DNS:localhost,DNS:kubernetes.default.svc") 2>/dev/null
   openssl genrsa -out sa.key 2048 2>/dev/null
   local token; token=$(openssl rand -hex 16)
   echo "$token,admin,admin,\"system:masters\"" >tokens.csv
@@ -97,6 +127,9 @@ K
   ip link add real-pods address 02:00:0a:58:00:01 type bridge 2>/dev/null || true
   ip addr add 10.88.0.1/16 dev real-pods 2>/dev/null || true
   ip link set real-pods up
+  # In a kube-proxy's place: the one service there is, by which pods ask the API.
+  # shellcheck disable=SC2086
+  iptables -t nat -C PREROUTING $api_service 2>/dev/null || iptables -t nat -A PREROUTING $api_service
   cat >"$dir/cni/net.d/10-real.conflist" <<K
 {"cniVersion": "0.4.0", "name": "real", "plugins": [{"type": "bridge", "bridge": "real-pods", "isGateway": true, "hairpinMode": true,
  "ipam": {"type": "host-local", "dataDir": "$dir/cni/ipam", "ranges": [[{"subnet": "10.88.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}
@@ -129,6 +162,7 @@ K
     until_ok ctr -a "$dir/containerd$n.sock" version
     ctr -a "$dir/containerd$n.sock" -n k8s.io image import "$bin/pause.img" >/dev/null
     ctr -a "$dir/containerd$n.sock" -n k8s.io image import "$bin/filler.img" >/dev/null
+    ctr -a "$dir/containerd$n.sock" -n k8s.io image import "$bin/environment.img" >/dev/null
     mkdir -p "$dir/kubelet$n"
     cat >"$dir/kubelet$n.yaml" <<K
 apiVersion: kubelet.config.k8s.io/v1beta1
@@ -196,6 +230,8 @@ down() {
   done
   sleep 1; stop containerd1 containerd2 etcd; sleep 1
   { grep -oE " $dir/[^ ]+" /proc/mounts || true; } | sort -r | xargs -r -n1 umount -l 2>/dev/null || true
+  # shellcheck disable=SC2086
+  iptables -t nat -D PREROUTING $api_service 2>/dev/null || true
   ip link del real-nodes 2>/dev/null || true
   ip link del real-pods 2>/dev/null || true
   rm -rf "$dir"

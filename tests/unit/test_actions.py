@@ -6,10 +6,12 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 
+from ansible_collections.packit.deployment.plugins.action.schedule import ActionModule as Schedule
 from ansible_collections.packit.deployment.plugins.plugin_utils.deployment_action import is_chosen
 
 ROOT = Path(__file__).parents[2]
@@ -46,7 +48,7 @@ def test_each_module_has_an_action_plugin_and_is_in_the_group_of_defaults() -> N
     assert set(groups["deployment"]) == modules
 
 
-@pytest.mark.parametrize("role", ["repository_cache", "service_config", "staging"])
+@pytest.mark.parametrize("role", ["repository_cache", "schedule", "service_config", "staging"])
 def test_each_of_our_tasks_in_a_role_takes_all_that_says_which_cluster(role: str) -> None:
     found = 0
     for path in (ROOT / "roles" / role / "tasks").glob("*.yml"):
@@ -60,3 +62,17 @@ def test_each_of_our_tasks_in_a_role_takes_all_that_says_which_cluster(role: str
                     found += 1
                     assert {"host", "api_key", "validate_certs", "kubeconfig", "context"} <= set(arguments), task["name"]
     assert found
+
+
+@pytest.mark.parametrize(
+    ("variables", "words"),
+    [
+        ({}, "The variable repository_cache_projects lists no project."),
+        ({"repository_cache_projects": "https://example.org/a.git"}, "The variable repository_cache_projects lists no project."),
+        ({"repository_cache_projects": [{"urls": "x"}]}, "Unknown key `urls` in a project."),
+        ({"repository_cache_projects": [{"url": "https://u:p@example.org/a.git"}]}, "has a user name or a password in it"),
+    ],
+)
+def test_a_schedule_whose_job_would_refuse_its_projects_is_not_made(variables: dict[str, Any], words: str) -> None:
+    told = Schedule.__new__(Schedule).execute({"variables": variables}, None)
+    assert told["failed"] and words in told["msg"]

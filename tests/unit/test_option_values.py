@@ -32,6 +32,10 @@ NEEDED: dict[str, dict[str, Any]] = {
     "repository_cache": PLACE,
     "repository_cache_claims": {"worker_namespace": "w", "sandbox_namespace": "s"},
     "repository_cache_info": {"worker_namespace": "w", "sandbox_namespace": "s"},
+    "schedule": {
+        **{"namespace": "ns", "sandbox_namespace": "s", "image": "i", "rules": [{"verbs": ["get"]}]},
+        "variables": {"repository_cache_projects": [PROJECT]},
+    },
     "service_config": {"namespace": "ns"},
     "workload_settings": {"namespace": "ns", "workloads": ["statefulset/x"]},
 }
@@ -109,7 +113,7 @@ def test_the_bounds_of_each_number_are_documented(module: str) -> None:
             assert f"From {least} to {most}." in str(about["description"]), name
 
 
-@pytest.mark.parametrize("role", ["repository_cache", "service_config", "staging"])
+@pytest.mark.parametrize("role", ["repository_cache", "schedule", "service_config", "staging"])
 def test_the_bounds_of_each_number_of_a_role_are_documented(role: str) -> None:
     specs = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())
     numbers = {name: about for name, about in specs["argument_specs"]["main"]["options"].items() if about["type"] == "int"}

@@ -30,6 +30,7 @@ LEFT = {
     "repository_cache_claims": {"wait_timeout"},
     "namespace_tolerations": {"timeout"},
     "workload_settings": set(),
+    "schedule": set(),
     "service_config": set(),
 }
 """The options that a role leaves as they are, by module."""

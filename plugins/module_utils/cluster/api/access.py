@@ -47,6 +47,7 @@ POLICY_RIGHTS = tuple(Right("networkpolicies", verb, "networking.k8s.io") for ve
 
 
 RBAC, RBAC_SERVICE_CONFIG, RBAC_STAGING = "docs/rbac.yml", "docs/rbac-service-config.yml", "docs/rbac-staging.yml"
+RBAC_SCHEDULE = "docs/rbac-schedule.yml"
 """The files of this collection with the Roles that it needs."""
 _COMMON = frozenset(("*", "pods", "persistentvolumeclaims", "secrets", "statefulsets", "deployments"))
 """Resources of which anyone has some who may work in a namespace. All users have other rights, in every namespace and in none."""

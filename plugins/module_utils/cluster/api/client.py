@@ -177,6 +177,11 @@ class Client:
             content_type="application/merge-patch+json",
         )
 
+    def replace(self, kind: str, namespace: str, name: str, body: Object, deadline: Deadline, *, dry_run: bool = False) -> Object:
+        """Write an object as a whole, over the version that ``body`` has. Raises Conflict. ``dry_run``: as for ``patch``."""
+        path, query = path_of_one(kind, namespace, name), [("dryRun", "All")] * dry_run
+        return self._send("put", path, deadline, f"replace {kind} {namespace}/{name}", query=query, body=body)
+
     def delete(self, kind: str, namespace: str, name: str, uid: str, deadline: Deadline) -> Object:
         """Delete the object of that uid. Raises NotFound where it is gone, Conflict where the name is another's."""
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}

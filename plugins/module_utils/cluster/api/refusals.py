@@ -55,7 +55,7 @@ def refused(status: int, body: Object, what: str, host: str, retry_after: float 
     return failure
 
 
-_GRANT = "Grant the right (docs/rbac.yml, rbac-service-config.yml or rbac-staging.yml of this collection), or see what the message says of policy."
+_GRANT = "Grant the right (docs/rbac.yml of this collection, or rbac-….yml beside it), or see what the message says of policy."
 _POLICY = "A policy of the cluster refuses it: see its words, and what option `filler` can change."
 # What admission refuses, with the status of a missing right or of a wrong object (kubernetes plugin/pkg/admission, apiserver's
 # pkg/admission/plugin, pod-security-admission; OpenShift's SCCs).
@@ -77,6 +77,10 @@ _ADMISSION = (
     ("is being terminated", "The namespace is being deleted."),
     ("no PriorityClass with name", "Name a priority class that exists (priority_class in option `filler`)."),
     ("error looking up service account", "The namespace has no such service account: wait until the namespace is ready, or make it."),
+    (
+        "attempting to grant RBAC permissions",
+        "Nobody can give on rights that they do not have: bind the Role of docs/rbac.yml to yourself as well, in both namespaces.",
+    ),
     ("namespace node label selector", "The namespace prescribes nodes: take node_selector out of option `filler`, or change it."),
     (
         "namespace whitelist",

@@ -152,7 +152,7 @@ def manifest(spec: FillerSpec) -> Object:
                         {"name": "HOME", "value": HOME},
                         {"name": "TMPDIR", "value": SCRATCH},
                         {"name": RUN_VARIABLE, "value": spec.owner["run"]},
-                        *({"name": name, "value": value} for name, value in _proxy(overrides).items()),
+                        *({"name": name, "value": value} for name, value in proxy_variables(overrides).items()),
                         {"name": POD_UID_VARIABLE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.uid"}}},
                     ],
                     "resources": overrides.all_resources,
@@ -177,8 +177,8 @@ def _mounted(mount: Mount | None) -> list[dict[str, str]]:
     return [{"name": _CLAIM, "mountPath": mount.path, **({"subPath": mount.sub_path} if mount.sub_path else {})}]
 
 
-def _proxy(overrides: PodOverrides) -> Mapping[str, str]:
-    """In both spellings: git's curl reads http_proxy in small letters only, others only in capitals."""
+def proxy_variables(overrides: PodOverrides) -> Mapping[str, str]:
+    """Return them in both spellings: git's curl reads http_proxy in small letters only, others only in capitals."""
     return {spelt: value for name, value in sorted(overrides.proxy.items()) for spelt in (name.upper(), name.lower())}
 
 
