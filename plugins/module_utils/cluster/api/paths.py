@@ -15,7 +15,6 @@ _PATHS = {
     "LimitRange": "/api/v1/namespaces/{namespace}/limitranges",
     "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
     "Secret": "/api/v1/namespaces/{namespace}/secrets",
-    "ConfigMap": "/api/v1/namespaces/{namespace}/configmaps",
     "ServiceAccount": "/api/v1/namespaces/{namespace}/serviceaccounts",
     "StatefulSet": "/apis/apps/v1/namespaces/{namespace}/statefulsets",
     "Deployment": "/apis/apps/v1/namespaces/{namespace}/deployments",
