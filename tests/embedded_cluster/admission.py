@@ -61,12 +61,13 @@ class Access:
     def check_escalation(self, user: str, namespace: str, role: Json) -> None:
         """Raises a 403 where a Role has rights that its maker has not (kubernetes/pkg/registry/rbac/role/policybased)."""
         lacking = [
-            f'{{APIGroups:["{group}"], Resources:["{resource}"], Verbs:["{verb}"]}}'
+            f'{{APIGroups:["{group}"], Resources:["{resource}"], {f"""ResourceNames:["{name}"], """ if name else ""}Verbs:["{verb}"]}}'
             for rule in role.get("rules") or []
             for group in rule.get("apiGroups") or []
             for resource in rule.get("resources") or []
             for verb in rule["verbs"]
-            if not self.allows(user, verb, group, resource, namespace)
+            for name in rule.get("resourceNames") or [""]
+            if not self.allows(user, verb, group, resource, namespace, name)
         ]
         if lacking:
             words = f'user "{user}" is attempting to grant RBAC permissions not currently held:\n' + "\n".join(lacking)
