@@ -16,9 +16,11 @@ from ...errors import DeploymentError
 from ..domain.space import size
 from .environment import MEBI, MORE_MEMORY
 
-LEAST_MEMORY = 130
-"""Bytes of memory for each object that is received and proved. 1,099,000 of them (git 2.39) were within 160 MiB, and were not within 128 MiB, where
-git was killed. index-pack alone takes 76."""
+_BASE_MEMORY = 48 * MEBI
+"""Bytes of memory for git's caches, however few objects there are."""
+LEAST_MEMORY = 90
+"""Bytes of memory for each object that is received and proved. With git 2.39 index-pack takes 76 and the proof 64, not counting what is mapped of the
+pack, of which some must stay in memory. 1,099,000 objects were received and proved within 160 MiB; within 128 MiB git was killed."""
 GOOD_MEMORY = 190
 """The same where git need not read from the disk again and again: half as long a proof as with 160 MiB."""
 INDEX_BYTES = 28
@@ -86,10 +88,11 @@ class Announced:
     def _refuse(self, objects: int, done: int, received: float) -> None:
         room = self._room
         announced = f"{self._url} has {objects} objects to send"
-        if room.memory and objects * LEAST_MEMORY > room.memory:
+        least_memory = _BASE_MEMORY + objects * LEAST_MEMORY
+        if room.memory and least_memory > room.memory:
             enough = -(-objects * GOOD_MEMORY // (256 * MEBI)) * 256
             self._stop(
-                f"{announced}, for which git needs at least {size(objects * LEAST_MEMORY)} of memory, and {self._where} has {size(room.memory)}.",
+                f"{announced}, for which git needs at least {size(least_memory)} of memory, and {self._where} has {size(room.memory)}.",
                 f"{enough}Mi are enough. {MORE_MEMORY} Or use method rsync, for which the controller's memory counts.",
             )
         elif room.disk and objects * (LEAST_PACKED + INDEX_BYTES) > room.disk:
