@@ -11,6 +11,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 from ..cache.domain.model import Volume
+from ..cache.domain.plan import State
 from ..cache.domain.record import Record, RecordedEntry
 from ..cache.domain.space import size
 from ..errors import DeploymentError
@@ -68,7 +69,7 @@ def copies(known: Known) -> list[Copy]:
     """Return all copies, also of what should be on a volume and is not."""
     newest = max((moment.time for moment in known.history.checked.values()), default=None)
     wanted = {name for name, moment in known.history.checked.items() if moment.time == newest}
-    wanted.update(*(run.failed for run in known.history.runs[:1]))
+    wanted.update(*(run.failed for run in known.history.runs[:1] if run.state == State.PRESENT.value))
     found = []
     for volume, record in sorted(known.records.items()):
         entries = {} if record is None else record.projects

@@ -78,6 +78,8 @@ def test_what_should_be_there_and_is_not_is_missing() -> None:
     of = known(checked={"one": HOUR, "of-an-older-list": DAY})
     found = copies(replace(of, history=replace(of.history, runs=(run,))))
     assert found == [Copy(VOLUME, "dead", behind=True), Copy(VOLUME, "one", behind=True)]
+    removal = replace(run, state="absent")
+    assert [one.project for one in copies(replace(of, history=replace(of.history, runs=(removal,))))] == ["one"]
     assert copies(Known({VOLUME: None}, {}, History(), {}, NOW)) == []
 
 
