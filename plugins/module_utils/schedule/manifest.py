@@ -26,7 +26,7 @@ GRACE = int(RELEASE_TIMEOUT) + 30
 _START_WITHIN = 3600
 """Seconds for which a start that was missed, as the cluster was down, is caught up with."""
 _RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}
-_WORK = "/work"
+_WORK = "/packit-schedule"
 """An emptyDir: HOME, temporary files, and the clones of method rsync."""
 _VARIABLES = "/variables"
 _FILE = "variables.json"

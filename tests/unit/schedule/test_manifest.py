@@ -53,7 +53,7 @@ def test_the_pod_has_no_more_than_it_needs() -> None:
     assert (spec["restartPolicy"], spec["terminationGracePeriodSeconds"], spec["serviceAccountName"]) == ("Never", GRACE, "repository-cache-schedule")
     assert not {"priorityClassName", "imagePullSecrets", "tolerations", "nodeSelector"} & set(spec)
     assert [volume["name"] for volume in spec["volumes"]] == ["work", "variables"]
-    assert [mount["mountPath"] for mount in container["volumeMounts"] if not mount["readOnly"]] == ["/work"]
+    assert [mount["mountPath"] for mount in container["volumeMounts"] if not mount["readOnly"]] == ["/packit-schedule"]
 
 
 def test_the_users_settings_of_the_pod_are_over_ours() -> None:
