@@ -32,7 +32,8 @@ options:
     default: false
   max_age:
     description:
-      - Fail where a project on a volume was last known to be what upstream has more than so many seconds ago, or is missing. V(0) is no limit.
+      - Fail where a project on a volume is missing, was last known to be what upstream has more than so many seconds ago, or where that is
+        not known, as of what people put there by hand (seen with O(look_inside=true)). V(0) is no limit.
       - From 0 to 31536000.
     type: int
     default: 0
@@ -41,7 +42,7 @@ options:
     type: int
     default: 8
   timeout:
-    description: Seconds for one volume. From 30 to 604800.
+    description: Seconds for one volume, and for all upstreams together (O(upstream)). From 30 to 604800.
     type: int
     default: 600
 extends_documentation_fragment:
@@ -134,7 +135,7 @@ copies:
       description: The project's name.
       type: str
     age:
-      description: Seconds since what is there was written down.
+      description: Seconds since a run last wrote this project to this volume.
       type: int
     checked:
       description: Seconds since it was last known to be what upstream has.

@@ -75,11 +75,13 @@ options:
     description:
       - A Secret in O(namespace) with credentials for private upstreams - C(ssh-privatekey) and C(known_hosts), or C(netrc). It is mounted
         in the job's pod only, never in a filler or a seed. Such upstreams need the method V(rsync).
+      - Its key C(variables.yml) may have variables of the playbook that are secret, such as C(repository_cache_notify).
     type: str
     default: ""
   trusted_ca:
     description:
-      - A ConfigMap in O(namespace) with all certificates to trust, as C(ca-bundle.crt). OpenShift fills one that has the label
+      - A ConfigMap in O(namespace) with all certificates that the job trusts for upstreams, the notification and the Pushgateway, as
+        C(ca-bundle.crt). OpenShift fills one that has the label
         C(config.openshift.io/inject-trusted-cabundle=true).
     type: str
     default: ""

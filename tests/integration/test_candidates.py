@@ -78,7 +78,7 @@ def test_of_two_urls_with_one_name_the_dearer_is_a_project_and_the_other_is_told
     answer = scene.module("cache_candidates", worker_namespace=WORK)
     assert answer["projects"] == [{"url": dear}] and len(answer["candidates"]) == 2
     assert f"{cheap} has the name of {dear}, and the service finds a repository by that alone" in answer["printed"]
-    assert "1 clones are left out: their URLs have credentials in them" in answer["printed"] and "pa55word" not in str(answer)
+    assert "Clones that are left out: 1. Their URLs have credentials in them" in answer["printed"] and "pa55word" not in str(answer)
 
 
 @pytest.mark.playbook

@@ -16,10 +16,11 @@ from ..cluster.api.errors import ClusterError
 from ..cluster.api.names import require_namespace
 from ..cluster.api.objects import Pod
 from ..deadline import Deadline
-from ..errors import InvalidOption
+from ..errors import DeadlineExceeded, Interrupted, InvalidOption
 from ..signals import stopping_on_signals
+from ..table import table
 from .clone_log import Clone, read_clones
-from .estimate import STILL_TAKES, Candidate, candidates
+from .estimate import SHARE_WITH_CACHE, Candidate, candidates
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "worker_namespace": {"type": "str", "required": True},
@@ -28,6 +29,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "timeout": {"type": "int", "default": 600},
 }
 RIGHTS = (Right("pods", "list"), Right("pods/log", "get"))
+_MOST = 100
+"""Candidates that are told. Logs are foreign text, in which any number may stand."""
 _MOST_BYTES = 64 * 1024 * 1024
 """Of one pod's log. By default a kubelet keeps 10 MiB (containerLogMaxSize)."""
 
@@ -50,22 +53,27 @@ def cache_candidates(module: Any) -> None:
         clones: list[Clone] = []
         for pod in sorted(pods, key=lambda pod: pod.name):
             try:
-                clones += read_clones(_log(client, pod, container, params["lines"], deadline, module))
+                clones.extend(read_clones(_log(client, pod, container, params["lines"], deadline, module)))
                 read.append(pod.name)
-            except ClusterError as error:
-                module.warn(f"The log of {namespace}/{pod.name} was not read: {error}")
+            except Interrupted:
+                raise
+            except (ClusterError, DeadlineExceeded) as error:
+                module.warn(f"The log of {namespace}/{pod.name} was not read to its end: {error}")
     summed = candidates(clones)
     if summed.refused:
         module.warn(
-            f"{summed.refused} clones are left out: their URLs have credentials in them, or another form that a project's URL cannot have."
+            f"Clones that are left out: {summed.refused}. Their URLs have credentials in them, or another form that a project's URL cannot have."
         )
     if read and not clones:
         module.warn(
             f"The logs tell of no clone. packit writes them at level DEBUG: see LOGLEVEL of the workers; "
             f"and the newest {params['lines']} lines of a pod were read (option `lines`)."
         )
-    worth_it = _worth_it(summed.found)
-    for candidate in summed.found:
+    found = summed.found[:_MOST]
+    if len(summed.found) > _MOST:
+        module.warn(f"The logs tell of {len(summed.found)} repositories; those are told of which most can be saved, {_MOST} of them.")
+    worth_it = _worth_it(found)
+    for candidate in found:
         chosen = worth_it.get(candidate.name, candidate)
         if chosen.url != candidate.url:
             module.warn(
@@ -74,9 +82,9 @@ def cache_candidates(module: Any) -> None:
     module.exit_json(
         changed=False,
         pods=read,
-        candidates=[asdict(candidate) for candidate in summed.found],
+        candidates=[asdict(candidate) for candidate in found],
         projects=[{"url": candidate.url} for candidate in worth_it.values()],
-        summary=_table(summed.found),
+        summary=_table(found),
         requests=client.requests,
     )
 
@@ -92,7 +100,7 @@ def _log(client: Client, pod: Pod, container: str, lines: int, deadline: Deadlin
 
 
 def _worth_it(found: tuple[Candidate, ...]) -> dict[str, Candidate]:
-    """Return those of which a clone without the cache took time, by name, of one name the first."""
+    """Return, by name, the candidate that saves most time; those that save none are left out."""
     first: dict[str, Candidate] = {}
     for candidate in found:
         if candidate.saved_seconds > 0:
@@ -103,8 +111,6 @@ def _worth_it(found: tuple[Candidate, ...]) -> dict[str, Candidate]:
 def _table(found: tuple[Candidate, ...]) -> list[str]:
     if not found:
         return ["No clone was found."]
-    rows = [("CLONES", "CACHED", "SECONDS", "SAVED", "URL")]
-    rows += [(str(item.clones), str(item.cached), f"{item.seconds:.1f}", f"{item.saved_seconds:.1f}", item.url) for item in found]
-    widths = [max(len(row[column]) for row in rows) for column in range(4)]
-    lines = ["  ".join([*(cell.rjust(width) for cell, width in zip(row, widths, strict=False)), row[4]]) for row in rows]
-    return [*lines, f"SAVED is an estimate of what the cache would have saved: a clone with it takes about {STILL_TAKES:.0%} of the time."]
+    head = ("CLONES", "CACHED", "SECONDS", "SAVED", "URL")
+    rows = [(str(item.clones), str(item.cached), f"{item.seconds:.1f}", f"{item.saved_seconds:.1f}", item.url) for item in found]
+    return [*table(head, rows), f"SAVED is an estimate of what the cache would have saved: a clone with it takes about {SHARE_WITH_CACHE:.0%} of the time."]

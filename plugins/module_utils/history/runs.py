@@ -127,20 +127,25 @@ def render(news: News) -> dict[str, str | None]:
 
 def parse(data: Mapping[str, Any], now: datetime) -> History:
     """Return what is there, without what cannot be understood. ``now`` is by the API server's clock."""
-    keys = sorted((key for key in data if key.startswith(_RUN)), reverse=True)[: 2 * _RUNS_MOST]
-    runs = [run for key in keys if (run := _run(data[key], now)) is not None]
-    newest = sorted(runs, key=lambda run: run.started, reverse=True)[:RUNS]
+    newest = sorted(_runs(data, now).values(), key=lambda run: run.started, reverse=True)[:RUNS]
     return History(tuple(newest), _moments(data, _CHECKED, now), _moments(data, _CHANGED, now))
 
 
 def surplus(data: Mapping[str, Any], now: datetime) -> dict[str, None]:
-    """Return the keys to be removed: of the oldest runs and projects, where there are many more than are kept."""
-    runs = sorted(key for key in data if key.startswith(_RUN))
-    old = runs[:-RUNS] if len(runs) > _RUNS_MOST else []
+    """Return the keys to be removed: of the oldest runs and projects, where there are many more than are kept. What is no run goes first."""
+    present = [key for key in data if key.startswith(_RUN)]
+    runs = _runs(data, now)
+    kept = sorted(runs, key=lambda key: runs[key].started)[-RUNS:]
+    old = [key for key in present if key not in kept] if len(present) > _RUNS_MOST else []
     checked = _moments(data, _CHECKED, now)
     for name in sorted(checked, key=lambda name: checked[name].time, reverse=True)[_PROJECTS_MOST:]:
         old += _keys(name)
     return dict.fromkeys(old)
+
+
+def _runs(data: Mapping[str, Any], now: datetime) -> dict[str, Run]:
+    """Return the runs that can be understood, by their keys."""
+    return {key: run for key in data if key.startswith(_RUN) and (run := _run(data[key], now)) is not None}
 
 
 def _keys(project: str) -> tuple[str, str]:
@@ -148,7 +153,7 @@ def _keys(project: str) -> tuple[str, str]:
 
 
 def _hashed(name: str) -> str:
-    """A project's name may have characters that a key of a ConfigMap may not."""
+    """Return a hash of a project's name: a ConfigMap's key may not have all its characters."""
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
@@ -195,14 +200,14 @@ def _moments(data: Mapping[str, Any], prefix: str, now: datetime) -> dict[str, S
 
 
 def _text(value: Any) -> str:
-    """Raises TypeError."""
+    """Return a text in one line, bounded. Raises TypeError where it is none."""
     if not isinstance(value, str):
         raise TypeError("no text")
     return in_one_line(value)[: 2 * _WORDS]
 
 
 def _number(value: Any) -> float:
-    """Raises TypeError where it is none, ValueError where nothing of ours can be so much."""
+    """Return a number that is not negative. Raises TypeError, ValueError."""
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise TypeError("no number")
     if not 0 <= value < 2**53:
@@ -211,14 +216,14 @@ def _number(value: Any) -> float:
 
 
 def _name(value: Any) -> str:
-    """Raises TypeError, InvalidOption."""
+    """Return a valid project name. Raises TypeError, InvalidOption."""
     name = _text(value)
     check_name(name)
     return name
 
 
 def _parsed_time(text: Any, now: datetime) -> datetime:
-    """Raises TypeError, ValueError."""
+    """Return a time that does not lie in the future. Raises TypeError, ValueError."""
     time = datetime.strptime(_text(text), _TIME).replace(tzinfo=timezone.utc)
     if time > now + _AHEAD:
         raise ValueError("in the future")

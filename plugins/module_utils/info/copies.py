@@ -20,7 +20,10 @@ from ..history.runs import History
 from ..table import table
 
 _UNKNOWN = "-"
-_REMEDY = "Fill them again, and look at what failed. What nobody lists any more is taken off by option `state: absent`."
+_REMEDY = (
+    "Fill them again, and look at what failed. A project that nobody lists any more is removed by a run of the role, or of the module "
+    "`repository_cache`, whose state is absent."
+)
 
 
 Asked = tuple[str, str, str]
@@ -31,7 +34,7 @@ Asked = tuple[str, str, str]
 class Copy:
     """A project on a volume. None where something is not known.
 
-    ``age`` is seconds since what is there was written down; ``checked`` since it was last known to be what upstream has; ``behind`` whether
+    ``age`` is seconds since a run last wrote it there; ``checked`` since it was last known to be what upstream has; ``behind`` whether
     upstream had something else when it was read last.
     """
 

@@ -14,11 +14,11 @@ from ..cache.domain.record import Record
 from ..cluster.api.access import CHANGE_RIGHTS, RBAC, READ_RIGHTS, require
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
-from ..cluster.api.errors import Forbidden
+from ..cluster.api.errors import ClusterError, Forbidden
 from ..cluster.api.objects import Claim
 from ..cluster.pods.pod_watch import following
 from ..deadline import Deadline
-from ..errors import DeploymentError, InvalidOption
+from ..errors import DeadlineExceeded, DeploymentError, Interrupted, InvalidOption
 from ..history.config_map import NAME, read
 from ..history.runs import History, run_facts, time_text
 from ..local_shell import LocalShell
@@ -90,10 +90,13 @@ def info(module: Any) -> None:
 def _history(module: Any, client: Client, place: Place, deadline: Deadline) -> History:
     try:
         return read(client, place.home, deadline)
-    except Forbidden as error:
+    except Interrupted:
+        raise
+    except (ClusterError, DeadlineExceeded) as error:
+        remedy = f"{RBAC} has the rule for it." if isinstance(error, Forbidden) else error.remedy
         module.warn(
             f"ConfigMap {place.home}/{NAME} could not be read, so what is told of runs and checks is less than there may be: "
-            f"{error.message.rstrip('.')}. {RBAC} has the rule for it."
+            f"{error.message.rstrip('.')}. {remedy}".rstrip()
         )
         return History()
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
 from functools import partial
 
 from ..cluster.api.access import RBAC
@@ -18,7 +17,6 @@ from ..errors import DeadlineExceeded, DeploymentError
 from ..history.config_map import NAME, write
 from ..history.line import run_line
 from ..history.runs import History, News, bounded, run_facts
-from ..redaction import SECRETS
 from .metrics import metrics_of
 from .options import PopulateOptions
 from .outgoing import send
@@ -31,10 +29,7 @@ _SECONDS = 20.0
 
 def leave(client: Client, options: PopulateOptions, news: News, outcome: Outcome | None, warn: Callable[[str], None]) -> None:
     """Write the news to the ConfigMap of the workers' namespace, and send them where the user wants them. ``outcome``: see ``metrics_of``."""
-    failed = {name: SECRETS.text(words) for name, words in news.run.failed.items()}
-    run = replace(news.run, failed=failed, error=SECRETS.text(news.run.error))
-    namespace = options.place.home
-    news = replace(news, run=run)
+    run, namespace = news.run, options.place.home
     history = _write(client, namespace, news, warn) or History((run,), news.checked, news.changed)
     if options.notify:
         body = {"summary": run_line(run, namespace), "namespace": namespace, "run": run_facts(bounded(run))}

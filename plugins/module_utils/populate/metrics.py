@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..cache.domain.model import Role
+from ..cache.domain.plan import State
 from ..history.runs import History, News
 from .prometheus import Metric
 from .run import Outcome
@@ -22,10 +23,12 @@ _PROJECT, _VOLUME, _COPY = ("project",), ("volume",), ("volume", "project")
 
 def metrics_of(projects: Iterable[str], news: News, history: History, outcome: Outcome | None) -> list[Metric]:
     """Return what a run has to tell of its projects and volumes. ``outcome`` is None where nothing could be done."""
-    run, names = news.run, set(projects)
+    run = news.run
+    # There can be no alert on what is not told at all, and what was never checked is as old as can be.
+    never: Values = {(name,): 0.0 for name in projects} if run.state == State.PRESENT.value else {}
     ended = run.started.timestamp() + run.seconds
-    checked: Values = {(name,): moment.time.timestamp() for name, moment in history.checked.items() if name in names}
-    changed: Values = {(name,): moment.time.timestamp() for name, moment in history.changed.items() if name in names}
+    checked: Values = {**never, **{(name,): moment.time.timestamp() for name, moment in history.checked.items()}}
+    changed: Values = {(name,): moment.time.timestamp() for name, moment in history.changed.items()}
     return [
         Metric("run_timestamp_seconds", "When the last run ended.", (), {(): ended}),
         Metric("run_duration_seconds", "How long the last run took.", (), {(): run.seconds}),

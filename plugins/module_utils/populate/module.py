@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from ..cache.domain.model import Volume
@@ -42,21 +43,22 @@ def populate(module: Any) -> None:
     client.require_way_for_exec()
     report_progress = writer(options.progress_file)
     with stopping_on_signals() as stop:
-        who = user(client, Deadline(_ASKING_SECONDS, "asking the API who we are", stop))
-        report_progress(Progress("", f"works on {client.host} as {who}"))
         owner = run_owner()
-        by = f"{who} ({owner['user']} on {owner['host']})"
-        begun = Run(owner["run"], client.now(), by, options.state.value, len(options.projects))
+        begun = Run(owner["run"], client.now(), f"{owner['user']} on {owner['host']}", options.state.value, len(options.projects))
         try:
+            who = user(client, Deadline(_ASKING_SECONDS, "asking the API who we are", stop))
+            report_progress(Progress("", f"works on {client.host} as {who}"))
+            begun = replace(begun, started=client.now(), by=f"{who} ({begun.by})")
             outcome = Populate(options, client, stop, report_progress, owner).run(module.check_mode)
         except DeploymentError as error:
             if not module.check_mode:
-                leave(client, options, News(failed_run(begun, client.now(), str(error))), None, module.warn)
+                leave(client, options, News(_redacted(failed_run(begun, client.now(), str(error)))), None, module.warn)
             raise
         if module.check_mode:
-            news = News(planned_run(outcome, begun, client.now()))
+            news = News(_redacted(planned_run(outcome, begun, client.now())))
         else:
             news = news_of(outcome, begun, client.now(), all_pairs=not options.place.select and not options.place.listed)
+            news = replace(news, run=_redacted(news.run))
             leave(client, options, news, outcome, module.warn)
     for words in (
         *outcome.notes,
@@ -77,6 +79,11 @@ def populate(module: Any) -> None:
     if failed:
         module.fail_json(msg=failed, failures=causes, **answer)
     module.exit_json(**answer)
+
+
+def _redacted(run: Run) -> Run:
+    """Return a run without secrets: before its texts are shortened, as half of one would not be found."""
+    return replace(run, failed={name: SECRETS.text(words) for name, words in run.failed.items()}, error=SECRETS.text(run.error))
 
 
 def _answer(outcome: Outcome, client: Client, check_mode: bool, state: State) -> dict[str, Any]:

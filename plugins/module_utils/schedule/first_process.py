@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 UPSTREAM = "/upstream"
-"""Where the Secret with the credentials of upstreams is mounted."""
+"""Where the Secret with the credentials of upstreams, and with secret variables, is mounted."""
 TRUSTED_CA = "/trusted-ca/ca-bundle.crt"
 """The bundle of trusted certificates, under the name that OpenShift gives it."""
 
@@ -17,6 +17,7 @@ if [ -e {UPSTREAM}/netrc ]; then ln -s {UPSTREAM}/netrc "$HOME/.netrc"; fi
 if [ -e {UPSTREAM}/ssh-privatekey ]; then
     export GIT_SSH_COMMAND='ssh -i {UPSTREAM}/ssh-privatekey -o UserKnownHostsFile={UPSTREAM}/known_hosts -o BatchMode=yes'
 fi
+if [ -e {UPSTREAM}/variables.yml ]; then set -- "$@" -e @{UPSTREAM}/variables.yml; fi
 run= stopped=
 stop() {{ stopped=yes; [ -z "$run" ] || kill -TERM "$run"; }}
 trap stop TERM

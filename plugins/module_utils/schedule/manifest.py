@@ -20,7 +20,7 @@ LABEL = "packit.dev/repository-cache-schedule"
 """On every object of a schedule, and on the pods of its jobs. Its value is the schedule's name."""
 OWNER = "schedule"
 """The user as whom a scheduled run is known to others."""
-GRACE = int(RELEASE_TIMEOUT) + 30
+GRACE = int(RELEASE_TIMEOUT) + 60
 """Seconds from TERM to KILL: in them a run removes its pods, and records what it has done."""
 
 _START_WITHIN = 3600
@@ -158,13 +158,13 @@ def _environment(schedule: Schedule) -> dict[str, str]:
         "ANSIBLE_REMOTE_TMP": _WORK,  # else in the home of a user of that name
         "ANSIBLE_LOCALHOST_WARNING": "false",
         "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false",
-        **({"GIT_SSL_CAINFO": TRUSTED_CA} if schedule.trusted_ca else {}),
+        **({"GIT_SSL_CAINFO": TRUSTED_CA, "SSL_CERT_FILE": TRUSTED_CA} if schedule.trusted_ca else {}),
         **_proxy(schedule.pod),
     }
 
 
 def _proxy(pod: PodOverrides) -> dict[str, str]:
-    """Return the proxy variables, by which the API is asked without one. The kubelet puts its address in."""
+    """Return the proxy variables. The API's address is an exception: the kubelet expands $(KUBERNETES_SERVICE_HOST)."""
     given = proxy_variables(pod)
     direct = {name: ",".join([*filter(None, [given.get(name)]), "$(KUBERNETES_SERVICE_HOST)"]) for name in ("NO_PROXY", "no_proxy")}
     return {**given, **direct} if given else {}

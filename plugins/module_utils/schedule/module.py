@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,9 +45,11 @@ POD_KEYS = tuple(key for key in OVERRIDES if key not in ("service_account", "act
 _TIMEOUT = 120.0
 """Seconds for all requests."""
 _PAUSE = 1.0
+_SECRET = "_notify"
+"""How the name of the variable with a chat's hook ends."""
 _LONGEST_NAME = 52
 """The API's, of a CronJob: its jobs' names are 11 characters longer."""
-_SERVERS = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
+_SET_BY_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
 """Of an object's metadata, what the server writes."""
 _RESOURCES = {
     "ServiceAccount": ("serviceaccounts", ""),
@@ -117,6 +120,12 @@ def parse_schedule(params: Mapping[str, Any]) -> Schedule:
         raise InvalidOption(f"Unknown key `pod.{unknown[0]}`.", f"Known keys: {', '.join(sorted(POD_KEYS))}.")
     if not params["rules"]:
         raise InvalidOption("`rules` is empty, so that the job could do nothing.", "Give the rules of docs/rbac.yml of this collection.")
+    secret = [name for name, value in params["variables"].items() if str(name).endswith(_SECRET) and value]
+    if secret:
+        raise InvalidOption(
+            f"`variables` has {secret[0]}, which is a secret, and whoever may read ConfigMaps could read it.",
+            "Put it into the Secret of option `upstream_secret`, in the key variables.yml.",
+        )
     for kind, option in (("Secret", "upstream_secret"), ("ConfigMap", "trusted_ca")):
         if params[option]:
             require_name(kind, params[option])
@@ -127,7 +136,7 @@ def parse_schedule(params: Mapping[str, Any]) -> Schedule:
 
 
 def _require_rights(client: Client, wanted: Sequence[Object], verbs: Sequence[str], deadline: Deadline) -> None:
-    """Raises Forbidden, naming what is missing. Whether the job's own rights may be given on is for the API to say."""
+    """Require the rights on the schedule's objects. Raises Forbidden. The API itself checks whether the job's rights may be given on."""
     for namespace in sorted({item["metadata"]["namespace"] for item in wanted}):
         kinds = [item["kind"] for item in wanted if item["metadata"]["namespace"] == namespace]
         rights = [Right(_RESOURCES[kind][0], verb, _RESOURCES[kind][1]) for kind in kinds for verb in verbs]
@@ -168,18 +177,17 @@ def _write(client: Client, item: Object, before: Object | None, check_mode: bool
 def _remove(client: Client, item: Object, before: Object | None, check_mode: bool, deadline: Deadline) -> Difference:
     """Delete the object; with the CronJob, its jobs. Their pods give back what they hold before their rights go."""
     kind, meta = item["kind"], item["metadata"]
-    if before is None:
-        return Difference(item, None, None)
-    if not check_mode:
-        client.delete(kind, meta["namespace"], meta["name"], before["metadata"]["uid"], deadline)
+    if before is not None and not check_mode:
+        with suppress(NotFound):
+            client.delete(kind, meta["namespace"], meta["name"], before["metadata"]["uid"], deadline)
     while kind == "CronJob" and not check_mode and client.list("Pod", meta["namespace"], deadline, labels=f"{LABEL}={meta['name']}"):
         deadline.sleep(_PAUSE)
-    return Difference(item, _own(before), None)
+    return Difference(item, None if before is None else _own(before), None)
 
 
 def _own(item: Object) -> Object:
-    """Return of an object what its owner writes."""
-    meta = {key: value for key, value in item["metadata"].items() if key not in _SERVERS}
+    """Return the object without the fields that the server sets."""
+    meta = {key: value for key, value in item["metadata"].items() if key not in _SET_BY_SERVER}
     return {**{key: value for key, value in item.items() if key != "status"}, "metadata": meta}
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.candidates.clone_log import Clone, read_clones
-from ansible_collections.packit.deployment.plugins.module_utils.candidates.estimate import STILL_TAKES, candidates
+from ansible_collections.packit.deployment.plugins.module_utils.candidates.estimate import SHARE_WITH_CACHE, candidates
 
 URL = "https://example.test/kernel.git"
 TASK = "task.run_copr_build_handler[f0d1]"
@@ -88,7 +88,7 @@ def test_those_of_which_most_can_be_saved_come_first() -> None:
         ("small", 1, 0, 2.0),
         ("cached", 1, 1, 100.0),
     ]
-    assert [item.saved_seconds for item in summed.found] == [round(75 * (1 - STILL_TAKES), 1), round(2 * (1 - STILL_TAKES), 1), 0.0]
+    assert [item.saved_seconds for item in summed.found] == [round(75 * (1 - SHARE_WITH_CACHE), 1), round(2 * (1 - SHARE_WITH_CACHE), 1), 0.0]
 
 
 @pytest.mark.parametrize("url", ["https://user:secret@example.test/x", "https://*****@example.test/x", "https://e.test/x?token=1", "/srv/x", "-x"])

@@ -60,6 +60,12 @@ def test_what_is_written_is_read_again() -> None:
     assert parse(written(News(RUN, checked, changed)), NOW) == History((RUN,), checked, changed)
 
 
+def test_junk_under_a_runs_key_hides_no_run_and_goes_first() -> None:
+    data = {**written(News(RUN)), **{f"run.zzz{number}": "junk" for number in range(80)}}
+    assert parse(data, NOW).runs == (RUN,)
+    assert set(surplus(data, NOW)) == {key for key in data if "zzz" in key}
+
+
 def test_two_runs_that_end_together_lose_nothing_of_each_other() -> None:
     earlier = News(run_at(1), {"one": SnapshotAt(NOW - timedelta(hours=2), DIGEST)}, {"one": SnapshotAt(NOW - timedelta(hours=2), DIGEST)})
     later = News(run_at(2), {"one": SnapshotAt(NOW, DIGEST), "two": SnapshotAt(NOW, DIGEST)})

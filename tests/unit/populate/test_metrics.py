@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -88,6 +89,7 @@ def test_a_run_tells_ages_as_times_and_sizes_holds_and_failures_by_volume_and_pr
         ("run_failed", ()): 1,
         ("checked_timestamp_seconds", (one,)): NOW.timestamp(),
         ("checked_timestamp_seconds", (two,)): earlier.time.timestamp(),
+        ("checked_timestamp_seconds", (("project", "of-another-list"),)): earlier.time.timestamp(),
         ("changed_timestamp_seconds", (one,)): ended.timestamp(),
         ("changed_timestamp_seconds", (two,)): earlier.time.timestamp(),
         ("project_bytes", (one, sandbox)): 700,
@@ -106,6 +108,14 @@ def test_a_run_that_could_do_nothing_still_tells_what_it_knows(tmp_path: Path) -
     values = written(metrics_of(["one"], News(Run("1", NOW, "me", "present", 1, error="No rights.")), history, None), tmp_path)
     assert {name for name, _labels in values} == {"run_timestamp_seconds", "run_duration_seconds", "run_failed", "checked_timestamp_seconds"}
     assert values["run_failed", ()] == 1
+
+
+def test_what_was_never_checked_is_as_old_as_can_be_and_what_is_removed_is_not_told(tmp_path: Path) -> None:
+    run = Run("1", NOW, "me", "present", 1, error="No rights.")
+    checked = "checked_timestamp_seconds"
+    assert written(metrics_of(["one"], News(run), History(), None), tmp_path)[checked, (("project", "one"),)] == 0
+    removal = News(replace(run, state="absent"))
+    assert not [name for name, _labels in written(metrics_of(["one"], removal, History(), None), tmp_path) if name == checked]
 
 
 def test_a_pushgateway_gets_them_under_the_deployments_name_in_place_of_the_last_ones() -> None:

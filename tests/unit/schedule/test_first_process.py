@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.schedule.first_process import argv
+from ansible_collections.packit.deployment.plugins.module_utils.schedule.first_process import UPSTREAM, argv
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.shells import HERE, SHELLS
 from ansible_collections.packit.deployment.tests.waiting import until
@@ -36,6 +36,18 @@ def contained(shell: str, script: str, place: Path) -> list[str]:
 def test_it_ends_as_the_command_does(shell: str, tmp_path: Path) -> None:
     for code in (0, 2):
         assert subprocess.run(contained(shell, f"exit {code}", tmp_path), check=False, timeout=BOUND).returncode == code
+
+
+@pytest.mark.parametrize("shell", HERE)
+def test_secret_variables_are_read_from_the_secret_where_it_has_them(shell: str, tmp_path: Path) -> None:
+    def words() -> list[str]:
+        command = contained(shell, 'place=$1; shift; printf "%s\\n" "$@" >"$place/words"', tmp_path)
+        subprocess.run([word.replace(UPSTREAM, str(tmp_path)) for word in command], check=True, timeout=BOUND)  # the Secret is mounted there
+        return (tmp_path / "words").read_text().split()
+
+    assert words() == []
+    (tmp_path / "variables.yml").write_text("repository_cache_notify: https://hooks.example.com/x")
+    assert words() == ["-e", f"@{tmp_path}/variables.yml"]
 
 
 @pytest.mark.parametrize("shell", HERE)

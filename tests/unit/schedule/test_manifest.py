@@ -75,6 +75,12 @@ def test_the_users_settings_of_the_pod_are_over_ours() -> None:
     assert environment["LOGNAME"] == "schedule"
 
 
+def test_a_secret_variable_is_refused_as_anybody_may_read_the_config_map() -> None:
+    with pytest.raises(InvalidOption, match="`variables` has repository_cache_notify, which is a secret") as caught:
+        made(variables={**PROJECTS, "repository_cache_notify": "https://hooks.example.com/s3cret"})
+    assert "s3cret" not in str(caught.value) and "the Secret of option `upstream_secret`, in the key variables.yml" in str(caught.value)
+
+
 def test_credentials_and_certificates_are_mounted_where_they_are_looked_for() -> None:
     (container,) = (spec := pod(upstream_secret="keys", trusted_ca="trusted")["spec"])["containers"]
     assert spec["volumes"][2:] == [{"name": "upstream", "secret": {"secretName": "keys"}}, {"name": "trusted-ca", "configMap": {"name": "trusted"}}]

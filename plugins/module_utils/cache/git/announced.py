@@ -33,8 +33,11 @@ LITTLE_PACKED = 75
 """As many as in a repository of a million small commits."""
 
 # `Receiving objects:  42% (126/300), 12.30 MiB | 5.00 MiB/s`
-_RECEIVING = re.compile(r"Receiving objects:\s+\d+% \((?P<done>\d+)/(?P<all>\d+)\)(?:, (?P<number>[\d.]+) (?P<unit>bytes|[KMG]iB))?")
-_ALL_HERE = re.compile(r"Resolving deltas: 100%.*done")
+# git's own lines alone: what it hands on of upstream's words begins with `remote: `.
+_RECEIVING = re.compile(
+    r"Receiving objects:\s+\d{1,3}% \((?P<done>\d{1,12})/(?P<all>\d{1,12})\)(?:, (?P<number>\d{1,9}(?:\.\d{1,6})?) (?P<unit>bytes|[KMG]iB))?"
+)
+_ALL_HERE = re.compile(r"Resolving deltas: 100% .*done")
 _UNITS = {"bytes": 1, "KiB": 2**10, "MiB": 2**20, "GiB": 2**30}
 
 PROVING = "proves that nothing is missing"
@@ -71,10 +74,10 @@ class Announced:
 
     def read(self, line: str) -> tuple[str, ...]:
         """Take git's newest line; return the lines to show in its place."""
-        self._proving = self._proving or _ALL_HERE.search(line) is not None
+        self._proving = self._proving or _ALL_HERE.match(line) is not None
         if self._proving:
             return (PROVING,)
-        found = _RECEIVING.search(line)
+        found = _RECEIVING.match(line)
         if found is None:
             return (line,)
         objects = int(found["all"])

@@ -9,10 +9,11 @@ from dataclasses import replace
 
 from ...cluster.api.client import Client
 from ...cluster.api.errors import ClusterError
-from ...cluster.api.objects import quantity
+from ...cluster.api.objects import Object, quantity
 from ...cluster.pods.manifest import FillerSpec, manifest
 from ...cluster.pods.overrides import merge_resources
 from ...deadline import Deadline
+from ...errors import DeadlineExceeded, Interrupted
 
 LARGE = "3Gi"
 """The limit of the pod's memory. git needs about 190 bytes for each object, so that is enough for 16 millions. Only what is used is taken from a node."""
@@ -25,11 +26,22 @@ def with_large_memory(client: Client, spec: FillerSpec, others: int, deadline: D
     for a quota that the seed has used up. Nothing is made.
     """
     asked = limited(replace(spec, name=f"{spec.name[:240]}-memory"), str(quantity(LARGE) + others))
+    wanted = manifest(asked)
     try:
-        client.create("Pod", spec.namespace, manifest(asked), deadline, dry_run=True)
-    except ClusterError:  # a quota, a LimitRange, a policy, or a webhook that cannot be asked so; the pod itself tells what else is wrong
+        admitted = client.create("Pod", spec.namespace, wanted, deadline, dry_run=True)
+    except Interrupted:
+        raise
+    except (ClusterError, DeadlineExceeded):  # a quota, a LimitRange, a policy, or a webhook that cannot be asked so; the pod itself tells what else is wrong
+        return spec
+    if _memory_request(admitted) > _memory_request(wanted):  # derived from the limit by a webhook: a small node would have no room for it
         return spec
     return limited(spec, LARGE)
+
+
+def _memory_request(pod: Object) -> int:
+    """Return the bytes of memory that a pod's containers request."""
+    containers = (pod.get("spec") or {}).get("containers") or []
+    return sum(quantity(((item.get("resources") or {}).get("requests") or {}).get("memory") or "0") for item in containers)
 
 
 def limited(spec: FillerSpec, memory: str) -> FillerSpec:

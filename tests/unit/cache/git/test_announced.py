@@ -42,6 +42,23 @@ def test_a_repository_like_the_kernel_fits_into_the_memory_that_a_seed_has_by_de
     assert found.refusal is None
 
 
+@pytest.mark.parametrize(
+    "line",
+    [
+        "remote: Receiving objects: 1% (1/2), 1.2.3 MiB",
+        f"remote: Receiving objects: 0% (1/{'9' * 350})",
+        f"Receiving objects: 0% (1/{'9' * 5000})",
+        "Receiving objects: 1% (1/2), 1.2.3 MiB | 1 MiB/s",
+        "remote: Resolving deltas: 100% (1/1), done",
+    ],
+)
+def test_what_upstream_says_for_itself_is_shown_and_nothing_else(line: str) -> None:
+    found = reader(memory=768 * 2**20)
+    assert found.read(line)[-1] == line
+    found.read(AT_FIRST)
+    assert found.refusal is not None  # and the proof was not taken for begun
+
+
 def test_too_little_memory_is_told_with_the_figures_when_the_first_object_comes() -> None:
     found = reader(memory=768 * 2**20)
     found.read(AT_FIRST)

@@ -13,6 +13,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.erro
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, manifest
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import PodOverrides
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.memory import with_large_memory
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.seed_options import parse_seed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
@@ -59,6 +60,25 @@ def test_there_is_memory_for_the_kernel_where_nothing_forbids_it_and_little_is_a
 def test_where_it_is_refused_the_pod_has_what_any_namespace_has_room_for(refusal: ClusterError) -> None:
     found = with_large_memory(Server(refusal), spec(), 0, Deadline(BOUND, "this test"))  # type: ignore[arg-type]
     assert found == spec() and found.overrides.memory_bytes == 768 * MIB
+
+
+def test_a_server_that_asks_for_more_than_we_do_or_does_not_answer_leaves_it_as_it_was() -> None:
+    class Deriving(Server):
+        """Has a webhook that makes requests of limits."""
+
+        def create(self, kind: str, namespace: str, body: dict[str, Any], deadline: Deadline, *, dry_run: bool = False) -> dict[str, Any]:
+            container = super().create(kind, namespace, body, deadline, dry_run=dry_run)["spec"]["containers"][0]
+            resources = {**container["resources"], "requests": {"memory": "1536Mi"}}
+            return {"spec": {"containers": [{**container, "resources": resources}]}}
+
+    class Late(Server):
+        """Does not answer in time."""
+
+        def create(self, *_words: object, **_options: object) -> dict[str, Any]:
+            raise DeadlineExceeded("There was no answer.")
+
+    for server in (Deriving(None), Late(None)):
+        assert with_large_memory(server, spec(), 0, Deadline(BOUND, "this test")) == spec()  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("given", "theirs"), [({"limits": {"memory": "1Gi"}}, True), ({"requests": {"memory": "1Gi"}}, True), ({}, False)])
