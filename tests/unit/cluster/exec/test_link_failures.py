@@ -33,7 +33,8 @@ def shell_over(monkeypatch: pytest.MonkeyPatch, exchange: Callable[..., object],
     stream = SilentStream()
     stream.exchange = exchange  # type: ignore[method-assign,assignment]
     monkeypatch.setattr(PodShell, "_connect", lambda _self, _deadline: stream)
-    return PodShell(None, ContainerAddress("ns", "pod", "uid", "container"), job_directory="/jobs", reconnect_seconds=reconnect_seconds)  # type: ignore[arg-type]
+    address = ContainerAddress("ns", "pod", "uid", "container")
+    return PodShell(None, address, job_directory="/jobs", reconnect_seconds=reconnect_seconds)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
