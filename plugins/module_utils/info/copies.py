@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import Any
@@ -154,22 +154,26 @@ def free_space(capacity: int, record: Record | None, inside: Mapping[str, Any]) 
     return f"~{size(max(0, capacity - used)).replace(' ', '')}"
 
 
-def too_old(found: Iterable[Copy], most: int, history: History, namespace: str) -> str:
-    """Return which copies were not known to be as upstream has them for more than ``most`` seconds; empty where none is."""
+def too_old(found: Iterable[Copy], most: int, history: History, namespace: str, unpaired: Sequence[Volume] = ()) -> str:
+    """Return which copies were not known to be as upstream has them for more than ``most`` seconds; empty where none is.
+
+    ``unpaired`` are volumes of workers whose sandboxes have none: what is on them serves nobody, whatever its age.
+    """
     everything = list(found)
     old: dict[str, list[Copy]] = {}
     for copy in everything:
         if copy.checked is None or copy.checked > most:
             old.setdefault(copy.project, []).append(copy)
     last = f" The last run: {run_line(history.runs[0], namespace)}." if history.runs else " No run is known."
+    lacking = f"No claim for the sandboxes of {', '.join(map(str, unpaired[:10]))}. " if unpaired else ""
     if not everything:
-        return f"No volume holds anything that is known.{last}"
+        return f"{lacking}No volume holds anything that is known.{last}"
     if not old:
-        return ""
+        return f"{lacking.rstrip()}{last}" if lacking else ""
     number = sum(map(len, old.values()))
     shown = ", ".join(f"{name} ({_counted(len(copies), 'volume')}, {_oldest(copies)})" for name, copies in sorted(old.items())[:10])
     more = f" and {len(old) - 10} more projects" if len(old) > 10 else ""
-    return f"{number} of {len(everything)} copies are older than {duration(most)}: {shown}{more}.{last} {_REMEDY}"
+    return f"{lacking}{number} of {len(everything)} copies are older than {duration(most)}: {shown}{more}.{last} {_REMEDY}"
 
 
 def _oldest(copies: Iterable[Copy]) -> str:

@@ -81,7 +81,8 @@ def info(module: Any) -> None:
             module.warn(f"Whether {name} is behind is not known: {upstream}")
     if params["query"]:
         answer["result"] = query(params["query"], answer)
-    old = too_old(found, params["max_age"], history, place.home) if params["max_age"] else ""
+    unpaired = [pair.worker for pair in observed.found.unpaired_workers]
+    old = too_old(found, params["max_age"], history, place.home, unpaired) if params["max_age"] else ""
     if old:
         module.fail_json(msg=old, requests=client.requests, **answer)
     module.exit_json(changed=False, requests=client.requests, **answer)

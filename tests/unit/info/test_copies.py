@@ -113,6 +113,14 @@ def test_free_space_is_seen_or_about() -> None:
     assert (free_space(1, record, {}), free_space(0, record, {}), free_space(1, None, {})) == ("~0B", "-", "-")
 
 
+def test_a_worker_whose_sandboxes_have_no_claim_is_told_whatever_the_ages() -> None:
+    of = known(("one", held(HOUR)), checked={"one": HOUR})
+    alone = [Volume("p", "packit-worker-repository-cache-w1", Role.WORKER, "w1")]
+    assert too_old(copies(of), DAY, of.history, "p") == ""
+    told = too_old(copies(of), DAY, of.history, "p", alone)
+    assert told == "No claim for the sandboxes of p/packit-worker-repository-cache-w1. No run is known."
+
+
 def test_what_is_too_old_is_named_by_project_with_the_last_run() -> None:
     run = Run("1", NOW, "me", "present", 1, 2, 3.0, failed={"kernel": "Upstream is dead. Mend it."})
     of = known(("one", held(DAY)), ("kernel", held(5 * DAY)), checked={"one": HOUR})
