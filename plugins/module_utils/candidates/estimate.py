@@ -42,21 +42,19 @@ class Candidates:
 def candidates(clones: Iterable[Clone]) -> Candidates:
     """Sum the clones up by URL. One with credentials, or in another form that a project cannot have, is only counted."""
     by_url: dict[str, list[Clone]] = defaultdict(list)
-    refused = 0
     for clone in clones:
-        if _name(clone.url):
-            by_url[clone.url].append(clone)
-        else:
-            refused += 1
-    found = [_candidate(url, its) for url, its in by_url.items()]
+        by_url[clone.url].append(clone)
+    names = {url: _name(url) for url in by_url}
+    found = [_candidate(url, name, by_url[url]) for url, name in names.items() if name]
+    refused = sum(len(by_url[url]) for url, name in names.items() if not name)
     return Candidates(tuple(sorted(found, key=lambda item: (-item.saved_seconds, -item.seconds, item.url))), refused)
 
 
-def _candidate(url: str, clones: list[Clone]) -> Candidate:
+def _candidate(url: str, name: str, clones: list[Clone]) -> Candidate:
     uncached = sum(clone.seconds or 0.0 for clone in clones if not clone.cached)
     return Candidate(
         url=url,
-        name=_name(url),
+        name=name,
         clones=len(clones),
         cached=sum(clone.cached for clone in clones),
         seconds=round(sum(clone.seconds or 0.0 for clone in clones), 1),

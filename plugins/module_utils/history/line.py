@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from ..printable import in_one_line
+from ..words import counted, duration
 from .runs import Run
 
 _WORDS = 120
@@ -25,25 +26,8 @@ def run_line(run: Run, namespace: str, planned: bool = False) -> str:
         found.append(_shortened(run.error))
     what = ", ".join(found) or "nothing to do"
     held = f"; longest sandbox hold {run.longest_hold:.1f} s" if run.longest_hold else ""
-    place = f"{namespace}: {_counted(run.volumes, 'volume')}, {_counted(run.projects, 'project')}"
+    place = f"{namespace}: {counted(run.volumes, 'volume')}, {counted(run.projects, 'project')}"
     return f"{place}: {what}{held}; {duration(run.seconds)}"
-
-
-def duration(seconds: float) -> str:
-    """Return a time in the two largest units that it has: ``2 min 3 s``, ``5 d 4 h``."""
-    rest = int(seconds)
-    parts = []
-    for unit, size in (("d", 86400), ("h", 3600), ("min", 60), ("s", 1)):
-        number, rest = divmod(rest, size)
-        if number:
-            parts.append(f"{number} {unit}")
-        elif parts:
-            break
-    return " ".join(parts[:2]) or "0 s"
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _shortened(words: str) -> str:

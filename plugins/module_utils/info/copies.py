@@ -15,9 +15,10 @@ from ..cache.domain.plan import State
 from ..cache.domain.record import Record, RecordedEntry
 from ..cache.domain.space import size
 from ..errors import DeploymentError
-from ..history.line import duration, run_line
+from ..history.line import run_line
 from ..history.runs import History
 from ..table import table
+from ..words import counted, duration
 
 _UNKNOWN = "-"
 _REMEDY = (
@@ -171,7 +172,7 @@ def too_old(found: Iterable[Copy], most: int, history: History, namespace: str, 
     if not old:
         return f"{lacking.rstrip()}{last}" if lacking else ""
     number = sum(map(len, old.values()))
-    shown = ", ".join(f"{name} ({_counted(len(copies), 'volume')}, {_oldest(copies)})" for name, copies in sorted(old.items())[:10])
+    shown = ", ".join(f"{name} ({counted(len(copies), 'volume')}, {_oldest(copies)})" for name, copies in sorted(old.items())[:10])
     more = f" and {len(old) - 10} more projects" if len(old) > 10 else ""
     return f"{lacking}{number} of {len(everything)} copies are older than {duration(most)}: {shown}{more}.{last} {_REMEDY}"
 
@@ -183,7 +184,3 @@ def _oldest(copies: Iterable[Copy]) -> str:
 
 def _time(seconds: int | None) -> str:
     return _UNKNOWN if seconds is None else duration(seconds).replace(" ", "")
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"

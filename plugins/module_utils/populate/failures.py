@@ -63,7 +63,7 @@ def headline(results: Sequence[PairResult], paragraphs: Sequence[str]) -> str:
 
 def _failed(result: PairResult) -> Iterator[tuple[Volume, ProjectResult, ProjectResult]]:
     """Each row that is not as wanted, with the one that is its cause: its partner's, where it is only blocked by that."""
-    sides = (result.sandbox, result.worker)
+    sides = result.volumes
     for side, partner in (sides, sides[::-1]):
         causes = {row.project: row for row in partner.projects if row.action is Action.FAILED}
         for row in side.projects:
@@ -94,4 +94,4 @@ def _alike(places: Mapping[Volume, list[str]]) -> bool:
 
 
 def _volumes(results: Iterable[PairResult]) -> list[VolumeResult]:
-    return [volume for result in results for volume in (result.sandbox, result.worker)]
+    return [volume for result in results for volume in result.volumes]

@@ -4,7 +4,7 @@
 """A run as metrics. Pure.
 
 All are gauges, and of what gets old the time is told and not the age: an age would stand still until the next run. Labels are names of
-claims, and of the projects that the run lists.
+claims, and of projects.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def metrics_of(projects: Iterable[str], news: News, history: History, outcome: O
 
 
 def _volumes(outcome: Outcome) -> Iterator[Metric]:
-    volumes = [volume for result in outcome.results for volume in (result.sandbox, result.worker)]
+    volumes = [volume for result in outcome.results for volume in result.volumes]
     held = {volume: record.projects for volume, record in outcome.after.items() if record is not None}
     used = {volume: sum(entry.bytes for entry in entries.values()) for volume, entries in held.items()}
     sizes = {volume: capacity for volume, capacity in outcome.capacities.items() if capacity}

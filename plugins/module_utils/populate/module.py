@@ -87,7 +87,7 @@ def _redacted(run: Run) -> Run:
 
 
 def _answer(outcome: Outcome, client: Client, check_mode: bool, state: State) -> dict[str, Any]:
-    volumes = [volume for result in outcome.results for volume in (result.sandbox, result.worker)]
+    volumes = [volume for result in outcome.results for volume in result.volumes]
     return {
         "changed": outcome.plan.changes if check_mode else any(volume.changed for volume in volumes),
         "volumes": [report.volume_facts(volume) for volume in volumes],
@@ -104,7 +104,7 @@ def _after(outcome: Outcome, check_mode: bool, state: State) -> Mapping[Volume, 
     after: dict[Volume, dict[str, str]] = {}
     if not check_mode:
         for result in outcome.results:
-            for volume in (result.sandbox, result.worker):
+            for volume in result.volumes:
                 for project in volume.projects:
                     if project.changed:
                         text = "" if state is State.ABSENT else report.snapshot_text(project.snapshot, project.refs)

@@ -19,7 +19,7 @@ from .run import Outcome
 
 def news_of(outcome: Outcome, begun: Run, ended: datetime, all_pairs: bool) -> News:
     """Return what became of a run. ``begun`` is what was known of it at its beginning; ``all_pairs`` means that no worker was left out."""
-    volumes = [volume for result in outcome.results for volume in (result.sandbox, result.worker)]
+    volumes = [volume for result in outcome.results for volume in result.volumes]
     sandboxes = [volume for volume in volumes if volume.volume.role is Role.SANDBOX]
     rows = [row for volume in volumes for row in volume.projects]
     holds = [(lock.seconds, str(volume.volume)) for volume in sandboxes for lock in volume.locks]
@@ -50,7 +50,7 @@ def failed_run(begun: Run, ended: datetime, error: str) -> Run:
 def planned_run(outcome: Outcome, begun: Run, ended: datetime) -> Run:
     """Return what a run would do, as far as check mode tells."""
     steps = [step for pair in outcome.plan.pairs for step in pair.steps if step.action is not Action.NOTHING]
-    rows = [row for result in outcome.results for volume in (result.sandbox, result.worker) for row in volume.projects]
+    rows = [row for result in outcome.results for volume in result.volumes for row in volume.projects]
     return replace(
         begun,
         seconds=_seconds(begun.started, ended),

@@ -14,6 +14,7 @@ from ..cache.domain.record import Record
 from ..cache.domain.results import PairResult, ProjectResult, VolumeResult
 from ..cache.domain.space import size
 from ..table import table
+from ..words import counted
 
 _NOTHING = {
     State.PRESENT: "Nothing to do: every volume holds every project, as upstream has it.",
@@ -122,12 +123,8 @@ def unlisted(plan: Plan, results: Iterable[PairResult], listed: Collection[str] 
             found.setdefault(name, set()).add(pair.name)
     if plan.state is not State.PRESENT or not found:
         return ""
-    shown = ", ".join(f"{name} ({_counted(len(pairs), 'worker')})" for name, pairs in sorted(found.items()))
+    shown = ", ".join(f"{name} ({counted(len(pairs), 'worker')})" for name, pairs in sorted(found.items()))
     return f"Not listed, and left where it is: {shown}. To remove it: option `state: absent` with it in option `projects`."
-
-
-def _counted(number: int, what: str) -> str:
-    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def diff(before: Mapping[Volume, Record | None], after: Mapping[Volume, Mapping[str, str]]) -> list[dict[str, str]]:
@@ -153,7 +150,7 @@ def _diff_text(projects: Mapping[str, str]) -> str:
 
 
 def _volumes(results: Iterable[PairResult]) -> Sequence[VolumeResult]:
-    return [volume for result in results for volume in (result.sandbox, result.worker)]
+    return [volume for result in results for volume in result.volumes]
 
 
 def _named(volume: Volume) -> dict[str, object]:

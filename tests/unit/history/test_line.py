@@ -9,8 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.history.line import duration, run_line
+from ansible_collections.packit.deployment.plugins.module_utils.history.line import run_line
 from ansible_collections.packit.deployment.plugins.module_utils.history.runs import Run
+from ansible_collections.packit.deployment.plugins.module_utils.words import duration
 
 from .test_runs import NOW
 

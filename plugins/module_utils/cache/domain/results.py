@@ -96,3 +96,8 @@ class PairResult:
     worker: VolumeResult
     unlisted: tuple[str, ...] = ()
     fault: str = ""
+
+    @property
+    def volumes(self) -> tuple[VolumeResult, VolumeResult]:
+        """The sandbox's and the worker's."""
+        return self.sandbox, self.worker
