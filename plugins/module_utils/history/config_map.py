@@ -8,9 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ..cluster.api.access import RBAC
 from ..cluster.api.client import Client
-from ..cluster.api.errors import AlreadyExists, NotFound
+from ..cluster.api.errors import AlreadyExists, Forbidden, NotFound
 from ..deadline import Deadline
+from ..errors import DeploymentError
 from .runs import History, News, parse, render, surplus
 
 NAME = "packit-repository-cache"
@@ -32,6 +34,12 @@ def read(client: Client, namespace: str, deadline: Deadline) -> History:
         return parse(_data(client.get(_KIND, namespace, NAME, deadline)), client.now())
     except NotFound:
         return History()
+
+
+def why_not(error: DeploymentError) -> str:
+    """Return why the ConfigMap could not be written or read, and what to do about it."""
+    remedy = f"{RBAC} has the rule for it." if isinstance(error, Forbidden) else error.remedy
+    return f"{error.message.rstrip('.')}. {remedy}".rstrip()
 
 
 def _merge(client: Client, namespace: str, data: Mapping[str, str | None], deadline: Deadline) -> dict[str, Any]:

@@ -11,15 +11,15 @@ from typing import Any
 
 from ..cache.domain.model import Volume
 from ..cache.domain.record import Record
-from ..cluster.api.access import CHANGE_RIGHTS, RBAC, READ_RIGHTS, require
+from ..cluster.api.access import CHANGE_RIGHTS, READ_RIGHTS, require
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
-from ..cluster.api.errors import ClusterError, Forbidden
+from ..cluster.api.errors import ClusterError
 from ..cluster.api.objects import Claim
 from ..cluster.pods.pod_watch import following
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError, Interrupted, InvalidOption
-from ..history.config_map import NAME, read
+from ..history.config_map import NAME, read, why_not
 from ..history.runs import History, run_facts, time_text
 from ..local_shell import LocalShell
 from ..signals import stopping_on_signals
@@ -94,10 +94,8 @@ def _history(module: Any, client: Client, place: Place, deadline: Deadline) -> H
     except Interrupted:
         raise
     except (ClusterError, DeadlineExceeded) as error:
-        remedy = f"{RBAC} has the rule for it." if isinstance(error, Forbidden) else error.remedy
         module.warn(
-            f"ConfigMap {place.home}/{NAME} could not be read, so what is told of runs and checks is less than there may be: "
-            f"{error.message.rstrip('.')}. {remedy}".rstrip()
+            f"ConfigMap {place.home}/{NAME} could not be read, so what is told of runs and checks is less than there may be: {why_not(error)}"
         )
         return History()
 

@@ -9,12 +9,11 @@ import json
 from collections.abc import Callable
 from functools import partial
 
-from ..cluster.api.access import RBAC
 from ..cluster.api.client import Client
-from ..cluster.api.errors import ClusterError, Forbidden
+from ..cluster.api.errors import ClusterError
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError
-from ..history.config_map import NAME, write
+from ..history.config_map import NAME, why_not, write
 from ..history.line import run_line
 from ..history.runs import History, News, bounded, run_facts
 from .metrics import metrics_of
@@ -48,8 +47,7 @@ def _write(client: Client, namespace: str, news: News, warn: Callable[[str], Non
     try:
         return write(client, namespace, news, Deadline(_SECONDS, f"writing ConfigMap {namespace}/{NAME}"))
     except (ClusterError, DeadlineExceeded) as error:
-        remedy = f"{RBAC} has the rule for it." if isinstance(error, Forbidden) else error.remedy
-        warn(f"What this run did could not be written to ConfigMap {namespace}/{NAME}: {error.message.rstrip('.')}. {remedy}".rstrip())
+        warn(f"What this run did could not be written to ConfigMap {namespace}/{NAME}: {why_not(error)}")
         return None
 
 
