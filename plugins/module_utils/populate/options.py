@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..cache.domain.compaction import DEFAULT_GRACE, Compact, CompactionOptions
 from ..cache.domain.model import AUTO
 from ..cache.domain.plan import State
 from ..cache.domain.projects import PROJECT_SPEC, Project, is_ssh, parse_projects
@@ -36,6 +37,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "node_concurrency": {"type": "int", "default": 4},
     "timeout": {"type": "int", "default": 1800},
     "max_hold": {"type": "int", "default": 300},
+    "compact": {"type": "str", "choices": [one.value for one in Compact], "default": "auto"},
+    "compact_grace": {"type": "int", "default": DEFAULT_GRACE},
     "resolve_from": {"type": "str", "choices": ["controller", "pod"], "default": "controller"},
     "verify": {"type": "bool", "default": False},
     "progress_file": {"type": "path"},
@@ -56,6 +59,7 @@ class PopulateOptions:
     node_concurrency: int
     timeout: int
     max_hold: int
+    compaction: CompactionOptions
     in_use: InUse
     resolve_from: str
     verify: bool
@@ -87,6 +91,7 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         node_concurrency=params["node_concurrency"],
         timeout=params["timeout"],
         max_hold=params["max_hold"],
+        compaction=CompactionOptions(Compact(params["compact"]), params["compact_grace"]),
         in_use=InUse(params["in_use"]),
         resolve_from=params["resolve_from"],
         verify=params["verify"],

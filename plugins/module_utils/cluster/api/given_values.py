@@ -20,6 +20,8 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     # Less would not hold an attach, any work and a release. The service gives up on a sandbox's pod after 600 seconds, and a filler's
     # removal takes some of them.
     "max_hold": (30, 570),
+    # A sandbox's pod lives for 40 minutes at the most; a year is more than anybody waits for room.
+    "compact_grace": (3600, 365 * 24 * 3600),
     "concurrency": (1, 256),
     "node_concurrency": (1, 256),
     "lines": (1, 10**7),
