@@ -5,6 +5,7 @@
 # make image       the execution environment of this checkout, by its Containerfile, for the real cluster (root, Debian)
 # make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
 # make hostile     200 states in which a stranger may leave a volume, on local directories
+# make compaction-kills  500 kills of runs that put packs together, with checkouts that borrow
 # make racer       2000 tries of a stranger who acts on a volume while it is filled, by each sh
 # make terminals   draws the two terminals that README shows, from real runs
 # make benchmark   the figures, on the real cluster
@@ -22,7 +23,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export PYTHONDONTWRITEBYTECODE := 1
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test docs years meetings image test-real hostile racer terminals benchmark lint lowest sanity units pytest molecule prerequisites clean
+.PHONY: demo test docs years compaction-kills meetings image test-real hostile racer terminals benchmark lint lowest sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
@@ -88,6 +89,11 @@ test-real: prerequisites $(VENV)/dev-installed
 
 hostile: prerequisites $(VENV)/dev-installed
 	@HOSTILE_STATES=200 $(RUN) $(BIN)/python -m pytest tests/unit/cache/repository/test_hostile.py -q -n 2 $(PYTEST_ARGS)
+
+compaction-kills: prerequisites $(VENV)/dev-installed
+	@echo "== 500 kills of runs that put packs together, with checkouts that borrow"
+	@for seed in 1 2 3 4; do COMPACTION_KILLS=125 COMPACTION_SEED=$$seed $(RUN) $(BIN)/python -m pytest -q \
+		tests/unit/cache/repository/test_compaction.py -k killed $(PYTEST_ARGS) || exit; done
 
 racer: prerequisites $(VENV)/dev-installed
 	@echo "== 2000 tries of a stranger at work on a volume that is filled, updated, checked or emptied"

@@ -112,6 +112,25 @@ options:
       - From 10 to 604800.
     type: int
     default: 300
+  compact:
+    description:
+      - When packs are put together. Each update brings a pack, and with hundreds of them consumers' clones and updates take longer. A compaction
+        only adds, one pack with all that the small ones hold, to the sandbox's volume first. The small ones go when the time of
+        O(compact_grace) is over, and never an object with them.
+      - With V(auto), where a worker's volume has 50 packs more than are left by the last compaction. A volume is taken for it then also where
+        nothing else is to be done.
+      - With V(always), also each time when a worker's volume is taken anyway, as soon as two packs are worth it.
+      - With V(never), no pack is made, and none goes.
+    type: str
+    choices: [auto, always, never]
+    default: auto
+  compact_grace:
+    description:
+      - Seconds for which packs stay after a newer one has all of their objects, by the API server's clock. Longer than any task of the
+        service lives, and than any other process that reads the volumes.
+      - From 3600 to 31536000.
+    type: int
+    default: 172800
   resolve_from:
     description:
       - Where upstream's refs are read, V(controller) or V(pod), which is a pod without volumes in the workers' namespace.
@@ -250,9 +269,11 @@ volumes:
     projects:
       description:
         - Per project C(name), C(action), C(method), C(seconds), C(bytes) (of the packs that came), C(snapshot) (a digest of all refs), C(refs)
-          (their number), C(layout), C(warnings), C(error) and C(remedy). Of an unchanged one they are what its record says is there.
-        - C(action) is one of V(add), V(update), V(replace), V(repair) (what was not whole is, and its good objects stayed), V(remove),
-          V(unchanged), V(failed), V(blocked) (its partner's volume did not get it), V(skipped).
+          (their number), C(layout), C(warnings), C(notes) (on packs that were put together, or went), C(error) and C(remedy). Of an unchanged
+          one they are what its record says is there.
+        - C(action) is one of V(add), V(update), V(replace), V(repair) (what was not whole is, and its good objects stayed), V(compact)
+          (packs were put together, or went, and nothing else), V(remove), V(unchanged), V(failed), V(blocked) (its partner's volume did
+          not get it), V(skipped).
         - A project that nobody lists is here where something was done about it.
       type: list
       elements: dict

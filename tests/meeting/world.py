@@ -202,7 +202,12 @@ def _receive(held: Any, volume: Volume, work: Work, worker: StagedProject | None
     size = sandbox.MAX_BATCHED_BYTES + 1
     entry = SimpleNamespace(usable=there is not None, whole=True, layout=Layout.BARE, bytes=size)
     side: Any = SimpleNamespace(
-        entry=entry, incoming=SimpleNamespace(bytes=size), contents=contents, proof=contents, repository=Entry(held, name)
+        entry=entry,
+        incoming=SimpleNamespace(bytes=size),
+        contents=contents,
+        proof=contents,
+        repository=Entry(held, name),
+        joined=None,
     )
     return StagedProject(volume, work, work.snapshot or Snapshot(()), side, held.shared, objects == there, 0, 0.0, ())
 

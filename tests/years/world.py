@@ -13,8 +13,10 @@ import uuid
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from datetime import datetime, timezone
 from pathlib import Path
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.compaction import Compact, CompactionOptions
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Plan, State, Step, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project, matches
@@ -145,6 +147,8 @@ class World:
             for volume in pair.volumes:
                 self.claims[volume] = self.new_claim()
         self.projects: dict[str, Project] = {name: self.project(name) for name in UPSTREAMS[:2]}
+        self.compaction = CompactionOptions(Compact.ALWAYS)
+        self.now = datetime(2026, 1, 1, tzinfo=timezone.utc)
         self._runs = 0
         filled = start / f"filled-{pairs}"
         if filled.exists():
@@ -189,7 +193,7 @@ class World:
         projects = tuple(self.projects.values())
         snapshots = {project.name: self.snapshot(project) for project in projects}
         records: Mapping[Volume, Record | None] = {volume: claim.record for volume, claim in self.claims.items()}
-        plan = make_plan(Wanted(State.PRESENT, projects, snapshots, METHODS, verify), tuple(self.pairs), records)
+        plan = make_plan(Wanted(State.PRESENT, projects, snapshots, METHODS, verify, self.compaction, self.now), tuple(self.pairs), records)
         if dry or not plan.changes:
             return Told(plan, ())
         self._runs += 1
@@ -208,7 +212,7 @@ class World:
             return PackTransfer(step.method, LocalSource(mirrors[step.project.name], step.project), ExecTransport(LocalShell()))
 
         shared = Snapshots(snapshots, self.snapshot)
-        options = Options(timeout=300, max_hold=300, verify=verify, scratch=scratch)
+        options = Options(timeout=300, max_hold=300, verify=verify, scratch=scratch, compaction=self.compaction, now=lambda: self.now)
         busy = replace(plan, pairs=tuple(pair for pair in plan.pairs if not pair.idle))
         try:
             return Told(plan, roll_out(busy, self, shared, transfer, options, 2, lambda _progress: None, threading.Event()))

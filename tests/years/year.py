@@ -9,8 +9,10 @@ import random
 import shutil
 import subprocess
 from collections.abc import Iterable
+from datetime import timedelta
 from pathlib import Path
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.compaction import CompactionOptions
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
 from ansible_collections.packit.deployment.tests.repositories import make
 
@@ -53,6 +55,7 @@ def _live(world: World, chance: random.Random, story: list[str]) -> bool:
     """2 to 9 steps after the first fill; whether something has happened since the last verification that no claim can show."""
     hidden = False
     for _step in range(chance.randint(2, 9)):
+        world.now += timedelta(days=1)  # in two of them packs that were put together go
         if chance.random() < 0.3:
             verify = chance.random() < 0.3
             story.append("verify" if verify else "run")
@@ -66,6 +69,7 @@ def _live(world: World, chance: random.Random, story: list[str]) -> bool:
 
 
 def _end(world: World, hidden: bool) -> None:
+    world.compaction = CompactionOptions()  # as it is by default: what `always` does, it does in each run that takes a volume
     before = {} if hidden else _contents(world)
     last = world.run(verify=hidden)
     _foretold(last)

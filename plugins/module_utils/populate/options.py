@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..cache.domain.compaction import DEFAULT_GRACE, Compact, CompactionOptions
 from ..cache.domain.model import AUTO
 from ..cache.domain.plan import State
 from ..cache.domain.projects import PROJECT_SPEC, Project, is_ssh, parse_projects
@@ -40,6 +41,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "timeout": {"type": "int", "default": 1800},
     "max_hold": {"type": "int", "default": 300},
     "stall_timeout": {"type": "int", "default": STALL_TIMEOUT},
+    "compact": {"type": "str", "choices": [one.value for one in Compact], "default": "auto"},
+    "compact_grace": {"type": "int", "default": DEFAULT_GRACE},
     "resolve_from": {"type": "str", "choices": ["controller", "pod"], "default": "controller"},
     "verify": {"type": "bool", "default": False},
     "notify": {"type": "str", "default": "", "no_log": True},
@@ -64,6 +67,7 @@ class PopulateOptions:
     timeout: int
     max_hold: int
     stall_timeout: int
+    compaction: CompactionOptions
     in_use: InUse
     resolve_from: str
     verify: bool
@@ -105,6 +109,7 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         timeout=params["timeout"],
         max_hold=params["max_hold"],
         stall_timeout=params["stall_timeout"],
+        compaction=CompactionOptions(Compact(params["compact"]), params["compact_grace"]),
         in_use=InUse(params["in_use"]),
         resolve_from=params["resolve_from"],
         verify=params["verify"],

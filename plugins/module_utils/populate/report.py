@@ -48,6 +48,7 @@ def _project_facts(result: ProjectResult) -> dict[str, object]:
         "refs": result.refs,
         "layout": result.layout,
         "warnings": list(result.warnings),
+        "notes": list(result.notes),
         "error": result.error,
         "remedy": result.remedy,
     }

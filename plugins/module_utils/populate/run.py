@@ -108,7 +108,7 @@ class Populate:
         before = {volume: known(claim) for volume, claim in observed.claims.items()}
         # What could not be read is as if nobody listed it: what is there of it stays, and its worker's is in its sandbox's too.
         projects = tuple(project for project in options.projects if project.name not in read.failed)
-        wanted = Wanted(options.state, projects, snapshots, METHODS, options.verify)
+        wanted = Wanted(options.state, projects, snapshots, METHODS, options.verify, options.compaction, self._client.now())
         plan = make_plan(wanted, observed.found.pairs, before, bool(options.seed.claim))
         seed = self._seed(observed) if plan.changes else None
         done = _Done()
@@ -258,7 +258,15 @@ class Populate:
                     access,
                     Snapshots(read.snapshots, self._read_again),
                     transfers.of,
-                    Options(options.timeout, options.max_hold, options.verify, scratch, max(3600.0, 3.0 * options.timeout)),
+                    Options(
+                        timeout=options.timeout,
+                        max_hold=options.max_hold,
+                        verify=options.verify,
+                        scratch=scratch,
+                        leftovers_age=max(3600.0, 3.0 * options.timeout),
+                        compaction=options.compaction,
+                        now=self._client.now,
+                    ),
                     options.concurrency,
                     named(self._report, (pair.pair for pair in plan.pairs)),
                     self._stop,

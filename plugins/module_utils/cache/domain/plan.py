@@ -11,12 +11,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import Enum
 
+from .compaction import NO_COMPACTION, CompactionOptions, drops, why_joined
 from .methods import Method, Outlook, by_difference, choose_method
-from .model import Pair, Snapshot, Volume
+from .model import Pair, Role, Snapshot, Volume
 from .projects import Project
-from .record import Record
+from .record import Record, RecordedEntry
 
 
 class Action(str, Enum):
@@ -26,6 +28,7 @@ class Action(str, Enum):
     UPDATE = "update"
     REPLACE = "replace"
     REPAIR = "repair"
+    COMPACT = "compact"
     LOOK = "look"
     REMOVE = "remove"
     NOTHING = "unchanged"
@@ -60,7 +63,7 @@ class Step:
 class Wanted:
     """The aim of a run: projects with their snapshots (none where they are to be absent), and how.
 
-    ``methods``: all that there are, in the order in which `auto` asks them.
+    ``methods``: all that there are, in the order in which `auto` asks them. ``now`` is the time by the clock that records are written by.
     """
 
     state: State
@@ -68,6 +71,8 @@ class Wanted:
     snapshots: Mapping[str, Snapshot]
     methods: Sequence[Method]
     verify: bool = False
+    compaction: CompactionOptions = NO_COMPACTION
+    now: datetime = datetime.max
 
 
 @dataclass(frozen=True)
@@ -157,6 +162,8 @@ def _kept_together(on_sandbox: Step, on_worker: Step, sandbox: Record | None, wo
     """Return what is done where something is to be done on one of the two: the worker's volume is held then, and what it has is what counts."""
     if {on_sandbox.action, on_worker.action} == {Action.NOTHING} and not proved(on_worker.project.name, sandbox, worker):
         on_sandbox = replace(on_sandbox, action=Action.LOOK, why="the claims do not say that it has all that its worker's volume has")
+    if on_worker.action is Action.COMPACT and on_sandbox.action is Action.NOTHING:
+        on_sandbox = replace(on_sandbox, action=Action.COMPACT, why="it has the same packs as its worker's volume")
     if on_worker.action is Action.NOTHING and on_sandbox.action is not Action.NOTHING:
         on_worker = replace(on_worker, action=Action.LOOK, why="its sandbox's volume may lack something that it has")
     return on_sandbox, on_worker
@@ -204,10 +211,21 @@ def _step(wanted: Wanted, project: Project, volume: Volume, record: Record | Non
         return Step(volume, project, Action.UPDATE, method, f"{before}; {how}")
     if held.patterns and held.patterns != patterns_of(project):
         return Step(volume, project, Action.UPDATE, method, f"its `refs` are others than they were; {how}")
+    compacts = _compaction(wanted, volume, held)
     snapshot = wanted.snapshots[project.name]
     if held.snapshot != snapshot.digest:
-        return Step(volume, project, Action.UPDATE, method, f"upstream has moved; {how}")
+        return Step(volume, project, Action.UPDATE, method, "; ".join(filter(None, ["upstream has moved", how, compacts])))
+    if compacts:
+        # Nothing is to be received, so no seed is made for it.
+        return Step(volume, project, Action.COMPACT, by_difference(wanted.methods) if method.by_seed else method, compacts)
     return Step(volume, project, Action.NOTHING, method, "the claim says it is there, as upstream has it")
+
+
+def _compaction(wanted: Wanted, volume: Volume, held: RecordedEntry) -> str:
+    """Return why a volume's packs become fewer, in half a sentence. A sandbox's gets the packs that are made on its worker's."""
+    if drops(held, wanted.compaction, wanted.now):
+        return "old packs go, as a newer one has all of their objects"
+    return why_joined(held, wanted.compaction, wanted.now) if volume.role is Role.WORKER else ""
 
 
 def _removal(project: Project, record: Record | None) -> tuple[Action, str]:

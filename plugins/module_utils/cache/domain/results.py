@@ -32,7 +32,7 @@ class HoldTimes:
 
 @dataclass(frozen=True)
 class ProjectResult:
-    """One project on one volume. ``bytes`` were received; ``snapshot`` is a digest; ``error`` and ``remedy`` are words."""
+    """One project on one volume. ``bytes`` were received; ``snapshot`` is a digest; ``error``, ``remedy`` and ``notes`` on what was done are words."""
 
     volume: Volume
     project: str
@@ -46,6 +46,7 @@ class ProjectResult:
     warnings: tuple[str, ...] = ()
     error: str = ""
     remedy: str = ""
+    notes: tuple[str, ...] = ()
 
     def with_record(self, record: Record | None) -> ProjectResult:
         """Return the same with what the volume's record says is there, where nothing was done; bytes are those received, and stay 0."""
@@ -57,7 +58,7 @@ class ProjectResult:
     @property
     def changed(self) -> bool:
         """Return whether something was written."""
-        return self.action in (Action.ADD, Action.UPDATE, Action.REPLACE, Action.REPAIR, Action.REMOVE)
+        return self.action in (Action.ADD, Action.UPDATE, Action.REPLACE, Action.REPAIR, Action.COMPACT, Action.REMOVE)
 
     @property
     def failed(self) -> bool:

@@ -5,15 +5,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
+
+from .compaction import NO_COMPACTION, CompactionOptions
 
 
 @dataclass(frozen=True)
 class Options:
     """Options of the work on a pair. ``timeout`` (one volume in all) and ``max_hold`` (a sandbox's volume at a time) are seconds;
     ``leftovers_age`` is the age in seconds from which temporary files of others count as left behind; ``tries`` is how often
-    a project that lost its connection is gone on with."""
+    a project that lost its connection is gone on with; ``now`` tells the time by the clock that records are written by."""
 
     timeout: float
     max_hold: float
@@ -21,3 +25,5 @@ class Options:
     scratch: Path
     leftovers_age: float = 3600.0
     tries: int = 3
+    compaction: CompactionOptions = NO_COMPACTION
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from ...deadline import Deadline
 from ...shell import CommandFailed, checked
+from ..domain.compaction import JoinedPack
 from ..domain.packs import Contents, Damaged, HeldPack, Pack
 from ..domain.record import Inventory, RecordedEntry, key
 from . import scripts
@@ -31,6 +32,7 @@ class StagedEntry:
     """One volume's repository with what it has received, and what all its objects lie in.
 
     ``counted``: those of its packs whose own checksums are known, computed in this run or since when nobody has changed the files.
+    ``joined``: the one of the received packs that was made of others that are there.
     """
 
     repository: Repository
@@ -38,6 +40,12 @@ class StagedEntry:
     incoming: Incoming
     contents: Contents
     counted: frozenset[str] = frozenset()
+    joined: JoinedPack | None = None
+
+    @property
+    def fetched(self) -> tuple[Pack, ...]:
+        """Return the packs that came from elsewhere."""
+        return tuple(pack for pack in self.incoming.packs if self.joined is None or pack != self.joined.pack)
 
     @property
     def proof(self) -> Contents:

@@ -10,24 +10,27 @@ from collections import Counter
 from collections.abc import Mapping, MutableMapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from time import monotonic
 
 from ...deadline import Deadline
 from ...errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 from ...progress import Tell
+from ...shell import CommandFailed
 from ..domain.model import Snapshot, Volume
-from ..domain.packs import Contents, Damaged
+from ..domain.packs import Contents, Damaged, files_of
 from ..domain.plan import Action, patterns_of
 from ..domain.projects import Project
 from ..domain.results import ProjectResult
 from ..domain.rollout_options import Options
 from ..domain.space import NoSpace
 from ..git.bring_back import bring_back
-from ..git.superset import bring_missing
+from ..git.superset import bring_missing, fetch_file
 from ..transfer.as_it_is import AsItIs
 from ..transfer.from_worker import FromWorker
 from ..transfer.missing_only import MissingOnly
 from ..transfer.protocol import FullCopyNeeded, Transfer
 from .batches import BatchFailed, work_in_batches
+from .compacted import CompactionWork
 from .snapshots import Snapshots, SnapshotStale
 from .staged_project import StagedProject, Work, including, publish_project, repository_on, stage_project
 from .unrecorded import UnrecordedProjects
@@ -38,13 +41,23 @@ RELEASE_RESERVE = 5.0
 """Seconds of the longest hold that are kept for ending the work and deleting the pod."""
 MAX_BATCHED_BYTES = 32 * 1024 * 1024
 """Size of the largest project that is filled in a batch with others: a step of it takes little memory, and two seconds at the most."""
+_JOINED_SHARE = 0.25
+"""The part of the longest hold in which a pack that was made of others may come: it is worth no failure."""
+_WITHOUT_JOINED = "does not get the pack that was made of others"
 AS_IT_IS = AsItIs()
 
 
 def work_on(
-    side: VolumeRun, project: Project, snapshot: Snapshot | None, transfer: Transfer, options: Options, verify: bool, tell: Tell
+    side: VolumeRun,
+    project: Project,
+    snapshot: Snapshot | None,
+    transfer: Transfer,
+    options: Options,
+    verify: bool,
+    tell: Tell,
+    joined_at: Path | None = None,
 ) -> Work:
-    """Return what is to be done of a project on a volume; ``snapshot`` is None where it stays as it is."""
+    """Return what is to be done of a project on a volume; ``snapshot`` is None where it stays as it is, ``joined_at`` as in CompactionWork."""
     record = side.recorded()
     held = None if record is None else record.projects.get(project.name)
     return Work(
@@ -58,6 +71,7 @@ def work_on(
         scratch=options.scratch,
         tell=tell,
         suspect=lambda: side.suspect(project),
+        compaction=CompactionWork(options.compaction, options.now, held, joined_at),
     )
 
 
@@ -87,6 +101,7 @@ class SandboxFiller:
         self._lost: Counter[str] = Counter()
         self._brought: dict[Path, float] = {}
         self._proofs: dict[str, tuple[StagedProject | None, Contents]] = {}
+        self._joined_at: dict[str, Path] = {}
         self._one_by_one = False
         self.full_copies: set[str] = set()
         """Names of projects of which a full copy is needed here after all; whoever has it made ready removes them."""
@@ -109,6 +124,7 @@ class SandboxFiller:
             if self._side.open(project):
                 try:
                     chosen[project.name] = self._transfer(project, deadline)
+                    self._bring_joined(project, deadline)
                 except Cancelled:
                     raise
                 except PlaceLost as error:  # the worker's: whether it is still there is looked at before the next turn
@@ -168,6 +184,30 @@ class SandboxFiller:
                 "Use method seed, or rsync with a local clone, or raise option `max_hold`.",
             )
         return from_worker
+
+    def _bring_joined(self, project: Project, deadline: Deadline) -> None:
+        """Bring the pack that was made of others on the worker's volume to this machine. What takes long on this way is not worth a hold."""
+        worker = self._staged.get(project.name)
+        if worker is None or worker.side.joined is None:
+            return
+        directory = self._scratch / project.name
+        directory.mkdir(parents=True, exist_ok=True)
+        repository = worker.side.repository
+        files = [directory / name for name in files_of((worker.side.joined.pack.name,))]
+        try:
+            for file in files:
+                if file not in self._brought:
+                    started = monotonic()
+                    fetch_file(repository, f"{repository.pack_directory}/{file.name}", file, deadline)
+                    self._brought[file] = monotonic() - started
+        except CommandFailed as error:
+            self._side.tell(project.name, _WITHOUT_JOINED, error.message)
+            return
+        seconds = sum(self._brought[file] for file in files)
+        if seconds <= self._options.max_hold * _JOINED_SHARE:
+            self._joined_at[project.name] = directory
+        else:
+            self._side.tell(project.name, _WITHOUT_JOINED, f"bringing it took {seconds:.0f} seconds")
 
     def _lacked_the_same(self, project: Project, worker: StagedProject) -> bool:
         """Return whether this volume lacks what its worker's lacked before this run, by the claims. What nothing is known of lacks all."""
@@ -312,7 +352,14 @@ class SandboxFiller:
         def work(snapshot: Snapshot | None, by: Transfer) -> Work:
             verify = project.name in self.suspects
             return work_on(
-                self._side, project, snapshot, by, self._options, verify, lambda phase, line: self._side.tell(project.name, phase, line)
+                self._side,
+                project,
+                snapshot,
+                by,
+                self._options,
+                verify,
+                lambda phase, line: self._side.tell(project.name, phase, line),
+                self._joined_at.get(project.name),
             )
 
         def bring(snapshot: Snapshot | None) -> None:

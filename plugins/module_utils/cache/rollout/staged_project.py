@@ -31,6 +31,7 @@ from ..git.repository import Incomplete, Repository
 from ..git.superset import StagedEntry, bring_missing
 from ..git.tampering import fit_for, tampered
 from ..transfer.protocol import Transfer
+from .compacted import NOT_COMPACTED, NOTHING_COMPACTED, Compacted, CompactionWork, compact_on_worker, drop_on_sandbox, receive_on_sandbox
 from .volume_access import HeldVolume
 
 
@@ -41,7 +42,7 @@ class Work:
     ``snapshot`` is None where nobody lists the project: it stays as it is, and only what its sandbox's volume lacks is brought there.
     ``earlier`` are the patterns of refs that an earlier run brought, ``recorded`` what the claim says that there is.
     ``verify``: all that is there is looked at, before and after.
-    ``suspect`` is called where what is there is not whole.
+    ``suspect`` is called where what is there is not whole. ``compaction`` is what may be done about many packs.
     """
 
     project: Project
@@ -54,6 +55,7 @@ class Work:
     scratch: Path
     tell: Tell
     suspect: Callable[[], None]
+    compaction: CompactionWork = NOT_COMPACTED
 
     @property
     def trusted_record(self) -> RecordedEntry | None:
@@ -74,6 +76,7 @@ class StagedProject:
     lost: int
     seconds: float
     warnings: tuple[str, ...]
+    compacted: Compacted = NOTHING_COMPACTED
 
     @property
     def project(self) -> Project:
@@ -89,6 +92,16 @@ class StagedProject:
     def key(self) -> str:
         """Return what will lie there, as ``record.Held.key``."""
         return key(self.layout.value, self.side.contents.inventory)
+
+    @property
+    def same_refs(self) -> bool:
+        """Return whether its refs are the snapshot's already."""
+        return is_current(self.side.entry, self.snapshot, wanted_by(self.work))
+
+    @property
+    def waits(self) -> bool:
+        """Return whether packs stay here until the end of a grace."""
+        return self.compacted.waits and self.work.recorded is not None and bool(self.work.recorded.covering)
 
     @property
     def layout(self) -> Layout:
@@ -185,7 +198,13 @@ def _receive(
     phase = f"receives by {work.transfer.method.name}"
     work.tell(phase, "")
     incoming = work.transfer.receive(repository, entry, snapshot, deadline, lambda line: work.tell(phase, line))
-    side = StagedEntry(repository, entry, incoming, repository.contents(entry, incoming, deadline), counted if entry.usable else frozenset())
+    compacted = NOTHING_COMPACTED
+    if volume.role is Role.WORKER and work.snapshot is not None:
+        incoming, compacted = compact_on_worker(repository, entry, incoming, work.compaction, deadline, work.tell)
+    elif worker is not None:
+        incoming, compacted = receive_on_sandbox(repository, incoming, worker.side.joined, work.compaction, deadline)
+    contents = repository.contents(entry, incoming, deadline)
+    side = StagedEntry(repository, entry, incoming, contents, counted if entry.usable else frozenset(), compacted.joined)
     if worker is not None:
         side = bring_missing(worker.side, side, work.trusted_record, work.scratch, deadline)
     incoming, lost = salvage(repository, entry, side.incoming, deadline)
@@ -195,8 +214,10 @@ def _receive(
     work.tell("checks", "")
     if work.snapshot is not None or worker is not None:  # what a sandbox's own packs may have lost to a stranger is there by now
         repository.prove(entry, incoming, snapshot, deadline)
-    current = not incoming.packs and is_current(entry, snapshot, wanted_by(work))
-    return StagedProject(volume, work, snapshot, side, shared, current, lost, 0.0, ())
+    if worker is not None and not worker.waits:
+        side, compacted = drop_on_sandbox(side, worker.side, compacted, work.compaction, deadline)
+    current = not incoming.packs and not compacted.dropped and is_current(entry, snapshot, wanted_by(work))
+    return StagedProject(volume, work, snapshot, side, shared, current, lost, 0.0, (), compacted)
 
 
 def publish_project(staged: StagedProject, worker: StagedProject | None, deadline: Deadline) -> tuple[ProjectResult, RecordedEntry]:
@@ -227,11 +248,12 @@ def publish_project(staged: StagedProject, worker: StagedProject | None, deadlin
         action=action,
         method=method,
         seconds=round(staged.seconds + time.monotonic() - started, 3),
-        bytes=side.incoming.bytes,
+        bytes=sum(pack.bytes for pack in side.fetched) if worker is None else side.incoming.bytes,
         snapshot=snapshot.digest,
         refs=len(snapshot.refs),
         layout=layout,
-        warnings=(*staged.warnings, *side.incoming.warnings, *lost),
+        warnings=(*staged.warnings, *side.incoming.warnings, *lost, *staged.compacted.warnings),
+        notes=staged.compacted.notes,
     )
     now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     held = RecordedEntry(
@@ -245,6 +267,7 @@ def publish_project(staged: StagedProject, worker: StagedProject | None, deadlin
         inventory=side.inventory(bridged),
         patterns=" ".join(work.earlier) if work.snapshot is None else patterns_of(work.project),
     )
+    held = staged.compacted.on_record(held, side, work.compaction)
     return result, held if worker is None else including(held, worker)
 
 
@@ -279,5 +302,7 @@ def _action(staged: StagedProject, bridged: bool) -> Action:
         return Action.REPLACE if staged.side.entry.occupied else Action.ADD
     if staged.side.entry.use is Use.MEND:
         return Action.REPAIR
+    if staged.compacted.notes and staged.same_refs and not staged.side.fetched and not bridged:
+        return Action.COMPACT
     changed = bridged or not staged.current
     return Action.UPDATE if changed else Action.NOTHING

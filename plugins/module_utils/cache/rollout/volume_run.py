@@ -25,6 +25,7 @@ _DONE = {
     Action.UPDATE: "updated",
     Action.REPLACE: "replaced",
     Action.REPAIR: "mended",
+    Action.COMPACT: "compacted",
     Action.REMOVE: "removed",
 }
 RECORD_TIMEOUT = 60.0

@@ -41,19 +41,19 @@ class FromWorker:
     @property
     def seconds(self) -> float:
         """Return how long bringing the packs to this machine took, without what was cut and began anew."""
-        return sum(self._brought[self._scratch / name] for name in files_of(pack.name for pack in self._worker.incoming.packs))
+        return sum(self._brought[self._scratch / name] for name in files_of(pack.name for pack in self._worker.fetched))
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
         """Bring the worker's new packs to this machine, before the sandbox's volume is taken."""
         self._scratch.mkdir(parents=True, exist_ok=True)
         repository = self._worker.repository
-        for name in files_of(pack.name for pack in self._worker.incoming.packs):
+        for name in files_of(pack.name for pack in self._worker.fetched):
             file = self._scratch / name
             if file not in self._brought:
                 started = monotonic()
                 fetch_file(repository, f"{repository.pack_directory}/{name}", file, deadline)
                 self._brought[file] = monotonic() - started
-        return self._worker.incoming.bytes if first else 0
+        return sum(pack.bytes for pack in self._worker.fetched) if first else 0
 
     def receive(
         self, repository: Repository, entry: Entry, snapshot: Snapshot, deadline: Deadline, progress: OnLine | None = None
@@ -61,7 +61,7 @@ class FromWorker:
         """See ``Transfer``. Raises FullCopyNeeded too."""
         if self._needs_entry and self._worker.entry.usable and not entry.usable:
             raise FullCopyNeeded(f"It has nothing of {repository.name}.")
-        packs = self._worker.incoming.packs
+        packs = self._worker.fetched
         if not packs or not repository.lacks(entry, snapshot, deadline):
             return NOTHING
         files = files_of(pack.name for pack in packs)

@@ -23,6 +23,8 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "max_age": (0, 365 * 24 * 3600),
     # git's upload-pack gives a sign of life every five seconds, where it has nothing else to say.
     "stall_timeout": (10, _WEEK),
+    # A sandbox's pod lives for 40 minutes at the most; a year is more than anybody waits for room.
+    "compact_grace": (3600, 365 * 24 * 3600),
     "concurrency": (1, 256),
     "node_concurrency": (1, 256),
     "lines": (1, 10**7),

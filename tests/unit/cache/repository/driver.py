@@ -9,13 +9,15 @@ import json
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.compaction import NO_COMPACTION, Compact, CompactionOptions
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import State, Step, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project, parse_project
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, Record, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, Record, parse, render, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import HoldTimes, PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror
@@ -89,6 +91,27 @@ class LocalVolumeAccess:
             self.records[volume] = after
 
 
+class KeptRecords(LocalVolumeAccess):
+    """The same, with records that outlive the process."""
+
+    def __init__(self, directory: Path) -> None:
+        super().__init__(directory)
+        for volume in PAIR.volumes:
+            file = self._file(volume)
+            if file.exists() and (record := parse(file.read_text(), volume.claim, "local")) is not None:
+                self.records[volume] = record
+
+    def record(self, volume: Volume, change: Change, deadline: Deadline) -> None:
+        super().record(volume, change, deadline)
+        if volume in self.records:
+            making = self._file(volume).with_suffix(".making")
+            making.write_text(render(self.records[volume]))
+            making.rename(self._file(volume))
+
+    def _file(self, volume: Volume) -> Path:
+        return self.directory / f"{volume.claim}.record"
+
+
 def project_of(url: str, refs: list[str] | None = None) -> Project:
     """The project `one` of an upstream."""
     return parse_project({"url": url, "name": "one", **({} if refs is None else {"refs": refs})})
@@ -116,9 +139,17 @@ PAIR = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SAND
 
 
 def fill(
-    directory: Path, url: str, verify: bool = False, max_hold: float = BOUND, method: str = "git", access: LocalVolumeAccess | None = None
+    directory: Path,
+    url: str,
+    verify: bool = False,
+    max_hold: float = BOUND,
+    method: str = "git",
+    access: LocalVolumeAccess | None = None,
+    compaction: CompactionOptions = NO_COMPACTION,
+    now: datetime | None = None,
 ) -> PairResult:
     """Bring the upstream's present snapshot to both directories; with the records of ``access``, or none."""
+    at = now or datetime.now(timezone.utc)
     project = project_of(url)
     access = access or LocalVolumeAccess(directory)
     started = Deadline(BOUND, "the driver")
@@ -127,10 +158,10 @@ def fill(
         return read_snapshot(LocalShell(), wanted, started)
 
     snapshots = {"one": read(project)}
-    plan = make_plan(Wanted(State.PRESENT, (project,), snapshots, METHODS, verify), (PAIR,), access.records)
+    plan = make_plan(Wanted(State.PRESENT, (project,), snapshots, METHODS, verify, compaction, at), (PAIR,), access.records)
     scratch = directory / "scratch"
     scratch.mkdir(exist_ok=True)
-    options = Options(timeout=BOUND, max_hold=max_hold, verify=verify, scratch=scratch)
+    options = Options(timeout=BOUND, max_hold=max_hold, verify=verify, scratch=scratch, compaction=compaction, now=lambda: at)
     shared = Snapshots(snapshots, read)
 
     clone = OwnClone(directory, project)
@@ -154,7 +185,13 @@ def remove(directory: Path, access: LocalVolumeAccess | None = None) -> PairResu
 def work(job: Mapping[str, Any]) -> int:
     """Fill in a process that a fork server has made; the seconds of its commands go to the file ``seconds``."""
     seconds = watch_commands(job["at"], job["after"])
-    result = fill(Path(job["volumes"]), job["url"], method=job["method"])
+    volumes = Path(job["volumes"])
+    if "now" in job:
+        now = datetime.fromtimestamp(job["now"], timezone.utc)
+        options = CompactionOptions(Compact.ALWAYS, grace=job["grace"])
+        result = fill(volumes, job["url"], method=job["method"], access=KeptRecords(volumes), compaction=options, now=now)
+    else:
+        result = fill(volumes, job["url"], method=job["method"])
     Path("seconds").write_text(json.dumps(seconds))
     words = [project.error for volume in (result.sandbox, result.worker) for project in volume.projects if project.error]
     print("\n".join(words))

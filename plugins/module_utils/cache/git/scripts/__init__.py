@@ -10,6 +10,7 @@ decided in Python.
 from __future__ import annotations
 
 from .batch import BATCH, NO_RESULT_CODES, OUTPUT_MOST, PARALLEL, TIMED_OUT
+from .compact import ALL_JOINED, DROP_COVERED, JOIN_PACKS, PACK_FILES
 from .look import ABSENT_REFS, ANSWER_MOST, CLEAN, CONFIG_MOST, INSPECT, LOCKS, REF_BUCKETS, REFS_MOST, TAKE, VIEW
 from .mend import COMMON, DROP_LOOSE, DROP_PACKS, GOOD_OBJECTS, LOST, NAMES, SALVAGE
 from .object_lists import (
@@ -35,6 +36,7 @@ from .tidy import LEFT, WORK
 
 __all__ = [
     "ABSENT_REFS",
+    "ALL_JOINED",
     "ANSWER_MOST",
     "BATCH",
     "BRIDGE",
@@ -46,6 +48,7 @@ __all__ = [
     "COMMON",
     "CONFIG_MOST",
     "DISCARD",
+    "DROP_COVERED",
     "DROP_LOOSE",
     "DROP_PACKS",
     "GOOD_OBJECTS",
@@ -55,6 +58,7 @@ __all__ = [
     "INDEX",
     "INSPECT",
     "INVENTORY",
+    "JOIN_PACKS",
     "LEFT",
     "LOCKING",
     "LOCKS",
@@ -65,6 +69,7 @@ __all__ = [
     "NO_RESULT_CODES",
     "OPEN",
     "OUTPUT_MOST",
+    "PACK_FILES",
     "PACK_SINGLE",
     "PARALLEL",
     "PUBLISH_NEW",

@@ -90,7 +90,7 @@ _STEMS = r"""stems() {
 }"""
 
 # An empty git directory $1, for commands that want one.
-_EMPTY_GIT = r"""empty_git() { mkdir -p -- "$1/refs" "$1/objects" && echo 'ref: refs/heads/none' >"$1/HEAD"; }"""
+EMPTY_GIT = r"""empty_git() { mkdir -p -- "$1/refs" "$1/objects" && echo 'ref: refs/heads/none' >"$1/HEAD"; }"""
 
 # $1 root, $2 slot, then base names: the quarantine of a project, empty but for what an earlier try received of these packs.
 # Prints the bytes that are free on the volume, and those that are received already.
@@ -192,7 +192,7 @@ for p in pack-*.pack; do
     echo "$said $sum"
 done
 [ -z "$syncing" ] || wait "$syncing" || exit 4
-""".replace("FLUSH", FLUSH).replace("SUM", SUM).replace("EMPTY_GIT", _EMPTY_GIT)
+""".replace("FLUSH", FLUSH).replace("SUM", SUM).replace("EMPTY_GIT", EMPTY_GIT)
 
 # $1 a directory, or `arrived` and root and slot where it is that slot's quarantine, whose files are to be on disk afterwards and to be alone; then names of
 # files: the SHA-1, whole,
@@ -311,7 +311,7 @@ wc -l <"$out"
 """.replace("LOOSE", _LOOSE)
     .replace("BROKEN_FUNCTIONS", _BROKEN_FUNCTIONS)
     .replace("SUM", SUM)
-    .replace("EMPTY_GIT", _EMPTY_GIT)
+    .replace("EMPTY_GIT", EMPTY_GIT)
 )
 
 # $1 an object directory, $2 scratch, $3 `all`, `known` or `stored` (each pack as if it were known). By standard input come the checksums
@@ -385,7 +385,7 @@ printf 'loose %s\nempty %s\n' "$(wc -l <"$out.false")" "$(wc -l <"$out.empty")"
     .replace("NAMED", _NAMED)
     .replace("BROKEN_FUNCTIONS", _BROKEN_FUNCTIONS)
     .replace("SUM", SUM)
-    .replace("EMPTY_GIT", _EMPTY_GIT)
+    .replace("EMPTY_GIT", EMPTY_GIT)
 )
 
 # $1 ids of the other side, $2 our ids (both sorted), $3 the output: what we lack. Prints the number.
@@ -445,7 +445,7 @@ empty_git "$4/indexing" || exit 3
 at "$2/objects/pack"
 of=$(GIT_DIR=$4/indexing git index-pack "./$3.pack") || exit $?
 [ "pack-${of##*[!0-9a-f]}" = "$3" ] || { echo "error: it is pack ${of##*[!0-9a-f]}" >&2; exit 128; }
-""".replace("EMPTY_GIT", _EMPTY_GIT).replace("PLACES", PLACES)
+""".replace("EMPTY_GIT", EMPTY_GIT).replace("PLACES", PLACES)
 
 # $1 root, $2 a slot, below the root, $3 scratch, then object directories, or `loose` and one, of which only the loose objects are read then: a pack of
 # those of $3/single-ids there, beside the quarantine. Prints its name. git writes a pack where its objects are, and renames it.
@@ -472,4 +472,4 @@ GIT_DIR=$git GIT_OBJECT_DIRECTORY=$git/written GIT_ALTERNATE_OBJECT_DIRECTORIES=
     find . -mindepth 1 -maxdepth 1 -exec rm -rf -- {} +  # a full volume is not to stay so
     exit "$code"
 }
-""".replace("EMPTY_GIT", _EMPTY_GIT).replace("PLACES", PLACES)
+""".replace("EMPTY_GIT", EMPTY_GIT).replace("PLACES", PLACES)
