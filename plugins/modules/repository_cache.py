@@ -212,6 +212,13 @@ volumes:
       description: Each time it was held, in seconds, as C(attach), C(work) and C(release).
       type: list
       elements: dict
+    waits:
+      description:
+        - Pods of consumers for which the volume was given back, as they waited for it on another node. Per C(pod), the C(seconds) from its creation
+          until the volume was attached for it, by the cluster's events.
+        - C(seconds) is null where the pod had not got it a minute after the run's work, or is gone.
+      type: list
+      elements: dict
     warnings:
       description: What the user should know of how the volume was held.
       type: list
@@ -234,6 +241,7 @@ volumes:
       failed: false
       held_seconds: 2.9
       locks: [{attach: 0.8, work: 1.9, release: 0.2}]
+      waits: []
       projects: []
 summary:
   description:

@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.clusters.base import BLOCK
 from tests.waiting import until
 
@@ -36,4 +38,77 @@ def test_a_volume_that_is_attached_elsewhere_is_given_back_and_filled_later(scen
     scene.cluster.order(SAND, scene.sandbox_claim(), "detach")
     done = run.finish()
     assert done.code == 0, done.story
+    scene.check()
+
+
+def other_node(scene: Scene, filler: str) -> str:
+    """The node that a filler of the sandboxes' namespace is not on."""
+    return {"node1": "node2", "node2": "node1"}[scene.cluster.core.read_namespaced_pod(filler, SAND).spec.node_name]
+
+
+def sandbox_filler(scene: Scene) -> str:
+    """The name of the filler that has the sandbox's volume, or is about to; empty where none is."""
+    placed = scene.cluster.core.list_namespaced_pod(SAND, label_selector="packit.dev/repository-cache-filler=filler").items
+    return next((item.metadata.name for item in placed if item.spec.node_name and not item.metadata.deletion_timestamp), "")
+
+
+@pytest.mark.parametrize("detach", ["0", "10"])
+def test_a_sandbox_on_another_node_gets_the_volume_that_a_filler_works_on(scene: Scene, detach: str) -> None:
+    """The worker's volume is in use, and so left alone: then its sandbox's filler reads upstream itself, and can be kept at it."""
+    scene.deploy(storage_class=BLOCK)
+    scene.repository(commits=30)
+    scene.cluster.order(SAND, scene.sandbox_claim(), "detach", detach)
+    scene.server.hold()
+    run = scene.start(in_use="skip")
+    until(lambda: scene.server.fetches > 0, "the filler's fetch")
+    scene.cluster.consumer(SAND, scene.sandbox_claim(), name="sandbox", node=other_node(scene, sandbox_filler(scene)), wait=False)
+    run.until_it_says("pod sandbox waits for it on node")
+    until(lambda: scene.cluster.is_ready(SAND, "sandbox"), "a sandbox that has its volume")
+    done = run.finish()
+    scene.server.release()
+    assert "is given back" in done.text
+    assert done.actions()[scene.sandbox_claim()] == {"one": "skipped"}
+    (wait,) = next(volume["waits"] for volume in done.result["volumes"] if volume["claim"] == scene.sandbox_claim())
+    assert wait["pod"] == "sandbox" and wait["seconds"] >= float(detach)
+    scene.succeed()
+    scene.check()
+    assert scene.cluster.is_ready(SAND, "sandbox")
+
+
+def test_a_filler_whose_volume_is_not_attached_yet_lets_a_sandbox_go_first(scene: Scene) -> None:
+    scene.deploy(storage_class=BLOCK)
+    scene.repository()
+    scene.cluster.order(SAND, scene.sandbox_claim(), "attach", "never")
+    run = scene.start()
+    filler = until(lambda: sandbox_filler(scene), "a filler that has been placed")
+    scene.cluster.consumer(SAND, scene.sandbox_claim(), name="sandbox", node=other_node(scene, filler), wait=False)
+    run.until_it_says("Pod sandbox waits for the volume on node")
+    scene.cluster.order(SAND, scene.sandbox_claim(), "attach")
+    done = run.finish()
+    assert done.code == 0, done.story
+    assert scene.cluster.is_ready(SAND, "sandbox")
+    assert [wait["pod"] for volume in done.result["volumes"] for wait in volume["waits"]] == ["sandbox"]
+    scene.check()
+
+
+@pytest.mark.real
+def test_a_filler_beside_a_sandbox_gives_way_to_the_next_one_on_another_node(scene: Scene) -> None:
+    """What is written on a frozen volume waits until it is thawed, so that the filler is at work when its neighbour goes."""
+    scene.deploy(storage_class=BLOCK)
+    scene.repository()
+    scene.cluster.consumer(SAND, scene.sandbox_claim(), name="first", node="node1")
+    with scene.cluster.frozen(SAND, scene.sandbox_claim()):
+        run = scene.start()
+        filler = until(lambda: sandbox_filler(scene), "a filler that has been placed")
+        assert other_node(scene, filler) == "node2"
+        until(lambda: scene.cluster.is_ready(SAND, filler), "a filler beside the first sandbox")
+        scene.cluster.delete_pod(SAND, "first")
+        scene.cluster.consumer(SAND, scene.sandbox_claim(), name="second", node="node2", wait=False)
+        run.until_it_says("pod second waits for it on node2")
+    done = run.finish()
+    assert done.code == 0, done.story
+    assert scene.cluster.is_ready(SAND, "second")
+    assert [wait["pod"] for volume in done.result["volumes"] for wait in volume["waits"]] == ["second"]
+    events = scene.cluster.core.list_namespaced_event(SAND, field_selector="reason=FailedAttachVolume").items
+    assert {item.involved_object.name for item in events} <= {"second"}
     scene.check()

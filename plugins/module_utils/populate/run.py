@@ -38,7 +38,7 @@ from ..progress import Progress, Report
 from ..volumes.discovery import Observed, observe, openshift_namespaces
 from ..volumes.holding import ClusterVolumeAccess, Settings, known
 from ..volumes.owner import run_owner
-from .incomplete import still_held, tidied, unpaired, unread
+from .incomplete import still_held, tidied, unpaired, unread, with_waits
 from .options import PopulateOptions
 from .progress_lines import named
 from .seed.context import SeedContext
@@ -236,7 +236,8 @@ class Populate:
                 )
             finally:
                 left = tidied(seeds.close, transfers.close)
-            return _Done(still_held(results, access.still_held), (*seeds.notes, *transfers.notes, *left, *access.left))
+            results = with_waits(still_held(results, access.still_held), access.waits(self._stop))
+            return _Done(results, (*seeds.notes, *transfers.notes, *left, *access.left))
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from functools import partial
 
 from ..cache.domain.model import Role, Volume
 from ..cache.domain.record import ANNOTATION, Change, Record, fit, left_out, parse, render, unchanged
-from ..cache.domain.results import HoldTimes
+from ..cache.domain.results import ConsumerWait, HoldTimes
 from ..cache.rollout.volume_access import VolumeSkipped
 from ..cache.rollout.volume_run import writing
 from ..cluster.api.claims import read_claim
@@ -25,7 +25,7 @@ from ..cluster.api.ours import SCRATCH
 from ..cluster.api.quota import ConcurrencyLimit
 from ..cluster.pods.claim_lock import Busy, ClaimLock, Holder, holder_of
 from ..cluster.pods.consumers import SELECTED_NODE, Consumers, consumers, identity, image, mounted_at, placement, sub_path
-from ..cluster.pods.contention import watching_contention
+from ..cluster.pods.contention import seconds_waited, watching_contention
 from ..cluster.pods.diagnosis import require_file_system
 from ..cluster.pods.filler import Filler
 from ..cluster.pods.manifest import (
@@ -51,6 +51,8 @@ _TOLD_SOON = 0.5
 """Seconds in which the end of a pod is told that was seen to have ended."""
 _BUSY_PAUSE = 5.0
 """Seconds before a volume that was attached elsewhere is tried again."""
+_LAST_WAIT = 60.0
+"""Seconds after the work in which a consumer's pod may get the volume for which it waited, so that the result can say how long that took."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,7 @@ class ClusterVolumeAccess:
         self._held: dict[Volume, ClaimLock] = {}
         self._warm_ups = WarmUpPods(client, settings.timeout, self._limits, self._tell)
         self._stuck: dict[Volume, str] = {}
+        self._met: dict[Volume, dict[str, Pod]] = {}
 
     @property
     def left(self) -> Sequence[str]:
@@ -100,6 +103,28 @@ class ClusterVolumeAccess:
 
     def _know_left(self, volume: Volume, words: str) -> None:
         self._stuck[volume] = words
+
+    def waits(self, stop: threading.Event) -> Mapping[Volume, tuple[ConsumerWait, ...]]:
+        """Return which consumers' pods waited for volumes that were held, and for how long: until they had them, or for a minute more than the work."""
+        deadline = Deadline(_LAST_WAIT, "waiting for pods to get their volumes", stop)
+        found: dict[Volume, list[ConsumerWait]] = {}
+        for volume, pods in self._met.items():
+            found[volume] = [ConsumerWait(pod.name, self._waited(volume, pod, deadline)) for pod in pods.values()]
+        return {volume: tuple(waits) for volume, waits in found.items()}
+
+    def _waited(self, volume: Volume, pod: Pod, deadline: Deadline) -> float | None:
+        try:
+            while (seconds := seconds_waited(self._client, pod, self._claims[volume].volume_name, deadline)) is None:
+                if not self._is_there(pod, deadline):
+                    return None
+                deadline.sleep(_LOOK_EVERY)
+        except DeploymentError:
+            return None
+        return seconds
+
+    def _meet(self, volume: Volume, pod: Pod) -> None:
+        with self._lock:
+            self._met.setdefault(volume, {})[pod.uid] = pod
 
     def capacity(self, volume: Volume) -> int:
         """The claim's capacity in bytes."""
@@ -223,7 +248,7 @@ class ClusterVolumeAccess:
         self._pull(volume, used, spec, deadline)
         at_once = [self._limits[volume.namespace, volume.role], *self._node_limits(volume, used)]
         self._stuck.pop(volume, None)  # a later turn finds it again, and may well remove it
-        filler = Filler(self._client, spec, deadline, at_once, partial(self._tell, volume), partial(self._know_left, volume))
+        filler = Filler(self._client, spec, deadline, at_once, partial(self._tell, volume), partial(self._know_left, volume), partial(self._meet, volume))
         held: MountedVolume | None = None
         try:
             with filler:
@@ -252,7 +277,7 @@ class ClusterVolumeAccess:
         """Sandboxes' volumes are given back when a consumer waits; a worker's has its consumer on the same node."""
         if volume.role is not Role.SANDBOX:
             return nullcontext()
-        return watching_contention(self._client, pod, volume.claim, lambda words: self._tell(volume, words))
+        return watching_contention(self._client, pod, volume.claim, partial(self._tell, volume), partial(self._meet, volume))
 
     def _node_limits(self, volume: Volume, used: Consumers) -> Sequence[ConcurrencyLimit]:
         """Volumes of one node share its disks and its network, so that not all of them are worked on at once.

@@ -31,6 +31,14 @@ class HoldTimes:
 
 
 @dataclass(frozen=True)
+class ConsumerWait:
+    """A consumer's pod that waited for a volume while it was held, and the seconds from its creation until it had it; None where it has it not yet."""
+
+    pod: str
+    seconds: float | None
+
+
+@dataclass(frozen=True)
 class ProjectResult:
     """One project on one volume. ``bytes`` were received; ``snapshot`` is a digest; ``error`` and ``remedy`` are words."""
 
@@ -67,13 +75,14 @@ class ProjectResult:
 
 @dataclass(frozen=True)
 class VolumeResult:
-    """One volume: its projects, and each time it was held. ``stuck``: why it is held still, empty where it is free."""
+    """One volume: its projects, and each time it was held. ``stuck``: why it is held still, empty where it is free; ``waits``: whom it kept waiting."""
 
     volume: Volume
     projects: tuple[ProjectResult, ...]
     locks: tuple[HoldTimes, ...] = ()
     warnings: tuple[str, ...] = ()
     stuck: str = ""
+    waits: tuple[ConsumerWait, ...] = ()
 
     @property
     def changed(self) -> bool:
