@@ -41,6 +41,22 @@ def test_a_volume_that_is_attached_elsewhere_is_given_back_and_filled_later(scen
     scene.check()
 
 
+def test_a_volume_that_no_node_gives_back_is_said_to_be_stuck_and_other_pairs_go_on(scene: Scene) -> None:
+    scene.deploy(2, storage_class=BLOCK)
+    scene.repository()
+    scene.cluster.order(SAND, scene.sandbox_claim(0), "detach", "the node does not answer")
+    scene.cluster.consumer(SAND, scene.sandbox_claim(0), name="sandbox", node="node2")
+    scene.cluster.core.delete_namespaced_pod("sandbox", SAND, grace_period_seconds=0)
+    done = scene.run(timeout=60, filler={"sandbox": {"node_selector": {"kubernetes.io/hostname": "node1"}}})
+    assert done.code != 0
+    assert f"Volume {SAND}/{scene.sandbox_claim(0)} was not free since" in done.text
+    assert "The volume is attached to another node: " in done.text
+    assert "kubectl get volumeattachments" in done.text
+    assert done.actions()[scene.worker_claim(0)] == {"one": "blocked"}
+    assert done.actions()[scene.worker_claim(1)] == {"one": "add"}
+    assert scene.fillers() == []
+
+
 def other_node(scene: Scene, filler: str) -> str:
     """The node that a filler of the sandboxes' namespace is not on."""
     return {"node1": "node2", "node2": "node1"}[scene.cluster.core.read_namespaced_pod(filler, SAND).spec.node_name]

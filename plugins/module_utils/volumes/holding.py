@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from ..cache.domain.model import Role, Volume
@@ -38,7 +39,7 @@ from ..cluster.pods.manifest import (
 )
 from ..cluster.pods.overrides import PodOverrides
 from ..deadline import Deadline
-from ..errors import DeploymentError
+from ..errors import DeadlineExceeded, DeploymentError
 from ..progress import Progress, Report
 from ..shell import Shell
 from .inside import MountedVolume, inside, wait_for
@@ -195,6 +196,8 @@ class ClusterVolumeAccess:
 
     @contextmanager
     def _taken(self, volume: Volume, lock: ClaimLock, deadline: Deadline) -> Iterator[MountedVolume]:
+        since: datetime | None = None
+        busy: VolumeBusy | None = None
         while True:
             used = self._consumers(volume, deadline)
             if used.holder is not None and self._settings.in_use in (InUse.SKIP, InUse.HOLDER) and not self._is_there(used.holder, deadline):
@@ -221,13 +224,21 @@ class ClusterVolumeAccess:
                 except VolumeBusy as error:
                     if self._settings.in_use == InUse.SKIP:
                         raise VolumeSkipped(error.message, error.remedy) from error
+                    since, busy = since or self._client.now(), error
                     self._tell(volume, error.message)
-                    deadline.sleep(_BUSY_PAUSE)
+                    try:
+                        deadline.sleep(_BUSY_PAUSE)
+                    except DeadlineExceeded as over:
+                        raise _never_free(volume, since, busy) from over
                     continue
                 except Busy as error:  # another run was a moment faster
                     self._tell(volume, error.message)
                     deadline.sleep(_LOOK_EVERY)
                     continue
+                except ClusterError as error:
+                    if busy is None or since is None or not isinstance(error.__cause__, DeadlineExceeded):
+                        raise
+                    raise _never_free(volume, since, busy) from error  # the time was over before this filler was told the same
                 yield held
             return
 
@@ -362,6 +373,15 @@ def _sub_path(volume: Volume, used: Consumers) -> str:
             "Mount the volume by a subPath without variables, or use option `in_use: holder`.",
         )
     return found
+
+
+def _never_free(volume: Volume, since: datetime, busy: VolumeBusy) -> ClusterError:
+    """Return the error for a volume that was another's for as long as there was time."""
+    return ClusterError(
+        f"Volume {volume} was not free since {since:%H:%M:%S} UTC, when it was first asked for. {busy.message}",
+        "See which node has it (kubectl get volumeattachments), and whether that node is well. Nothing was removed by force, as a pod on a lost node "
+        "may still write. Run again when it is free.",
+    )
 
 
 def _annotation(claim: Claim, change: Change) -> dict[str, str]:
