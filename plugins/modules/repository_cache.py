@@ -209,7 +209,9 @@ volumes:
       description: Seconds for which the volume was held, from the filler pod's creation until it was gone, over all turns.
       type: float
     locks:
-      description: Each time it was held, in seconds, as C(attach), C(work) and C(release).
+      description:
+        - Each time it was held, in seconds, as C(attach), C(work) and C(release).
+        - C(release) ends when the filler is gone. Where another node wants a block volume, the storage detaches it after that.
       type: list
       elements: dict
     waits:

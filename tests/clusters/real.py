@@ -111,6 +111,24 @@ class RealCluster(TestCluster):
         return self.kubeconfig.parent / "csi" / "orders"
 
     @contextmanager
+    def lost_node(self, name: str) -> Iterator[None]:
+        """Nobody hears of a node meanwhile: its kubelet does not run. Its containers do."""
+        kubelet = name.replace("node", "kubelet")
+        process = Path("/proc") / (self.kubeconfig.parent / "pids" / kubelet).read_text().strip()
+        run([str(SCRIPT), "stop", kubelet])
+        until(lambda: _has_ended(process), f"the end of {kubelet}")
+        try:
+            yield
+        finally:
+            run([str(SCRIPT), "start", kubelet])
+            until(lambda: self._is_well(name), f"node {name}")
+
+    def _is_well(self, node: str) -> bool:
+        found = self.core.read_node(node)
+        ready = any(item.type == "Ready" and item.status == "True" for item in found.status.conditions)
+        return ready and not found.spec.taints
+
+    @contextmanager
     def frozen(self, namespace: str, claim: str) -> Iterator[None]:
         """Whatever would be written on the volume waits meanwhile."""
         volume = self.core.read_namespaced_persistent_volume_claim(claim, namespace).spec.volume_name
@@ -196,6 +214,14 @@ class RealCluster(TestCluster):
         self.reset()
         self._namespaces, self._emptied = self._emptied, []
         super().reset()
+
+
+def _has_ended(process: Path) -> bool:
+    """Whether a process of /proc is no more, or waits for its parent only."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def _refuse(address: str) -> bool:

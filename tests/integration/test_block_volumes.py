@@ -57,6 +57,32 @@ def test_a_volume_that_no_node_gives_back_is_said_to_be_stuck_and_other_pairs_go
     assert scene.fillers() == []
 
 
+@pytest.mark.real
+@pytest.mark.alone
+def test_a_volume_on_a_lost_node_is_told_and_filled_when_the_node_is_back(scene: Scene) -> None:
+    core = scene.cluster.core
+    core.patch_node("node2", {"spec": {"unschedulable": True}})
+    try:
+        scene.deploy(2, storage_class=BLOCK)
+    finally:
+        core.patch_node("node2", {"spec": {"unschedulable": None}})
+    scene.repository()
+    scene.cluster.consumer(SAND, scene.sandbox_claim(0), name="sandbox", node="node2")
+    volume = core.read_namespaced_persistent_volume_claim(scene.sandbox_claim(0), SAND).spec.volume_name
+    with scene.cluster.lost_node("node2"):
+        core.delete_namespaced_pod("sandbox", SAND, grace_period_seconds=0)
+        done = scene.run(timeout=60, filler={"sandbox": {"node_selector": {"kubernetes.io/hostname": "node1"}}})
+        assert done.code != 0
+        assert f"Volume {SAND}/{scene.sandbox_claim(0)} was not free since" in done.text
+        assert "The volume is attached to another node: Multi-Attach error" in done.text
+        assert done.actions()[scene.worker_claim(1)] == {"one": "add"}
+        assert scene.fillers() == []
+        attached = scene.cluster.api_of("StorageV1Api").list_volume_attachment().items
+        assert [item.spec.node_name for item in attached if item.spec.source.persistent_volume_name == volume] == ["node2"]
+    scene.succeed()
+    scene.check()
+
+
 def other_node(scene: Scene, filler: str) -> str:
     """The node that a filler of the sandboxes' namespace is not on."""
     return {"node1": "node2", "node2": "node1"}[scene.cluster.core.read_namespaced_pod(filler, SAND).spec.node_name]
