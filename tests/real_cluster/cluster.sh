@@ -177,13 +177,6 @@ K
   until_ok $kubectl get --raw /readyz
   run controller-manager "$bin/kube-controller-manager" --kubeconfig="$dir/kubeconfig" --service-account-private-key-file=sa.key --root-ca-file=ca.crt --leader-elect=false --secure-port=0
   run scheduler "$bin/kube-scheduler" --kubeconfig="$dir/kubeconfig" --leader-elect=false --secure-port=0
-  # An attach that hangs is given up and asked for again after 15 seconds, and what failed after 10 at the most. Clouds' drivers are set so
-  # that both take some minutes; no scenario needs to wait for that.
-  local helper=(--csi-address="$dir/csi/controller.sock" --kubeconfig="$dir/kubeconfig" --kube-api-qps=50 --kube-api-burst=100
-    --timeout=15s --retry-interval-max=10s)
-  run csi-provisioner "$bin/csi-provisioner" "${helper[@]}" --extra-create-metadata --default-fstype=ext4
-  run csi-attacher "$bin/csi-attacher" "${helper[@]}" --default-fstype=ext4
-  run csi-resizer "$bin/csi-resizer" "${helper[@]}" --handle-volume-inuse-error=false
   for n in $(seq "$nodes"); do
     until_ok ctr -a "$dir/containerd$n.sock" version
     ctr -a "$dir/containerd$n.sock" -n k8s.io image import "$bin/pause.img" >/dev/null
@@ -225,6 +218,13 @@ volumeBindingMode: WaitForFirstConsumer
 K
   $kubectl apply -f "$here/openshift.yml" -f "$here/csi/storage.yml"
   $kubectl wait --for=condition=Established crd --all --timeout=15s >/dev/null
+  # Last, as nothing of the above needs them: they start beside the tests. An attach that hangs is given up and asked for again after 15
+  # seconds, and what failed after 10 at the most. Clouds' drivers are set so that both take some minutes; no scenario needs to wait for that.
+  local helper=(--csi-address="$dir/csi/controller.sock" --kubeconfig="$dir/kubeconfig" --kube-api-qps=50 --kube-api-burst=100
+    --timeout=15s --retry-interval-max=10s)
+  run csi-provisioner "$bin/csi-provisioner" "${helper[@]}" --extra-create-metadata --default-fstype=ext4
+  run csi-attacher "$bin/csi-attacher" "${helper[@]}" --default-fstype=ext4
+  run csi-resizer "$bin/csi-resizer" "${helper[@]}" --handle-volume-inuse-error=false
   touch "$dir/up"
   exports
 }
