@@ -81,7 +81,7 @@ image: prerequisites $(VENV)/demo-installed
 	@tests/real_cluster/cluster.sh image
 
 test-real: prerequisites $(VENV)/dev-installed
-	@echo "== the scenarios on a real Kubernetes (the first time builds it, about 5 minutes)"
+	@echo "== the scenarios on a real Kubernetes (the first time builds it, about 8 minutes)"
 	@tests/real_cluster/cluster.sh install
 	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
 		$(RUN) $(BIN)/python -m pytest --real tests/integration -m "not alone" -n 5 --dist worksteal $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ] && \

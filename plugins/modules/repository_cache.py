@@ -259,7 +259,16 @@ volumes:
       description: Seconds for which the volume was held, from the filler pod's creation until it was gone, over all turns.
       type: float
     locks:
-      description: Each time it was held, in seconds, as C(attach), C(work) and C(release).
+      description:
+        - Each time it was held, in seconds, as C(attach), C(work) and C(release).
+        - C(release) ends when the filler is gone. Where another node wants a block volume, the storage detaches it after that.
+      type: list
+      elements: dict
+    waits:
+      description:
+        - Pods of consumers for which the volume was given back, as they waited for it on another node. Per C(pod), the C(seconds) from its creation
+          until the volume was attached for it, by the cluster's events.
+        - C(seconds) is null where the pod had not got it a minute after the run's work, or is gone.
       type: list
       elements: dict
     warnings:
@@ -286,6 +295,7 @@ volumes:
       failed: false
       held_seconds: 2.9
       locks: [{attach: 0.8, work: 1.9, release: 0.2}]
+      waits: []
       projects: []
 summary:
   description:

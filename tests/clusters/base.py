@@ -26,6 +26,13 @@ LANE = os.environ.get("PYTEST_XDIST_WORKER", "")
 """Which of several processes this is that use one cluster at once: each has namespaces of its own."""
 LANE_LABEL = "packit.test/lane"
 
+LOCAL = "standard"
+"""The storage class of volumes that are on one node, for good, and that all pods of that node have at once."""
+BLOCK = "block"
+"""The storage class of volumes that are made at their first use, can be attached to each node, and to one at a time."""
+BLOCK_XFS = "block-xfs"
+"""The same, with a file system that can grow while it is mounted, also where tests run."""
+
 DOCS = Path(__file__).parents[2] / "docs"
 WORKER_TEMPLATE = "packit-worker-repository-cache"
 SANDBOX_PREFIX = "sandcastle-repository-cache-"
@@ -74,7 +81,7 @@ class TestCluster(ABC):
         node: str,
         access_mode: str,
         make_claim: bool = True,
-        storage_class: str = "standard",
+        storage_class: str = LOCAL,
     ) -> None:
         """Provide a volume for a claim, pinned to a node; and the claim, unless something else makes it."""
 
@@ -93,6 +100,23 @@ class TestCluster(ABC):
     @abstractmethod
     def close(self) -> None:
         """End the cluster, or leave it as it was found."""
+
+    @property
+    @abstractmethod
+    def orders(self) -> Path:
+        """The directory in which the storage finds its orders."""
+
+    def order(self, namespace: str, claim: str, operation: str, how: str = "0") -> None:
+        """Have the storage attach, detach or expand a block volume in so many seconds, `never`, or fail for the reason that is given."""
+        path = self.orders / f"{namespace}.{claim}.{operation}"
+        unfinished = path.with_name(f"new-{path.name}")
+        unfinished.write_text(how)
+        unfinished.replace(path)  # it is read at any time
+
+    def forget_orders(self, namespace: str) -> None:
+        """Have the storage work as usual for all volumes of a namespace."""
+        for path in self.orders.glob(f"{namespace}.*"):
+            path.unlink()
 
     @property
     def namespaces(self) -> tuple[str, ...]:
@@ -135,7 +159,7 @@ class TestCluster(ABC):
         size: str = "1G",
         node: str = "node1",
         access_mode: str = "ReadWriteOnce",
-        storage_class: str = "standard",
+        storage_class: str = LOCAL,
     ) -> Path:
         """A claim with its volume; returns its directory."""
         self.volume(namespace, name, size=size, node=node, access_mode=access_mode, storage_class=storage_class)
@@ -151,13 +175,17 @@ class TestCluster(ABC):
         running: bool = True,
         size: str = "1G",
         user: int | None = USER,
+        storage_class: str = LOCAL,
     ) -> list[str]:
         """A StatefulSet of workers with their cache volumes; returns its pods' names when they are Ready."""
         spread = list(nodes)
         pods = [f"{name}-{number}" for number in range(replicas)]
         for number, pod in enumerate(pods):
             claim = f"{WORKER_TEMPLATE}-{pod}"
-            self.volume(namespace, claim, size=size, node=spread[number % len(spread)], access_mode="ReadWriteOnce", make_claim=not running)
+            node = spread[number % len(spread)]
+            self.volume(
+                namespace, claim, size=size, node=node, access_mode="ReadWriteOnce", make_claim=not running, storage_class=storage_class
+            )
         container = {
             "name": "worker",
             "image": self.image,
@@ -188,7 +216,7 @@ class TestCluster(ABC):
                         "metadata": {"name": WORKER_TEMPLATE},
                         "spec": {
                             "accessModes": ["ReadWriteOnce"],
-                            "storageClassName": "standard",
+                            "storageClassName": storage_class,
                             "resources": {"requests": {"storage": f"{size}i"}},
                         },
                     }
@@ -223,13 +251,15 @@ class TestCluster(ABC):
         body = {"replicas": replicas, "selector": {"matchLabels": {"component": name}}, "template": template}
         self.apps.create_namespaced_deployment(namespace, {"metadata": {"name": name, **meta}, "spec": body})
 
-    def sandboxes(self, namespace: str, pods: Iterable[str], *, size: str = "1G", nodes: Iterable[str] = ("node1",)) -> list[str]:
+    def sandboxes(
+        self, namespace: str, pods: Iterable[str], *, size: str = "1G", nodes: Iterable[str] = ("node1",), storage_class: str = LOCAL
+    ) -> list[str]:
         """The claims for the sandboxes of these worker pods."""
         spread = list(nodes)
         claims = []
         for number, pod in enumerate(pods):
             claims.append(f"{SANDBOX_PREFIX}{pod}")
-            self.claim(namespace, claims[-1], size=size, node=spread[number % len(spread)])
+            self.claim(namespace, claims[-1], size=size, node=spread[number % len(spread)], storage_class=storage_class)
         return claims
 
     def consumer(
@@ -411,6 +441,8 @@ class TestCluster(ABC):
 
     def reset(self) -> None:
         """Remove every namespace that was made, with its volumes."""
+        for name in self._namespaces:
+            self.forget_orders(name)
         for name in filter(self._is_there, self._namespaces):  # one that could not be emptied in time may have gone since
             self.core.delete_namespace(name)
         for name in self._namespaces:

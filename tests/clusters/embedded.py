@@ -20,7 +20,7 @@ import yaml
 from tests.bounds import BOUND
 from tests.waiting import until
 
-from .base import TestCluster
+from .base import BLOCK, BLOCK_XFS, LOCAL, TestCluster
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,6 +47,10 @@ class EmbeddedTestCluster(TestCluster):
         self._config = yaml.safe_load(self.kubeconfig.read_text())
         self.connect()
 
+    @property
+    def orders(self) -> Path:
+        return self.directory / "orders"
+
     def volume(
         self,
         namespace: str,
@@ -56,10 +60,11 @@ class EmbeddedTestCluster(TestCluster):
         node: str,
         access_mode: str,
         make_claim: bool = True,
-        storage_class: str = "standard",
+        storage_class: str = LOCAL,
     ) -> None:
         limited = size.endswith("M") and int(size[:-1]) <= 128
-        annotations = {"embedded.test/node": node, **({"embedded.test/limited": "true"} if limited else {})}
+        pinned = {} if storage_class in (BLOCK, BLOCK_XFS) else {"embedded.test/node": node}
+        annotations = {**pinned, **({"embedded.test/limited": "true"} if limited else {})}
         self.make_claim(namespace, claim, size=size, access_mode=access_mode, storage_class=storage_class, annotations=annotations)
 
     def room(self, namespace: str, claim: str) -> None:

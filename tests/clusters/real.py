@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import subprocess
+import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -17,7 +18,7 @@ from kubernetes import client
 from tests.bounds import BOUND
 from tests.waiting import until
 
-from .base import LANE, LANE_LABEL, TestCluster, run
+from .base import BLOCK, BLOCK_XFS, LANE, LANE_LABEL, LOCAL, TestCluster, run
 
 _ANNOTATIONS = (
     "openshift.io/sa.scc.uid-range",
@@ -37,7 +38,7 @@ SCRIPT = Path(__file__).parents[1] / "real_cluster" / "cluster.sh"
 
 
 class RealCluster(TestCluster):
-    """Kubernetes itself. Volumes are ext4 images, mounted in CLUSTER_DIR/volumes."""
+    """Kubernetes itself. Volumes are ext4 images: local ones, mounted in CLUSTER_DIR/volumes, and those of the CSI driver."""
 
     name = "real"
     upstream_host = "10.88.0.1"
@@ -67,9 +68,10 @@ class RealCluster(TestCluster):
         node: str,
         access_mode: str,
         make_claim: bool = True,
-        storage_class: str = "standard",
+        storage_class: str = LOCAL,
     ) -> None:
-        self._persistent_volume(namespace, claim, size=size, node=node, access_mode=access_mode, storage_class=storage_class)
+        if storage_class not in (BLOCK, BLOCK_XFS):
+            self._persistent_volume(namespace, claim, size=size, node=node, access_mode=access_mode, storage_class=storage_class)
         if make_claim:
             self.make_claim(namespace, claim, size=size, access_mode=access_mode, storage_class=storage_class)
 
@@ -93,7 +95,52 @@ class RealCluster(TestCluster):
             self.core.create_persistent_volume({"metadata": {"name": name, "labels": {"test": "volume"}}, "spec": spec})
 
     def volume_path(self, namespace: str, claim: str) -> Path:
-        return self.kubeconfig.parent / "volumes" / f"{namespace}-{claim}"
+        local = self.kubeconfig.parent / "volumes" / f"{namespace}-{claim}"
+        if local.exists():
+            return local
+        bound_to = self.core.read_namespaced_persistent_volume_claim(claim, namespace).spec.volume_name
+        if bound_to is None:  # made by its first pod, which has not come yet
+            return local
+        handle = self.core.read_persistent_volume(bound_to).spec.csi.volume_handle
+        copy = Path(tempfile.mkdtemp(prefix="block-volume-"))  # as it is now: it may be detached at any time
+        run([str(SCRIPT), "copy_block", handle, str(copy)])
+        return copy
+
+    @property
+    def orders(self) -> Path:
+        return self.kubeconfig.parent / "csi" / "orders"
+
+    @contextmanager
+    def lost_node(self, name: str) -> Iterator[None]:
+        """Nobody hears of a node meanwhile: its kubelet does not run. Its containers do."""
+        kubelet = name.replace("node", "kubelet")
+        process = Path("/proc") / (self.kubeconfig.parent / "pids" / kubelet).read_text().strip()
+        run([str(SCRIPT), "stop", kubelet])
+        until(lambda: _has_ended(process), f"the end of {kubelet}")
+        try:
+            yield
+        finally:
+            run([str(SCRIPT), "start", kubelet])
+            until(lambda: self._is_well(name), f"node {name}")
+
+    def _is_well(self, node: str) -> bool:
+        found = self.core.read_node(node)
+        ready = any(item.type == "Ready" and item.status == "True" for item in found.status.conditions)
+        return ready and not found.spec.taints
+
+    @contextmanager
+    def frozen(self, namespace: str, claim: str) -> Iterator[None]:
+        """Whatever would be written on the volume waits meanwhile."""
+        volume = self.core.read_namespaced_persistent_volume_claim(claim, namespace).spec.volume_name
+        handle = self.core.read_persistent_volume(volume).spec.csi.volume_handle
+        image = str(self.orders.parent / "volumes" / handle / "image")
+        device = run(["losetup", "--noheadings", "--output", "NAME", "--associated", image]).stdout.strip()
+        mounted = run(["findmnt", "--noheadings", "--output", "TARGET", "--source", device]).stdout.splitlines()[0]
+        run(["fsfreeze", "--freeze", mounted])
+        try:
+            yield
+        finally:
+            run(["fsfreeze", "--unfreeze", mounted])
 
     @contextmanager
     def blocked_network(self, namespace: str) -> Iterator[None]:
@@ -139,6 +186,7 @@ class RealCluster(TestCluster):
 
     def _empty(self, name: str) -> None:
         core, rbac = self.core, client.RbacAuthorizationV1Api(self.api)
+        self.forget_orders(name)
         self.apps.delete_collection_namespaced_deployment(name)
         self.apps.delete_collection_namespaced_replica_set(name)
         self.apps.delete_collection_namespaced_stateful_set(name)
@@ -168,6 +216,14 @@ class RealCluster(TestCluster):
         self.reset()
         self._namespaces, self._emptied = self._emptied, []
         super().reset()
+
+
+def _has_ended(process: Path) -> bool:
+    """Whether a process of /proc is no more, or waits for its parent only."""
+    try:
+        return (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
 
 
 def _refuse(address: str) -> bool:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-KINDS = ("drop_connection", "deny", "expire_watch", "unschedulable", "hold_volume", "image_pull_error")
+KINDS = ("drop_connection", "deny", "expire_watch", "unschedulable", "image_pull_error")
 
 
 @dataclass

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from .attachments import Refused
 from .container import LOG, Bind, Container, ContainerSpec
 from .content import Absent, files_of, write
 from .downward import hostname
@@ -60,6 +61,12 @@ class PodLife:
 
     async def live(self) -> None:
         """Take the pod through its life, until its processes have ended for good."""
+        try:
+            await self._live()
+        finally:
+            self._node.volumes.release(self._pod)
+
+    async def _live(self) -> None:
         await self._schedule()
         await self._attach()
         sources = await self._mount()
@@ -133,29 +140,32 @@ class PodLife:
         return False
 
     async def _attach(self) -> None:
-        told = False
         namespace, claims = self._pod["metadata"]["namespace"], claims_of(self._pod)
-        while True:
-            blocked = ""
-            for claim in claims:
-                other = self._node.volumes.other_user(self._pod, claim)
-                elsewhere = other is not None and other["spec"].get("nodeName") != self._pod["spec"]["nodeName"]
-                if elsewhere or self._node.faults.message("hold_volume", self._pod, claim):
-                    user = other["metadata"]["name"] if other else "elsewhere"
-                    blocked = f'Multi-Attach error for volume "pv-{namespace}-{claim}" Volume is already used by pod(s) {user}'
-            if not blocked:
-                break
-            if not told:
-                self._tell("Warning", "FailedAttachVolume", blocked)
-                self._creating()
-                told = True
-            await asyncio.sleep(_RETRY)
+        for claim in claims:
+            if not self._node.volumes.pinned_to(namespace, claim):
+                await self._attach_volume(claim)
+                self._tell("Normal", "SuccessfulAttachVolume", f'AttachVolume.Attach succeeded for volume "pv-{namespace}-{claim}"')
 
         def attached(item: Json) -> None:
             item["metadata"].setdefault("annotations", {})["embedded.test/attached"] = "true"
 
         if claims:
             self._edit(attached)
+
+    async def _attach_volume(self, claim: str) -> None:
+        told, creating = "", False
+        while True:
+            try:
+                if self._node.volumes.attach(self._pod, claim):
+                    return
+            except Refused as error:
+                if str(error) != told:
+                    told = str(error)
+                    self._tell("Warning", "FailedAttachVolume", told)
+            if not creating:
+                self._creating()
+                creating = True
+            await asyncio.sleep(_RETRY)
 
     async def _mount(self) -> dict[str, tuple[Path, bool]]:
         """Return each volume's directory, and whether nobody may write there, when all of them can be had."""

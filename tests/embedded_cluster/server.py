@@ -15,8 +15,10 @@ from pathlib import Path
 from aiohttp import web
 
 from .api import Api
+from .attachments import Attachments
 from .certificate import make_certificate
 from .controllers import Controllers
+from .expansion import Expansion
 from .faults import Faults
 from .kubelet import Kubelet
 from .pod_life import Node
@@ -29,7 +31,10 @@ from .volumes import Volumes
 async def serve(directory: Path, nodes: int) -> None:
     """Serve until the process is ended; prints the kubeconfig's path when ready."""
     store = Store()
-    volumes = Volumes(store, directory / "volumes")
+    (directory / "orders").mkdir()
+    attachments = Attachments(directory / "orders")
+    volumes = Volumes(store, directory / "volumes", attachments)
+    Expansion(store, attachments)
     faults = Faults()
     tokens = Tokens()
     door = socket.create_server(("127.0.0.1", 0))
@@ -49,6 +54,9 @@ async def serve(directory: Path, nodes: int) -> None:
         "",
         {"metadata": {"name": "standard"}, "provisioner": "embedded.test", "volumeBindingMode": "WaitForFirstConsumer"},
     )
+    block = {"provisioner": "embedded.test", "volumeBindingMode": "WaitForFirstConsumer", "allowVolumeExpansion": True}
+    for name in ("block", "block-xfs"):
+        store.create(BY_KIND["StorageClass"], "", {"metadata": {"name": name}, **block})
     store.create(BY_KIND["Namespace"], "", {"metadata": {"name": "default"}, "status": {"phase": "Active"}})
     controllers.start()
     authority, context = make_certificate(directory)

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Claims as directories, and which node has each: a claim that is used on one node keeps another node's pods waiting."""
+"""Claims as directories, and which node has each."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import subprocess
 from pathlib import Path
 
 from ..bounds import BOUND
+from .attachments import Attachments
 from .resources import BY_KIND
 from .store import Json, Store
 from .validation import quantity
@@ -24,9 +25,10 @@ SIZED = "embedded.test/limited"
 class Volumes:
     """All volumes, below one directory."""
 
-    def __init__(self, store: Store, directory: Path) -> None:
+    def __init__(self, store: Store, directory: Path, attachments: Attachments) -> None:
         self._store = store
         self._directory = directory
+        self._attachments = attachments
 
     def path(self, namespace: str, claim: str) -> Path:
         """A volume's directory; made, with lost+found, on first use."""
@@ -69,6 +71,16 @@ class Volumes:
                 if not os.path.islink(item):
                     os.chmod(item, os.stat(item).st_mode | (0o2770 if item == directory else 0o660))
 
+    def attach(self, pod: Json, claim: str) -> bool:
+        """Return whether a block volume is on the pod's node. Raises Refused."""
+        meta = pod["metadata"]
+        name = f"pv-{meta['namespace']}-{claim}"
+        return self._attachments.attach((meta["namespace"], claim), name, pod["spec"]["nodeName"], (meta["uid"], meta["name"]))
+
+    def release(self, pod: Json) -> None:
+        """A pod has ended."""
+        self._attachments.release(pod["metadata"]["uid"])
+
     def pinned_to(self, namespace: str, claim: str) -> str:
         """The only node that has it, or empty."""
         body = self._claim(namespace, claim)
@@ -89,6 +101,7 @@ class Volumes:
         path = self._directory / f"{namespace}-{claim}"
         subprocess.run(["umount", "-l", str(path)], check=False, capture_output=True, timeout=BOUND)
         shutil.rmtree(path, ignore_errors=True)
+        self._attachments.drop((namespace, claim))
         self._store.remove(BY_KIND["PersistentVolume"], "", f"pv-{namespace}-{claim}")
 
     def _claim(self, namespace: str, claim: str) -> Json | None:

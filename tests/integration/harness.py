@@ -17,7 +17,7 @@ from typing import Any
 
 import yaml
 
-from tests.clusters.base import LANE, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
+from tests.clusters.base import LANE, LOCAL, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
 from tests.consumers.packit import Packit
 from tests.modules import role
 from tests.modules.launcher import Call, Launcher
@@ -57,14 +57,15 @@ class Scene:
         nodes: tuple[str, ...] = ("node1",),
         running: bool = True,
         roles: tuple[str, ...] = ("repository-cache",),
+        storage_class: str = LOCAL,
     ) -> None:
         """Workers, their sandboxes' claims (of one size, or of one each), and somebody with exactly the documented rights."""
         self.cluster.namespace(WORK)
         self.cluster.namespace(SAND)
-        self.pods = self.cluster.workers(WORK, replicas=workers, nodes=nodes, size=size, running=running)
+        self.pods = self.cluster.workers(WORK, replicas=workers, nodes=nodes, size=size, running=running, storage_class=storage_class)
         sizes = sandbox_sizes or (sandbox_size or size,) * workers
         for number, (pod, own_size) in enumerate(zip(self.pods, sizes, strict=True)):
-            self.cluster.sandboxes(SAND, [pod], size=own_size, nodes=[nodes[number % len(nodes)]])
+            self.cluster.sandboxes(SAND, [pod], size=own_size, nodes=[nodes[number % len(nodes)]], storage_class=storage_class)
         self.kubeconfig = self.cluster.deployer([WORK, SAND], self.directory, roles=roles)
 
     def repository(self, name: str = "one", **settings: Any) -> Path:

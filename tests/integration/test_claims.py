@@ -5,18 +5,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from kubernetes import client
 
-from tests.clusters.base import LANE, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
+from tests.clusters.base import BLOCK_XFS, SANDBOX_PREFIX
+from tests.waiting import until
 
 from .harness import SAND, WORK, Scene
 
 PLACE = {"worker_namespace": WORK, "sandbox_namespace": SAND}
-GROWING = f"growing-in-a-test{LANE}"
 
 
 def spec(scene: Scene, namespace: str, claim: str) -> tuple[str, str]:
@@ -40,6 +38,12 @@ def actions(answer: dict[str, Any]) -> list[tuple[str, str]]:
     return [(item["role"], item["action"]) for item in answer["claims"]]
 
 
+def sizes(scene: Scene) -> list[str]:
+    """The capacities of the first pair's volumes, the sandbox's first, as their claims tell them."""
+    pair = ((SAND, scene.sandbox_claim()), (WORK, scene.worker_claim()))
+    return [scene.cluster.core.read_namespaced_persistent_volume_claim(claim, space).status.capacity["storage"] for space, claim in pair]
+
+
 def workers_without_sandboxes(scene: Scene, replicas: int = 1, drop: tuple[str, str] | None = None) -> None:
     """Workers whose sandboxes have no claims, and room for those."""
     scene.cluster.namespace(WORK)
@@ -48,21 +52,6 @@ def workers_without_sandboxes(scene: Scene, replicas: int = 1, drop: tuple[str, 
     for pod in scene.pods:
         scene.cluster.room(SAND, f"{SANDBOX_PREFIX}{pod}")
     scene.kubeconfig = scene.cluster.deployer([WORK, SAND], scene.directory, drop=drop)
-
-
-@pytest.fixture
-def growing(cluster: TestCluster) -> Iterator[str]:
-    """A storage class whose claims may grow."""
-    storage = client.StorageV1Api(cluster.api)
-    body = {
-        "metadata": {"name": GROWING},
-        "provisioner": "kubernetes.io/no-provisioner",
-        "allowVolumeExpansion": True,
-        "volumeBindingMode": "WaitForFirstConsumer",
-    }
-    storage.create_storage_class(body)
-    yield GROWING
-    storage.delete_storage_class(GROWING)
 
 
 @pytest.mark.playbook
@@ -120,19 +109,44 @@ def test_what_is_there_is_read_with_few_requests(scene: Scene) -> None:
     assert answer["summary"] == ["Nothing to do: all 2 claims are as they should be."]
 
 
-def test_a_workers_claim_grows_with_its_sandboxs_where_the_class_allows_it(scene: Scene, growing: str) -> None:
-    worker, sandbox = f"{WORKER_TEMPLATE}-packit-worker-0", f"{SANDBOX_PREFIX}packit-worker-0"
-    for namespace, claim in ((WORK, worker), (SAND, sandbox)):
-        scene.cluster.namespace(namespace)
-        scene.cluster.claim(namespace, claim, storage_class=growing)
-        scene.cluster.consumer(namespace, claim, name="consumer")
-    scene.kubeconfig = scene.cluster.deployer([WORK, SAND], scene.directory)
+def test_a_workers_volume_grows_while_it_works_and_after_its_sandboxs(scene: Scene) -> None:
+    scene.deploy(storage_class=BLOCK_XFS)
+    scene.cluster.consumer(SAND, scene.sandbox_claim(), name="sandbox")
     planned = claims(scene, check=True, storage="2Gi")
-    assert planned["changed"] is True and spec(scene, SAND, sandbox) == ("1Gi", growing)
+    assert planned["changed"] is True and sizes(scene) == ["1Gi", "1Gi"]
     grown = claims(scene, storage="2Gi")
     assert actions(grown) == [("sandbox", "grow"), ("worker", "grow")], grown
-    assert spec(scene, SAND, sandbox) == spec(scene, WORK, worker) == ("2Gi", growing)
+    until(lambda: sizes(scene) == ["2Gi", "2Gi"], "volumes that have grown")
+    assert scene.cluster.is_ready(WORK, scene.pods[0])
     assert claims(scene, storage="2Gi")["changed"] is False
+
+
+def test_a_sandboxs_volume_that_nobody_has_mounted_grows_before_its_workers(scene: Scene) -> None:
+    scene.deploy(storage_class=BLOCK_XFS)
+    scene.repository()
+    scene.succeed()
+    assert actions(claims(scene, storage="2Gi")) == [("sandbox", "grow"), ("worker", "grow")]
+    until(lambda: sizes(scene)[1] == "2Gi", "a worker's volume that has grown")
+    scene.repository("two")
+    scene.succeed("one", "two", storage="2Gi")
+    until(lambda: sizes(scene) == ["2Gi", "2Gi"], "a sandbox's volume whose file system has grown")
+    scene.check("one", "two")
+
+
+def test_a_workers_claim_does_not_grow_where_its_sandboxs_volume_cannot(scene: Scene) -> None:
+    scene.deploy(storage_class=BLOCK_XFS)
+    scene.repository()
+    scene.cluster.consumer(SAND, scene.sandbox_claim(), name="sandbox")
+    scene.cluster.order(SAND, scene.sandbox_claim(), "expand", "there is no room for more")
+    done = scene.run(storage="2Gi")
+    assert done.code != 0
+    assert f"{scene.worker_claim()}: The claim does not grow before its sandbox's" in done.text
+    assert "there is no room for more" in done.text
+    assert spec(scene, WORK, scene.worker_claim())[0] == "1Gi" and sizes(scene) == ["1Gi", "1Gi"]
+    scene.check()
+    scene.cluster.order(SAND, scene.sandbox_claim(), "expand")
+    scene.succeed(storage="2Gi")
+    until(lambda: sizes(scene) == ["2Gi", "2Gi"], "volumes that have grown")
 
 
 @pytest.mark.playbook

@@ -218,24 +218,6 @@ def test_an_expired_watch_is_opened_again(scene: Scene) -> None:
     scene.check()
 
 
-@pytest.mark.embedded
-def test_a_volume_that_is_attached_elsewhere_is_given_back_and_filled_later(scene: Scene) -> None:
-    scene.deploy()
-    scene.repository()
-    scene.cluster.fault("hold_volume", namespace=SAND, name=scene.sandbox_claim())
-    run = scene.start()
-    until(
-        lambda: any(event.reason == "FailedAttachVolume" for event in scene.cluster.core.list_namespaced_event(SAND).items),
-        "a failed attach",
-    )
-    until(lambda: scene.cluster.fillers(SAND) == [], "the filler's retreat")
-    scene.cluster.clear_faults()
-    done = run.finish()
-    assert done.code == 0
-    assert "The volume is attached to another node" in done.text
-    scene.check()
-
-
 @pytest.mark.real
 def test_a_volume_for_one_pod_only_is_filled_inside_its_holder(scene: Scene) -> None:
     scene.cluster.namespace(WORK)

@@ -1,12 +1,16 @@
 #!/usr/bin/env bash
 # A real Kubernetes on one Linux machine, for the project's tests: etcd, API server, controller manager, scheduler, and
-# NODES nodes, each a containerd and a kubelet of its own. Needs root, Go, and the Debian packages that `install` names.
+# NODES nodes, each a containerd and a kubelet of its own, and a CSI driver with Kubernetes' own helpers. Needs root, Go, and the Debian
+# packages that `install` names.
 #
-#   cluster.sh install | build | prepare | up | down | kubeconfig     `prepare` is the first two, which take 5 minutes the first time
+#   cluster.sh install | build | prepare | up | down | kubeconfig     `prepare` is the first two, which take 8 minutes the first time
 #   cluster.sh image                                 the execution environment of this checkout, by its Containerfile; `up` makes it, too
+#   cluster.sh sanity DRIVER                         csi-sanity, which asks a CSI driver for all that every driver must do
+#   cluster.sh start NAME | stop NAME...             a part of it, by the name of its log, is started as `up` does; is ended
 #   cluster.sh mount_volume NAMESPACE CLAIM SIZE     a volume's file system: an ext4 image of that size, so lost+found is there
 #                                                    and ENOSPC is real
 #   cluster.sh unmount NAMESPACE CLAIM               it goes away
+#   cluster.sh copy_block ID DIRECTORY               what a block volume holds now, attached or not
 #
 # CLUSTER_DIR  what the running cluster keeps   (/var/tmp/packit-deployment-cluster; `down` deletes it)
 # CLUSTER_BIN  binaries and images, kept        (~/.cache/packit-deployment/real-cluster)
@@ -19,7 +23,7 @@ nodes=${NODES:-2}
 kubectl="$bin/kubectl --kubeconfig $dir/kubeconfig"
 api_service="-d 10.96.0.1/32 -p tcp --dport 443 -j DNAT --to-destination 10.88.0.1:7443"
 
-packages="etcd-server containerd runc containernetworking-plugins iptables busybox-static mmdebstrap e2fsprogs openssl iproute2 git rsync buildah"
+packages="etcd-server containerd runc containernetworking-plugins iptables busybox-static mmdebstrap e2fsprogs xfsprogs openssl iproute2 git rsync buildah"
 
 install() { # says nothing and takes no time where all is there
   local missing
@@ -52,7 +56,43 @@ build() { # minutes the first time
     tar -C "$root" -cf "$bin/pause.tar" .; rm -r "$root"
     python3 "$here/image.py" "$bin/pause.tar" localhost/pause:1 "$bin/pause.img" /bin/sleep 1000000000
   fi
+  build_storage
 }
+
+# Kubernetes' own parts of CSI, in two modules as the provisioner needs other libraries; and our driver, which is kept once it has passed.
+build_storage() {
+  local module sources
+  for module in sidecars provisioner; do
+    [ -f "$bin/csi-$module.built" ] || (cd "$here/csi/$module" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$bin/" tool)
+    touch "$bin/csi-$module.built"
+  done
+  sources=$(cd "$here" && cat csi/*.go go.mod | sha256sum)
+  if [ "$(cat "$bin/csi-driver.of" 2>/dev/null)" != "$sources" ]; then
+    (cd "$here" && CGO_ENABLED=0 go build -trimpath -ldflags "-s -w" -o "$bin/csi-driver.new" ./csi)
+    sanity "$bin/csi-driver.new"
+    mv "$bin/csi-driver.new" "$bin/csi-driver"
+    echo "$sources" >"$bin/csi-driver.of"
+  fi
+}
+
+sanity() {
+  local place driver passed=true; place=$(mktemp -d)
+  "$1" -directory "$place" -node "node1=$place/node1.sock" 2>"$place/driver.log" &
+  driver=$!
+  until_ok test -S "$place/node1.sock"
+  # It finds the paths that it has mounted by names of its own, so nobody else may use them meanwhile.
+  "$bin/csi-sanity" --csi.endpoint="unix://$place/node1.sock" --csi.controllerendpoint="unix://$place/controller.sock" \
+    --csi.mountdir="$place/target" --csi.stagingdir="$place/staging" --csi.testvolumesize=33554432 --csi.testvolumeexpandsize=67108864 \
+    --ginkgo.timeout=5m --ginkgo.no-color >"$place/sanity.log" 2>&1 || passed=false
+  kill "$driver"
+  wait "$driver" || true
+  unmount_below "$place"
+  $passed || { cat "$place/driver.log" "$place/sanity.log" >&2; return 1; }
+  sed -n 's/.* -- \(.*Passed.*\)/csi-sanity: \1/p' "$place/sanity.log"
+  rm -r "$place"
+}
+
+unmount_below() { { grep -oE " $1/[^ ]+" /proc/mounts || true; } | sort -r | xargs -r -n1 umount -l 2>/dev/null || true; }
 
 prepare() { install && build; }
 
@@ -83,7 +123,17 @@ image() {
 }
 buildah_() { buildah --root "$bin/buildah" --runroot "$bin/buildah-run" --storage-driver overlay "$@"; }
 
-run() { local name=$1; shift; setsid "$@" >"$dir/logs/$name.log" 2>&1 </dev/null & echo $! >"$dir/pids/$name"; }
+run() { # what is run so can be started again by its name
+  printf '%s\0' "${@:2}" >"$dir/commands/$1"
+  start "$1"
+}
+start() {
+  local argv
+  mapfile -d '' argv <"$dir/commands/$1"
+  cd "$dir/pki"
+  setsid "${argv[@]}" >>"$dir/logs/$1.log" 2>&1 </dev/null &
+  echo $! >"$dir/pids/$1"
+}
 until_ok() { local i; for i in $(seq 300); do "$@" >/dev/null 2>&1 && return; sleep 0.2; done; echo "gave up waiting for: $*; logs in $dir/logs" >&2; return 1; }
 
 up() {
@@ -94,7 +144,7 @@ up() {
   fi
   build
   image
-  mkdir -p "$dir"/{logs,pids,pki,etcd,cni/net.d,volumes}
+  mkdir -p "$dir"/{logs,pids,commands,pki,etcd,cni/net.d,volumes}
   cd "$dir/pki"
   openssl req -x509 -newkey rsa:2048 -nodes -keyout ca.key -out ca.crt -days 3650 -subj /CN=ca 2>/dev/null
   openssl req -newkey rsa:2048 -nodes -keyout api.key -out api.csr -subj /CN=kube-apiserver 2>/dev/null
@@ -134,7 +184,9 @@ K
 {"cniVersion": "0.4.0", "name": "real", "plugins": [{"type": "bridge", "bridge": "real-pods", "isGateway": true, "hairpinMode": true,
  "ipam": {"type": "host-local", "dataDir": "$dir/cni/ipam", "ranges": [[{"subnet": "10.88.0.0/16"}]], "routes": [{"dst": "0.0.0.0/0"}]}}]}
 K
-  local n
+  local n sockets=()
+  for n in $(seq "$nodes"); do sockets+=(-node "node$n=$dir/kubelet$n/plugins_registry/block.sock"); done
+  run csi-driver "$bin/csi-driver" -directory "$dir/csi" "${sockets[@]}"
   for n in $(seq "$nodes"); do
     ip addr add "10.99.0.$n/32" dev real-nodes 2>/dev/null || true
     cat >"$dir/containerd$n.toml" <<K
@@ -178,6 +230,8 @@ containerRuntimeEndpoint: unix://$dir/containerd$n.sock
 authentication: {anonymous: {enabled: true}, webhook: {enabled: false}}
 authorization: {mode: AlwaysAllow}
 featureGates: {InPlacePodVerticalScaling: false} # without cgroups for pods, a resize that the kubelet thinks is due ends it
+syncFrequency: 5s # a mounted volume grows at its pod's next one: 60s is usual
+nodeStatusUpdateFrequency: 2s # a volume is mounted, or detached, after the kubelet has told that it is in use, or is not: 10s is usual
 resolvConf: ""
 podLogsDir: $dir/kubelet$n/pod-logs
 imageGCHighThresholdPercent: 100
@@ -196,8 +250,15 @@ metadata: {name: standard, annotations: {storageclass.kubernetes.io/is-default-c
 provisioner: kubernetes.io/no-provisioner
 volumeBindingMode: WaitForFirstConsumer
 K
-  $kubectl apply -f "$here/openshift.yml"
-  $kubectl wait --for=condition=Established crd --all --timeout=60s >/dev/null
+  $kubectl apply -f "$here/openshift.yml" -f "$here/csi/storage.yml"
+  $kubectl wait --for=condition=Established crd --all --timeout=15s >/dev/null
+  # Last, as nothing of the above needs them: they start beside the tests. An attach that hangs is given up and asked for again after 15
+  # seconds, and what failed after 10 at the most. Clouds' drivers are set so that both take some minutes; no scenario needs to wait for that.
+  local helper=(--csi-address="$dir/csi/controller.sock" --kubeconfig="$dir/kubeconfig" --kube-api-qps=50 --kube-api-burst=100
+    --timeout=15s --retry-interval-max=10s)
+  run csi-provisioner "$bin/csi-provisioner" "${helper[@]}" --extra-create-metadata --default-fstype=ext4
+  run csi-attacher "$bin/csi-attacher" "${helper[@]}" --default-fstype=ext4
+  run csi-resizer "$bin/csi-resizer" "${helper[@]}" --handle-volume-inuse-error=false
   touch "$dir/up"
   exports
 }
@@ -218,18 +279,26 @@ unmount() {
   rm -rf "$path" "$path.img"
 }
 
+copy_block() {
+  local place="$dir/csi/volumes/$1"
+  mkdir -p "$place/seen"
+  # By the device of the image that is there already, if it is mounted on a node: two would not know of each other. And out of the kubelets'
+  # sight: they detach no volume that is mounted at other places as well.
+  flock "$place/lock" unshare --mount sh -c 'mount -o loop "$1/image" "$1/seen" && cp -a "$1/seen/." "$2"' - "$place" "$2"
+}
+
 stop() { local name; for name in "$@"; do [ -f "$dir/pids/$name" ] && kill "$(cat "$dir/pids/$name")" 2>/dev/null || true; done; }
 
 down() {
   [ -d "$dir" ] || return 0
-  stop kubelet1 kubelet2 scheduler controller-manager apiserver
+  stop csi-provisioner csi-attacher csi-resizer kubelet1 kubelet2 scheduler controller-manager csi-driver apiserver
   local sock task
   for sock in "$dir"/containerd*.sock; do
     [ -S "$sock" ] || continue
     for task in $(ctr -a "$sock" -n k8s.io task ls -q 2>/dev/null); do ctr -a "$sock" -n k8s.io task kill -s KILL "$task" 2>/dev/null || true; done
   done
   sleep 1; stop containerd1 containerd2 etcd; sleep 1
-  { grep -oE " $dir/[^ ]+" /proc/mounts || true; } | sort -r | xargs -r -n1 umount -l 2>/dev/null || true
+  unmount_below "$dir"
   # shellcheck disable=SC2086
   iptables -t nat -D PREROUTING $api_service 2>/dev/null || true
   ip link del real-nodes 2>/dev/null || true

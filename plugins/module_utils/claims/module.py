@@ -20,6 +20,7 @@ from ..errors import DeadlineExceeded, DeploymentError, InvalidOption
 from ..signals import stopping_on_signals
 from . import claim_report as report
 from .claim_plan import ClaimAction, ClaimPlan, ClaimStep, WantedClaims, WorkerSet, parse_worker_set, plan_claims
+from .growth import why_not_grown
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "worker_namespace": {"type": "str", "required": True},
@@ -31,6 +32,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 _TIMEOUT = 120.0
 """Seconds for all requests."""
+_GROWTH_TIMEOUT = 60.0
+"""Seconds in which the sandboxes' volumes must have grown, before their workers' do."""
 _PAUSE = 1.0
 _NOT_GROWING = "only dynamically provisioned pvc can be resized"
 """Of the admission plugin's words (kubernetes plugin/pkg/admission/storage/persistentvolume/resize)."""
@@ -52,7 +55,7 @@ def claims(module: Any) -> None:
         except (ClusterError, InvalidOption) as error:
             done, missing = _all_failed(plan, error), ()
         else:
-            done = tuple(_carry_out(client, steps, module.check_mode, deadline) for steps in plan.workers)
+            done = _carry_out(client, plan.workers, module.check_mode, deadline)
         if missing and not module.check_mode:
             waiting = Deadline(params["wait_timeout"], "the workers' claims", stop)
             missing = _await(client, plan.awaited, waiting) if params["wait_timeout"] > 0 else missing
@@ -144,25 +147,52 @@ def _prepare(client: Client, wanted: WantedClaims, plan: ClaimPlan, deadline: De
             return  # whoever may not read classes finds out from the claim
 
 
-def _carry_out(client: Client, steps: Sequence[ClaimStep], check_mode: bool, deadline: Deadline) -> tuple[ClaimStep, ...]:
-    """One worker's claims. In check mode the server is asked what it would say. A failure on the sandbox's side leaves the
-    worker's claim as it is, so that this one is never the larger."""
-    done: list[ClaimStep] = []
-    for step in steps:
-        if done and step.action is ClaimAction.GROW and done[0].action in (ClaimAction.FAILED, ClaimAction.LATER):
-            action = ClaimAction.LATER if done[0].action is ClaimAction.LATER else ClaimAction.BLOCKED
-            why = f"The claim does not grow before its sandbox's, {done[0].volume}, does."
-            done.append(replace(step, action=action, storage=step.before, why=why))
-            continue
-        try:
-            _send(client, step, check_mode, deadline)
-            done.append(step)
-        except AlreadyExists:
-            done.append(replace(step, action=ClaimAction.NOTHING))  # somebody else has made it in the meantime
-        except ClusterError as error:
-            why, remedy = explain(step, error)
-            done.append(replace(step, action=ClaimAction.FAILED, storage=step.before, why=why, remedy=remedy))
+def _carry_out(
+    client: Client, workers: Sequence[Sequence[ClaimStep]], check_mode: bool, deadline: Deadline
+) -> tuple[tuple[ClaimStep, ...], ...]:
+    """All sandboxes' claims, and then their workers'. In check mode the server is asked what it would say. A worker's claim grows
+    when its sandbox's volume has, so that this one is never the smaller."""
+    sandboxes = [_carry_out_one(client, steps[0], check_mode, deadline) for steps in workers]
+    growing = deadline.within(_GROWTH_TIMEOUT, "the growth of the sandbox's volume")
+    done = []
+    for sandbox, (_sandbox, *others) in zip(sandboxes, workers, strict=True):
+        own = []
+        for step in others:
+            late = _not_before(client, sandbox, step, check_mode, growing)
+            own.append(_carry_out_one(client, step, check_mode, deadline) if late is None else late)
+        done.append((sandbox, *own))
     return tuple(done)
+
+
+def _not_before(client: Client, sandbox: ClaimStep, step: ClaimStep, check_mode: bool, growing: Deadline) -> ClaimStep | None:
+    """Return what becomes of a worker's claim that cannot grow, as its sandbox's volume has not; None where nothing is in its way."""
+    if step.action is not ClaimAction.GROW:
+        return None
+    why = f"The claim does not grow before its sandbox's, {sandbox.volume}, does."
+    if sandbox.action is ClaimAction.LATER:
+        return replace(step, action=ClaimAction.LATER, storage=step.before, why=why)
+    if sandbox.action is ClaimAction.FAILED:
+        return replace(step, action=ClaimAction.BLOCKED, storage=step.before, why=why)
+    if check_mode or sandbox.action is ClaimAction.CREATE:
+        return None
+    try:
+        reason = why_not_grown(client, sandbox.volume, sandbox.storage, growing)
+    except ClusterError as error:
+        reason = error.message
+    remedy = "See what the storage says of that volume, and run again."
+    return replace(step, action=ClaimAction.BLOCKED, storage=step.before, why=f"{why} {reason}", remedy=remedy) if reason else None
+
+
+def _carry_out_one(client: Client, step: ClaimStep, check_mode: bool, deadline: Deadline) -> ClaimStep:
+    """Send one claim's change; return what has become of it."""
+    try:
+        _send(client, step, check_mode, deadline)
+    except AlreadyExists:
+        return replace(step, action=ClaimAction.NOTHING)  # somebody else has made it in the meantime
+    except ClusterError as error:
+        why, remedy = explain(step, error)
+        return replace(step, action=ClaimAction.FAILED, storage=step.before, why=why, remedy=remedy)
+    return step
 
 
 def _send(client: Client, step: ClaimStep, dry_run: bool, deadline: Deadline) -> None:

@@ -12,7 +12,7 @@ from ..background import unexpected
 from ..cache.domain.model import Pair, Volume
 from ..cache.domain.plan import Action, Plan
 from ..cache.domain.projects import Project
-from ..cache.domain.results import PairResult, ProjectResult, VolumeResult
+from ..cache.domain.results import ConsumerWait, PairResult, ProjectResult, VolumeResult
 from ..errors import DeploymentError
 
 
@@ -32,6 +32,15 @@ def still_held(results: Sequence[PairResult], why: Callable[[Volume], str]) -> t
 
     def known(side: VolumeResult) -> VolumeResult:
         return replace(side, stuck=why(side.volume))
+
+    return tuple(replace(result, sandbox=known(result.sandbox), worker=known(result.worker)) for result in results)
+
+
+def with_waits(results: Sequence[PairResult], waits: Mapping[Volume, tuple[ConsumerWait, ...]]) -> tuple[PairResult, ...]:
+    """The results, with who waited for their volumes."""
+
+    def known(side: VolumeResult) -> VolumeResult:
+        return replace(side, waits=waits.get(side.volume, ()))
 
     return tuple(replace(result, sandbox=known(result.sandbox), worker=known(result.worker)) for result in results)
 

@@ -32,6 +32,7 @@ def volume_facts(result: VolumeResult) -> dict[str, object]:
         "failed": result.failed,
         "held_seconds": round(sum(lock.seconds for lock in result.locks), 3),
         "locks": [asdict(lock) for lock in result.locks],
+        "waits": [asdict(wait) for wait in result.waits],
         "warnings": [*result.warnings, *filter(None, [result.stuck])],
         "projects": [_project_facts(project) for project in result.projects],
     }

@@ -37,7 +37,7 @@ from ..local_shell import LocalShell
 from ..progress import Progress, Report
 from ..volumes.discovery import Observed, observe, openshift_namespaces
 from ..volumes.holding import ClusterVolumeAccess, Settings, known
-from .incomplete import still_held, tidied, unpaired, unread
+from .incomplete import still_held, tidied, unpaired, unread, with_waits
 from .options import PopulateOptions
 from .progress_lines import named
 from .seed.context import SeedContext
@@ -273,8 +273,9 @@ class Populate:
                 )
             finally:
                 left = tidied(seeds.close, transfers.close)
+            results = with_waits(still_held(results, access.still_held), access.waits(self._stop))
             return _Done(
-                still_held(results, access.still_held),
+                results,
                 (*seeds.notes, *transfers.notes, *left, *access.left),
                 {volume: access.recorded(volume) for volume in volumes},
                 {volume: access.capacity(volume) for volume in volumes},

@@ -10,11 +10,12 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from ..cache.domain.model import Role, Volume
 from ..cache.domain.record import ANNOTATION, Change, Record, fit, left_out, parse, render, unchanged
-from ..cache.domain.results import HoldTimes
+from ..cache.domain.results import ConsumerWait, HoldTimes
 from ..cache.rollout.volume_access import VolumeSkipped
 from ..cache.rollout.volume_run import writing
 from ..cluster.api.claims import read_claim
@@ -25,7 +26,7 @@ from ..cluster.api.ours import SCRATCH
 from ..cluster.api.quota import ConcurrencyLimit
 from ..cluster.pods.claim_lock import Busy, ClaimLock, Holder, holder_of
 from ..cluster.pods.consumers import SELECTED_NODE, Consumers, consumers, identity, image, mounted_at, placement, sub_path
-from ..cluster.pods.contention import watching_contention
+from ..cluster.pods.contention import seconds_waited, watching_contention
 from ..cluster.pods.diagnosis import require_file_system
 from ..cluster.pods.filler import Filler
 from ..cluster.pods.manifest import (
@@ -38,7 +39,7 @@ from ..cluster.pods.manifest import (
 )
 from ..cluster.pods.overrides import PodOverrides
 from ..deadline import Deadline
-from ..errors import DeploymentError
+from ..errors import DeadlineExceeded, DeploymentError
 from ..progress import Progress, Report
 from ..shell import Shell
 from .inside import MountedVolume, inside, wait_for
@@ -51,6 +52,8 @@ _TOLD_SOON = 0.5
 """Seconds in which the end of a pod is told that was seen to have ended."""
 _BUSY_PAUSE = 5.0
 """Seconds before a volume that was attached elsewhere is tried again."""
+_LAST_WAIT = 60.0
+"""Seconds after the work in which a consumer's pod may get the volume for which it waited, so that the result can say how long that took."""
 
 
 @dataclass(frozen=True)
@@ -88,6 +91,7 @@ class ClusterVolumeAccess:
         self._held: dict[Volume, ClaimLock] = {}
         self._warm_ups = WarmUpPods(client, settings.timeout, self._limits, self._tell)
         self._stuck: dict[Volume, str] = {}
+        self._met: dict[Volume, dict[str, Pod]] = {}
 
     @property
     def left(self) -> Sequence[str]:
@@ -100,6 +104,28 @@ class ClusterVolumeAccess:
 
     def _know_left(self, volume: Volume, words: str) -> None:
         self._stuck[volume] = words
+
+    def waits(self, stop: threading.Event) -> Mapping[Volume, tuple[ConsumerWait, ...]]:
+        """Return which consumers' pods waited for volumes that were held, and for how long: until they had them, or for a minute more than the work."""
+        deadline = Deadline(_LAST_WAIT, "waiting for pods to get their volumes", stop)
+        found: dict[Volume, list[ConsumerWait]] = {}
+        for volume, pods in self._met.items():
+            found[volume] = [ConsumerWait(pod.name, self._waited(volume, pod, deadline)) for pod in pods.values()]
+        return {volume: tuple(waits) for volume, waits in found.items()}
+
+    def _waited(self, volume: Volume, pod: Pod, deadline: Deadline) -> float | None:
+        try:
+            while (seconds := seconds_waited(self._client, pod, self._claims[volume].volume_name, deadline)) is None:
+                if not self._is_there(pod, deadline):
+                    return None
+                deadline.sleep(_LOOK_EVERY)
+        except DeploymentError:
+            return None
+        return seconds
+
+    def _meet(self, volume: Volume, pod: Pod) -> None:
+        with self._lock:
+            self._met.setdefault(volume, {})[pod.uid] = pod
 
     def capacity(self, volume: Volume) -> int:
         """The claim's capacity in bytes."""
@@ -170,6 +196,8 @@ class ClusterVolumeAccess:
 
     @contextmanager
     def _taken(self, volume: Volume, lock: ClaimLock, deadline: Deadline) -> Iterator[MountedVolume]:
+        since: datetime | None = None
+        busy: VolumeBusy | None = None
         while True:
             used = self._consumers(volume, deadline)
             if used.holder is not None and self._settings.in_use in (InUse.SKIP, InUse.HOLDER) and not self._is_there(used.holder, deadline):
@@ -196,13 +224,21 @@ class ClusterVolumeAccess:
                 except VolumeBusy as error:
                     if self._settings.in_use == InUse.SKIP:
                         raise VolumeSkipped(error.message, error.remedy) from error
+                    since, busy = since or self._client.now(), error
                     self._tell(volume, error.message)
-                    deadline.sleep(_BUSY_PAUSE)
+                    try:
+                        deadline.sleep(_BUSY_PAUSE)
+                    except DeadlineExceeded as over:
+                        raise _never_free(volume, since, busy) from over
                     continue
                 except Busy as error:  # another run was a moment faster
                     self._tell(volume, error.message)
                     deadline.sleep(_LOOK_EVERY)
                     continue
+                except ClusterError as error:
+                    if busy is None or since is None or not isinstance(error.__cause__, DeadlineExceeded):
+                        raise
+                    raise _never_free(volume, since, busy) from error  # the time was over before this filler was told the same
                 yield held
             return
 
@@ -223,7 +259,7 @@ class ClusterVolumeAccess:
         self._pull(volume, used, spec, deadline)
         at_once = [self._limits[volume.namespace, volume.role], *self._node_limits(volume, used)]
         self._stuck.pop(volume, None)  # a later turn finds it again, and may well remove it
-        filler = Filler(self._client, spec, deadline, at_once, partial(self._tell, volume), partial(self._know_left, volume))
+        filler = Filler(self._client, spec, deadline, at_once, partial(self._tell, volume), partial(self._know_left, volume), partial(self._meet, volume))
         held: MountedVolume | None = None
         try:
             with filler:
@@ -252,7 +288,7 @@ class ClusterVolumeAccess:
         """Sandboxes' volumes are given back when a consumer waits; a worker's has its consumer on the same node."""
         if volume.role is not Role.SANDBOX:
             return nullcontext()
-        return watching_contention(self._client, pod, volume.claim, lambda words: self._tell(volume, words))
+        return watching_contention(self._client, pod, volume.claim, partial(self._tell, volume), partial(self._meet, volume))
 
     def _node_limits(self, volume: Volume, used: Consumers) -> Sequence[ConcurrencyLimit]:
         """Volumes of one node share its disks and its network, so that not all of them are worked on at once.
@@ -337,6 +373,15 @@ def _sub_path(volume: Volume, used: Consumers) -> str:
             "Mount the volume by a subPath without variables, or use option `in_use: holder`.",
         )
     return found
+
+
+def _never_free(volume: Volume, since: datetime, busy: VolumeBusy) -> ClusterError:
+    """Return the error for a volume that was another's for as long as there was time."""
+    return ClusterError(
+        f"Volume {volume} was not free since {since:%H:%M:%S} UTC, when it was first asked for. {busy.message}",
+        "See which node has it (kubectl get volumeattachments), and whether that node is well. Nothing was removed by force, as a pod on a lost node "
+        "may still write. Run again when it is free.",
+    )
 
 
 def _annotation(claim: Claim, change: Change) -> dict[str, str]:

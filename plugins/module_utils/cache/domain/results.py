@@ -14,10 +14,10 @@ from .record import Record
 
 @dataclass(frozen=True)
 class HoldTimes:
-    """For how long a volume was held, in seconds: from the filler's creation until another node could mount the volume.
+    """For how long a volume was held, in seconds: from the filler's creation until it was gone.
 
-    ``attach`` is until work could start, ``release`` from its end until the filler was gone. All 0 where the work was
-    done inside the pod that holds the volume.
+    ``attach`` is until work could start, ``release`` from its end until the filler was gone. A block volume is detached after that, which only
+    who may read the cluster's VolumeAttachments sees. All 0 where the work was done inside the pod that holds the volume.
     """
 
     attach: float = 0.0
@@ -28,6 +28,14 @@ class HoldTimes:
     def seconds(self) -> float:
         """The whole lock."""
         return self.attach + self.work + self.release
+
+
+@dataclass(frozen=True)
+class ConsumerWait:
+    """A consumer's pod that waited for a volume while it was held, and the seconds from its creation until it had it; None where it has it not yet."""
+
+    pod: str
+    seconds: float | None
 
 
 @dataclass(frozen=True)
@@ -68,13 +76,14 @@ class ProjectResult:
 
 @dataclass(frozen=True)
 class VolumeResult:
-    """One volume: its projects, and each time it was held. ``stuck``: why it is held still, empty where it is free."""
+    """One volume: its projects, and each time it was held. ``stuck``: why it is held still, empty where it is free; ``waits``: whom it kept waiting."""
 
     volume: Volume
     projects: tuple[ProjectResult, ...]
     locks: tuple[HoldTimes, ...] = ()
     warnings: tuple[str, ...] = ()
     stuck: str = ""
+    waits: tuple[ConsumerWait, ...] = ()
 
     @property
     def changed(self) -> bool:

@@ -111,6 +111,8 @@ class Claim:
     storage_class: str
     block: bool = False
     """True for a block device, without a file system."""
+    grows_when_mounted: bool = False
+    """True where the volume has grown, and its file system will when a pod mounts it."""
 
 
 @dataclass(frozen=True)
@@ -202,6 +204,9 @@ def parse_claim(data: Object) -> Claim:
         storage=((spec.get("resources") or {}).get("requests") or {}).get("storage", "0"),
         storage_class=spec.get("storageClassName") or "",
         block=spec.get("volumeMode") == "Block",
+        grows_when_mounted=any(
+            item.get("type") == "FileSystemResizePending" and item.get("status") == "True" for item in status.get("conditions") or []
+        ),
     )
 
 

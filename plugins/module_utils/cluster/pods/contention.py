@@ -1,12 +1,12 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks, while a volume is held, whether a consumer's pod waits for it."""
+"""Looks, while a volume is held, whether a consumer's pod waits for it; and how long that one has waited in the end."""
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from ...background import Background
@@ -14,7 +14,7 @@ from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import OnLine
 from ..api.client import Client
-from ..api.objects import Pod
+from ..api.objects import Pod, parse_event, parse_time
 from .consumers import waits_elsewhere
 
 _LOOK_EVERY = 4.0
@@ -23,8 +23,10 @@ _REQUEST_SECONDS = 20.0
 
 
 @contextmanager
-def watching_contention(client: Client, filler: Pod, claim: str, tell: OnLine) -> Iterator[threading.Event]:
-    """An event that is set when a consumer's pod waits on another node for ``claim``, which ``filler`` has mounted."""
+def watching_contention(
+    client: Client, filler: Pod, claim: str, tell: OnLine, met: Callable[[Pod], None]
+) -> Iterator[threading.Event]:
+    """An event that is set when a consumer's pod, which ``met`` is called with, waits on another node for ``claim``, which ``filler`` has mounted."""
     wanted, done = threading.Event(), threading.Event()
 
     def look() -> None:
@@ -36,6 +38,7 @@ def watching_contention(client: Client, filler: Pod, claim: str, tell: OnLine) -
                 continue  # whatever it is, the work itself will say so
             waiting = waits_elsewhere(pods, claim, filler.node)
             if waiting is not None:
+                met(waiting)
                 tell(f"pod {waiting.name} waits for it{' on ' + waiting.node if waiting.node else ''}")
                 wanted.set()
                 return
@@ -45,3 +48,18 @@ def watching_contention(client: Client, filler: Pod, claim: str, tell: OnLine) -
         yield wanted
     finally:
         done.set()  # not joined: a request under way must not keep the volume
+
+
+def seconds_waited(client: Client, pod: Pod, volume: str, deadline: Deadline) -> float | None:
+    """Return the seconds from a pod's creation until ``volume`` was attached for it, by the cluster's events; None where they do not say so.
+
+    A volume that needs no attaching is there when a container of the pod has started.
+    """
+    events = [parse_event(item) for item in client.list("Event", pod.namespace, deadline, fields=f"involvedObject.uid={pod.uid}")]
+    had = [
+        at
+        for event in events
+        if (event.reason == "SuccessfulAttachVolume" and volume in event.message) or event.reason == "Started"
+        if (at := parse_time(f"{event.last[:19]}Z" if event.last else None)) is not None  # newer reporters tell parts of a second
+    ]
+    return max(0.0, (min(had) - pod.created).total_seconds()) if had and pod.created is not None else None

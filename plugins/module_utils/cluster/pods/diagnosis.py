@@ -48,10 +48,10 @@ _NEVER_ADMITTED = (
     "PodOSNotSupported", "PodOSSelectorNodeLabelDoesNotMatch", "AppArmor", "PodLevelResourcesNotSupported",
     "SupplementalGroupsPolicyNotSupported", "InitContainerRestartPolicyForbidden",
 )  # fmt: skip
-# What attaching says where another node has the volume: Kubernetes' own words, and those of storage drivers.
+# What attaching says where another node has the volume: Kubernetes' own words, those of storage drivers, and the code that CSI has for it.
 _ELSEWHERE = re.compile(
     r"multi-attach|already (exclusively )?(attached|published)|(still )?attached to (a different|another|node)|attachment is being deleted"
-    r"|(?<!already )in[- ]use|being used",
+    r"|(?<!already )in[- ]use|being used|code = FailedPrecondition",
     re.IGNORECASE,
 )
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 
@@ -21,6 +21,7 @@ from ..api.heartbeat import HEARTBEAT_LIMIT
 from ..api.objects import Pod, parse_pod
 from ..api.quota import ConcurrencyLimit, never_fits
 from ..exec.pod_shell import ContainerAddress, PodShell
+from .consumers import waits_elsewhere
 from .diagnosis import FATAL_WAITING, Diagnosis, explain
 from .manifest import CONTAINER, HEARTBEAT, JOBS, OWNER, FillerSpec, manifest
 from .overrides import START_TIMEOUT
@@ -40,11 +41,16 @@ def _nothing(_words: str) -> None:
     """Nobody is told."""
 
 
+def _nobody(_pod: Pod) -> None:
+    """Nobody is told."""
+
+
 class Filler:
     """One filler pod. A context manager: Ready inside, gone after.
 
     ``attach``, ``work`` and ``release`` are the seconds from its creation until it could work, from then until its deletion, and from that until it
-    was gone. ``left`` is called with a sentence where it could not be removed; ``closed`` is True once the one or the other is so.
+    was gone. ``left`` is called with a sentence where it could not be removed; ``closed`` is True once the one or the other is so. ``met`` is
+    called with a consumer's pod that waits for the volume before the filler has it: the filler goes away then, and never queues before it.
     """
 
     def __init__(
@@ -55,6 +61,7 @@ class Filler:
         limits: Sequence[ConcurrencyLimit] = (),
         tell: OnLine = _nothing,
         left: OnLine = _nothing,
+        met: Callable[[Pod], None] = _nobody,
     ) -> None:
         self._client = client
         self._spec = spec
@@ -62,6 +69,7 @@ class Filler:
         self._limits = limits
         self._tell = tell
         self._left = left
+        self._met = met
         self._stack = ExitStack()
         self._pod: Pod | None = None
         self._created = 0.0
@@ -213,6 +221,8 @@ class Filler:
                 waiting = pod.conditions.get("PodScheduled", ("", "", ""))[0] == "False"
                 unschedulable = (unschedulable or time.monotonic()) if waiting else 0.0
                 failed = pod.ended or any(container.waiting in FATAL_WAITING for container in pod.needed)
+                if change is None:
+                    self._give_way(pod)
                 if failed or change is None:
                     self._judge(
                         pod, must_fail=failed, grace_over=bool(unschedulable) and time.monotonic() - unschedulable >= UNSCHEDULABLE_GRACE
@@ -221,6 +231,18 @@ class Filler:
             found = explain(self._client, pod, self._closing_deadline())
             raise ClusterError(f"{error}. {found.sentence}", found.remedy) from error
         raise ClusterError(f"Pod {pod.namespace}/{pod.name} disappeared while it was starting.", "Run again.")
+
+    def _give_way(self, pod: Pod) -> None:
+        """Raise VolumeBusy where a consumer's pod waits for the volume on another node than the one that the filler has been placed on."""
+        if self._spec.mount is None or not pod.node:
+            return
+        waiting = waits_elsewhere(self._client.pods(pod.namespace, self._deadline), self._spec.mount.claim, pod.node)
+        if waiting is not None:
+            self._met(waiting)
+            where = f" on node {waiting.node}" if waiting.node else ""
+            raise VolumeBusy(
+                f"Pod {waiting.name} waits for the volume{where}, and goes first.", "The filler comes back on that node, or at the next run."
+            )
 
     def _judge(self, pod: Pod, must_fail: bool, grace_over: bool) -> None:
         """Raise where waiting will not help."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -15,6 +16,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods imp
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.consumers import waits_elsewhere
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import LABEL, RUN
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.network_policy import policies
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 
@@ -75,7 +77,38 @@ def test_a_policy_opens_one_port_of_the_runs_seed_to_the_runs_fillers_and_nothin
 def test_a_lookout_that_has_ended_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(contention, "_LOOK_EVERY", 0.01)
     told: queue.Queue[str] = queue.Queue()
-    with contention.watching_contention(None, pod("n1"), "c", told.put) as wanted:  # type: ignore[arg-type]
+    with contention.watching_contention(None, pod("n1"), "c", told.put, lambda _pod: None) as wanted:  # type: ignore[arg-type]
         words = told.get(timeout=BOUND)
     assert words.startswith("Looking for pods that wait for it ended by an error that was not expected: AttributeError")
     assert not wanted.is_set()
+
+
+class Events:
+    """An API that knows events only."""
+
+    def __init__(self, *told: tuple[str, str, str]) -> None:
+        """``told``: reason, message and time of each."""
+        self._told = told
+
+    def list(self, kind: str, namespace: str, deadline: Deadline, fields: str = "") -> Sequence[Any]:
+        assert (kind, fields) == ("Event", "involvedObject.uid=u1")
+        return [{"type": "Normal", "reason": reason, "message": message, "lastTimestamp": at} for reason, message, at in self._told]
+
+
+SCHEDULED = ("Scheduled", "Successfully assigned ns/consumer to n2", "2026-01-01T00:00:00.123456Z")
+ATTACHED = ("SuccessfulAttachVolume", 'AttachVolume.Attach succeeded for volume "pv-1"', "2026-01-01T00:00:14Z")
+STARTED = ("Started", "Started container sandbox", "2026-01-01T00:00:17.250000Z")
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        ((SCHEDULED,), None),
+        ((SCHEDULED, ("SuccessfulAttachVolume", 'AttachVolume.Attach succeeded for volume "pv-2"', "2026-01-01T00:00:03Z")), None),
+        ((SCHEDULED, ATTACHED, STARTED), 14.0),
+        ((SCHEDULED, STARTED), 17.0),  # a volume that is attached nowhere, as a local one
+    ],
+)
+def test_how_long_a_pod_has_waited_is_what_its_events_say(told: tuple[tuple[str, str, str], ...], seconds: float | None) -> None:
+    waiting = pod("n2", uid="u1", creationTimestamp="2026-01-01T00:00:00Z")
+    assert contention.seconds_waited(Events(*told), waiting, "pv-1", Deadline(BOUND)) == seconds  # type: ignore[arg-type]

@@ -131,6 +131,7 @@ def test_what_the_kubelet_tries_again_is_said_and_waited_for(reason: str, messag
         "Invalid volume: its current status is in-use",
         "disk is still attached to node b",
         "volume attachment is being deleted",
+        "rpc error: code = FailedPrecondition desc = volume v is detaching on node b",
     ],
 )
 def test_a_storage_drivers_own_words_for_a_volume_that_another_node_has(words: str) -> None:
