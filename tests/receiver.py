@@ -26,6 +26,7 @@ class Received:
 class Receiver:
     """``status`` and ``headers`` are of each answer; while ``answers`` is not set, none is sent."""
 
+    host: str
     port: int
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
@@ -34,12 +35,12 @@ class Receiver:
 
     def url(self, path: str = "", user: str = "") -> str:
         """Return a URL here, with a user and a password where they are given."""
-        return f"http://{user}{'@' * bool(user)}127.0.0.1:{self.port}/{path}"
+        return f"http://{user}{'@' * bool(user)}{self.host}:{self.port}/{path}"
 
 
 @contextmanager
-def receiver() -> Iterator[Receiver]:
-    """Serve until the context ends."""
+def receiver(host: str = "127.0.0.1") -> Iterator[Receiver]:
+    """Serve until the context ends, on an address of this machine."""
 
     class Handler(BaseHTTPRequestHandler):
         def _receive(self) -> None:
@@ -57,9 +58,9 @@ def receiver() -> Iterator[Receiver]:
         def log_message(self, *_arguments: object) -> None:
             """Print nothing."""
 
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+    with ThreadingHTTPServer((host, 0), Handler) as server:
         server.daemon_threads = True
-        here = Receiver(server.server_address[1])
+        here = Receiver(host, server.server_address[1])
         here.answers.set()
         thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
         thread.start()

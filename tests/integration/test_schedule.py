@@ -6,24 +6,32 @@
 from __future__ import annotations
 
 import signal
+from datetime import datetime, timezone
 from typing import Any
 
 import pytest
 import yaml
 
+from ansible_collections.packit.deployment.plugins.module_utils.history.config_map import NAME as HISTORY
+from ansible_collections.packit.deployment.plugins.module_utils.history.runs import parse
 from tests.clusters.base import TestCluster
+from tests.receiver import receiver
+from tests.repositories import make
+from tests.upstream.server import Page
 from tests.waiting import until
 
 from .harness import ROOT, SAND, WORK, Scene
+from .runs import Run
 
 NAME = "repository-cache-schedule"
 RIGHTS = ("repository-cache", "schedule")
+PLACE = {"namespace": WORK, "sandbox_namespace": SAND}
 RULES = yaml.safe_load((ROOT / "docs" / "rbac.yml").read_text())["rules"]
 
 
 def settings(scene: Scene, *names: str, **more: Any) -> dict[str, Any]:
     """The module's options for a schedule that makes no job by the clock, unless one is made on a leap day."""
-    place = {"namespace": WORK, "sandbox_namespace": SAND, "cron": "0 0 29 2 *", "image": scene.cluster.execution_environment}
+    place = {**PLACE, "cron": "0 0 29 2 *", "image": scene.cluster.execution_environment}
     of_pod = {"pull_policy": "Never", **more.pop("pod", {})}
     return {**place, "rules": RULES, "variables": scene.variables(*names, **more.pop("cache", {})), "pod": of_pod, **more}
 
@@ -128,6 +136,53 @@ def test_a_drained_job_gives_all_volumes_back_and_what_a_killed_one_leaves_is_sw
 
 
 @pytest.mark.real
+@pytest.mark.playbook
+def test_what_became_of_a_schedules_jobs_is_told_wherever_somebody_looks(scene: Scene) -> None:
+    scene.deploy(2, roles=RIGHTS)
+    upstream = scene.repository("one", commits=20)
+    scene.repository("two")
+    page = scene.directory / "report.html"
+    given = scene.write_variables({**scene.variables("one", "two"), "cache_report_file": str(page)})
+
+    def play(name: str, *arguments: str) -> Run:
+        return scene.start_playbook(ROOT / "playbooks" / f"{name}.yml", "-e", given, *arguments).finish()
+
+    with receiver(scene.server.host) as gateway:
+        apply(scene, "one", "two", cache={"pushgateway": gateway.url()})
+        scene.cluster.start_job(WORK, NAME, f"{NAME}-1")
+        finish(scene, f"{NAME}-1")
+        scene.check("one", "two")
+        fetches = scene.server.fetches
+        scene.cluster.start_job(WORK, NAME, f"{NAME}-2")
+        assert "changed=0" in finish(scene, f"{NAME}-2")
+        assert scene.server.fetches == fetches
+        assert play("cache_status").code == 0
+        make.commit(upstream, "main")
+        scene.cluster.delete_pod(WORK, at_work(scene, f"{NAME}-3"))
+        assert scene.fillers() == []
+        scene.server.release()
+        scene.server.pages["two.git"] = Page(404)
+        scene.cluster.start_job(WORK, NAME, f"{NAME}-4")
+        assert until(lambda: scene.cluster.job_ended(WORK, f"{NAME}-4"), "the job's end") == "BackoffLimitExceeded"
+        scene.check("one")
+        pushed = gateway.received[-1].body.decode().splitlines()
+
+    known = parse(dict(scene.cluster.core.read_namespaced_config_map(HISTORY, WORK).data), datetime.now(timezone.utc))
+    ran = {run.id: run for run in known.runs}
+    assert len(ran) == 4 and {"changed": {"one": 4}, "failed": ["two"]} in [{"changed": run.changed, "failed": [*run.failed]} for run in ran.values()]
+    failed = [line for line in pushed if line.startswith("packit_repository_cache_failed{") and line.endswith(" 1.0")]
+    assert len(failed) == 4 and all('project="two"' in line for line in failed), pushed
+    age = int((datetime.now(timezone.utc) - known.checked["two"].time).total_seconds())
+    old = play("cache_status", "-e", f"cache_status_max_age={age}")
+    assert old.code == 2 and "two (4 volumes" in old.text
+    assert play("cache_report").code == 0
+    assert "<dt>two</dt><dd>The refs of http" in page.read_text()
+    assert {item["action"] for item in scene.module("schedule", **PLACE, state="absent")["objects"]} == {"delete"}
+    until(lambda: there(scene.cluster) == [], "the end of all jobs")
+    assert scene.fillers() == []
+
+
+@pytest.mark.real
 def test_on_openshift_the_namespaces_range_decides_who_the_job_is(scene: Scene) -> None:
     from tests.real_cluster.restricted_v2 import UID_RANGE, restricted_v2  # noqa: PLC0415
 
@@ -151,7 +206,7 @@ def test_absent_ends_a_job_at_work_and_leaves_nothing(scene: Scene) -> None:
     scene.repository(commits=20)
     apply(scene)
     at_work(scene, f"{NAME}-1")
-    place = {"namespace": WORK, "sandbox_namespace": SAND, "state": "absent"}
+    place = {**PLACE, "state": "absent"}
     assert {item["action"] for item in scene.module("schedule", check=True, **place)["objects"]} == {"delete"}
     assert scene.fillers() != []
     assert {item["action"] for item in scene.module("schedule", **place)["objects"]} == {"delete"}
