@@ -81,11 +81,13 @@ image: prerequisites $(VENV)/demo-installed
 	@tests/real_cluster/cluster.sh image
 
 test-real: prerequisites $(VENV)/dev-installed
-	@echo "== the scenarios on a real Kubernetes (the first time builds it, about 8 minutes)"
+	@echo "== the scenarios on a real Kubernetes (the first time builds it, about 10 minutes)"
 	@tests/real_cluster/cluster.sh install
 	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
 		$(RUN) $(BIN)/python -m pytest --real tests/integration -m "not alone" -n 5 --dist worksteal $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ] && \
 		$(RUN) $(BIN)/python -m pytest --real tests/integration -m alone $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ]
+	@echo "== what needs root, or a program that is built with that Kubernetes"
+	@$(RUN) $(BIN)/python -m pytest tests/unit -m root $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ]
 
 hostile: prerequisites $(VENV)/dev-installed
 	@HOSTILE_STATES=200 $(RUN) $(BIN)/python -m pytest tests/unit/cache/repository/test_hostile.py -q -n 2 $(PYTEST_ARGS)

@@ -22,10 +22,11 @@ from .figures import FIGURES
 from .many import pairs, projects, refs
 from .measure import RUNS, Table, machine
 from .missing import missing
+from .scheduled import scheduled
 from .world import world
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-EMBEDDED = {"idle": idle, "clones": clones, "missing": missing, "projects": projects, "pairs": pairs, "refs": refs}
+EMBEDDED = {"idle": idle, "scheduled": scheduled, "clones": clones, "missing": missing, "projects": projects, "pairs": pairs, "refs": refs}
 ON_CLUSTER = {**FIGURES, "pod-rsync": pod_rsync, "git": git}
 _TEXT = """\
 # How fast it is

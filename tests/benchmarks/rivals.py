@@ -27,7 +27,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.man
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import PodOverrides
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from tests.clusters.base import PID1, SECURITY, USER
-from tests.clusters.real import RealCluster
+from tests.clusters.real import BINARIES, RealCluster
 
 from .measure import timed
 
@@ -149,7 +149,7 @@ def rsync_over_exec(place: Place, directory: Path, scratch: Path) -> float:
 def rsync_into(place: Place, name: str, directory: Path, scratch: Path) -> float:
     """The same, into a pod that is there."""
     shell = scratch / "rsh"
-    words = f"{place.cluster.binaries / 'kubectl'} --kubeconfig={place.cluster.kubeconfig} -n {place.namespace} exec -i {name}"
+    words = f"{BINARIES / 'kubectl'} --kubeconfig={place.cluster.kubeconfig} -n {place.namespace} exec -i {name}"
     shell.write_text(f'#!/bin/sh\nshift\nexec {words} -- "$@"\n')
     shell.chmod(0o755)
     argv = ["rsync", "-s", "-r", f"--rsh={shell}", "--", f"{directory}/", f"pod:{VOLUME}/theirs"]
@@ -210,7 +210,7 @@ def filler_alone(place: Place) -> float:
 
 
 def _kubectl(place: Place, *words: str) -> None:
-    argv = [str(place.cluster.binaries / "kubectl"), f"--kubeconfig={place.cluster.kubeconfig}", *words]
+    argv = [str(BINARIES / "kubectl"), f"--kubeconfig={place.cluster.kubeconfig}", *words]
     subprocess.run(argv, check=True, capture_output=True, timeout=600)
 
 

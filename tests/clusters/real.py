@@ -35,6 +35,8 @@ _CUSTOM = (
 """Kinds of real_cluster/openshift.yml in namespaces."""
 
 SCRIPT = Path(__file__).parents[1] / "real_cluster" / "cluster.sh"
+BINARIES = Path(os.environ.get("CLUSTER_BIN", Path.home() / ".cache/packit-deployment/real-cluster"))
+"""Where cluster.sh puts what it builds."""
 
 
 class RealCluster(TestCluster):
@@ -53,11 +55,6 @@ class RealCluster(TestCluster):
         # What an earlier session that was cut off has left is emptied by the first reset.
         left = self.core.list_namespace(label_selector=f"{LANE_LABEL}={LANE}").items
         self._namespaces = [item.metadata.name for item in left]
-
-    @property
-    def binaries(self) -> Path:
-        """Where kubectl is."""
-        return Path(os.environ.get("CLUSTER_BIN", Path.home() / ".cache/packit-deployment/real-cluster"))
 
     def volume(
         self,

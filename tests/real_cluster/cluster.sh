@@ -3,7 +3,7 @@
 # NODES nodes, each a containerd and a kubelet of its own, and a CSI driver with Kubernetes' own helpers. Needs root, Go, and the Debian
 # packages that `install` names.
 #
-#   cluster.sh install | build | prepare | up | down | kubeconfig     `prepare` is the first two, which take 8 minutes the first time
+#   cluster.sh install | build | prepare | up | down | kubeconfig     `prepare` is the first two, which take 10 minutes the first time
 #   cluster.sh image                                 the execution environment of this checkout, by its Containerfile; `up` makes it, too
 #   cluster.sh sanity DRIVER                         csi-sanity, which asks a CSI driver for all that every driver must do
 #   cluster.sh start NAME | stop NAME...             a part of it, by the name of its log, is started as `up` does; is ended
@@ -57,6 +57,9 @@ build() { # minutes the first time
     python3 "$here/image.py" "$bin/pause.tar" localhost/pause:1 "$bin/pause.img" /bin/sleep 1000000000
   fi
   build_storage
+  if [ ! -x "$bin/promtool" ]; then # without the two dozen clouds that Prometheus can ask for what there is
+    (cd "$here/promtool" && CGO_ENABLED=0 go build -tags remove_all_sd,netgo,builtinassets -trimpath -ldflags "-s -w" -o "$bin/" tool)
+  fi
 }
 
 # Kubernetes' own parts of CSI, in two modules as the provisioner needs other libraries; and our driver, which is kept once it has passed.

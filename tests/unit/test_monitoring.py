@@ -18,9 +18,12 @@ import yaml
 from ansible_collections.packit.deployment.plugins.module_utils.history.runs import History, News
 from ansible_collections.packit.deployment.plugins.module_utils.populate.metrics import metrics_of
 
+from tests.clusters.real import BINARIES
+
 from .populate.test_metrics import BEGUN, outcome
 
 DOCS = Path(__file__).parents[2] / "docs"
+PROMTOOL = shutil.which("promtool") or shutil.which("promtool", path=str(BINARIES))
 ALERTS = yaml.safe_load((DOCS / "alerts.yml").read_text())
 DASHBOARD = json.loads((DOCS / "grafana-dashboard.json").read_text())
 GIVEN = {f"packit_repository_cache_{metric.name}": {"deployment", *metric.labels} for metric in metrics_of([], News(BEGUN), History(), outcome())}
@@ -65,10 +68,11 @@ def test_the_alerts_say_what_whose_and_what_to_do() -> None:
         assert set(rule) - {"for"} == {"alert", "expr", "labels", "annotations"} and set(rule["annotations"]) == {"summary", "description"}
 
 
-@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool, which comes with Prometheus, is not installed")
+@pytest.mark.root
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool, which comes with Prometheus, is neither installed nor built")
 def test_prometheus_own_tool_takes_them_and_they_fire_when_they_should(tmp_path: Path) -> None:
     def promtool(*arguments: str) -> None:
-        done = subprocess.run(["promtool", *arguments], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
+        done = subprocess.run([str(PROMTOOL), *arguments], capture_output=True, text=True, timeout=60, check=False, cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
 
     promtool("check", "rules", str(DOCS / "alerts.yml"))

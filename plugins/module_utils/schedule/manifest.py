@@ -25,7 +25,7 @@ GRACE = int(RELEASE_TIMEOUT) + 60
 
 _START_WITHIN = 3600
 """Seconds for which a start that was missed, as the cluster was down, is caught up with."""
-_RESOURCES = {"requests": {"cpu": "100m", "memory": "128Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}
+_RESOURCES = {"requests": {"cpu": "100m", "memory": "160Mi"}, "limits": {"cpu": "1", "memory": "512Mi"}}
 _WORK = "/packit-schedule"
 """An emptyDir: HOME, temporary files, and the clones of method rsync."""
 _VARIABLES = "/variables"

@@ -27,7 +27,7 @@ from .driver import LocalVolumeAccess, fill, remove
 from .other_user import OTHER_UID, UID, UserShell, own, user_directory
 
 WORK = ".packit-deployment#work"
-only_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of another user")
+NOT_ROOT = pytest.mark.skipif(os.geteuid() != 0, reason="only root can make files of another user")
 
 
 @dataclass(frozen=True)
@@ -158,7 +158,8 @@ def test_it_stops_no_removal(pair: FilledPair, change: Callable[[FilledPair], No
         assert list((pair.directory / role).iterdir()) == []
 
 
-@only_root
+@pytest.mark.root
+@NOT_ROOT
 def test_a_removal_that_did_not_remove_says_what_is_left_whose_it_is_and_who_can_delete_it(pair: FilledPair) -> None:
     (pair.sandbox / "objects/bb").mkdir()
     (pair.sandbox / "objects/bb/x").write_text("x")
@@ -178,7 +179,8 @@ def test_a_removal_that_did_not_remove_says_what_is_left_whose_it_is_and_who_can
     assert any(f"something of uid {OTHER_UID}" in words for words in filled.sandbox.projects[0].warnings)
 
 
-@only_root
+@pytest.mark.root
+@NOT_ROOT
 @pytest.mark.parametrize("act", [FilledPair.fill, FilledPair.remove])
 def test_a_work_directory_of_another_user_is_moved_away(pair: FilledPair, act: Callable[[FilledPair], PairResult]) -> None:
     for role in ("sandbox", "worker"):
@@ -193,7 +195,8 @@ def test_a_work_directory_of_another_user_is_moved_away(pair: FilledPair, act: C
     assert len(left) == 1 and left[0].startswith(f".packit-deployment#left#{WORK}#{OTHER_UID}.")
 
 
-@only_root
+@pytest.mark.root
+@NOT_ROOT
 def test_a_work_directory_that_cannot_be_moved_away_is_said_to_be_whose_it_is(pair: FilledPair) -> None:
     root = pair.directory / "sandbox"
     (root / WORK).mkdir(mode=0o700)

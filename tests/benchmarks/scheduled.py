@@ -1,0 +1,72 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Figures of a CronJob's job that finds nothing to do, on the embedded cluster."""
+
+from __future__ import annotations
+
+import re
+import threading
+from contextlib import suppress
+from pathlib import Path
+from statistics import median
+
+from tests.integration.harness import WORK
+from tests.integration.test_schedule import NAME, RIGHTS, apply, finish, pod_of
+
+from .measure import RUNS, Table, timed
+from .world import embedded
+
+
+class Memory:
+    """The most memory of a pod's processes together, in MB, looked at all the time; a page that several share counts once."""
+
+    def __init__(self, pod: str) -> None:
+        self.megabytes = 0.0
+        self._named = f"HOSTNAME={pod}".encode()
+        self._done = threading.Event()
+        self._looks = threading.Thread(target=self._look)
+
+    def __enter__(self) -> Memory:
+        self._looks.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._looks.join()
+
+    def _look(self) -> None:
+        while not self._done.wait(0.02):
+            self.megabytes = max(self.megabytes, sum(map(self._of, Path("/proc").glob("[0-9]*"))))
+
+    def _of(self, process: Path) -> float:
+        with suppress(OSError):  # it has ended
+            if self._named in (process / "environ").read_bytes().split(b"\0"):
+                found = re.search(r"^Pss: +(\d+) kB$", (process / "smaps_rollup").read_text(), re.MULTILINE)
+                return int(found[1]) * 1024 / 1e6 if found else 0.0
+        return 0.0
+
+
+def scheduled(table: Table) -> None:
+    """Requests, memory and seconds of a job that finds nothing to do."""
+    with embedded() as (cluster, scene):
+        scene.deploy(2, roles=RIGHTS)
+        scene.repository(commits=3)
+        apply(scene)
+        cluster.start_job(WORK, NAME, f"{NAME}-0")
+        finish(scene, f"{NAME}-0")
+        user = f"system:serviceaccount:{WORK}:{NAME} "
+        seconds: list[float] = []
+        memory: list[float] = []
+        cluster.requests(clear=True)
+        for number in range(1, RUNS + 1):
+            job = f"{NAME}-{number}"
+            cluster.start_job(WORK, NAME, job)
+            with Memory(pod_of(cluster, job)) as most:
+                seconds.append(timed(lambda: finish(scene, job)))  # noqa: B023 - it is called here
+            memory.append(most.megabytes)
+        asked = sum(number for what, number in cluster.requests().items() if what.startswith(user))
+    how = "embedded cluster; a job of the CronJob, two pairs"
+    table.say("a scheduled run with nothing to do, requests", f"{asked / RUNS:.0f}", "≤ 12", how)
+    table.say("a scheduled run with nothing to do, memory of its pod", f"{median(memory):.0f} MB", "≤ 100 MB", "all processes; what several share counts once")
+    table.say("a scheduled run with nothing to do, of its pod", f"{median(seconds):.1f} s", "-", how)
