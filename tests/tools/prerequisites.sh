@@ -14,6 +14,9 @@ look() {
 }
 said=
 say() { printf '%s\n' "$1" >&2; said=1; }
+case $PWD in
+    *[[:space:]:\'\"\$]*) say "The path of this checkout is $PWD, and make and PATH take no blank, colon, quote or dollar in it. Move it to another path." ;;
+esac
 look
 if [ -n "${missing# }" ] && [ "$(id -u)" -eq 0 ] && command -v apt-get >/dev/null; then
     echo "installs Debian packages: $missing"

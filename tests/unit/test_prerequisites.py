@@ -1,0 +1,27 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What `make` says before anything is downloaded."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import pytest
+
+SCRIPT = Path(__file__).parents[1] / "tools" / "prerequisites.sh"
+
+
+@pytest.mark.parametrize("name", ["a b", "a:b", "a'b", "a$b"])
+def test_a_checkout_below_a_path_that_make_cannot_work_with_is_refused(tmp_path: Path, name: str) -> None:
+    place = tmp_path / name
+    place.mkdir()
+    done = subprocess.run(["sh", str(SCRIPT)], cwd=place, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode != 0
+    assert f"The path of this checkout is {place}, and make and PATH take no blank, colon, quote or dollar in it. Move it to another path." in done.stderr
+
+
+def test_elsewhere_it_says_nothing_of_the_path(tmp_path: Path) -> None:
+    done = subprocess.run(["sh", str(SCRIPT)], cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert "The path of this checkout" not in done.stderr
