@@ -11,9 +11,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from enum import Enum
 
+from ...times import parse_time
 from .packs import Pack
 from .record import RecordedEntry
 
@@ -29,7 +30,6 @@ _FACTOR = 2
 """A pack that is so many times larger than all smaller ones together stays: so each byte is written again a few times in all its life."""
 _CLOCKS = timedelta(hours=1)
 """By so much the clocks of several API servers may differ."""
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 
 
 class Compact(str, Enum):
@@ -108,11 +108,6 @@ def drops(held: RecordedEntry | None, options: CompactionOptions, now: datetime)
     return passed is not None and passed >= timedelta(seconds=options.grace)
 
 
-def written(now: datetime) -> str:
-    """A time, as a record has it."""
-    return now.astimezone(timezone.utc).strftime(_TIME)
-
-
 def _settled(held: RecordedEntry | None) -> int:
     return 0 if held is None else held.settled
 
@@ -122,8 +117,7 @@ def _covered_for(held: RecordedEntry, now: datetime) -> timedelta | None:
     if not held.covering:
         return None
     try:
-        since = datetime.strptime(held.covering_since, _TIME).replace(tzinfo=timezone.utc)
+        passed = now - parse_time(held.covering_since)
     except ValueError:
         return None
-    passed = now - since
     return passed if passed > -_CLOCKS else None

@@ -13,7 +13,8 @@ from pathlib import Path
 from ...deadline import Deadline
 from ...progress import Tell
 from ...shell import AnswerTooLarge, CommandFailed
-from ..domain.compaction import NO_COMPACTION, CompactionOptions, JoinedPack, drops, joins, written
+from ...times import time_text
+from ..domain.compaction import NO_COMPACTION, CompactionOptions, JoinedPack, drops, joins
 from ..domain.record import RecordedEntry
 from ..git.compaction import Dropped, NotJoined, drop_covered, join_packs, receive_joined
 from ..git.entry import Entry, NotUnderstood
@@ -58,7 +59,7 @@ class Compacted:
         if self.joined is not None:
             checksum = self.joined.pack.name.removeprefix("pack-")
             covering = next((sums for sums in side.contents.packs if sums.split()[0] == checksum), "")
-            return replace(held, settled=settled, covering=covering, covering_since=written(work.now()))
+            return replace(held, settled=settled, covering=covering, covering_since=time_text(work.now()))
         if self.waits and before is not None:
             return replace(held, settled=settled, covering=before.covering, covering_since=before.covering_since)
         return replace(held, settled=settled)

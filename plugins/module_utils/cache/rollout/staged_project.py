@@ -17,6 +17,7 @@ from pathlib import Path
 from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import Tell
+from ...times import time_text
 from ..domain.model import Layout, Role, Snapshot, Volume
 from ..domain.packs import Damaged
 from ..domain.plan import Action, patterns_of
@@ -255,7 +256,6 @@ def publish_project(staged: StagedProject, worker: StagedProject | None, deadlin
         warnings=(*staged.warnings, *side.incoming.warnings, *lost, *staged.compacted.warnings),
         notes=staged.compacted.notes,
     )
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     held = RecordedEntry(
         url=work.project.url,
         snapshot=snapshot.digest,
@@ -263,7 +263,7 @@ def publish_project(staged: StagedProject, worker: StagedProject | None, deadlin
         bytes=bridged.bytes,
         layout=layout,
         method=method,
-        time=now,
+        time=time_text(datetime.now(timezone.utc)),
         inventory=side.inventory(bridged),
         patterns=" ".join(work.earlier) if work.snapshot is None else patterns_of(work.project),
     )

@@ -13,8 +13,9 @@ from ...background import Background
 from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import OnLine
+from ...times import parse_time
 from ..api.client import Client
-from ..api.objects import Pod, parse_event, parse_time
+from ..api.objects import Pod, parse_event
 from .consumers import waits_elsewhere
 
 _LOOK_EVERY = 4.0
@@ -57,9 +58,8 @@ def seconds_waited(client: Client, pod: Pod, volume: str, deadline: Deadline) ->
     """
     events = [parse_event(item) for item in client.list("Event", pod.namespace, deadline, fields=f"involvedObject.uid={pod.uid}")]
     had = [
-        at
+        parse_time(event.last)
         for event in events
-        if (event.reason == "SuccessfulAttachVolume" and volume in event.message) or event.reason == "Started"
-        if (at := parse_time(f"{event.last[:19]}Z" if event.last else None)) is not None  # newer reporters tell parts of a second
+        if event.last and (event.reason == "Started" or (event.reason == "SuccessfulAttachVolume" and volume in event.message))
     ]
     return max(0.0, (min(had) - pod.created).total_seconds()) if had and pod.created is not None else None
