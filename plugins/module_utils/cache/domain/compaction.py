@@ -98,7 +98,7 @@ def why_joined(held: RecordedEntry | None, options: CompactionOptions, now: date
     """Return why a worker's volume is taken to join packs, in half a sentence; empty where it is not."""
     if options.compact is Compact.NEVER or held is None or held.inventory.packs - held.settled < MANY_PACKS:
         return ""
-    return f"{held.inventory.packs} packs; compacts" if joins(held.inventory.packs, held, options, now) else ""
+    return f"{held.inventory.packs} packs, of which the small ones become one" if joins(held.inventory.packs, held, options, now) else ""
 
 
 def drops(held: RecordedEntry | None, options: CompactionOptions, now: datetime) -> bool:

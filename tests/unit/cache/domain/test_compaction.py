@@ -94,8 +94,8 @@ def test_when_packs_are_joined(packs: int, record: RecordedEntry | None, options
 
 
 def test_a_volume_is_taken_for_it_only_where_its_record_says_how_many_there_are() -> None:
-    assert why_joined(held(365), AUTO, NOW) == "365 packs; compacts"
-    assert why_joined(held(365), CompactionOptions(Compact.ALWAYS), NOW) == "365 packs; compacts"
+    assert why_joined(held(365), AUTO, NOW) == "365 packs, of which the small ones become one"
+    assert why_joined(held(365), CompactionOptions(Compact.ALWAYS), NOW) == "365 packs, of which the small ones become one"
     for record, options in (
         (None, AUTO),
         (held(MANY_PACKS - 1), CompactionOptions(Compact.ALWAYS)),

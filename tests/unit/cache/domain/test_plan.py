@@ -57,16 +57,16 @@ def test_many_packs_are_compacted_and_only_then_a_volume_is_taken() -> None:
         return [(step.action, step.method, step.why) for step in plan.pairs[0].steps]
 
     same = "it has the same packs as its worker's volume"
-    assert steps(many, many) == [(Action.COMPACT, GIT, same), (Action.COMPACT, GIT, "365 packs; compacts")]
+    assert steps(many, many) == [(Action.COMPACT, GIT, same), (Action.COMPACT, GIT, "365 packs, of which the small ones become one")]
     assert [action for action, _method, _why in steps(waits, waits)] == [Action.NOTHING, Action.NOTHING]
-    assert steps(many, many, replace(PROJECT, method="seed"))[1] == (Action.COMPACT, GIT, "365 packs; compacts")
+    assert steps(many, many, replace(PROJECT, method="seed"))[1] == (Action.COMPACT, GIT, "365 packs, of which the small ones become one")
     over = record.with_project("x", replace(waits.projects["x"], covering_since=time_text(now - timedelta(days=3))))
     old = "old packs go, as a newer one has all of their objects"
     assert [why for _action, _method, why in steps(over, over)] == [old, old]
     newer = Snapshot((Ref("refs/heads/main", "b" * 40),), "refs/heads/main")
     why = [why for _action, _method, why in steps(many, many, digest=newer)]
     moved = "upstream has moved; git, as only the difference is fetched"
-    assert why == [moved, f"{moved}; 365 packs; compacts"]
+    assert why == [moved, f"{moved}; 365 packs, of which the small ones become one"]
 
 
 def test_an_unknown_volume_is_looked_at() -> None:
