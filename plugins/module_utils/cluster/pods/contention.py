@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks, while a volume is held, whether a consumer's pod waits for it; and how long that one has waited in the end."""
+"""Looks, while a volume is held, whether a consumer's pod waits for it; and afterwards, for how long it has waited."""
 
 from __future__ import annotations
 
@@ -25,9 +25,12 @@ _REQUEST_SECONDS = 20.0
 
 @contextmanager
 def watching_contention(
-    client: Client, filler: Pod, claim: str, tell: OnLine, met: Callable[[Pod], None]
+    client: Client, filler: Pod, claim: str, tell: OnLine, on_consumer: Callable[[Pod], None]
 ) -> Iterator[threading.Event]:
-    """An event that is set when a consumer's pod, which ``met`` is called with, waits on another node for ``claim``, which ``filler`` has mounted."""
+    """Give an event that is set when a consumer's pod waits on another node for ``claim``, which ``filler`` has mounted.
+
+    ``on_consumer`` is called with that pod first.
+    """
     wanted, done = threading.Event(), threading.Event()
 
     def look() -> None:
@@ -39,7 +42,7 @@ def watching_contention(
                 continue  # whatever it is, the work itself will say so
             waiting = waits_elsewhere(pods, claim, filler.node)
             if waiting is not None:
-                met(waiting)
+                on_consumer(waiting)
                 tell(f"pod {waiting.name} waits for it{' on ' + waiting.node if waiting.node else ''}")
                 wanted.set()
                 return
