@@ -109,7 +109,7 @@ class RealCluster(TestCluster):
 
     @contextmanager
     def lost_node(self, name: str) -> Iterator[None]:
-        """Nobody hears of a node meanwhile: its kubelet does not run. Its containers do."""
+        """Stop a node's kubelet for that time, so that nobody hears of the node. Its containers go on."""
         kubelet = name.replace("node", "kubelet")
         process = Path("/proc") / (self.kubeconfig.parent / "pids" / kubelet).read_text().strip()
         run([str(SCRIPT), "stop", kubelet])
@@ -127,7 +127,7 @@ class RealCluster(TestCluster):
 
     @contextmanager
     def frozen(self, namespace: str, claim: str) -> Iterator[None]:
-        """Whatever would be written on the volume waits meanwhile."""
+        """Freeze a volume's file system for that time: whoever writes there waits."""
         volume = self.core.read_namespaced_persistent_volume_claim(claim, namespace).spec.volume_name
         handle = self.core.read_persistent_volume(volume).spec.csi.volume_handle
         image = str(self.orders.parent / "volumes" / handle / "image")
@@ -216,7 +216,7 @@ class RealCluster(TestCluster):
 
 
 def _has_ended(process: Path) -> bool:
-    """Whether a process of /proc is no more, or waits for its parent only."""
+    """Return whether a process of /proc has ended, though its parent may not have asked for it."""
     try:
         return (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:
