@@ -99,7 +99,9 @@ class RealCluster(TestCluster):
         if bound_to is None:  # made by its first pod, which has not come yet
             return local
         handle = self.core.read_persistent_volume(bound_to).spec.csi.volume_handle
-        copy = Path(tempfile.mkdtemp(prefix="block-volume-"))  # as it is now: it may be detached at any time
+        copies = self.kubeconfig.parent / "copies"  # `down` removes them
+        copies.mkdir(exist_ok=True)
+        copy = Path(tempfile.mkdtemp(dir=copies))  # as it is now: it may be detached at any time
         run([str(SCRIPT), "copy_block", handle, str(copy)])
         return copy
 
