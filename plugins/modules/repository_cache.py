@@ -120,7 +120,7 @@ options:
       - With V(auto), where a worker's volume has 50 packs more than are left by the last compaction. A volume is taken for it then also where
         nothing else is to be done.
       - With V(always), also each time when a worker's volume is taken anyway, as soon as two packs are worth it.
-      - With V(never), no pack is made, and none goes.
+      - With V(never), no pack is made, and none goes, also of those for which O(compact_grace) is over.
     type: str
     choices: [auto, always, never]
     default: auto

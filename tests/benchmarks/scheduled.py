@@ -19,7 +19,7 @@ from .world import embedded
 
 
 class Memory:
-    """The most memory of a pod's processes together, in MB, looked at all the time; a page that several share counts once."""
+    """Measures a pod's memory while it runs: the most of all its processes together, in MB. A page that several share counts once."""
 
     def __init__(self, pod: str) -> None:
         self.megabytes = 0.0

@@ -27,7 +27,7 @@ LANE = os.environ.get("PYTEST_XDIST_WORKER", "")
 LANE_LABEL = "packit.test/lane"
 
 LOCAL = "standard"
-"""The storage class of volumes that are on one node, for good, and that all pods of that node have at once."""
+"""The storage class of volumes that stay on one node, where all of its pods can have them at once."""
 BLOCK = "block"
 """The storage class of volumes that are made at their first use, can be attached to each node, and to one at a time."""
 BLOCK_XFS = "block-xfs"
@@ -104,10 +104,10 @@ class TestCluster(ABC):
     @property
     @abstractmethod
     def orders(self) -> Path:
-        """The directory in which the storage finds its orders."""
+        """The directory with the storage's orders (``order``)."""
 
     def order(self, namespace: str, claim: str, operation: str, how: str = "0") -> None:
-        """Have the storage attach, detach or expand a block volume in so many seconds, `never`, or fail for the reason that is given."""
+        """Order how the storage does an operation, `attach`, `detach` or `expand`, of a block volume: in so many seconds, `never`, or not, for this reason."""
         path = self.orders / f"{namespace}.{claim}.{operation}"
         unfinished = path.with_name(f"new-{path.name}")
         unfinished.write_text(how)

@@ -99,7 +99,9 @@ class RealCluster(TestCluster):
         if bound_to is None:  # made by its first pod, which has not come yet
             return local
         handle = self.core.read_persistent_volume(bound_to).spec.csi.volume_handle
-        copy = Path(tempfile.mkdtemp(prefix="block-volume-"))  # as it is now: it may be detached at any time
+        copies = self.kubeconfig.parent / "copies"  # `down` removes them
+        copies.mkdir(exist_ok=True)
+        copy = Path(tempfile.mkdtemp(dir=copies))  # as it is now: it may be detached at any time
         run([str(SCRIPT), "copy_block", handle, str(copy)])
         return copy
 
@@ -109,7 +111,7 @@ class RealCluster(TestCluster):
 
     @contextmanager
     def lost_node(self, name: str) -> Iterator[None]:
-        """Nobody hears of a node meanwhile: its kubelet does not run. Its containers do."""
+        """Stop a node's kubelet for that time, so that nobody hears of the node. Its containers go on."""
         kubelet = name.replace("node", "kubelet")
         process = Path("/proc") / (self.kubeconfig.parent / "pids" / kubelet).read_text().strip()
         run([str(SCRIPT), "stop", kubelet])
@@ -127,7 +129,7 @@ class RealCluster(TestCluster):
 
     @contextmanager
     def frozen(self, namespace: str, claim: str) -> Iterator[None]:
-        """Whatever would be written on the volume waits meanwhile."""
+        """Freeze a volume's file system for that time: whoever writes there waits."""
         volume = self.core.read_namespaced_persistent_volume_claim(claim, namespace).spec.volume_name
         handle = self.core.read_persistent_volume(volume).spec.csi.volume_handle
         image = str(self.orders.parent / "volumes" / handle / "image")
@@ -216,7 +218,7 @@ class RealCluster(TestCluster):
 
 
 def _has_ended(process: Path) -> bool:
-    """Whether a process of /proc is no more, or waits for its parent only."""
+    """Return whether a process of /proc has ended, though its parent may not have asked for it."""
     try:
         return (process / "stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except OSError:

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which node has each block volume: one at a time, and an attach or a detach takes as long as the storage was ordered to take."""
+"""Attaches each block volume to one node at a time, and takes as long for it as the storage was ordered to."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 
 class Refused(Exception):
-    """The volume cannot be attached now; in Kubernetes' words."""
+    """The storage refuses what it is asked for; with its words, or Kubernetes' own."""
 
 
 @dataclass
@@ -27,14 +27,14 @@ class _Attachment:
 
 
 class Attachments:
-    """All of them, by the volume's claim. ``orders`` is the directory of the storage's orders (tests/clusters/base.py)."""
+    """The attachments of all block volumes, by claim. ``orders`` is the directory of the storage's orders (tests/clusters/base.py)."""
 
     def __init__(self, orders: Path) -> None:
         self._orders = orders
         self._of: dict[tuple[str, str], _Attachment] = {}
 
     def attach(self, claim: tuple[str, str], volume: str, node: str, pod: tuple[str, str]) -> bool:
-        """Return whether a pod, by uid and name, has the volume on its node; it asks again until it has. Raises Refused."""
+        """Return whether a pod, given by uid and name, has the volume on its node; ask again until it has. Raises Refused."""
         found = self._of.get(claim)
         if found is not None and found.leaving and self._detached(claim, found):
             found = None
@@ -56,7 +56,7 @@ class Attachments:
         return found.there
 
     def release(self, uid: str) -> None:
-        """A pod has ended. A volume that no other one wants on that node is detached from it."""
+        """Detach the volumes that only this pod wants; it has ended."""
         for found in self._of.values():
             if found.users.pop(uid, None) and not found.users:
                 found.leaving, found.since = True, time.monotonic()
@@ -67,11 +67,11 @@ class Attachments:
         return found is not None and found.there and not found.leaving
 
     def require_expansion(self, claim: tuple[str, str]) -> None:
-        """Raises Refused where the storage is to refuse it."""
+        """Raise Refused where the storage was ordered to refuse the expansion."""
         self._passed(claim, "expand", 0.0)
 
     def drop(self, claim: tuple[str, str]) -> None:
-        """A volume is no more."""
+        """Forget a volume that was deleted."""
         self._of.pop(claim, None)
 
     def _detached(self, claim: tuple[str, str], found: _Attachment) -> bool:
@@ -81,7 +81,7 @@ class Attachments:
             return False
 
     def _passed(self, claim: tuple[str, str], operation: str, since: float) -> bool:
-        """Return whether the time has passed that an operation takes. Raises Refused where it is to fail."""
+        """Return whether the seconds are over that an operation was ordered to take. Raises Refused where it was ordered to fail."""
         try:
             words = (self._orders / f"{'.'.join(claim)}.{operation}").read_text()
         except FileNotFoundError:

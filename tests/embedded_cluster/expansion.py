@@ -19,7 +19,7 @@ _RETRY = 0.2
 
 
 class Expansion:
-    """Follows all claims whose class provides and expands volumes; one of the class `standard`, which does not, stays as it is."""
+    """Follows all claims, and grows those whose class allows it; the class `standard` does not."""
 
     def __init__(self, store: Store, attachments: Attachments) -> None:
         self._store = store

@@ -14,13 +14,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.clie
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import AlreadyExists, Conflict, NotFound
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Pod, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 
 START = datetime(2026, 1, 1, tzinfo=timezone.utc)
-
-
-def stamp(moment: datetime) -> str:
-    """A time as objects have it."""
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}"
 
 
 class Objects:
@@ -43,7 +39,7 @@ class Objects:
         made = {**body, "metadata": meta}
         meta.update({"namespace": namespace, "name": name, "resourceVersion": str(self._version)})
         meta.setdefault("uid", uuid.uuid4().hex)
-        meta.setdefault("creationTimestamp", stamp(self.now))
+        meta.setdefault("creationTimestamp", time_text(self.now))
         self.objects[kind, namespace, name] = made
         return made
 

@@ -43,13 +43,14 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.cla
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import RUN
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
+from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as holding_module
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterVolumeAccess, Settings, known, recorded
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import parse_filler
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.warm_up import WarmUpPods
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
-from .api import MemoryClient, Objects, stamp
+from .api import MemoryClient, Objects
 
 PAIR = Pair(Volume("w", "worker", Role.WORKER, "w0"), Volume("s", "sandbox", Role.SANDBOX, "w0"))
 PROJECTS = ("one", "two")
@@ -431,7 +432,7 @@ class World:
         present = holder_of(parse_claim(body))
         if present is not None and lock._mine is not None and present.id == lock._mine.id:
             meta = body["metadata"]
-            text = meta["annotations"][claim_lock.HOLDER].replace(present.beat, stamp(self.api.now))
+            text = meta["annotations"][claim_lock.HOLDER].replace(present.beat, time_text(self.api.now))
             annotations = {**meta["annotations"], claim_lock.HOLDER: text}
             self.api.put("PersistentVolumeClaim", claim.namespace, claim.name, {**body, "metadata": {**meta, "annotations": annotations}})
 

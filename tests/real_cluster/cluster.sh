@@ -6,11 +6,11 @@
 #   cluster.sh install | build | prepare | up | down | kubeconfig     `prepare` is the first two, which take 10 minutes the first time
 #   cluster.sh image                                 the execution environment of this checkout, by its Containerfile; `up` makes it, too
 #   cluster.sh sanity DRIVER                         csi-sanity, which asks a CSI driver for all that every driver must do
-#   cluster.sh start NAME | stop NAME...             a part of it, by the name of its log, is started as `up` does; is ended
+#   cluster.sh start NAME | stop NAME...             start a part of it as `up` does, or end it; NAME is that of its log
 #   cluster.sh mount_volume NAMESPACE CLAIM SIZE     a volume's file system: an ext4 image of that size, so lost+found is there
 #                                                    and ENOSPC is real
 #   cluster.sh unmount NAMESPACE CLAIM               it goes away
-#   cluster.sh copy_block ID DIRECTORY               what a block volume holds now, attached or not
+#   cluster.sh copy_block ID DIRECTORY               copy what a block volume holds now, attached or not
 #
 # CLUSTER_DIR  what the running cluster keeps   (/var/tmp/packit-deployment-cluster; `down` deletes it)
 # CLUSTER_BIN  binaries and images, kept        (~/.cache/packit-deployment/real-cluster)

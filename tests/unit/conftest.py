@@ -17,7 +17,8 @@ from ansible_collections.packit.deployment.tests import once
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the session's directory, and let ansible-test fork no process for each test, which took twice as long."""
+    """Make the session's directory, and let ansible-test fork no process for each test, which took twice as long. It reads no markers of ours, either."""
+    config.addinivalue_line("markers", "root: needs root, or what tests/real_cluster/cluster.sh builds; make test-real runs it, too")
     once.pytest_configure(config)
     config.pluginmanager.unregister(name="ansible_forked")
 

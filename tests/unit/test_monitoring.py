@@ -17,7 +17,6 @@ import yaml
 
 from ansible_collections.packit.deployment.plugins.module_utils.history.runs import History, News
 from ansible_collections.packit.deployment.plugins.module_utils.populate.metrics import metrics_of
-
 from tests.clusters.real import BINARIES
 
 from .populate.test_metrics import BEGUN, outcome

@@ -12,6 +12,7 @@ from ..cluster.api.errors import Forbidden
 from ..cluster.api.objects import Claim, parse_event, quantity
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded
+from ..times import time_text
 
 _PAUSE = 1.0
 """Seconds between two looks at a claim."""
@@ -24,7 +25,7 @@ def why_not_grown(client: Client, volume: Volume, storage: str, deadline: Deadli
 
     A volume that no pod has mounted has grown, and its file system follows when a pod mounts it.
     """
-    wanted, since = quantity(storage), f"{client.now():%Y-%m-%dT%H:%M:%SZ}"
+    wanted, since = quantity(storage), time_text(client.now())
     try:
         while True:
             claim = read_claim(client, volume.namespace, volume.claim, deadline)

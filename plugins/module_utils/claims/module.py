@@ -13,14 +13,14 @@ from ..cache.domain.model import Volume
 from ..cluster.api.access import Right, require
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
-from ..cluster.api.errors import AlreadyExists, ClusterError, Forbidden, NotFound, QuotaExceeded
-from ..cluster.api.objects import Claim, Object, parse_claim, quantity
+from ..cluster.api.errors import ClusterError, Forbidden, NotFound
+from ..cluster.api.objects import Claim, parse_claim, quantity
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError, InvalidOption
 from ..signals import stopping_on_signals
 from . import claim_report as report
+from .changes import carry_out
 from .claim_plan import ClaimAction, ClaimPlan, ClaimStep, WantedClaims, WorkerSet, parse_worker_set, plan_claims
-from .growth import why_not_grown
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "worker_namespace": {"type": "str", "required": True},
@@ -32,11 +32,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 }
 _TIMEOUT = 120.0
 """Seconds for all requests."""
-_GROWTH_TIMEOUT = 60.0
-"""Seconds in which the sandboxes' volumes must have grown, before their workers' do."""
 _PAUSE = 1.0
-_NOT_GROWING = "only dynamically provisioned pvc can be resized"
-"""Of the admission plugin's words (kubernetes plugin/pkg/admission/storage/persistentvolume/resize)."""
 
 
 def claims(module: Any) -> None:
@@ -55,7 +51,7 @@ def claims(module: Any) -> None:
         except (ClusterError, InvalidOption) as error:
             done, missing = _all_failed(plan, error), ()
         else:
-            done = _carry_out(client, plan.workers, module.check_mode, deadline)
+            done = carry_out(client, plan.workers, module.check_mode, deadline)
         if missing and not module.check_mode:
             waiting = Deadline(params["wait_timeout"], "the workers' claims", stop)
             missing = _await(client, plan.awaited, waiting) if params["wait_timeout"] > 0 else missing
@@ -145,84 +141,6 @@ def _prepare(client: Client, wanted: WantedClaims, plan: ClaimPlan, deadline: De
             ) from error
         except Forbidden:
             return  # whoever may not read classes finds out from the claim
-
-
-def _carry_out(
-    client: Client, workers: Sequence[Sequence[ClaimStep]], check_mode: bool, deadline: Deadline
-) -> tuple[tuple[ClaimStep, ...], ...]:
-    """All sandboxes' claims, and then their workers'. In check mode the server is asked what it would say. A worker's claim grows
-    when its sandbox's volume has, so that this one is never the smaller."""
-    sandboxes = [_carry_out_one(client, steps[0], check_mode, deadline) for steps in workers]
-    growing = deadline.within(_GROWTH_TIMEOUT, "the growth of the sandbox's volume")
-    done = []
-    for sandbox, (_sandbox, *others) in zip(sandboxes, workers, strict=True):
-        own = []
-        for step in others:
-            late = _not_before(client, sandbox, step, check_mode, growing)
-            own.append(_carry_out_one(client, step, check_mode, deadline) if late is None else late)
-        done.append((sandbox, *own))
-    return tuple(done)
-
-
-def _not_before(client: Client, sandbox: ClaimStep, step: ClaimStep, check_mode: bool, growing: Deadline) -> ClaimStep | None:
-    """Return what becomes of a worker's claim that cannot grow, as its sandbox's volume has not; None where nothing is in its way."""
-    if step.action is not ClaimAction.GROW:
-        return None
-    why = f"The claim does not grow before its sandbox's, {sandbox.volume}, does."
-    if sandbox.action is ClaimAction.LATER:
-        return replace(step, action=ClaimAction.LATER, storage=step.before, why=why)
-    if sandbox.action is ClaimAction.FAILED:
-        return replace(step, action=ClaimAction.BLOCKED, storage=step.before, why=why)
-    if check_mode or sandbox.action is ClaimAction.CREATE:
-        return None
-    try:
-        reason = why_not_grown(client, sandbox.volume, sandbox.storage, growing)
-    except ClusterError as error:
-        reason = error.message
-    remedy = "See what the storage says of that volume, and run again."
-    return replace(step, action=ClaimAction.BLOCKED, storage=step.before, why=f"{why} {reason}", remedy=remedy) if reason else None
-
-
-def _carry_out_one(client: Client, step: ClaimStep, check_mode: bool, deadline: Deadline) -> ClaimStep:
-    """Send one claim's change; return what has become of it."""
-    try:
-        _send(client, step, check_mode, deadline)
-    except AlreadyExists:
-        return replace(step, action=ClaimAction.NOTHING)  # somebody else has made it in the meantime
-    except ClusterError as error:
-        why, remedy = explain(step, error)
-        return replace(step, action=ClaimAction.FAILED, storage=step.before, why=why, remedy=remedy)
-    return step
-
-
-def _send(client: Client, step: ClaimStep, dry_run: bool, deadline: Deadline) -> None:
-    volume, resources = step.volume, {"requests": {"storage": step.storage}}
-    if step.action is ClaimAction.CREATE:
-        spec = {"accessModes": ["ReadWriteOnce"], "resources": resources}
-        if step.storage_class:
-            spec["storageClassName"] = step.storage_class
-        body: Object = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": volume.claim, "labels": dict(step.labels)},
-            "spec": spec,
-        }
-        client.create("PersistentVolumeClaim", volume.namespace, body, deadline, dry_run=dry_run)
-    elif step.action in (ClaimAction.GROW, ClaimAction.LABEL):
-        body = {"metadata": {"labels": dict(step.labels)}, "spec": {"resources": resources}}
-        client.patch("PersistentVolumeClaim", volume.namespace, volume.claim, body, deadline, dry_run=dry_run)
-
-
-def explain(step: ClaimStep, error: ClusterError) -> tuple[str, str]:
-    """A refusal in words, and what to do. Pure."""
-    if isinstance(error, QuotaExceeded):
-        why = f"The quota of namespace {step.volume.namespace} has no room for {step.storage}: {error.message}"
-        return why, "Raise that quota, or ask for less (option `storage`)."
-    if isinstance(error, Forbidden) and _NOT_GROWING in error.message:
-        why = f"The storage class {step.storage_class or '(none)'} does not let claims grow (allowVolumeExpansion)."
-        remedy = f"Ask a cluster administrator to allow it, or set option `storage` to {step.before}."
-        return why, remedy
-    return error.message, error.remedy
 
 
 def _await(client: Client, wanted: Sequence[Volume], deadline: Deadline) -> Sequence[Volume]:

@@ -14,6 +14,7 @@ from ..annotation import parse_object
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, InvalidOption
 from ..progress import OnLine
+from ..times import time_text
 from .api.client import Client
 from .api.errors import ClusterError, NotFound, RolloutStuck
 from .api.objects import Object, Pod, parse_event, parse_pod
@@ -176,7 +177,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 def restart(client: Client, workload: Workload, deadline: Deadline) -> Workload:
     """Start all pods of a workload anew, as its strategy says: what ``kubectl rollout restart`` does. Does not wait."""
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
+    now = time_text(datetime.now(timezone.utc))
     body = {"metadata": {"uid": workload.uid}, "spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: now}}}}}
     return parse_workload({**client.patch(workload.kind, workload.namespace, workload.name, body, deadline), "kind": workload.kind})
 

@@ -13,13 +13,14 @@ import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..annotation import parse_object
 from ..cache.domain.projects import check_name
 from ..errors import InvalidOption
 from ..printable import in_one_line
+from ..times import parse_time, time_text
 
 RUNS = 20
 """Runs that are kept."""
@@ -34,7 +35,6 @@ _RUN_BYTES = 8 * 1024
 """Bytes of a run: with the bounds above, all of it is less than the 1 MiB that a ConfigMap holds."""
 _AHEAD = timedelta(minutes=5)
 """By so much a time may lie in the future. What is later was not written by us, and would count as fresh for ever."""
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
 _IN_KEY = "%Y%m%dT%H%M%SZ"
 _RUN, _CHECKED, _CHANGED = "run.", "checked.", "changed."
 
@@ -93,11 +93,6 @@ class News:
 def run_facts(run: Run) -> dict[str, Any]:
     """Return a run as people and playbooks see it."""
     return {**asdict(run), "started": time_text(run.started)}
-
-
-def time_text(time: datetime) -> str:
-    """Return a time in UTC, as the API writes it."""
-    return time.astimezone(timezone.utc).strftime(_TIME)
 
 
 def bounded(run: Run) -> Run:
@@ -224,7 +219,7 @@ def _name(value: Any) -> str:
 
 def _parsed_time(text: Any, now: datetime) -> datetime:
     """Return a time that does not lie in the future. Raises TypeError, ValueError."""
-    time = datetime.strptime(_text(text), _TIME).replace(tzinfo=timezone.utc)
+    time = parse_time(_text(text))
     if time > now + _AHEAD:
         raise ValueError("in the future")
     return time

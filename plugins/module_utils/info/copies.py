@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 from ..cache.domain.model import Volume
@@ -18,6 +18,7 @@ from ..errors import DeploymentError
 from ..history.line import run_line
 from ..history.runs import History
 from ..table import table
+from ..times import parse_time
 from ..words import counted, duration
 
 _UNKNOWN = "-"
@@ -107,7 +108,7 @@ def _copy(known: Known, volume: Volume, name: str, entry: RecordedEntry | None, 
 def _seconds_since(text: str, now: datetime) -> int | None:
     """Return the age of a time that a claim's annotation has, None where it has none."""
     try:
-        time = datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc)
+        time = parse_time(text)
     except ValueError:
         return None
     return max(0, int((now - time).total_seconds()))

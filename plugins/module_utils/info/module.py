@@ -20,9 +20,10 @@ from ..cluster.pods.pod_watch import following
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError, Interrupted, InvalidOption
 from ..history.config_map import NAME, read, why_not
-from ..history.runs import History, run_facts, time_text
+from ..history.runs import History, run_facts
 from ..local_shell import LocalShell
 from ..signals import stopping_on_signals
+from ..times import time_text
 from ..volumes.discovery import Observed, observe, openshift_namespaces
 from ..volumes.holding import ClusterVolumeAccess, Settings, known
 from ..volumes.owner import run_owner

@@ -91,7 +91,7 @@ class ClusterVolumeAccess:
         self._held: dict[Volume, ClaimLock] = {}
         self._warm_ups = WarmUpPods(client, settings.timeout, self._limits, self._tell)
         self._stuck: dict[Volume, str] = {}
-        self._met: dict[Volume, dict[str, Pod]] = {}
+        self._waiting: dict[Volume, dict[str, Pod]] = {}
 
     @property
     def left(self) -> Sequence[str]:
@@ -109,7 +109,7 @@ class ClusterVolumeAccess:
         """Return which consumers' pods waited for volumes that were held, and for how long: until they had them, or for a minute more than the work."""
         deadline = Deadline(_LAST_WAIT, "waiting for pods to get their volumes", stop)
         found: dict[Volume, list[ConsumerWait]] = {}
-        for volume, pods in self._met.items():
+        for volume, pods in self._waiting.items():
             found[volume] = [ConsumerWait(pod.name, self._waited(volume, pod, deadline)) for pod in pods.values()]
         return {volume: tuple(waits) for volume, waits in found.items()}
 
@@ -123,9 +123,9 @@ class ClusterVolumeAccess:
             return None
         return seconds
 
-    def _meet(self, volume: Volume, pod: Pod) -> None:
+    def _know_waiting(self, volume: Volume, pod: Pod) -> None:
         with self._lock:
-            self._met.setdefault(volume, {})[pod.uid] = pod
+            self._waiting.setdefault(volume, {})[pod.uid] = pod
 
     def capacity(self, volume: Volume) -> int:
         """The claim's capacity in bytes."""
@@ -259,7 +259,15 @@ class ClusterVolumeAccess:
         self._pull(volume, used, spec, deadline)
         at_once = [self._limits[volume.namespace, volume.role], *self._node_limits(volume, used)]
         self._stuck.pop(volume, None)  # a later turn finds it again, and may well remove it
-        filler = Filler(self._client, spec, deadline, at_once, partial(self._tell, volume), partial(self._know_left, volume), partial(self._meet, volume))
+        filler = Filler(
+            self._client,
+            spec,
+            deadline,
+            at_once,
+            tell=partial(self._tell, volume),
+            left=partial(self._know_left, volume),
+            on_consumer=partial(self._know_waiting, volume),
+        )
         held: MountedVolume | None = None
         try:
             with filler:
@@ -288,7 +296,7 @@ class ClusterVolumeAccess:
         """Sandboxes' volumes are given back when a consumer waits; a worker's has its consumer on the same node."""
         if volume.role is not Role.SANDBOX:
             return nullcontext()
-        return watching_contention(self._client, pod, volume.claim, partial(self._tell, volume), partial(self._meet, volume))
+        return watching_contention(self._client, pod, volume.claim, partial(self._tell, volume), partial(self._know_waiting, volume))
 
     def _node_limits(self, volume: Volume, used: Consumers) -> Sequence[ConcurrencyLimit]:
         """Volumes of one node share its disks and its network, so that not all of them are worked on at once.

@@ -11,7 +11,7 @@ from datetime import timedelta
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, Record, RecordedEntry
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
-from ansible_collections.packit.deployment.plugins.module_utils.history.runs import History, Run, SnapshotAt, time_text
+from ansible_collections.packit.deployment.plugins.module_utils.history.runs import History, Run, SnapshotAt
 from ansible_collections.packit.deployment.plugins.module_utils.info.copies import (
     Copy,
     Known,
@@ -22,6 +22,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.info.copies impo
     summary,
     too_old,
 )
+from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 from ansible_collections.packit.deployment.tests.unit.history.test_runs import DIGEST, NOW
 
 VOLUME = Volume("p", "worker0", Role.WORKER, "w0")

@@ -1,39 +1,39 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compaction: which packs of an entry become one, when, and when those go of which the new one has all objects. Pure.
+"""Decides on compaction: when an entry's packs are joined, which, and when the packs that are covered go. Pure.
 
-Each update brings a pack, and consumers open every one of them. A compaction only adds: one pack with all that many small ones hold,
-published like any other. The small ones stay for a grace, as a process that was started before may read them.
+Each update brings a pack, and consumers open every one of them. A compaction only adds: one pack with all objects of many small ones,
+published like any other. It covers them. They stay for a grace, as a process that was started before may read them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import datetime, timedelta, timezone
+from datetime import datetime, timedelta
 from enum import Enum
 
+from ...times import parse_time
 from .packs import Pack
 from .record import RecordedEntry
 
 MANY_PACKS = 50
-"""Packs from which `auto` makes one of them: the cost of a consumer's clone and of our own update grows with each."""
+"""So many packs beside the settled ones are compacted by `auto`: a consumer's clone and our own update cost more with each."""
 MOST_BYTES = 256_000_000
-"""Bytes of the packs that become one: it is made by a small filler, and has to come to a sandbox's volume while that is held."""
+"""Bytes of the packs that are joined at once: a small filler does it, and the joined pack comes to a sandbox's volume while that is held."""
 MOST_PACKS = 1_000
-"""Packs that become one at once, far fewer than those for which a sandbox's entry would look tampered with, should it keep them for longer."""
+"""Packs that are joined at once: with so many more than its worker's, a sandbox's entry does not look tampered with yet."""
 DEFAULT_GRACE = 2 * 24 * 3600
 """Seconds, longer than any task lives."""
 _FACTOR = 2
-"""A pack that is so many times larger than all smaller ones together stays: so each byte is written again a few times in all its life."""
+"""A pack that is so many times larger than all smaller ones together is not joined, so that no byte is written again often."""
 _CLOCKS = timedelta(hours=1)
-"""By so much the clocks of several API servers may differ."""
-_TIME = "%Y-%m-%dT%H:%M:%SZ"
+"""The clocks of several API servers may differ by so much."""
 
 
 class Compact(str, Enum):
-    """When packs are put together."""
+    """The choices of option `compact`: when packs are joined."""
 
     AUTO = "auto"
     ALWAYS = "always"
@@ -42,7 +42,7 @@ class Compact(str, Enum):
 
 @dataclass(frozen=True)
 class CompactionOptions:
-    """``grace`` is the number of seconds for which packs stay after a newer one has all of their objects."""
+    """When packs are joined. ``grace`` is the number of seconds for which covered packs stay."""
 
     compact: Compact = Compact.AUTO
     grace: float = DEFAULT_GRACE
@@ -53,24 +53,25 @@ NO_COMPACTION = CompactionOptions(Compact.NEVER)
 
 @dataclass(frozen=True, order=True)
 class StoredPack:
-    """A pack on a volume: its size in bytes, and its base name there, ``pack-`` and 40 hexadecimal digits."""
+    """A pack on a volume: its bytes (0 where only its index is left), its base name, ``pack-`` and 40 hexadecimal digits, and its index's bytes."""
 
     bytes: int
     name: str
+    index_bytes: int = 0
 
 
 @dataclass(frozen=True)
 class JoinedPack:
-    """A pack that was made of so many others, and is in the quarantine."""
+    """A pack in the quarantine that was made of other packs; ``of`` is their number."""
 
     pack: Pack
     of: int
 
 
 def packs_to_join(packs: Iterable[StoredPack]) -> tuple[StoredPack, ...]:
-    """Return the packs that become one, small ones first; none where nothing is gained.
+    """Return the packs to join, small ones first; none where nothing is gained.
 
-    Each pack that stays is at least twice as large as all smaller ones together, or too large to be brought to a sandbox's volume again.
+    Each other pack is at least twice as large as all smaller ones together, or too large to be brought to a sandbox's volume again.
     """
     smallest_first = sorted(packs)[:MOST_PACKS]
     total = number = 0
@@ -84,9 +85,9 @@ def packs_to_join(packs: Iterable[StoredPack]) -> tuple[StoredPack, ...]:
 
 
 def joins(packs: int, held: RecordedEntry | None, options: CompactionOptions, now: datetime) -> bool:
-    """Return whether an entry that has so many packs is to be compacted in a hold that takes place anyway; ``held`` is what its record says.
+    """Return whether packs of an entry that has so many are joined while its volume is held; ``held`` is what its record says.
 
-    Not while packs wait for the end of a grace: those are many still.
+    They are not joined during the grace of an earlier compaction, as the covered packs are still among them.
     """
     if options.compact is Compact.NEVER or (held is not None and _covered_for(held, now) is not None):
         return False
@@ -94,23 +95,18 @@ def joins(packs: int, held: RecordedEntry | None, options: CompactionOptions, no
 
 
 def why_joined(held: RecordedEntry | None, options: CompactionOptions, now: datetime) -> str:
-    """Return why a worker's volume is taken for a compaction, in half a sentence; empty where it is not."""
+    """Return why a worker's volume is taken to join packs, in half a sentence; empty where it is not."""
     if options.compact is Compact.NEVER or held is None or held.inventory.packs - held.settled < MANY_PACKS:
         return ""
-    return f"{held.inventory.packs} packs; compacts" if joins(held.inventory.packs, held, options, now) else ""
+    return f"{held.inventory.packs} packs, of which the small ones become one" if joins(held.inventory.packs, held, options, now) else ""
 
 
 def drops(held: RecordedEntry | None, options: CompactionOptions, now: datetime) -> bool:
-    """Return whether packs of which a newer one has all objects have stayed for the whole grace since that one was published."""
+    """Return whether the grace is over since the pack was published that covers others."""
     if held is None or options.compact is Compact.NEVER:
         return False
     passed = _covered_for(held, now)
     return passed is not None and passed >= timedelta(seconds=options.grace)
-
-
-def written(now: datetime) -> str:
-    """A time, as a record has it."""
-    return now.astimezone(timezone.utc).strftime(_TIME)
 
 
 def _settled(held: RecordedEntry | None) -> int:
@@ -118,12 +114,11 @@ def _settled(held: RecordedEntry | None) -> int:
 
 
 def _covered_for(held: RecordedEntry, now: datetime) -> timedelta | None:
-    """Return for how long the pack that covers others has been there; None where there is none, or no time that can be."""
+    """Return for how long the pack has been there that covers others; None where there is none, or its time is unreadable or to come."""
     if not held.covering:
         return None
     try:
-        since = datetime.strptime(held.covering_since, _TIME).replace(tzinfo=timezone.utc)
+        passed = now - parse_time(held.covering_since)
     except ValueError:
         return None
-    passed = now - since
     return passed if passed > -_CLOCKS else None

@@ -55,9 +55,8 @@ class RecordedEntry:
     ``patterns`` are those of its refs that were wanted, in a row; ``url`` is empty where no run has filled it. ``includes``, on a
     sandbox's volume: the key of what its worker's volume had when the two were compared, where that was another.
 
-    ``covering``: the checksums of a pack, as ``packs.Contents`` has them, that has all objects of older ones, which go when a grace since its
-    publication at ``covering_since`` (as ``time``) is over; empty where none waits for that. ``settled``: of so many packs the last look
-    has shown that they stay as they are.
+    ``covering``: the checksums, as ``packs.Contents`` has them, of the joined pack that covers older ones, and ``covering_since`` when it was
+    published, as ``time``; empty where no covered packs are left. ``settled`` packs were found not worth joining.
     """
 
     url: str

@@ -1,10 +1,10 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compaction of an entry: a new pack of what small ones hold, in the quarantine, and the end of packs of which it has all objects.
+"""Joins an entry's small packs to one in the quarantine, and removes the packs that such a one covers.
 
-The worker's volume makes the pack, and its sandbox's gets the same one. What goes is never an object: which ids are in the new pack is
-seen on that volume when it goes, in an index whose checksum is known from the claim.
+The worker's volume makes the joined pack, and its sandbox's gets the same one. No object goes: a pack is removed when each of its ids was
+seen, on that volume and at that moment, in the index of the covering pack, whose checksum is known from the claim.
 """
 
 from __future__ import annotations
@@ -25,56 +25,46 @@ from .repository import Incoming, Repository
 from .superset import receive_file
 
 _BESIDE = frozenset(("pack", "idx", "rev", "bitmap"))
-"""A pack's files without which it is one of many. With another beside it (keep, promisor, mtimes) it is somebody's, and stays."""
+"""Files that a pack of ours may have. One with another file beside it (keep, promisor, mtimes) is somebody's: it is not joined, and stays."""
 
 
 @dataclass(frozen=True)
 class Dropped:
-    """How many packs went. ``why``: why none could, in half a sentence."""
+    """How many covered packs were removed. ``why`` none could be, in half a sentence."""
 
     number: int
     why: str = ""
 
 
 class NotJoined(DeploymentError):
-    """Packs could not be put together, or the new one could not be brought. All stays as it is."""
-
-
-@dataclass(frozen=True)
-class _Files:
-    """A pack's files: the bytes of its pack (0 where that is gone) and of its index."""
-
-    pack_bytes: int
-    index_bytes: int
+    """Packs could not be joined, or the joined one could not be brought. All stays as it is."""
 
 
 def join_packs(repository: Repository, entry: Entry, incoming: Incoming, deadline: Deadline) -> tuple[Incoming, JoinedPack | None]:
-    """Make one pack of the entry's small ones, in the quarantine; None where nothing is gained. Raises NotJoined; what came before is there still."""
-    found = {name: files for name, files in _pack_files(repository, entry, deadline).items() if files.pack_bytes}
-    chosen = packs_to_join(StoredPack(files.pack_bytes, name) for name, files in found.items())
+    """Join the entry's small packs in the quarantine; None where nothing is gained. Raises NotJoined, and leaves in the quarantine what was there."""
+    found = [pack for pack in _stored_packs(repository, entry, deadline) if pack.bytes]
+    chosen = packs_to_join(found)
     if not chosen:
         return incoming, None
-    came = [pack.name for pack in incoming.packs]
-    needs = sum(found[pack.name].pack_bytes + found[pack.name].index_bytes for pack in chosen)
-    before = frozenset(came)
+    received = [pack.name for pack in incoming.packs]
     name = ""
     try:
-        repository.expect(came, incoming.bytes + needs, deadline)
+        repository.expect(received, incoming.bytes + sum(pack.bytes + pack.index_bytes for pack in chosen), deadline)
         arguments = (repository.root, repository.slot, repository.below(entry), repository.scratch)
         lines = "".join(f"{pack.name}\n" for pack in chosen).encode()
         name = repository.script(scripts.JOIN_PACKS, arguments, deadline, lines).text()
-        if name in before or name in found:
+        if name in received or name in (pack.name for pack in found):
             raise NotJoined(f"The new pack is {name}, which is there already.")
         if not repository.index(name, deadline):
             raise NotJoined(f"The new pack {name} could not be indexed.")
         repository.script(scripts.ALL_JOINED, (repository.root, repository.slot, name, repository.scratch), deadline)
-        received = repository.incoming(incoming.connected, deadline, just_indexed=True, known=incoming.packs, warnings=incoming.warnings)
+        incoming = repository.incoming(incoming.connected, deadline, just_indexed=True, known=incoming.packs, warnings=incoming.warnings)
     except (CommandFailed, NoSpace, NotJoined) as error:
-        if name and name not in before:
+        if name and name not in received:
             repository.discard(name, deadline)
         raise NotJoined(error.message, error.remedy) from error
-    made = next(pack for pack in received.packs if pack.name == name)
-    return received, JoinedPack(made, len(chosen))
+    made = next(pack for pack in incoming.packs if pack.name == name)
+    return incoming, JoinedPack(made, len(chosen))
 
 
 def receive_joined(repository: Repository, incoming: Incoming, joined: JoinedPack, directory: Path, deadline: Deadline) -> Incoming:
@@ -95,23 +85,24 @@ def receive_joined(repository: Repository, incoming: Incoming, joined: JoinedPac
 
 
 def drop_covered(repository: Repository, entry: Entry, covering: str, kept: Collection[str], deadline: Deadline) -> Dropped:
-    """Remove packs of which the one with the checksums ``covering`` has all objects, but not those whose checksums are in ``kept``."""
+    """Remove the packs that the one with the checksums ``covering`` covers, but not those whose checksums are in ``kept``."""
     checksum, _space, index_sum = covering.partition(" ")
-    files = _pack_files(repository, entry, deadline)
-    newer = files.get(f"pack-{checksum}")
-    if newer is None:
+    packs = _stored_packs(repository, entry, deadline)
+    joined = next((pack for pack in packs if pack.name == f"pack-{checksum}"), None)
+    if joined is None:
         return Dropped(0, f"pack {checksum}, which has all of them, is not there any more")
-    names = [name for name, held in files.items() if held.index_bytes <= newer.index_bytes and name.removeprefix("pack-") not in kept]
+    # Whatever has a larger index has more objects.
+    names = sorted(pack.name for pack in packs if pack.index_bytes <= joined.index_bytes and pack.name.removeprefix("pack-") not in kept)
     arguments = (repository.root, repository.scratch, repository.below(entry), checksum, index_sum)
-    lines = "".join(f"{name}\n" for name in sorted(names)).encode()
+    lines = "".join(f"{name}\n" for name in names).encode()
     word, *gone = repository.script(scripts.DROP_COVERED, arguments, deadline, lines).text().splitlines()
     if word != "covers":
         return Dropped(0, f"pack {checksum}, which has all of them, is not {'there any more' if word == 'gone' else 'what it was'}")
     return Dropped(len(gone))
 
 
-def _pack_files(repository: Repository, entry: Entry, deadline: Deadline) -> dict[str, _Files]:
-    """The packs that have an index and no other file beside them that is somebody's, by their base names. Raises NotUnderstood."""
+def _stored_packs(repository: Repository, entry: Entry, deadline: Deadline) -> list[StoredPack]:
+    """Return the packs that have an index, and no file beside them that is somebody's. Raises NotUnderstood."""
     output = repository.script(scripts.PACK_FILES, (repository.root, repository.below(entry)), deadline)
     sizes: dict[str, dict[str, int]] = {}
     foreign = set()
@@ -125,6 +116,4 @@ def _pack_files(repository: Repository, entry: Entry, deadline: Deadline) -> dic
             foreign.add(name)
         else:
             sizes.setdefault(name, {})[suffix] = int(size)
-    return {
-        name: _Files(held.get("pack", 0), held["idx"]) for name, held in sizes.items() if "idx" in held and name not in foreign
-    }
+    return [StoredPack(held.get("pack", 0), name, held["idx"]) for name, held in sizes.items() if "idx" in held and name not in foreign]

@@ -1,11 +1,11 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Compaction of a project in a hold of its volumes: what it has come to, and what goes on record of it. Without it all else is as it would be."""
+"""Compacts a project while its volumes are held, and says what of that goes on record. Where it fails, all else goes on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,7 +13,8 @@ from pathlib import Path
 from ...deadline import Deadline
 from ...progress import Tell
 from ...shell import AnswerTooLarge, CommandFailed
-from ..domain.compaction import NO_COMPACTION, CompactionOptions, JoinedPack, drops, joins, written
+from ...times import time_text
+from ..domain.compaction import NO_COMPACTION, CompactionOptions, JoinedPack, drops, joins
 from ..domain.record import RecordedEntry
 from ..git.compaction import Dropped, NotJoined, drop_covered, join_packs, receive_joined
 from ..git.entry import Entry, NotUnderstood
@@ -24,81 +25,80 @@ from ..git.superset import StagedEntry
 
 @dataclass(frozen=True)
 class CompactionWork:
-    """The work of compaction on one project. ``now`` tells the time by the clock that records are written by.
+    """What is to be done of a compaction for one project on one volume. ``now`` tells the time by the clock that records are written by.
 
-    ``joined_at``: where on this machine the files of the pack are that the worker's volume has made, for its sandbox's.
+    ``joined_at``, for a sandbox's volume: the directory on this machine with the files of the pack that was joined on its worker's.
     """
 
-    options: CompactionOptions
-    now: Callable[[], datetime]
-    recorded: RecordedEntry | None
+    options: CompactionOptions = NO_COMPACTION
+    now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
+    recorded: RecordedEntry | None = None
     joined_at: Path | None = None
-
-
-NOT_COMPACTED = CompactionWork(NO_COMPACTION, lambda: datetime.now(timezone.utc), None)
 
 
 @dataclass(frozen=True)
 class Compacted:
-    """What a compaction has come to on one volume. ``waits``: packs of an earlier one stay for some time yet. ``looked``: so
-    many packs as there are now stay as they are."""
+    """What was done of a compaction on one volume: the pack that was joined or came here, and how many covered packs were removed.
+
+    ``in_grace``: packs that an earlier one has covered, if there are any, stay for now. ``settled``: all packs were found not worth joining.
+    """
 
     joined: JoinedPack | None = None
     dropped: int = 0
-    waits: bool = False
-    looked: bool = False
+    in_grace: bool = False
+    settled: bool = False
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
     def on_record(self, held: RecordedEntry, side: StagedEntry, work: CompactionWork) -> RecordedEntry:
-        """Return the record of the entry, with what the next run is to know of this."""
+        """Return the entry's record with what the next run's compaction needs to know."""
         before = work.recorded
         packs = side.contents.inventory.packs
-        settled = packs if self.looked else 0 if before is None else min(before.settled, packs)
+        settled = packs if self.settled else 0 if before is None else min(before.settled, packs)
         if self.joined is not None:
             checksum = self.joined.pack.name.removeprefix("pack-")
             covering = next((sums for sums in side.contents.packs if sums.split()[0] == checksum), "")
-            return replace(held, settled=settled, covering=covering, covering_since=written(work.now()))
-        if self.waits and before is not None:
+            return replace(held, settled=settled, covering=covering, covering_since=time_text(work.now()))
+        if self.in_grace and before is not None:
             return replace(held, settled=settled, covering=before.covering, covering_since=before.covering_since)
         return replace(held, settled=settled)
 
 
-NOTHING_COMPACTED = Compacted(waits=True)
+AS_BEFORE = Compacted(in_grace=True)
 
 
 def compact_on_worker(
     repository: Repository, entry: Entry, incoming: Incoming, work: CompactionWork, deadline: Deadline, tell: Tell
 ) -> tuple[Incoming, Compacted]:
-    """Remove packs whose grace is over, or make one of many, where it is time for either."""
+    """Remove covered packs, or join small ones, where it is time for either."""
     now = work.now()
     if not entry.whole:
         return incoming, Compacted()
     if drops(work.recorded, work.options, now):
         return incoming, _dropped(repository, entry, work, (), deadline)
     if not joins(entry.packs, work.recorded, work.options, now):
-        return incoming, NOTHING_COMPACTED
+        return incoming, AS_BEFORE
     tell("puts packs together", f"{entry.packs} packs")
     try:
         incoming, joined = join_packs(repository, entry, incoming, deadline)
     except (NotJoined, NotUnderstood, AnswerTooLarge, StoodStill) as error:
         why = f"the packs of {repository.name} were not put together, and stay as they are: {error.message}"
-        return incoming, Compacted(looked=True, warnings=(why,))
+        return incoming, Compacted(settled=True, warnings=(why,))
     notes = () if joined is None else (f"one pack was made of {joined.of}, which stay for the time of option `compact_grace`",)
-    return incoming, Compacted(joined, looked=joined is None, notes=notes)
+    return incoming, Compacted(joined, settled=joined is None, notes=notes)
 
 
 def receive_on_sandbox(
     repository: Repository, incoming: Incoming, joined: JoinedPack | None, work: CompactionWork, deadline: Deadline
 ) -> tuple[Incoming, Compacted]:
-    """Receive the pack that was made on the worker's volume."""
+    """Receive the pack that was joined on the worker's volume."""
     if joined is None or work.joined_at is None:
-        return incoming, NOTHING_COMPACTED
+        return incoming, AS_BEFORE
     try:
         incoming = receive_joined(repository, incoming, joined, work.joined_at, deadline)
     except NotJoined as error:
         why = f"the pack that was made of {joined.of} of {repository.name} did not come here: {error.message}"
-        return incoming, Compacted(waits=True, warnings=(why,))
+        return incoming, Compacted(in_grace=True, warnings=(why,))
     notes = (f"one pack came that has all of {joined.of}, which stay for the time of option `compact_grace`",)
     return incoming, Compacted(joined, notes=notes)
 
@@ -106,7 +106,7 @@ def receive_on_sandbox(
 def drop_on_sandbox(
     side: StagedEntry, worker: StagedEntry, compacted: Compacted, work: CompactionWork, deadline: Deadline
 ) -> tuple[StagedEntry, Compacted]:
-    """Remove packs whose grace is over, and that the worker's volume has not: it was there first, where its own grace was over."""
+    """Remove covered packs that the worker's volume does not have. Its own were removed before, where its grace is over."""
     if not side.entry.whole or compacted.joined is not None or not drops(work.recorded, work.options, work.now()):
         return side, compacted
     kept = {sums.split()[0] for sums in worker.contents.packs}
@@ -117,7 +117,7 @@ def drop_on_sandbox(
     return replace(side, contents=contents, counted=side.counted & contents.packs), dropped
 
 
-def _dropped(repository: Repository, entry: Entry, work: CompactionWork, kept: set[str] | tuple[()], deadline: Deadline) -> Compacted:
+def _dropped(repository: Repository, entry: Entry, work: CompactionWork, kept: Collection[str], deadline: Deadline) -> Compacted:
     covering = "" if work.recorded is None else work.recorded.covering
     try:
         dropped = drop_covered(repository, entry, covering, kept, deadline)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timezone
 from pathlib import Path
 
 from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import Tell
+from ...times import time_text
 from ..domain.model import Layout, Role, Snapshot, Volume
 from ..domain.packs import Damaged
 from ..domain.plan import Action, patterns_of
@@ -31,7 +32,7 @@ from ..git.repository import Incomplete, Repository
 from ..git.superset import StagedEntry, bring_missing
 from ..git.tampering import fit_for, tampered
 from ..transfer.protocol import Transfer
-from .compacted import NOT_COMPACTED, NOTHING_COMPACTED, Compacted, CompactionWork, compact_on_worker, drop_on_sandbox, receive_on_sandbox
+from .compacted import AS_BEFORE, Compacted, CompactionWork, compact_on_worker, drop_on_sandbox, receive_on_sandbox
 from .volume_access import HeldVolume
 
 
@@ -42,7 +43,7 @@ class Work:
     ``snapshot`` is None where nobody lists the project: it stays as it is, and only what its sandbox's volume lacks is brought there.
     ``earlier`` are the patterns of refs that an earlier run brought, ``recorded`` what the claim says that there is.
     ``verify``: all that is there is looked at, before and after.
-    ``suspect`` is called where what is there is not whole. ``compaction`` is what may be done about many packs.
+    ``suspect`` is called where what is there is not whole.
     """
 
     project: Project
@@ -55,7 +56,7 @@ class Work:
     scratch: Path
     tell: Tell
     suspect: Callable[[], None]
-    compaction: CompactionWork = NOT_COMPACTED
+    compaction: CompactionWork = field(default_factory=CompactionWork)
 
     @property
     def trusted_record(self) -> RecordedEntry | None:
@@ -76,7 +77,7 @@ class StagedProject:
     lost: int
     seconds: float
     warnings: tuple[str, ...]
-    compacted: Compacted = NOTHING_COMPACTED
+    compacted: Compacted = AS_BEFORE
 
     @property
     def project(self) -> Project:
@@ -99,9 +100,9 @@ class StagedProject:
         return is_current(self.side.entry, self.snapshot, wanted_by(self.work))
 
     @property
-    def waits(self) -> bool:
-        """Return whether packs stay here until the end of a grace."""
-        return self.compacted.waits and self.work.recorded is not None and bool(self.work.recorded.covering)
+    def in_grace(self) -> bool:
+        """Return whether covered packs stay here for now."""
+        return self.compacted.in_grace and self.work.recorded is not None and bool(self.work.recorded.covering)
 
     @property
     def layout(self) -> Layout:
@@ -198,7 +199,7 @@ def _receive(
     phase = f"receives by {work.transfer.method.name}"
     work.tell(phase, "")
     incoming = work.transfer.receive(repository, entry, snapshot, deadline, lambda line: work.tell(phase, line))
-    compacted = NOTHING_COMPACTED
+    compacted = AS_BEFORE
     if volume.role is Role.WORKER and work.snapshot is not None:
         incoming, compacted = compact_on_worker(repository, entry, incoming, work.compaction, deadline, work.tell)
     elif worker is not None:
@@ -214,7 +215,7 @@ def _receive(
     work.tell("checks", "")
     if work.snapshot is not None or worker is not None:  # what a sandbox's own packs may have lost to a stranger is there by now
         repository.prove(entry, incoming, snapshot, deadline)
-    if worker is not None and not worker.waits:
+    if worker is not None and not worker.in_grace:
         side, compacted = drop_on_sandbox(side, worker.side, compacted, work.compaction, deadline)
     current = not incoming.packs and not compacted.dropped and is_current(entry, snapshot, wanted_by(work))
     return StagedProject(volume, work, snapshot, side, shared, current, lost, 0.0, (), compacted)
@@ -255,7 +256,6 @@ def publish_project(staged: StagedProject, worker: StagedProject | None, deadlin
         warnings=(*staged.warnings, *side.incoming.warnings, *lost, *staged.compacted.warnings),
         notes=staged.compacted.notes,
     )
-    now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
     held = RecordedEntry(
         url=work.project.url,
         snapshot=snapshot.digest,
@@ -263,7 +263,7 @@ def publish_project(staged: StagedProject, worker: StagedProject | None, deadlin
         bytes=bridged.bytes,
         layout=layout,
         method=method,
-        time=now,
+        time=time_text(datetime.now(timezone.utc)),
         inventory=side.inventory(bridged),
         patterns=" ".join(work.earlier) if work.snapshot is None else patterns_of(work.project),
     )

@@ -8,10 +8,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from ...times import parse_time
 from .ours import OUR_CONTAINER, OUR_LABEL
 
 Object = Mapping[str, Any]
@@ -139,7 +140,7 @@ def parse_pod(data: Object) -> Pod:
         resource_version=meta.get("resourceVersion", ""),
         labels=meta.get("labels") or {},
         annotations=meta.get("annotations") or {},
-        created=parse_time(meta.get("creationTimestamp")),
+        created=parse_time(created) if (created := meta.get("creationTimestamp")) else None,
         deleting="deletionTimestamp" in meta,
         node=spec.get("nodeName", ""),
         address=status.get("podIP", ""),
@@ -245,8 +246,3 @@ def exact_quantity(text: str) -> float:
     if not abs(exact) < _MOST:
         raise ValueError(f"`{text[:40]}` is more than a Kubernetes quantity can be")
     return float(exact)
-
-
-def parse_time(text: str | None) -> datetime | None:
-    """An API timestamp (RFC 3339, UTC, whole seconds), or None."""
-    return datetime.strptime(text, "%Y-%m-%dT%H:%M:%SZ").replace(tzinfo=timezone.utc) if text else None

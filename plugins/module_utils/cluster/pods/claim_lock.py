@@ -23,12 +23,13 @@ from ...background import Background
 from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import OnLine
+from ...times import parse_time, time_text
 from ..api.claims import read_claim
 from ..api.client import Client
 from ..api.errors import ClusterError, Conflict, NotFound, PodLost
 from ..api.heartbeat import BEAT_EVERY, HEARTBEAT_LIMIT
 from ..api.names import is_name
-from ..api.objects import Claim, parse_claim, parse_pod, parse_time
+from ..api.objects import Claim, parse_claim, parse_pod
 from ..exec.pod_shell import ContainerAddress
 from .filler import SKEW
 from .guest import end_visit
@@ -97,7 +98,7 @@ def beats(holder: Holder, now: datetime) -> bool:
         beat = parse_time(holder.beat)
     except ValueError:
         return False
-    return beat is not None and -SKEW <= (now - beat).total_seconds() <= HEARTBEAT_LIMIT + SKEW
+    return -SKEW <= (now - beat).total_seconds() <= HEARTBEAT_LIMIT + SKEW
 
 
 class ClaimLock:
@@ -236,7 +237,7 @@ class ClaimLock:
         return {} if self._mine is None else {HOLDER: self._rendered(self._mine)}
 
     def _rendered(self, holder: Holder) -> str:
-        return _text(replace(holder, beat=f"{self._client.now():%Y-%m-%dT%H:%M:%SZ}" if holder.container else ""))
+        return _text(replace(holder, beat=time_text(self._client.now()) if holder.container else ""))
 
     def _living(self, deadline: Deadline, beside_filler: bool) -> Holder | None:
         holder = holder_of(self._claim)

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Looks, while a volume is held, whether a consumer's pod waits for it; and how long that one has waited in the end."""
+"""Looks, while a volume is held, whether a consumer's pod waits for it; and afterwards, for how long it has waited."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ from ...background import Background
 from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import OnLine
+from ...times import parse_time
 from ..api.client import Client
-from ..api.objects import Pod, parse_event, parse_time
+from ..api.objects import Pod, parse_event
 from .consumers import waits_elsewhere
 
 _LOOK_EVERY = 4.0
@@ -24,9 +25,12 @@ _REQUEST_SECONDS = 20.0
 
 @contextmanager
 def watching_contention(
-    client: Client, filler: Pod, claim: str, tell: OnLine, met: Callable[[Pod], None]
+    client: Client, filler: Pod, claim: str, tell: OnLine, on_consumer: Callable[[Pod], None]
 ) -> Iterator[threading.Event]:
-    """An event that is set when a consumer's pod, which ``met`` is called with, waits on another node for ``claim``, which ``filler`` has mounted."""
+    """Give an event that is set when a consumer's pod waits on another node for ``claim``, which ``filler`` has mounted.
+
+    ``on_consumer`` is called with that pod first.
+    """
     wanted, done = threading.Event(), threading.Event()
 
     def look() -> None:
@@ -38,7 +42,7 @@ def watching_contention(
                 continue  # whatever it is, the work itself will say so
             waiting = waits_elsewhere(pods, claim, filler.node)
             if waiting is not None:
-                met(waiting)
+                on_consumer(waiting)
                 tell(f"pod {waiting.name} waits for it{' on ' + waiting.node if waiting.node else ''}")
                 wanted.set()
                 return
@@ -57,9 +61,8 @@ def seconds_waited(client: Client, pod: Pod, volume: str, deadline: Deadline) ->
     """
     events = [parse_event(item) for item in client.list("Event", pod.namespace, deadline, fields=f"involvedObject.uid={pod.uid}")]
     had = [
-        at
+        parse_time(event.last)
         for event in events
-        if (event.reason == "SuccessfulAttachVolume" and volume in event.message) or event.reason == "Started"
-        if (at := parse_time(f"{event.last[:19]}Z" if event.last else None)) is not None  # newer reporters tell parts of a second
+        if event.last and (event.reason == "Started" or (event.reason == "SuccessfulAttachVolume" and volume in event.message))
     ]
     return max(0.0, (min(had) - pod.created).total_seconds()) if had and pod.created is not None else None

@@ -37,20 +37,16 @@ _QUOTA_PAUSES = (1.0, 2.0, 4.0, 8.0)
 _REFUSAL_PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 
-def _nothing(_words: str) -> None:
-    """Nobody is told."""
-
-
-def _nobody(_pod: Pod) -> None:
-    """Nobody is told."""
+def _nobody(_told: object) -> None:
+    """Tell nobody."""
 
 
 class Filler:
     """One filler pod. A context manager: Ready inside, gone after.
 
     ``attach``, ``work`` and ``release`` are the seconds from its creation until it could work, from then until its deletion, and from that until it
-    was gone. ``left`` is called with a sentence where it could not be removed; ``closed`` is True once the one or the other is so. ``met`` is
-    called with a consumer's pod that waits for the volume before the filler has it: the filler goes away then, and never queues before it.
+    was gone. ``left`` is called with a sentence where it could not be removed; ``closed`` is True once the one or the other is so. ``on_consumer``
+    is called with a consumer's pod that waits for the volume on another node before the filler has it: the filler goes away then.
     """
 
     def __init__(
@@ -59,9 +55,9 @@ class Filler:
         spec: FillerSpec,
         deadline: Deadline,
         limits: Sequence[ConcurrencyLimit] = (),
-        tell: OnLine = _nothing,
-        left: OnLine = _nothing,
-        met: Callable[[Pod], None] = _nobody,
+        tell: OnLine = _nobody,
+        left: OnLine = _nobody,
+        on_consumer: Callable[[Pod], None] = _nobody,
     ) -> None:
         self._client = client
         self._spec = spec
@@ -69,7 +65,7 @@ class Filler:
         self._limits = limits
         self._tell = tell
         self._left = left
-        self._met = met
+        self._on_consumer = on_consumer
         self._stack = ExitStack()
         self._pod: Pod | None = None
         self._created = 0.0
@@ -238,7 +234,7 @@ class Filler:
             return
         waiting = waits_elsewhere(self._client.pods(pod.namespace, self._deadline), self._spec.mount.claim, pod.node)
         if waiting is not None:
-            self._met(waiting)
+            self._on_consumer(waiting)
             where = f" on node {waiting.node}" if waiting.node else ""
             raise VolumeBusy(
                 f"Pod {waiting.name} waits for the volume{where}, and goes first.", "The filler comes back on that node, or at the next run."

@@ -23,10 +23,10 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.com
     joins,
     packs_to_join,
     why_joined,
-    written,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, RecordedEntry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.tampering import PACKS_MOST
+from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 AUTO = CompactionOptions()
@@ -36,7 +36,7 @@ def held(packs: int, covered_for: float | None = None, settled: int = 0) -> Reco
     entry = RecordedEntry("u", "s", 1, 1, "bare", "git", "t", Inventory(packs, 0, "0"), settled=settled)
     if covered_for is None:
         return entry
-    return replace(entry, covering=f"{'a' * 40} {'b' * 40}", covering_since=written(NOW - timedelta(seconds=covered_for)))
+    return replace(entry, covering=f"{'a' * 40} {'b' * 40}", covering_since=time_text(NOW - timedelta(seconds=covered_for)))
 
 
 def stored(*sizes: int) -> list[StoredPack]:
@@ -94,8 +94,8 @@ def test_when_packs_are_joined(packs: int, record: RecordedEntry | None, options
 
 
 def test_a_volume_is_taken_for_it_only_where_its_record_says_how_many_there_are() -> None:
-    assert why_joined(held(365), AUTO, NOW) == "365 packs; compacts"
-    assert why_joined(held(365), CompactionOptions(Compact.ALWAYS), NOW) == "365 packs; compacts"
+    assert why_joined(held(365), AUTO, NOW) == "365 packs, of which the small ones become one"
+    assert why_joined(held(365), CompactionOptions(Compact.ALWAYS), NOW) == "365 packs, of which the small ones become one"
     for record, options in (
         (None, AUTO),
         (held(MANY_PACKS - 1), CompactionOptions(Compact.ALWAYS)),
@@ -116,7 +116,7 @@ def test_old_packs_go_after_the_grace(covered_for: float | None, dropped: bool) 
     assert not drops(None, AUTO, NOW)
 
 
-@pytest.mark.parametrize("since", ["", "yesterday", "2026-13-01T00:00:00Z", written(NOW + timedelta(days=400))])
+@pytest.mark.parametrize("since", ["", "yesterday", "2026-13-01T00:00:00Z", time_text(NOW + timedelta(days=400))])
 def test_a_time_that_cannot_be_drops_nothing_and_holds_nothing_up(since: str) -> None:
     record = replace(held(365, covered_for=1), covering_since=since)
     assert not drops(record, AUTO, NOW)

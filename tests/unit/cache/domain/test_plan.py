@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.compaction import CompactionOptions, written
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.compaction import CompactionOptions
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.methods import Method, Outlook, choose_method
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import (
@@ -22,6 +22,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.b
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_rsync import RSYNC
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_seed import SEED
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
+from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 
 PAIR = Pair(Volume("work", "w", Role.WORKER, "packit-worker-0"), Volume("sand", "s", Role.SANDBOX, "packit-worker-0"))
 PROJECT = Project("x", "https://example.org/x.git")
@@ -48,7 +49,7 @@ def test_many_packs_are_compacted_and_only_then_a_volume_is_taken() -> None:
     record = held()
     entry = record.projects["x"]
     many = record.with_project("x", replace(entry, inventory=replace(entry.inventory, packs=365)))
-    waits = record.with_project("x", replace(many.projects["x"], covering="a b", covering_since=written(now - timedelta(hours=1))))
+    waits = record.with_project("x", replace(many.projects["x"], covering="a b", covering_since=time_text(now - timedelta(hours=1))))
 
     def steps(worker: Record, sandbox: Record, project: Project = PROJECT, digest: Snapshot = SNAPSHOT):
         wanted = Wanted(State.PRESENT, (project,), {"x": digest}, METHODS, compaction=CompactionOptions(), now=now)
@@ -56,16 +57,16 @@ def test_many_packs_are_compacted_and_only_then_a_volume_is_taken() -> None:
         return [(step.action, step.method, step.why) for step in plan.pairs[0].steps]
 
     same = "it has the same packs as its worker's volume"
-    assert steps(many, many) == [(Action.COMPACT, GIT, same), (Action.COMPACT, GIT, "365 packs; compacts")]
+    assert steps(many, many) == [(Action.COMPACT, GIT, same), (Action.COMPACT, GIT, "365 packs, of which the small ones become one")]
     assert [action for action, _method, _why in steps(waits, waits)] == [Action.NOTHING, Action.NOTHING]
-    assert steps(many, many, replace(PROJECT, method="seed"))[1] == (Action.COMPACT, GIT, "365 packs; compacts")
-    over = record.with_project("x", replace(waits.projects["x"], covering_since=written(now - timedelta(days=3))))
+    assert steps(many, many, replace(PROJECT, method="seed"))[1] == (Action.COMPACT, GIT, "365 packs, of which the small ones become one")
+    over = record.with_project("x", replace(waits.projects["x"], covering_since=time_text(now - timedelta(days=3))))
     old = "old packs go, as a newer one has all of their objects"
     assert [why for _action, _method, why in steps(over, over)] == [old, old]
     newer = Snapshot((Ref("refs/heads/main", "b" * 40),), "refs/heads/main")
     why = [why for _action, _method, why in steps(many, many, digest=newer)]
     moved = "upstream has moved; git, as only the difference is fetched"
-    assert why == [moved, f"{moved}; 365 packs; compacts"]
+    assert why == [moved, f"{moved}; 365 packs, of which the small ones become one"]
 
 
 def test_an_unknown_volume_is_looked_at() -> None:

@@ -92,7 +92,7 @@ class LocalVolumeAccess:
 
 
 class KeptRecords(LocalVolumeAccess):
-    """The same, with records that outlive the process."""
+    """Volumes on local directories whose records are in files, and so outlive the process."""
 
     def __init__(self, directory: Path) -> None:
         super().__init__(directory)

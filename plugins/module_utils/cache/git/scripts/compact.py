@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Many packs become one, and go when all that they have is in that one. Names of packs are ``pack-`` and 40 hexadecimal digits here."""
+"""Scripts of a compaction: list packs, join them, check the joined one, remove those that it covers. Names are ``pack-`` and 40 hexadecimal digits."""
 
 from __future__ import annotations
 
@@ -39,10 +39,10 @@ exec 8<.
 ln -s -- /proc/self/fd/8 "$g/written/pack" || exit 3
 GIT_DIR=$g git cat-file --batch-all-objects --unordered --batch-check='%(objectname)' >"$g/in-order" && sort -u -S 32M -T "$g" "$g/in-order" >"$g/ids" || exit 5
 name=$(GIT_DIR=$g GIT_OBJECT_DIRECTORY=$g/written GIT_ALTERNATE_OBJECT_DIRECTORIES=$g/objects \
-    git pack-objects --window=WINDOW --delta-base-offset --quiet /proc/self/fd/8/pack <"$g/in-order") || exit $?
+    git pack-objects --window=0 --delta-base-offset --quiet /proc/self/fd/8/pack <"$g/in-order") || exit $?
 rm -f -- "./pack-$name.idx" "./pack-$name.rev"  # made anew of what is in the pack
 echo "pack-$name"
-""".replace("PLACES", PLACES).replace("EMPTY_GIT", EMPTY_GIT).replace("WINDOW", "0")
+""".replace("PLACES", PLACES).replace("EMPTY_GIT", EMPTY_GIT)
 
 # $1 root, $2 our slot, below the root, $3 the base name of a pack in its quarantine, $4 our scratch directory: fails where its index has other ids than
 # JOIN_PACKS was given. An object that is not what its name says any more has another id in an index that is made of the pack.
