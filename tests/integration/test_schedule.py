@@ -244,6 +244,7 @@ def test_rights_that_are_missing_are_named_before_anything_is_made(scene: Scene)
     scene.deploy()
     told = scene.module("schedule", **settings(scene))
     assert f"Rights are missing in namespace {WORK}: " in told["msg"] and "create cronjobs" in told["msg"] and "docs/rbac-schedule.yml" in told["msg"]
+    assert f"; in namespace {SAND}: get roles, create roles" in told["msg"] and f"# Role in {SAND}\n" in told["msg"]
     assert there(scene.cluster) == []
 
 
