@@ -198,7 +198,11 @@ def _own(item: Object) -> Object:
 
 
 def _shown(item: Object | None) -> str:
-    return "" if item is None else json.dumps(item, indent=2, sort_keys=True) + "\n"
+    """Return an object for the diff; a ConfigMap's texts line by line, as of JSON with JSON in it nobody sees what is different."""
+    if item is None:
+        return ""
+    data = {key: text.splitlines() for key, text in (item.get("data") or {}).items()}
+    return json.dumps({**item, "data": data} if data else item, indent=2, sort_keys=True) + "\n"
 
 
 def _place(item: Object) -> dict[str, str]:
