@@ -78,7 +78,8 @@ def test_the_role_makes_a_schedule_whose_job_fills_all_pairs(scene: Scene) -> No
     of_deployment = {"project": WORK, "sandbox_namespace": SAND}
     of_pod = {"pull_policy": "Never", "proxy": {"https_proxy": "http://127.0.0.1:9"}}  # no way to the API
     of_schedule = {"schedule_cron": "0 0 29 2 *", "schedule_pod": of_pod, "schedule_image": scene.cluster.execution_environment}
-    variables = scene.write_variables({**of_cache, **of_deployment, **of_schedule})
+    hook = "https://hooks.example.com/s3cret"
+    variables = scene.write_variables({**of_cache, **of_deployment, **of_schedule, "repository_cache_notify": hook})
 
     def play(*arguments: str) -> str:
         done = scene.start_playbook("packit.deployment.schedule_cache", "-e", variables, *arguments).finish()
@@ -87,6 +88,7 @@ def test_the_role_makes_a_schedule_whose_job_fills_all_pairs(scene: Scene) -> No
 
     shown = play("--check", "--diff")
     assert "changed=1" in shown and f"CronJob {WORK}/{NAME}: create" in shown and '"concurrencyPolicy": "Forbid"' in shown
+    assert "repository_cache_notify is a secret" in shown and "s3cret" not in shown
     assert there(scene.cluster) == []
     play()
     assert len(there(scene.cluster)) == 7
@@ -227,7 +229,9 @@ def test_only_what_is_different_is_written(scene: Scene) -> None:
     back = apply(scene)
     assert scene.cluster.batch.read_namespaced_cron_job(NAME, WORK).spec.job_template.spec.template.spec.priority_class_name is None
     assert '- "priorityClassName": "low"' in back["printed"]
-    assert apply(scene, cache={"timeout": 900})["summary"] == [f"ConfigMap {WORK}/{NAME}: update"]
+    other = apply(scene, cache={"timeout": 900})
+    assert other["summary"] == [f"ConfigMap {WORK}/{NAME}: update"]
+    assert '+ " \\"repository_cache_timeout\\": 900,",' in other["printed"] and '- "' not in other["printed"]
 
 
 def test_an_object_that_is_no_schedules_is_left_alone(scene: Scene) -> None:
@@ -244,6 +248,7 @@ def test_rights_that_are_missing_are_named_before_anything_is_made(scene: Scene)
     scene.deploy()
     told = scene.module("schedule", **settings(scene))
     assert f"Rights are missing in namespace {WORK}: " in told["msg"] and "create cronjobs" in told["msg"] and "docs/rbac-schedule.yml" in told["msg"]
+    assert f"; in namespace {SAND}: get roles, create roles" in told["msg"] and f"# Role in {SAND}\n" in told["msg"]
     assert there(scene.cluster) == []
 
 

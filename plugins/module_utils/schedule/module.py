@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
-from ..cluster.api.access import RBAC_SCHEDULE, Right, require
+from ..cluster.api.access import RBAC_SCHEDULE, Right, require_each
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
 from ..cluster.api.errors import NotFound
@@ -47,6 +48,8 @@ _TIMEOUT = 120.0
 _PAUSE = 1.0
 _SECRET = "_notify"
 """How the name of the variable with a chat's hook ends."""
+_CREDENTIALS = re.compile(r"[a-z]+://[^/\s]*@", re.IGNORECASE)
+"""How a URL with a password begins, as a Pushgateway's may."""
 _LONGEST_NAME = 52
 """The API's, of a CronJob: its jobs' names are 11 characters longer."""
 _SET_BY_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
@@ -120,7 +123,7 @@ def parse_schedule(params: Mapping[str, Any]) -> Schedule:
         raise InvalidOption(f"Unknown key `pod.{unknown[0]}`.", f"Known keys: {', '.join(sorted(POD_KEYS))}.")
     if not params["rules"]:
         raise InvalidOption("`rules` is empty, so that the job could do nothing.", "Give the rules of docs/rbac.yml of this collection.")
-    secret = [name for name, value in params["variables"].items() if str(name).endswith(_SECRET) and value]
+    secret = [name for name, value in params["variables"].items() if value and (str(name).endswith(_SECRET) or _CREDENTIALS.match(str(value)))]
     if secret:
         raise InvalidOption(
             f"`variables` has {secret[0]}, which is a secret, and whoever may read ConfigMaps could read it.",
@@ -137,11 +140,14 @@ def parse_schedule(params: Mapping[str, Any]) -> Schedule:
 
 def _require_rights(client: Client, wanted: Sequence[Object], verbs: Sequence[str], deadline: Deadline) -> None:
     """Require the rights on the schedule's objects. Raises Forbidden. The API itself checks whether the job's rights may be given on."""
-    for namespace in sorted({item["metadata"]["namespace"] for item in wanted}):
-        kinds = [item["kind"] for item in wanted if item["metadata"]["namespace"] == namespace]
-        rights = [Right(_RESOURCES[kind][0], verb, _RESOURCES[kind][1]) for kind in kinds for verb in verbs]
-        pods = [Right("pods", "list")] * ("delete" in verbs and "CronJob" in kinds)
-        require(client, [namespace], [*rights, *pods], deadline, RBAC_SCHEDULE)
+    rights: dict[str, list[Right]] = {}
+    for item in wanted:
+        resource, group = _RESOURCES[item["kind"]]
+        needed = rights.setdefault(item["metadata"]["namespace"], [])
+        needed += [Right(resource, verb, group) for verb in verbs]
+        if "delete" in verbs and item["kind"] == "CronJob":
+            needed.append(Right("pods", "list"))
+    require_each(client, rights, deadline, RBAC_SCHEDULE)
 
 
 def _read(client: Client, item: Object, deadline: Deadline) -> Object | None:
@@ -192,7 +198,11 @@ def _own(item: Object) -> Object:
 
 
 def _shown(item: Object | None) -> str:
-    return "" if item is None else json.dumps(item, indent=2, sort_keys=True) + "\n"
+    """Return an object for the diff; a ConfigMap's texts line by line, as of JSON with JSON in it nobody sees what is different."""
+    if item is None:
+        return ""
+    data = {key: text.splitlines() for key, text in (item.get("data") or {}).items()}
+    return json.dumps({**item, "data": data} if data else item, indent=2, sort_keys=True) + "\n"
 
 
 def _place(item: Object) -> dict[str, str]:

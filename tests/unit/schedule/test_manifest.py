@@ -75,9 +75,16 @@ def test_the_users_settings_of_the_pod_are_over_ours() -> None:
     assert environment["LOGNAME"] == "schedule"
 
 
-def test_a_secret_variable_is_refused_as_anybody_may_read_the_config_map() -> None:
-    with pytest.raises(InvalidOption, match="`variables` has repository_cache_notify, which is a secret") as caught:
-        made(variables={**PROJECTS, "repository_cache_notify": "https://hooks.example.com/s3cret"})
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("repository_cache_notify", "https://hooks.example.com/s3cret"),
+        ("repository_cache_pushgateway", "https://user:s3cret@pushgateway.example.com"),
+    ],
+)
+def test_a_secret_variable_is_refused_as_anybody_may_read_the_config_map(name: str, value: str) -> None:
+    with pytest.raises(InvalidOption, match=f"`variables` has {name}, which is a secret") as caught:
+        made(variables={**PROJECTS, name: value})
     assert "s3cret" not in str(caught.value) and "the Secret of option `upstream_secret`, in the key variables.yml" in str(caught.value)
 
 

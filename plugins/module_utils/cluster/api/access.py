@@ -95,10 +95,18 @@ def granted(right: Right, rules: Iterable[Mapping[str, Any]]) -> bool:
 
 
 def require(client: Client, namespaces: Iterable[str], wanted: Sequence[Right], deadline: Deadline, file: str = RBAC) -> None:
-    """Raises Forbidden, naming verbs, resources and namespaces, with the rules to add; ``file`` of this collection has all of them."""
+    """Require the same rights in each of the namespaces, as `require_each` does."""
+    require_each(client, dict.fromkeys(namespaces, wanted), deadline, file)
+
+
+def require_each(client: Client, wanted: Mapping[str, Sequence[Right]], deadline: Deadline, file: str = RBAC) -> None:
+    """Require each namespace's own rights; ``file`` of this collection has all of them.
+
+    Raises Forbidden, naming verbs, resources and all the namespaces, with the rules to add.
+    """
     problems, strange = [], []
-    for namespace in sorted(set(namespaces)):
-        lacking, may_work = _missing(client, namespace, wanted, deadline)
+    for namespace in sorted(wanted):
+        lacking, may_work = _missing(client, namespace, wanted[namespace], deadline)
         if lacking:
             problems.append((namespace, lacking))
         if lacking and not may_work:
