@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module ``repository_cache_claims``: the sandboxes' claims made where missing, and both sides' grown."""
+"""The module ``repository_cache_claims``: the sandboxes' and coming workers' claims made where missing, and both sides' grown."""
 
 from __future__ import annotations
 
@@ -13,14 +13,16 @@ from ..cache.domain.model import Volume
 from ..cluster.api.access import Right, require
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
-from ..cluster.api.errors import AlreadyExists, ClusterError, Forbidden, NotFound, QuotaExceeded
-from ..cluster.api.objects import Claim, Object, parse_claim, quantity
+from ..cluster.api.errors import ClusterError, Forbidden, NotFound
+from ..cluster.api.objects import Claim, parse_claim, quantity
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError, InvalidOption
 from ..signals import stopping_on_signals
 from . import claim_report as report
+from .changes import carry_out_all, carry_out_one
 from .claim_plan import ClaimAction, ClaimPlan, ClaimStep, WantedClaims, WorkerSet, parse_worker_set, plan_claims
 from .growth import why_not_grown
+from .sources import choose_sources
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "worker_namespace": {"type": "str", "required": True},
@@ -28,6 +30,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "storage": {"type": "str", "default": ""},
     "storage_class": {"type": "str", "default": ""},
     "labels": {"type": "dict", "default": {}},
+    "clone": {"type": "bool", "default": False},
+    "scale_to": {"type": "int", "default": 0},
     "wait_timeout": {"type": "int", "default": 60},
 }
 _TIMEOUT = 120.0
@@ -35,8 +39,6 @@ _TIMEOUT = 120.0
 _GROWTH_TIMEOUT = 60.0
 """Seconds in which the sandboxes' volumes must have grown, before their workers' do."""
 _PAUSE = 1.0
-_NOT_GROWING = "only dynamically provisioned pvc can be resized"
-"""Of the admission plugin's words (kubernetes plugin/pkg/admission/storage/persistentvolume/resize)."""
 
 
 def claims(module: Any) -> None:
@@ -47,21 +49,22 @@ def claims(module: Any) -> None:
     client = connect(module)
     with stopping_on_signals() as stop:
         deadline = Deadline(_TIMEOUT, "making and growing claims", stop)
-        sets = _worker_sets(client, namespaces[0], deadline)
-        plan = plan_claims(namespaces, wanted, _list(client, namespaces, deadline), sets)
+        sets = _worker_sets(client, namespaces[0], wanted.scale_to, deadline)
+        plan = _plan(client, namespaces, wanted, sets, deadline)
         missing: Sequence[Volume] = plan.awaited
+        refused: Sequence[str] = ()
         try:
             _prepare(client, wanted, plan, deadline)
         except (ClusterError, InvalidOption) as error:
             done, missing = _all_failed(plan, error), ()
         else:
-            done = _carry_out(client, plan.workers, module.check_mode, deadline)
+            done, refused = _carry_out(client, plan.workers, module.check_mode, deadline)
         if missing and not module.check_mode:
             waiting = Deadline(params["wait_timeout"], "the workers' claims", stop)
             missing = _await(client, plan.awaited, waiting) if params["wait_timeout"] > 0 else missing
     steps = [step for worker in done for step in worker]
     unread = [] if sets is not None else [report.UNREAD]
-    for words in (*plan.warnings, *report.later(steps), *unread, *map(report.still_missing, missing)):
+    for words in (*plan.warnings, *refused, *report.later(steps), *unread, *map(report.still_missing, missing)):
         module.warn(words)
     answer = {
         "changed": any(report.changes(step) for step in steps),
@@ -93,16 +96,37 @@ def parse_wanted(params: Mapping[str, Any]) -> WantedClaims:
     other = next((key for key, value in labels.items() if not isinstance(value, str)), None)
     if other is not None:
         raise InvalidOption(f"The label `{other}` has the value {labels[other]!r}, which is no text.", "Put it in quotes.")
-    return WantedClaims(storage, params["storage_class"], labels)
+    return WantedClaims(storage, params["storage_class"], labels, params["clone"], params["scale_to"])
 
 
-def _worker_sets(client: Client, namespace: str, deadline: Deadline) -> tuple[WorkerSet, ...] | None:
-    """The StatefulSets whose workers have a cache; None where we may not look."""
+def _worker_sets(client: Client, namespace: str, scale_to: int, deadline: Deadline) -> tuple[WorkerSet, ...] | None:
+    """The StatefulSets whose workers have a cache; None where we may not look. Raises InvalidOption where it is not clear which is to be scaled."""
     try:
-        found = [parse_worker_set(item) for item in client.list("StatefulSet", namespace, deadline)]
+        found = [parse_worker_set(item, scale_to) for item in client.list("StatefulSet", namespace, deadline)]
     except Forbidden:
+        if scale_to:
+            require(client, [namespace], (Right("statefulsets", "list", "apps"),), deadline)
         return None
-    return tuple(owner for owner in found if owner is not None)
+    sets = tuple(owner for owner in found if owner is not None)
+    if scale_to and len(sets) != 1:
+        names = ", ".join(owner.name for owner in sets) or "none"
+        raise InvalidOption(
+            f"Option `scale_to` is for one StatefulSet whose workers have a repository cache, and namespace {namespace} has {len(sets)}: {names}.",
+            "Leave the option out: the StatefulSets make their workers' claims themselves, when they are scaled.",
+        )
+    return sets
+
+
+def _plan(
+    client: Client, namespaces: tuple[str, str], wanted: WantedClaims, sets: tuple[WorkerSet, ...] | None, deadline: Deadline
+) -> ClaimPlan:
+    """What is to be done. Who uses the claims is asked only where one of them may be cloned."""
+    claims = _list(client, namespaces, deadline)
+    plan = plan_claims(namespaces, wanted, claims, sets)
+    if not wanted.clone or not any(step.action is ClaimAction.CREATE for steps in plan.workers for step in steps):
+        return plan
+    pods = [pod for namespace in sorted(set(namespaces)) for pod in client.pods(namespace, deadline)]
+    return choose_sources(plan, claims, pods)
 
 
 def _list(client: Client, namespaces: Sequence[str], deadline: Deadline) -> list[Claim]:
@@ -128,11 +152,15 @@ def _prepare(client: Client, wanted: WantedClaims, plan: ClaimPlan, deadline: De
     Raises Forbidden, InvalidOption.
     """
     steps = [step for worker in plan.workers for step in worker]
-    verbs = {ClaimAction.CREATE: "create", ClaimAction.GROW: "patch", ClaimAction.LABEL: "patch"}
+    verbs = {ClaimAction.CREATE: ("create",), ClaimAction.GROW: ("patch",), ClaimAction.LABEL: ("patch",)}
     needed: dict[str, set[Right]] = {}
     for step in steps:
-        if step.action in verbs:
-            needed.setdefault(step.volume.namespace, set()).add(Right("persistentvolumeclaims", verbs[step.action]))
+        # One that the storage refuses to clone is deleted, which its events tell.
+        rights = {Right("persistentvolumeclaims", verb) for verb in (*verbs.get(step.action, ()), *(["delete"] if step.source else []))}
+        if step.source:
+            rights.add(Right("events", "list"))
+        if rights:
+            needed.setdefault(step.volume.namespace, set()).update(rights)
     for namespace, rights in needed.items():
         require(client, [namespace], sorted(rights), deadline)
     if wanted.storage_class and any(step.action is ClaimAction.CREATE for step in steps):
@@ -149,19 +177,29 @@ def _prepare(client: Client, wanted: WantedClaims, plan: ClaimPlan, deadline: De
 
 def _carry_out(
     client: Client, workers: Sequence[Sequence[ClaimStep]], check_mode: bool, deadline: Deadline
-) -> tuple[tuple[ClaimStep, ...], ...]:
-    """All sandboxes' claims, and then their workers'. In check mode the server is asked what it would say. A worker's claim grows
-    when its sandbox's volume has, so that this one is never the smaller."""
-    sandboxes = [_carry_out_one(client, steps[0], check_mode, deadline) for steps in workers]
+) -> tuple[tuple[tuple[ClaimStep, ...], ...], Sequence[str]]:
+    """All sandboxes' claims, and then their workers'; also returns why some are no clones, as they were to be.
+
+    In check mode the server is asked what it would say. A worker's claim grows when its sandbox's volume has, so that this one is never the
+    smaller. One that is new is made before its sandbox's: where both are clones of a pair, the sandbox's volume is the younger copy, and has
+    all that the worker's has.
+    """
+    new = [step for steps in workers for step in steps[1:] if step.action is ClaimAction.CREATE]
+    made, refused = carry_out_all(client, new, check_mode, deadline)
+    sandboxes, others_refused = carry_out_all(client, [steps[0] for steps in workers], check_mode, deadline)
+    ready = {step.volume: step for step in made}
     growing = deadline.within(_GROWTH_TIMEOUT, "the growth of the sandbox's volume")
     done = []
     for sandbox, (_sandbox, *others) in zip(sandboxes, workers, strict=True):
         own = []
         for step in others:
+            if step.volume in ready:
+                own.append(ready[step.volume])
+                continue
             late = _not_before(client, sandbox, step, check_mode, growing)
-            own.append(_carry_out_one(client, step, check_mode, deadline) if late is None else late)
+            own.append(carry_out_one(client, step, check_mode, deadline) if late is None else late)
         done.append((sandbox, *own))
-    return tuple(done)
+    return tuple(done), (*refused, *others_refused)
 
 
 def _not_before(client: Client, sandbox: ClaimStep, step: ClaimStep, check_mode: bool, growing: Deadline) -> ClaimStep | None:
@@ -181,48 +219,6 @@ def _not_before(client: Client, sandbox: ClaimStep, step: ClaimStep, check_mode:
         reason = error.message
     remedy = "See what the storage says of that volume, and run again."
     return replace(step, action=ClaimAction.BLOCKED, storage=step.before, why=f"{why} {reason}", remedy=remedy) if reason else None
-
-
-def _carry_out_one(client: Client, step: ClaimStep, check_mode: bool, deadline: Deadline) -> ClaimStep:
-    """Send one claim's change; return what has become of it."""
-    try:
-        _send(client, step, check_mode, deadline)
-    except AlreadyExists:
-        return replace(step, action=ClaimAction.NOTHING)  # somebody else has made it in the meantime
-    except ClusterError as error:
-        why, remedy = explain(step, error)
-        return replace(step, action=ClaimAction.FAILED, storage=step.before, why=why, remedy=remedy)
-    return step
-
-
-def _send(client: Client, step: ClaimStep, dry_run: bool, deadline: Deadline) -> None:
-    volume, resources = step.volume, {"requests": {"storage": step.storage}}
-    if step.action is ClaimAction.CREATE:
-        spec = {"accessModes": ["ReadWriteOnce"], "resources": resources}
-        if step.storage_class:
-            spec["storageClassName"] = step.storage_class
-        body: Object = {
-            "apiVersion": "v1",
-            "kind": "PersistentVolumeClaim",
-            "metadata": {"name": volume.claim, "labels": dict(step.labels)},
-            "spec": spec,
-        }
-        client.create("PersistentVolumeClaim", volume.namespace, body, deadline, dry_run=dry_run)
-    elif step.action in (ClaimAction.GROW, ClaimAction.LABEL):
-        body = {"metadata": {"labels": dict(step.labels)}, "spec": {"resources": resources}}
-        client.patch("PersistentVolumeClaim", volume.namespace, volume.claim, body, deadline, dry_run=dry_run)
-
-
-def explain(step: ClaimStep, error: ClusterError) -> tuple[str, str]:
-    """A refusal in words, and what to do. Pure."""
-    if isinstance(error, QuotaExceeded):
-        why = f"The quota of namespace {step.volume.namespace} has no room for {step.storage}: {error.message}"
-        return why, "Raise that quota, or ask for less (option `storage`)."
-    if isinstance(error, Forbidden) and _NOT_GROWING in error.message:
-        why = f"The storage class {step.storage_class or '(none)'} does not let claims grow (allowVolumeExpansion)."
-        remedy = f"Ask a cluster administrator to allow it, or set option `storage` to {step.before}."
-        return why, remedy
-    return error.message, error.remedy
 
 
 def _await(client: Client, wanted: Sequence[Volume], deadline: Deadline) -> Sequence[Volume]:

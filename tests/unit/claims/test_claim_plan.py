@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.claims import claim_report as report
+from ansible_collections.packit.deployment.plugins.module_utils.claims.changes import explain
 from ansible_collections.packit.deployment.plugins.module_utils.claims.claim_plan import (
     ClaimAction,
     ClaimPlan,
@@ -20,7 +21,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.claims.claim_pla
     parse_worker_set,
     plan_claims,
 )
-from ansible_collections.packit.deployment.plugins.module_utils.claims.module import explain, parse_wanted
+from ansible_collections.packit.deployment.plugins.module_utils.claims.module import parse_wanted
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, QuotaExceeded
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Claim, parse_claim
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
