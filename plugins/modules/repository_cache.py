@@ -16,6 +16,8 @@ description:
   - One snapshot of each project (every ref with its object id) is taken for the whole run. A volume that holds it already,
     by its claim's annotation, is not touched, and no pod is made for it.
   - Objects are only ever added. A repository appears under its name by one rename, when it is complete and on disk.
+  - Where a claim was made to start as a clone by M(packit.deployment.repository_cache_claims), has no volume yet, and the storage refuses
+    the clone, or a pod uses its source, an empty claim takes its place. The volume's warnings tell why.
   - A volume that fails does not stop the others. The task fails at the end and lists what happened to each, and what to do.
 options:
   projects:

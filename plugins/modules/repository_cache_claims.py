@@ -8,17 +8,18 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: repository_cache_claims
-short_description: The claims of the sandboxes' repository-cache volumes
+short_description: The claims of the repository-cache volumes
 version_added: 0.1.0
 description:
   - Makes the claim C(sandcastle-repository-cache-<pod>) for the sandboxes of each worker where it is missing, and grows the
     claims of both sides when more O(storage) is asked for.
   - A worker is a pod of a StatefulSet that has the volumeClaimTemplate C(packit-worker-repository-cache), or a pod whose claim
     C(packit-worker-repository-cache-<pod>) is there. Workers without a repository cache are left alone. The workers' own claims
-    are made by their StatefulSet.
+    are made by their StatefulSet, but for those that O(scale_to) asks for.
   - A sandbox's claim grows before its worker's, and where it cannot, its worker's does not, as a sandbox's volume must hold all
     that its worker's holds.
-  - Nothing is deleted, shrunk or moved to another storage class. A claim whose worker is gone is reported.
+  - Nothing is deleted, shrunk or moved to another storage class, but for a claim that was made with O(clone), has no volume yet,
+    and gets none. A claim whose worker is gone is reported.
 options:
   worker_namespace:
     description: The workers' namespace.
@@ -48,6 +49,29 @@ options:
         C(paas.redhat.com/) as well.
     type: dict
     default: {}
+  clone:
+    description:
+      - Whether the storage is asked to make the volumes of new claims as clones of volumes that are filled, so that the next run of
+        M(packit.deployment.repository_cache) brings only what they lack. It looks inside a clone as into any volume that it does
+        not know.
+      - The source is a claim in the same namespace, with the same storage class, no larger than the new one, of which the record
+        says that it holds projects, and which no pod uses. Where there is none, or where the storage refuses, the new claim is empty.
+      - A worker's new claim (O(scale_to)) is cloned only together with its sandbox's, from one pair.
+      - Where the storage class waits for a first pod (C(WaitForFirstConsumer)), the volume is made when that comes, mostly the filler
+        of M(packit.deployment.repository_cache). If the storage refuses then, or a pod uses the source then, that module puts an
+        empty claim in the place of this one.
+      - Needs the rights to delete claims and to list events, and a CSI driver that clones volumes.
+    type: bool
+    default: false
+  scale_to:
+    description:
+      - The number of replicas that the workers' StatefulSet is about to get. The claims of its new workers are made before it does
+        that, as it would make them, and their sandboxes' claims, so that they can be filled before the workers start.
+      - V(0), and a number that the StatefulSet has already, make none. There must be one StatefulSet whose workers have a repository
+        cache.
+      - From 0 to 256.
+    type: int
+    default: 0
   wait_timeout:
     description:
       - Seconds to wait for workers' claims that their StatefulSet is about to make, so that a task that follows finds them. After
@@ -90,6 +114,13 @@ EXAMPLES = r"""
     storage: 8Gi
     labels:
       paas.redhat.com/appcode: APPCODE
+
+- name: The claims of two more workers, filled from the beginning where the storage can do that
+  packit.deployment.repository_cache_claims:
+    worker_namespace: packit-prod
+    sandbox_namespace: packit-prod-sandbox
+    scale_to: 4
+    clone: true
 """
 
 RETURN = r"""
@@ -121,6 +152,9 @@ claims:
       type: str
     storage_class:
       description: Its storage class. Empty is the cluster's default.
+      type: str
+    source:
+      description: The claim that a new one starts as a clone of. Empty where it starts empty.
       type: str
     error:
       description: Why it is not as wanted.

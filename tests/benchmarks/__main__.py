@@ -17,6 +17,7 @@ from pathlib import Path
 from tests.clusters.real import SCRIPT
 from tests.repositories.realistic import Shape
 
+from .born_filled import born_filled
 from .by_git import clones, git, idle, pod_rsync
 from .figures import FIGURES
 from .many import pairs, projects, refs
@@ -26,7 +27,16 @@ from .scheduled import scheduled
 from .world import world
 
 PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
-EMBEDDED = {"idle": idle, "scheduled": scheduled, "clones": clones, "missing": missing, "projects": projects, "pairs": pairs, "refs": refs}
+EMBEDDED = {
+    "idle": idle,
+    "scheduled": scheduled,
+    "clones": clones,
+    "missing": missing,
+    "born-filled": born_filled,
+    "projects": projects,
+    "pairs": pairs,
+    "refs": refs,
+}
 ON_CLUSTER = {**FIGURES, "pod-rsync": pod_rsync, "git": git}
 _TEXT = """\
 # How fast it is

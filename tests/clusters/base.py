@@ -30,8 +30,12 @@ LOCAL = "standard"
 """The storage class of volumes that stay on one node, where all of its pods can have them at once."""
 BLOCK = "block"
 """The storage class of volumes that are made at their first use, can be attached to each node, and to one at a time."""
+BLOCK_NOW = "block-now"
+"""The same as BLOCK, made as soon as they are asked for."""
 BLOCK_XFS = "block-xfs"
-"""The same, with a file system that can grow while it is mounted, also where tests run."""
+"""The same as BLOCK, with a file system that can grow while it is mounted, also where tests run."""
+
+BLOCKS = (BLOCK, BLOCK_NOW, BLOCK_XFS)
 
 DOCS = Path(__file__).parents[2] / "docs"
 WORKER_TEMPLATE = "packit-worker-repository-cache"
@@ -107,7 +111,10 @@ class TestCluster(ABC):
         """The directory with the storage's orders (``order``)."""
 
     def order(self, namespace: str, claim: str, operation: str, how: str = "0") -> None:
-        """Order how the storage does an operation, `attach`, `detach` or `expand`, of a block volume: in so many seconds, `never`, or not, for this reason."""
+        """Have the storage attach, detach, expand or clone a block volume in so many seconds, `never`, or fail for the reason that is given.
+
+        An order to clone is for the volume that becomes the clone; like one to expand, it can only have that fail.
+        """
         path = self.orders / f"{namespace}.{claim}.{operation}"
         unfinished = path.with_name(f"new-{path.name}")
         unfinished.write_text(how)

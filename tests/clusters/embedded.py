@@ -20,7 +20,7 @@ import yaml
 from tests.bounds import BOUND
 from tests.waiting import until
 
-from .base import BLOCK, BLOCK_XFS, LOCAL, TestCluster
+from .base import BLOCKS, LOCAL, TestCluster
 
 ROOT = Path(__file__).parents[2]
 
@@ -63,7 +63,7 @@ class EmbeddedTestCluster(TestCluster):
         storage_class: str = LOCAL,
     ) -> None:
         limited = size.endswith("M") and int(size[:-1]) <= 128
-        pinned = {} if storage_class in (BLOCK, BLOCK_XFS) else {"embedded.test/node": node}
+        pinned = {} if storage_class in BLOCKS else {"embedded.test/node": node}
         annotations = {**pinned, **({"embedded.test/limited": "true"} if limited else {})}
         self.make_claim(namespace, claim, size=size, access_mode=access_mode, storage_class=storage_class, annotations=annotations)
 

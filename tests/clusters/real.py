@@ -18,7 +18,7 @@ from kubernetes import client
 from tests.bounds import BOUND
 from tests.waiting import until
 
-from .base import BLOCK, BLOCK_XFS, LANE, LANE_LABEL, LOCAL, TestCluster, run
+from .base import BLOCKS, LANE, LANE_LABEL, LOCAL, TestCluster, run
 
 _ANNOTATIONS = (
     "openshift.io/sa.scc.uid-range",
@@ -67,7 +67,7 @@ class RealCluster(TestCluster):
         make_claim: bool = True,
         storage_class: str = LOCAL,
     ) -> None:
-        if storage_class not in (BLOCK, BLOCK_XFS):
+        if storage_class not in BLOCKS:
             self._persistent_volume(namespace, claim, size=size, node=node, access_mode=access_mode, storage_class=storage_class)
         if make_claim:
             self.make_claim(namespace, claim, size=size, access_mode=access_mode, storage_class=storage_class)

@@ -26,7 +26,7 @@ from .resources import BY_KIND, BY_PATH, RESOURCES, VERBS, Resource
 from .selectors import matches_fields, matches_labels
 from .service_accounts import CERTIFICATES
 from .status import ApiError, not_found
-from .store import Json, Store, merge, now, other_uid
+from .store import Json, Store, merge, now, other_uid, other_version
 from .streams import serve_exec
 from .tokens import Tokens
 from .validation import check_object, check_quantities, quantity
@@ -188,9 +188,12 @@ class Api:
 
     def _delete(self, resource: Resource, namespace: str, name: str, options: Json, query: Any) -> Json:
         present = self._store.get(resource, namespace, name)
-        wanted = (options.get("preconditions") or {}).get("uid")
-        if wanted and wanted != present["metadata"]["uid"]:
-            why = other_uid(wanted, present["metadata"]["uid"])
+        asked, why = options.get("preconditions") or {}, ""
+        if asked.get("uid", present["metadata"]["uid"]) != present["metadata"]["uid"]:
+            why = other_uid(asked["uid"], present["metadata"]["uid"])
+        elif asked.get("resourceVersion", present["metadata"]["resourceVersion"]) != present["metadata"]["resourceVersion"]:
+            why = other_version(asked["resourceVersion"], present["metadata"]["resourceVersion"])
+        if why:
             raise ApiError(409, f'Operation cannot be fulfilled on {resource.qualified} "{name}": Precondition failed: {why}')
         if "dryRun" in query:
             return present

@@ -70,6 +70,13 @@ class Attachments:
         """Raise Refused where the storage was ordered to refuse the expansion."""
         self._passed(claim, "expand", 0.0)
 
+    def require_clone(self, claim: tuple[str, str]) -> None:
+        """Raises Refused, in the provisioner's words, where the storage is not to make this claim's volume as a clone."""
+        try:
+            self._passed(claim, "clone", 0.0)
+        except Refused as error:
+            raise Refused(f"rpc error: code = Internal desc = {error}") from error
+
     def drop(self, claim: tuple[str, str]) -> None:
         """Forget a volume that was deleted."""
         self._of.pop(claim, None)

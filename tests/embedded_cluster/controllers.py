@@ -111,7 +111,11 @@ class Controllers:
                     _CLAIM,
                     namespace,
                     {
-                        "metadata": {"name": claim, "labels": template["metadata"].get("labels") or {}},
+                        "metadata": {
+                            "name": claim,
+                            "labels": {**(template["metadata"].get("labels") or {}), **(owner["spec"]["selector"].get("matchLabels") or {})},
+                            "annotations": template["metadata"].get("annotations") or {},
+                        },
                         "spec": template["spec"],
                         "status": {"phase": "Pending"},
                     },

@@ -18,6 +18,7 @@ from .environment import environment, expand
 from .events import tell
 from .faults import Faults
 from .images import find_image
+from .provisioning import Provisioning
 from .resources import BY_KIND
 from .scheduling import choose
 from .store import Json, Store, now
@@ -40,6 +41,7 @@ class Node:
 
     store: Store
     volumes: Volumes
+    provisioning: Provisioning
     faults: Faults
     tokens: Tokens
     directory: Path
@@ -93,15 +95,13 @@ class PodLife:
         claims = claims_of(self._pod)
         while True:
             node, message = self._choose(claims)
-            if node:
+            if node and all(self._node.provisioning.provision(namespace, claim) for claim in claims):
                 break
-            if message != told:
+            if message and message != told:
                 self._condition("PodScheduled", "False", "Unschedulable", message)
                 self._tell("Warning", "FailedScheduling", message)
                 told = message
             await asyncio.sleep(_RETRY)
-        for claim in claims:
-            self._node.volumes.bind(namespace, claim)
 
         def scheduled(item: Json) -> None:
             item["spec"]["nodeName"] = node

@@ -22,6 +22,7 @@ from .expansion import Expansion
 from .faults import Faults
 from .kubelet import Kubelet
 from .pod_life import Node
+from .provisioning import Provisioning
 from .resources import BY_KIND
 from .store import Store
 from .tokens import Tokens
@@ -39,7 +40,7 @@ async def serve(directory: Path, nodes: int) -> None:
     tokens = Tokens()
     door = socket.create_server(("127.0.0.1", 0))
     port = door.getsockname()[1]
-    kubelet = Kubelet(Node(store, volumes, faults, tokens, directory / "pods", port))
+    kubelet = Kubelet(Node(store, volumes, Provisioning(store, volumes), faults, tokens, directory / "pods", port))
     controllers = Controllers(store, kubelet, volumes)
     for number in range(1, nodes + 1):
         name = f"node{number}"
@@ -54,9 +55,9 @@ async def serve(directory: Path, nodes: int) -> None:
         "",
         {"metadata": {"name": "standard"}, "provisioner": "embedded.test", "volumeBindingMode": "WaitForFirstConsumer"},
     )
-    block = {"provisioner": "embedded.test", "volumeBindingMode": "WaitForFirstConsumer", "allowVolumeExpansion": True}
-    for name in ("block", "block-xfs"):
-        store.create(BY_KIND["StorageClass"], "", {"metadata": {"name": name}, **block})
+    block = {"provisioner": "embedded.test", "allowVolumeExpansion": True}
+    for name, mode in (("block", "WaitForFirstConsumer"), ("block-xfs", "WaitForFirstConsumer"), ("block-now", "Immediate")):
+        store.create(BY_KIND["StorageClass"], "", {"metadata": {"name": name}, **block, "volumeBindingMode": mode})
     store.create(BY_KIND["Namespace"], "", {"metadata": {"name": "default"}, "status": {"phase": "Active"}})
     controllers.start()
     authority, context = make_certificate(directory)

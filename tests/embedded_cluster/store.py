@@ -178,6 +178,14 @@ def other_uid(wanted: str, present: str) -> str:
     )
 
 
+def other_version(wanted: str, present: str) -> str:
+    """Why a precondition failed."""
+    return (
+        f"the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({present}). "
+        "The object might have been modified"
+    )
+
+
 def now(seconds: float = 0) -> str:
     """The time as objects have it, or that in so many seconds."""
     return (datetime.now(timezone.utc) + timedelta(seconds=seconds)).strftime("%Y-%m-%dT%H:%M:%SZ")

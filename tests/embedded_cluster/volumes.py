@@ -11,7 +11,7 @@ import subprocess
 from pathlib import Path
 
 from ..bounds import BOUND
-from .attachments import Attachments
+from .attachments import Attachments, Refused
 from .resources import BY_KIND
 from .store import Json, Store
 from .validation import quantity
@@ -43,11 +43,14 @@ class Volumes:
         return path
 
     def bind(self, namespace: str, claim: str) -> None:
-        """The claim gets its volume."""
+        """The claim gets its volume. Raises Refused where that is to be a clone, and cannot be."""
         name = f"pv-{namespace}-{claim}"
         body = self._claim(namespace, claim)
         if body is None or body["spec"].get("volumeName"):
             return
+        source = body["spec"].get("dataSource")
+        if source is not None:
+            self._clone(namespace, claim, source["name"])
         storage = body["spec"]["resources"]["requests"]["storage"]
         self._store.create(
             BY_KIND["PersistentVolume"],
@@ -60,6 +63,15 @@ class Volumes:
             item["status"] = {"phase": "Bound", "accessModes": item["spec"].get("accessModes"), "capacity": {"storage": storage}}
 
         self._store.change(BY_KIND["PersistentVolumeClaim"], namespace, claim, bound)
+
+    def _clone(self, namespace: str, claim: str, source: str) -> None:
+        found = self._claim(namespace, source)
+        if found is None or not found["spec"].get("volumeName"):
+            words = f"error getting PVC {source}" if found is None else f"the PVC DataSource {source} must have a status of Bound"
+            raise Refused(f"error getting handle for DataSource Type PersistentVolumeClaim by Name {source}: {words}")
+        self._attachments.require_clone((namespace, claim))
+        origin, path = self.path(namespace, source), self.path(namespace, claim)
+        subprocess.run(["cp", "-a", "--", f"{origin}/.", str(path)], check=True, timeout=BOUND)
 
     def share(self, path: Path, group: int) -> None:
         """What the kubelet does for fsGroup with OnRootMismatch; only root may."""

@@ -18,6 +18,7 @@ OPTIONAL = {
     ("delete", "networkpolicies"),
     ("list", "networkpolicies"),
     ("create", "persistentvolumeclaims"),
+    ("delete", "persistentvolumeclaims"),
     ("list", "statefulsets"),
     ("get", "configmaps"),
     ("patch", "configmaps"),

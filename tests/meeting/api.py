@@ -78,7 +78,8 @@ class MemoryClient:
         if self._objects.find(kind, namespace, name) is not None:
             raise AlreadyExists(f"{kind} {name} already exists")
         status = {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}
-        return self._objects.put(kind, namespace, name, {**body, "spec": {**body["spec"], "nodeName": "node1"}, "status": status})
+        placed = {**body, "spec": {**body["spec"], "nodeName": "node1"}, "status": status}
+        return self._objects.put(kind, namespace, name, placed if kind == "Pod" else body)
 
     def patch(self, kind: str, namespace: str, name: str, body: Mapping[str, Any], deadline: Deadline) -> dict[str, Any]:
         self._point()
@@ -91,9 +92,10 @@ class MemoryClient:
         kept = {key: value for key, value in annotations.items() if value is not None}
         return self._objects.put(kind, namespace, name, {**present, "metadata": {**present["metadata"], "annotations": kept}})
 
-    def delete(self, kind: str, namespace: str, name: str, uid: str, deadline: Deadline) -> dict[str, Any]:
+    def delete(self, kind: str, namespace: str, name: str, uid: str, deadline: Deadline, *, version: str = "") -> dict[str, Any]:
         self._point()
-        if self._present(kind, namespace, name)["metadata"]["uid"] != uid:
+        meta = self._present(kind, namespace, name)["metadata"]
+        if meta["uid"] != uid or version not in ("", meta["resourceVersion"]):
             raise Conflict(f"{kind} {name} is another one")
         del self._objects.objects[kind, namespace, name]
         return {"kind": "Status"}

@@ -287,7 +287,9 @@ copy_block() {
   mkdir -p "$place/seen"
   # By the device of the image that is there already, if it is mounted on a node: two would not know of each other. And out of the kubelets'
   # sight: they detach no volume that is mounted at other places as well.
-  flock "$place/lock" unshare --mount sh -c 'mount -o loop "$1/image" "$1/seen" && cp -a "$1/seen/." "$2"' - "$place" "$2"
+  local options=loop
+  if [ "$(blkid -o value -s TYPE "$place/image")" = xfs ]; then options+=,nouuid; fi # a clone has the id of its source
+  flock "$place/lock" unshare --mount sh -c 'mount -o "$3" "$1/image" "$1/seen" && cp -a "$1/seen/." "$2"' - "$place" "$2" "$options"
 }
 
 stop() { local name; for name in "$@"; do [ -f "$dir/pids/$name" ] && kill "$(cat "$dir/pids/$name")" 2>/dev/null || true; done; }

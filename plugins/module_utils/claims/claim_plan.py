@@ -1,10 +1,10 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Plan the sandboxes' claims: those to make, and those to grow. Pure.
+"""Plan the claims: the sandboxes' and coming workers' to make, and those to grow. Pure.
 
 A worker is a pod of a StatefulSet whose volumeClaimTemplates have a repository cache, or one whose claim is there. A claim
-is made or grown, never deleted, and its class never changed: Kubernetes allows no more.
+is made or grown, and its class never changed: Kubernetes allows no more.
 """
 
 from __future__ import annotations
@@ -41,27 +41,41 @@ CHANGES = (ClaimAction.CREATE, ClaimAction.GROW, ClaimAction.LABEL)
 
 @dataclass(frozen=True)
 class WantedClaims:
-    """The wanted claims. ``storage`` and ``storage_class`` are empty where a sandbox's is to be as its worker's."""
+    """The wanted claims. ``storage`` and ``storage_class`` are empty where a sandbox's is to be as its worker's.
+
+    ``clone``: new ones start as clones where that can be. ``scale_to``: of so many workers the claims are made before their StatefulSet does.
+    """
 
     storage: str
     storage_class: str
     labels: Mapping[str, str]
+    clone: bool = False
+    scale_to: int = 0
 
 
 @dataclass(frozen=True)
 class WorkerSet:
-    """A StatefulSet whose workers have a cache: its pods, and what its volumeClaimTemplate says."""
+    """A StatefulSet whose workers have a cache: its pods, and what its volumeClaimTemplate says.
+
+    ``labels`` are those that its controller gives to the claims. ``coming`` are pods that are not asked of it yet, and ``template`` is what
+    their claims are made of.
+    """
 
     name: str
     pods: tuple[str, ...]
     storage: str
     storage_class: str
     labels: Mapping[str, str]
+    coming: tuple[str, ...] = ()
+    template: Object = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
 class ClaimStep:
-    """One claim. ``storage`` is what it is to ask for, ``before`` what it asks for now (empty for a new one), ``labels`` those to set."""
+    """One claim. ``storage`` is what it is to ask for, ``before`` what it asks for now (empty for a new one), ``labels`` those to set.
+
+    Of a new one, ``source`` is the claim that it starts as a clone of, and ``template`` a StatefulSet's, where its claim it is.
+    """
 
     volume: Volume
     action: ClaimAction
@@ -71,11 +85,15 @@ class ClaimStep:
     labels: Mapping[str, str] = field(default_factory=dict)
     why: str = ""
     remedy: str = ""
+    source: str = ""
+    template: Object = field(default_factory=dict, repr=False)
+    made: Claim | None = field(default=None, repr=False)
+    """The claim, as it was when this run had made it."""
 
 
 @dataclass(frozen=True)
 class ClaimPlan:
-    """For each worker its sandbox's claim, then its own where that is there. ``awaited``: workers' claims that their StatefulSet
+    """For each worker its sandbox's claim, then its own where that is there, or is made now. ``awaited``: workers' claims that their StatefulSet
     is about to make. ``orphans``: claims whose worker is gone."""
 
     workers: tuple[tuple[ClaimStep, ...], ...]
@@ -84,19 +102,23 @@ class ClaimPlan:
     warnings: tuple[str, ...]
 
 
-def parse_worker_set(data: Object) -> WorkerSet | None:
-    """A StatefulSet from the API's object; None where its workers have no cache."""
+def parse_worker_set(data: Object, scale_to: int = 0) -> WorkerSet | None:
+    """A StatefulSet from the API's object, that may be about to have so many replicas; None where its workers have no cache."""
     meta, spec = data["metadata"], data["spec"]
     template = next((item for item in spec.get("volumeClaimTemplates") or [] if item["metadata"]["name"] == TEMPLATE), None)
     if template is None:
         return None
     first = (spec.get("ordinals") or {}).get("start", 0)
+    present = first + spec.get("replicas", 1)
+    names = [f"{meta['name']}-{number}" for number in range(first, max(present, first + scale_to))]
     return WorkerSet(
         name=meta["name"],
-        pods=tuple(f"{meta['name']}-{number}" for number in range(first, first + spec.get("replicas", 1))),
+        pods=tuple(names[: present - first]),
         storage=template["spec"]["resources"]["requests"]["storage"],
         storage_class=template["spec"].get("storageClassName") or "",
-        labels=template["metadata"].get("labels") or {},
+        labels={**(template["metadata"].get("labels") or {}), **((spec.get("selector") or {}).get("matchLabels") or {})},
+        coming=tuple(names[present - first :]),
+        template=template,
     )
 
 
@@ -106,7 +128,7 @@ def plan_claims(namespaces: tuple[str, str], wanted: WantedClaims, claims: Itera
     known = {(claim.namespace, claim.name): claim for claim in claims}
     made = [name[len(WORKER_PREFIX) :] for namespace, name in known if namespace == work and name.startswith(WORKER_PREFIX)]
     kept = [name[len(SANDBOX_PREFIX) :] for namespace, name in known if namespace == sand and name.startswith(SANDBOX_PREFIX)]
-    of = {pod: owner for owner in sets or () for pod in owner.pods}
+    of = {pod: owner for owner in sets or () for pod in (*owner.pods, *owner.coming)}
     pods = sorted({*of, *made})
     workers = tuple(_worker(pod, namespaces, wanted, known, of.get(pod)) for pod in pods)
     gone = [] if sets is None else [_worker_volume(work, pod) for pod in sorted(made) if pod not in of]
@@ -115,7 +137,7 @@ def plan_claims(namespaces: tuple[str, str], wanted: WantedClaims, claims: Itera
     notes += [_size_note(steps) for steps in workers] + [_class_note(step, wanted.storage_class) for step, *_own in workers]
     return ClaimPlan(
         workers=workers,
-        awaited=tuple(_worker_volume(work, pod) for pod in pods if pod not in made),
+        awaited=tuple(_worker_volume(work, pod) for pod in pods if pod not in made and pod in of[pod].pods),
         orphans=tuple(gone),
         warnings=tuple(filter(None, notes)),
     )
@@ -135,7 +157,9 @@ def _worker(
         first = _create(sandbox_volume, wanted, model)
     else:
         first = _change(sandbox_volume, sandbox, wanted.storage, wanted.labels)
-    return (first,) if own is None else (first, _change(volume, own, wanted.storage, {}))
+    if own is not None:
+        return (first, _change(volume, own, wanted.storage, {}))
+    return (first, _create_worker(volume, wanted, owner)) if owner is not None and pod in owner.coming else (first,)
 
 
 def _create(volume: Volume, wanted: WantedClaims, model: Claim | WorkerSet) -> ClaimStep:
@@ -146,6 +170,13 @@ def _create(volume: Volume, wanted: WantedClaims, model: Claim | WorkerSet) -> C
         why = f"A claim must not be named so: the service deletes claims of that namespace whose names end in {_RESERVED}."
         return ClaimStep(volume, ClaimAction.FAILED, storage, "", storage_class, labels, why, "Give the worker another name.")
     return ClaimStep(volume, ClaimAction.CREATE, storage, "", storage_class, labels)
+
+
+def _create_worker(volume: Volume, wanted: WantedClaims, owner: WorkerSet) -> ClaimStep:
+    """A claim as its StatefulSet would make it, or larger where that is asked for."""
+    larger = bool(wanted.storage) and quantity(wanted.storage) > quantity(owner.storage)
+    storage = wanted.storage if larger else owner.storage
+    return ClaimStep(volume, ClaimAction.CREATE, storage, "", owner.storage_class, owner.labels, template=owner.template)
 
 
 def _change(volume: Volume, claim: Claim, storage: str, labels: Mapping[str, str]) -> ClaimStep:

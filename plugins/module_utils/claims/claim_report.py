@@ -31,6 +31,7 @@ def facts(step: ClaimStep) -> dict[str, object]:
         "action": step.action.value,
         "storage": step.storage,
         "storage_class": step.storage_class,
+        "source": step.source,
         "error": step.why,
         "remedy": step.remedy,
     }
@@ -45,7 +46,8 @@ def summary(steps: Sequence[ClaimStep], orphans: Sequence[Volume]) -> list[str]:
 
 def _words(step: ClaimStep) -> str:
     if step.action is ClaimAction.CREATE:
-        return f"{step.storage}, storage class {step.storage_class or 'of the cluster'}"
+        clone = f", clone of {step.source}" if step.source else ""
+        return f"{step.storage}, storage class {step.storage_class or 'of the cluster'}{clone}"
     if step.action is ClaimAction.GROW:
         return f"{step.before} to {step.storage}"
     if step.action is ClaimAction.LABEL:
@@ -83,5 +85,7 @@ def diff(steps: Sequence[ClaimStep]) -> list[dict[str, str]]:
         after = f"storage: {step.storage}\n" + "".join(f"label {key}: {value}\n" for key, value in sorted(step.labels.items()))
         if not step.before:
             after += f"storage class: {step.storage_class or 'of the cluster'}\n"
+        if step.source:
+            after += f"clone of: {step.source}\n"
         shown.append({"before_header": str(step.volume), "after_header": str(step.volume), "before": before, "after": after})
     return shown

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The module ``repository_cache_claims``: the sandboxes' claims made where missing, and both sides' grown."""
+"""The module ``repository_cache_claims``: the sandboxes' and coming workers' claims made where missing, and both sides' grown."""
 
 from __future__ import annotations
 
@@ -21,6 +21,7 @@ from ..signals import stopping_on_signals
 from . import claim_report as report
 from .changes import carry_out
 from .claim_plan import ClaimAction, ClaimPlan, ClaimStep, WantedClaims, WorkerSet, parse_worker_set, plan_claims
+from .sources import choose_sources
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "worker_namespace": {"type": "str", "required": True},
@@ -28,6 +29,8 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "storage": {"type": "str", "default": ""},
     "storage_class": {"type": "str", "default": ""},
     "labels": {"type": "dict", "default": {}},
+    "clone": {"type": "bool", "default": False},
+    "scale_to": {"type": "int", "default": 0},
     "wait_timeout": {"type": "int", "default": 60},
 }
 _TIMEOUT = 120.0
@@ -43,21 +46,22 @@ def claims(module: Any) -> None:
     client = connect(module)
     with stopping_on_signals() as stop:
         deadline = Deadline(_TIMEOUT, "making and growing claims", stop)
-        sets = _worker_sets(client, namespaces[0], deadline)
-        plan = plan_claims(namespaces, wanted, _list(client, namespaces, deadline), sets)
+        sets = _worker_sets(client, namespaces[0], wanted.scale_to, deadline)
+        plan = _plan(client, namespaces, wanted, sets, deadline)
         missing: Sequence[Volume] = plan.awaited
+        refused: Sequence[str] = ()
         try:
             _prepare(client, wanted, plan, deadline)
         except (ClusterError, InvalidOption) as error:
             done, missing = _all_failed(plan, error), ()
         else:
-            done = carry_out(client, plan.workers, module.check_mode, deadline)
+            done, refused = carry_out(client, plan.workers, module.check_mode, deadline)
         if missing and not module.check_mode:
             waiting = Deadline(params["wait_timeout"], "the workers' claims", stop)
             missing = _await(client, plan.awaited, waiting) if params["wait_timeout"] > 0 else missing
     steps = [step for worker in done for step in worker]
     unread = [] if sets is not None else [report.UNREAD]
-    for words in (*plan.warnings, *report.later(steps), *unread, *map(report.still_missing, missing)):
+    for words in (*plan.warnings, *refused, *report.later(steps), *unread, *map(report.still_missing, missing)):
         module.warn(words)
     answer = {
         "changed": any(report.changes(step) for step in steps),
@@ -89,16 +93,37 @@ def parse_wanted(params: Mapping[str, Any]) -> WantedClaims:
     other = next((key for key, value in labels.items() if not isinstance(value, str)), None)
     if other is not None:
         raise InvalidOption(f"The label `{other}` has the value {labels[other]!r}, which is no text.", "Put it in quotes.")
-    return WantedClaims(storage, params["storage_class"], labels)
+    return WantedClaims(storage, params["storage_class"], labels, params["clone"], params["scale_to"])
 
 
-def _worker_sets(client: Client, namespace: str, deadline: Deadline) -> tuple[WorkerSet, ...] | None:
-    """The StatefulSets whose workers have a cache; None where we may not look."""
+def _worker_sets(client: Client, namespace: str, scale_to: int, deadline: Deadline) -> tuple[WorkerSet, ...] | None:
+    """The StatefulSets whose workers have a cache; None where we may not look. Raises InvalidOption where it is not clear which is to be scaled."""
     try:
-        found = [parse_worker_set(item) for item in client.list("StatefulSet", namespace, deadline)]
+        found = [parse_worker_set(item, scale_to) for item in client.list("StatefulSet", namespace, deadline)]
     except Forbidden:
+        if scale_to:
+            require(client, [namespace], (Right("statefulsets", "list", "apps"),), deadline)
         return None
-    return tuple(owner for owner in found if owner is not None)
+    sets = tuple(owner for owner in found if owner is not None)
+    if scale_to and len(sets) != 1:
+        names = ", ".join(owner.name for owner in sets) or "none"
+        raise InvalidOption(
+            f"Option `scale_to` is for one StatefulSet whose workers have a repository cache, and namespace {namespace} has {len(sets)}: {names}.",
+            "Leave the option out: the StatefulSets make their workers' claims themselves, when they are scaled.",
+        )
+    return sets
+
+
+def _plan(
+    client: Client, namespaces: tuple[str, str], wanted: WantedClaims, sets: tuple[WorkerSet, ...] | None, deadline: Deadline
+) -> ClaimPlan:
+    """What is to be done. Who uses the claims is asked only where one of them may be cloned."""
+    claims = _list(client, namespaces, deadline)
+    plan = plan_claims(namespaces, wanted, claims, sets)
+    if not wanted.clone or not any(step.action is ClaimAction.CREATE for steps in plan.workers for step in steps):
+        return plan
+    pods = [pod for namespace in sorted(set(namespaces)) for pod in client.pods(namespace, deadline)]
+    return choose_sources(plan, claims, pods)
 
 
 def _list(client: Client, namespaces: Sequence[str], deadline: Deadline) -> list[Claim]:
@@ -124,11 +149,15 @@ def _prepare(client: Client, wanted: WantedClaims, plan: ClaimPlan, deadline: De
     Raises Forbidden, InvalidOption.
     """
     steps = [step for worker in plan.workers for step in worker]
-    verbs = {ClaimAction.CREATE: "create", ClaimAction.GROW: "patch", ClaimAction.LABEL: "patch"}
+    verbs = {ClaimAction.CREATE: ("create",), ClaimAction.GROW: ("patch",), ClaimAction.LABEL: ("patch",)}
     needed: dict[str, set[Right]] = {}
     for step in steps:
-        if step.action in verbs:
-            needed.setdefault(step.volume.namespace, set()).add(Right("persistentvolumeclaims", verbs[step.action]))
+        # One that the storage refuses to clone is deleted, which its events tell.
+        rights = {Right("persistentvolumeclaims", verb) for verb in (*verbs.get(step.action, ()), *(["delete"] if step.source else []))}
+        if step.source:
+            rights.add(Right("events", "list"))
+        if rights:
+            needed.setdefault(step.volume.namespace, set()).update(rights)
     for namespace, rights in needed.items():
         require(client, [namespace], sorted(rights), deadline)
     if wanted.storage_class and any(step.action is ClaimAction.CREATE for step in steps):

@@ -20,17 +20,19 @@ from ..cache.rollout.volume_access import VolumeSkipped
 from ..cache.rollout.volume_run import writing
 from ..cluster.api.claims import read_claim
 from ..cluster.api.client import Client
-from ..cluster.api.errors import ClusterError, NotFound, VolumeBusy
+from ..cluster.api.clones import is_unmade_clone, start_empty
+from ..cluster.api.errors import CloneRefused, ClusterError, Forbidden, NotFound, VolumeBusy
 from ..cluster.api.objects import Claim, Pod, parse_pod
 from ..cluster.api.ours import SCRATCH
 from ..cluster.api.quota import ConcurrencyLimit
 from ..cluster.pods.claim_lock import Busy, ClaimLock, Holder, holder_of
-from ..cluster.pods.consumers import SELECTED_NODE, Consumers, consumers, identity, image, mounted_at, placement, sub_path
+from ..cluster.pods.consumers import SELECTED_NODE, Consumers, consumers, identity, image, mounted_at, placement, sub_path, users
 from ..cluster.pods.contention import seconds_waited, watching_contention
 from ..cluster.pods.diagnosis import require_file_system
 from ..cluster.pods.filler import Filler
 from ..cluster.pods.manifest import (
     DEFAULT_IMAGE,
+    RUN,
     FillerSpec,
     Identity,
     Mount,
@@ -91,6 +93,9 @@ class ClusterVolumeAccess:
         self._held: dict[Volume, ClaimLock] = {}
         self._warm_ups = WarmUpPods(client, settings.timeout, self._limits, self._tell)
         self._stuck: dict[Volume, str] = {}
+        # A clone is not made while its source is held, and the other way round.
+        self._sources = {(claim.namespace, claim.clone_of): ConcurrencyLimit(1) for claim in claims.values() if is_unmade_clone(claim)}
+        self._emptied: dict[Volume, str] = {}
         self._waiting: dict[Volume, dict[str, Pod]] = {}
 
     @property
@@ -216,6 +221,10 @@ class ClusterVolumeAccess:
             if other is not None and (within is not None or other.container):  # of two fillers, the second finds the first by its name
                 wait_for(other, lock, partial(self._tell, volume), deadline)
                 continue
+            user = self._source_user(volume, lock.claim, deadline)
+            if user is not None:
+                self._start_empty(volume, lock, f"Pod {user.name} uses {lock.claim.clone_of} now.", deadline)
+                continue
             with ExitStack() as stack:
                 try:
                     held = stack.enter_context(
@@ -231,6 +240,9 @@ class ClusterVolumeAccess:
                     except DeadlineExceeded as over:
                         raise _never_free(volume, since, busy) from over
                     continue
+                except CloneRefused as error:
+                    self._start_empty(volume, lock, error.message, deadline)
+                    continue
                 except Busy as error:  # another run was a moment faster
                     self._tell(volume, error.message)
                     deadline.sleep(_LOOK_EVERY)
@@ -239,8 +251,33 @@ class ClusterVolumeAccess:
                     if busy is None or since is None or not isinstance(error.__cause__, DeadlineExceeded):
                         raise
                     raise _never_free(volume, since, busy) from error  # the time was over before this filler was told the same
+                held.warnings += tuple(words for words in (self._emptied.pop(volume, ""),) if words)
                 yield held
             return
+
+    def _source_user(self, volume: Volume, claim: Claim, deadline: Deadline) -> Pod | None:
+        """Return who uses the volume that a claim's is to be a clone of; this run's own pods do not do so at the same time."""
+        if not is_unmade_clone(claim):
+            return None
+        using = users(self._client.pods(volume.namespace, deadline), claim.clone_of)
+        return next((pod for pod in using if pod.labels.get(RUN) != self._settings.owner["run"]), None)
+
+    def _start_empty(self, volume: Volume, lock: ClaimLock, why: str, deadline: Deadline) -> None:
+        """Go on with an empty claim in the place of a clone that cannot be made. Raises ClusterError."""
+        source = lock.claim.clone_of
+        try:
+            claim = start_empty(self._client, lock.claim, deadline)
+        except Forbidden as error:
+            raise ClusterError(
+                f"{why} An empty claim could not be put in its place: {error.message}",
+                f"Grant `delete` and `create` of persistentvolumeclaims, or delete it (kubectl delete pvc -n {volume.namespace} {volume.claim}), "
+                "and run again.",
+            ) from error
+        lock.follow(claim)
+        self._know(volume, claim, known(claim))
+        if not claim.clone_of:
+            self._emptied[volume] = f"It starts empty, not as a clone of {source}: {why}"
+            self._tell(volume, self._emptied[volume])
 
     @contextmanager
     def _by_guest(self, volume: Volume, pod: Pod, lock: ClaimLock, deadline: Deadline) -> Iterator[MountedVolume]:
@@ -257,7 +294,7 @@ class ClusterVolumeAccess:
         settings = self._settings
         spec = self._spec(volume, used)
         self._pull(volume, used, spec, deadline)
-        at_once = [self._limits[volume.namespace, volume.role], *self._node_limits(volume, used)]
+        at_once = [self._limits[volume.namespace, volume.role], *self._node_limits(volume, used), *self._source_limits(volume, lock.claim)]
         self._stuck.pop(volume, None)  # a later turn finds it again, and may well remove it
         filler = Filler(
             self._client,
@@ -309,6 +346,11 @@ class ClusterVolumeAccess:
         with self._lock:
             # Apart for workers and sandboxes, as the limits above.
             return (self._nodes.setdefault(f"{volume.role.value} {node}", ConcurrencyLimit(self._settings.node_concurrency)),)
+
+    def _source_limits(self, volume: Volume, claim: Claim) -> Sequence[ConcurrencyLimit]:
+        """A volume that clones are to be made of, and each of these, are held one at a time until the clones are made."""
+        names = [claim.name, *([claim.clone_of] if is_unmade_clone(claim) else [])]
+        return [limit for name in names if (limit := self._sources.get((volume.namespace, name))) is not None]
 
     def _consumers(self, volume: Volume, deadline: Deadline) -> Consumers:
         return consumers(self._client.pods(volume.namespace, deadline), volume.claim)

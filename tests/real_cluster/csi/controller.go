@@ -31,6 +31,7 @@ func (c *controller) ControllerGetCapabilities(context.Context, *csi.ControllerG
 		csi.ControllerServiceCapability_RPC_CREATE_DELETE_VOLUME,
 		csi.ControllerServiceCapability_RPC_PUBLISH_UNPUBLISH_VOLUME,
 		csi.ControllerServiceCapability_RPC_EXPAND_VOLUME,
+		csi.ControllerServiceCapability_RPC_CLONE_VOLUME,
 	} {
 		rpc := &csi.ControllerServiceCapability_Rpc{Rpc: &csi.ControllerServiceCapability_RPC{Type: kind}}
 		answer.Capabilities = append(answer.Capabilities, &csi.ControllerServiceCapability{Type: rpc})
@@ -49,8 +50,8 @@ func (c *controller) CreateVolume(_ context.Context, request *csi.CreateVolumeRe
 		return nil, missing("name")
 	case len(request.GetVolumeCapabilities()) == 0:
 		return nil, missing("capabilities")
-	case request.GetVolumeContentSource() != nil:
-		return nil, status.Error(codes.InvalidArgument, "volumes are made empty")
+	case request.GetVolumeContentSource() != nil && request.GetVolumeContentSource().GetVolume() == nil:
+		return nil, status.Error(codes.InvalidArgument, "volumes are made empty, or of another volume")
 	case wanted.GetLimitBytes() > 0 && bytes > wanted.GetLimitBytes():
 		return nil, status.Errorf(codes.OutOfRange, "%d bytes are more than the limit", bytes)
 	}
@@ -58,14 +59,15 @@ func (c *controller) CreateVolume(_ context.Context, request *csi.CreateVolumeRe
 		return nil, status.Error(codes.InvalidArgument, why)
 	}
 	claim := request.GetParameters()[claimNamespace] + "." + request.GetParameters()[claimName]
-	made, err := c.disks.create(idOf(request.GetName()), bytes, claim)
+	made, err := c.disks.create(idOf(request.GetName()), bytes, claim, request.GetVolumeContentSource().GetVolume().GetVolumeId())
 	if err != nil {
 		return nil, err
 	}
 	if made.Bytes < bytes || (wanted.GetLimitBytes() > 0 && made.Bytes > wanted.GetLimitBytes()) {
 		return nil, status.Errorf(codes.AlreadyExists, "volume %s has %d bytes", made.ID, made.Bytes)
 	}
-	return &csi.CreateVolumeResponse{Volume: &csi.Volume{VolumeId: made.ID, CapacityBytes: made.Bytes}}, nil
+	volume := &csi.Volume{VolumeId: made.ID, CapacityBytes: made.Bytes, ContentSource: request.GetVolumeContentSource()}
+	return &csi.CreateVolumeResponse{Volume: volume}, nil
 }
 
 func (c *controller) DeleteVolume(_ context.Context, request *csi.DeleteVolumeRequest) (*csi.DeleteVolumeResponse, error) {

@@ -12,6 +12,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -31,6 +32,7 @@ type disk struct {
 	ID       string
 	Bytes    int64
 	Claim    string // NAMESPACE.NAME, where it is told
+	Source   string // the volume that it was a clone of
 	Node     string // where it is attached, or about to be, or still
 	ReadOnly bool
 	State    state
@@ -46,8 +48,9 @@ const (
 	detaching state = "detaching"
 )
 
-// disks are all volumes. What a test orders for one of them is in a file orders/CLAIM.OPERATION, where OPERATION is attach, detach or
-// expand. It is read anew all the time, and has either the seconds that it takes, or `never`, or why it fails; expand can only fail.
+// disks are all volumes. What a test orders for one of them is in a file orders/CLAIM.OPERATION, where OPERATION is attach, detach, expand
+// or clone. It is read anew all the time, and has either the seconds that it takes, or `never`, or why it fails; expand and clone can only
+// fail.
 type disks struct {
 	directory string
 	lock      sync.Mutex
@@ -73,22 +76,50 @@ var isID = regexp.MustCompile("^[0-9a-f]{32}$")
 func (d *disks) place(id string) string { return filepath.Join(d.directory, "volumes", id) }
 func (d *disks) image(id string) string { return filepath.Join(d.place(id), "image") }
 
-// create makes a volume, unless it is there.
-func (d *disks) create(id string, bytes int64, claim string) (disk, error) {
+// create makes a volume, unless it is there: empty, or as a clone of another one.
+func (d *disks) create(id string, bytes int64, claim, source string) (disk, error) {
 	d.lock.Lock()
 	defer d.lock.Unlock()
 	found, err := d.load(id)
+	if err == nil && found.Source != source {
+		return found, status.Errorf(codes.AlreadyExists, "volume %s is a clone of %q", id, found.Source)
+	}
 	if status.Code(err) != codes.NotFound {
 		return found, err
+	}
+	if source != "" {
+		if err := d.clonable(source, bytes, claim); err != nil {
+			return disk{}, err
+		}
 	}
 	if err := os.MkdirAll(d.place(id), 0o755); err != nil {
 		return disk{}, err
 	}
+	if source != "" {
+		// What is written there may not have reached its image yet where it is attached.
+		unix.Sync()
+		if said, err := exec.Command("cp", "--sparse=always", "--", d.image(source), d.image(id)).CombinedOutput(); err != nil {
+			return disk{}, status.Errorf(codes.Internal, "%v: %s", err, said)
+		}
+	}
 	if err := d.resize(id, bytes); err != nil {
 		return disk{}, err
 	}
-	made := disk{ID: id, Bytes: bytes, Claim: claim, State: detached}
+	made := disk{ID: id, Bytes: bytes, Claim: claim, Source: source, State: detached}
 	return made, d.save(made)
+}
+
+// clonable returns why a volume cannot be made as a clone of another one.
+func (d *disks) clonable(source string, bytes int64, claim string) error {
+	found, err := d.load(source)
+	if err != nil {
+		return err
+	}
+	if found.Bytes > bytes {
+		return status.Errorf(codes.OutOfRange, "volume %s has %d bytes, and its clone would have %d", source, found.Bytes, bytes)
+	}
+	_, err = d.ordered(claim, "clone")
+	return err
 }
 
 // get reads a volume.
@@ -120,7 +151,9 @@ func (d *disks) attach(ctx context.Context, id, node string, readOnly bool) erro
 	return d.until(ctx, id, func(found disk) (disk, error) {
 		switch {
 		case found.State == detached:
-			return disk{ID: id, Bytes: found.Bytes, Claim: found.Claim, Node: node, ReadOnly: readOnly, State: attaching, Since: time.Now()}, nil
+			next := found
+			next.Node, next.ReadOnly, next.State, next.Since = node, readOnly, attaching, time.Now()
+			return next, nil
 		case found.Node != node || found.State == detaching:
 			return found, status.Errorf(codes.FailedPrecondition, "volume %s is %s on node %s", id, found.State, found.Node)
 		case found.ReadOnly != readOnly:
@@ -128,7 +161,7 @@ func (d *disks) attach(ctx context.Context, id, node string, readOnly bool) erro
 		case found.State == attaching:
 			next, err := d.pass(found, "attach", attached)
 			if err != nil { // refused: no node has it then
-				next = disk{ID: id, Bytes: found.Bytes, Claim: found.Claim, State: detached}
+				next.Node, next.State = "", detached
 			}
 			return next, err
 		}

@@ -62,9 +62,16 @@ func (n *node) NodeStageVolume(_ context.Context, request *csi.NodeStageVolumeRe
 		return nil, status.Errorf(codes.FailedPrecondition, "volume %s is not attached to node %s", id, n.name)
 	}
 	return &csi.NodeStageVolumeResponse{}, n.mount(path, func() error {
+		kind := fileSystemOf(request.GetVolumeCapability())
 		options := append([]string{"loop"}, request.GetVolumeCapability().GetMount().GetMountFlags()...)
+		if kind == "xfs" { // one kernel mounts the volumes of both nodes, and a clone has the id of its source
+			options = append(options, "nouuid")
+		}
 		return n.disks.mounting(id, func() error {
-			return n.mounter.FormatAndMount(n.disks.image(id), path, fileSystemOf(request.GetVolumeCapability()), options)
+			if err := n.mounter.FormatAndMount(n.disks.image(id), path, kind, options); err != nil || found.Source == "" {
+				return err
+			}
+			return n.fill(path)
 		})
 	})
 }
@@ -137,6 +144,20 @@ func (n *node) NodeExpandVolume(_ context.Context, request *csi.NodeExpandVolume
 		return nil, err
 	}
 	return &csi.NodeExpandVolumeResponse{CapacityBytes: found.Bytes}, nil
+}
+
+// fill has the file system of a clone that is larger than its source follow the volume's size.
+func (n *node) fill(path string) error {
+	device, _, err := mount.GetDeviceNameFromMount(n.mounter, path)
+	if err != nil {
+		return err
+	}
+	resizer := mount.NewResizeFs(n.mounter.Exec)
+	if needed, err := resizer.NeedResize(device, path); err != nil || !needed {
+		return err
+	}
+	_, err = resizer.Resize(device, path)
+	return err
 }
 
 // fileSystemOf returns the file system that is asked for.

@@ -182,9 +182,10 @@ class Client:
         path, query = path_of_one(kind, namespace, name), [("dryRun", "All")] * dry_run
         return self._send("put", path, deadline, f"replace {kind} {namespace}/{name}", query=query, body=body)
 
-    def delete(self, kind: str, namespace: str, name: str, uid: str, deadline: Deadline) -> Object:
-        """Delete the object of that uid. Raises NotFound where it is gone, Conflict where the name is another's."""
-        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": {"uid": uid}}
+    def delete(self, kind: str, namespace: str, name: str, uid: str, deadline: Deadline, *, version: str = "") -> Object:
+        """Delete the object of that uid, where ``version`` is given only as it was then. Raises NotFound where it is gone, Conflict."""
+        preconditions = {"uid": uid, **({"resourceVersion": version} if version else {})}
+        body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
         return self._send("delete", path_of_one(kind, namespace, name), deadline, f"delete {kind} {namespace}/{name}", body=body)
 
     def logs(self, namespace: str, pod: str, lines: int, deadline: Deadline, container: str = "") -> str:

@@ -76,6 +76,10 @@ class VolumeBusy(ClusterError):
     """The volume is attached to another node, so the filler went away at once."""
 
 
+class CloneRefused(ClusterError):
+    """The storage refuses to make the claim's volume as a clone, so no pod can have it."""
+
+
 class FillerExists(ClusterError):
     """Another run's live filler holds this volume."""
 

@@ -28,6 +28,7 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "concurrency": (1, 256),
     "node_concurrency": (1, 256),
     "lines": (1, 10**7),
+    "scale_to": (0, 256),
 }
 """Least and most of each whole-number option. Options with one name have one range."""
 

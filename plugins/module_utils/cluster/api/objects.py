@@ -114,6 +114,8 @@ class Claim:
     """True for a block device, without a file system."""
     grows_when_mounted: bool = False
     """True where the volume has grown, and its file system will when a pod mounts it."""
+    clone_of: str = ""
+    """The claim in the same namespace whose clone its volume is to be, or has begun as."""
 
 
 @dataclass(frozen=True)
@@ -191,6 +193,7 @@ def _containers(described: Sequence[Object] | None, statuses: Sequence[Object] |
 def parse_claim(data: Object) -> Claim:
     """A claim from the API's object."""
     meta, spec, status = data["metadata"], data.get("spec") or {}, data.get("status") or {}
+    source = spec.get("dataSource") or {}
     return Claim(
         namespace=meta.get("namespace", ""),
         name=meta["name"],
@@ -208,6 +211,7 @@ def parse_claim(data: Object) -> Claim:
         grows_when_mounted=any(
             item.get("type") == "FileSystemResizePending" and item.get("status") == "True" for item in status.get("conditions") or []
         ),
+        clone_of=source["name"] if source.get("kind") == "PersistentVolumeClaim" else "",
     )
 
 

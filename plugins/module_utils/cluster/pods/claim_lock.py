@@ -124,6 +124,11 @@ class ClaimLock:
         """Return whether we have it."""
         return self._mine is not None
 
+    def follow(self, claim: Claim) -> None:
+        """Go on with the claim that was put in the place of the one that there was, which we had not taken."""
+        with self._lock:
+            self._claim = claim
+
     def other(self, deadline: Deadline) -> Holder | None:
         """Read the claim: who is at work on the volume and alive."""
         with self._lock:

@@ -40,6 +40,11 @@ def consumers(pods: Iterable[Pod], claim: str) -> Consumers:
     return Consumers(holding[0] if holding else None, waiting[0] if waiting else None)
 
 
+def users(pods: Iterable[Pod], claim: str) -> list[Pod]:
+    """Return the pods that may have a claim's volume now: consumers that were placed, and ours, whoever made them."""
+    return [pod for pod in pods if claim in pod.uses and not pod.ended and (pod.node or LABEL in pod.labels)]
+
+
 def waits_elsewhere(pods: Iterable[Pod], claim: str, node: str) -> Pod | None:
     """A consumer's pod that cannot start while a filler on ``node`` has the claim: it was placed on another node, or the claim
     allows one pod only. One of the same node starts beside the filler."""

@@ -11,11 +11,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from ...deadline import Deadline
+from ..api.claims import read_claim
 from ..api.client import Client
+from ..api.clones import PROVISIONING_FAILED, events_of, is_unmade_clone, refusal
 from ..api.errors import ClusterError, NotFound
 from ..api.objects import Claim, Event, Pod, parse_event, parse_pod
 from .manifest import CONTAINER, LABEL
@@ -65,22 +67,29 @@ class Whose(Enum):
 
 @dataclass(frozen=True)
 class Diagnosis:
-    """A fault of a pod, and what to do. ``fatal``: this pod will not start. ``busy``: another one, a while later, may well do."""
+    """A fault of a pod, and what to do. ``fatal``: this pod will not start. ``busy``: another one, a while later, may well do.
+    ``clone_refused``: the storage does not make its claim's volume as a clone."""
 
     sentence: str
     remedy: str = ""
     fatal: bool = False
     busy: bool = False
+    clone_refused: bool = False
 
 
 @dataclass(frozen=True)
 class Observed:
-    """The facts known of a pod. ``events`` are its warnings, newest last; ``blind`` says what could not be looked at."""
+    """The facts known of a pod. ``events`` are its warnings, newest last; ``blind`` says what could not be looked at.
+
+    ``claim`` is that of a pod of ours which has no node yet, where it has no volume yet, with its events.
+    """
 
     pod: Pod
     events: Sequence[Event] = ()
     log: str = ""
     blind: Sequence[str] = ()
+    claim: Claim | None = None
+    claim_events: Sequence[Event] = ()
 
 
 _PURPOSES = {"seed": "seed pod", "image": "pod that has the image pulled", "refs": "pod that reads upstream's refs"}
@@ -111,13 +120,22 @@ def look(client: Client, pod: Pod, deadline: Deadline) -> Observed:
         events = sorted((parse_event(item) for item in found if item.get("type") == "Warning"), key=lambda event: event.last)
     except ClusterError as error:
         blind.append(f"its events could not be read ({error.message})")
+    claim, claim_events = None, []
+    if LABEL in pod.labels and not pod.node and pod.uses:
+        try:
+            claim = read_claim(client, pod.namespace, min(pod.uses), deadline)
+            claim_events = [] if claim.volume_name else events_of(client, claim, deadline)
+        except NotFound:
+            pass  # the scheduler says so
+        except ClusterError as error:
+            blind.append(f"its claim could not be read ({error.message})")
     log = ""
     if pod.ended:
         try:
             log = client.logs(pod.namespace, pod.name, 5, deadline, CONTAINER if LABEL in pod.labels else "")
         except ClusterError as error:
             blind.append(f"its log could not be read ({error.message})")
-    return Observed(pod, events, log, blind)
+    return Observed(pod, events, log, blind, claim, claim_events)
 
 
 def explain(client: Client, pod: Pod, deadline: Deadline) -> Diagnosis:
@@ -128,7 +146,7 @@ def explain(client: Client, pod: Pod, deadline: Deadline) -> Diagnosis:
 def judge(observed: Observed, whose: Whose = Whose.FILLER) -> Diagnosis:
     """Return what is wrong with a pod that is not Ready."""
     if whose is Whose.FILLER:
-        found = _ended(observed) or _container(observed.pod) or _volume(observed) or _scheduling(observed.pod, whose)
+        found = _ended(observed) or _container(observed.pod) or _volume(observed) or _provisioning(observed) or _scheduling(observed.pod, whose)
     else:
         found = _workload_container(observed.pod) or _scheduling(observed.pod, whose)
     if found is None:
@@ -137,7 +155,7 @@ def judge(observed: Observed, whose: Whose = Whose.FILLER) -> Diagnosis:
     sentence = found.sentence + (f". The cluster says: {said}" if said else "")
     if observed.blind:
         sentence += f". Not looked at: {'; '.join(observed.blind)}"
-    return Diagnosis(sentence.rstrip(".") + ".", found.remedy, found.fatal, found.busy)
+    return replace(found, sentence=sentence.rstrip(".") + ".")
 
 
 def _ended(observed: Observed) -> Diagnosis | None:
@@ -253,6 +271,19 @@ def _volume(observed: Observed) -> Diagnosis | None:
         if found is not None:
             return Diagnosis(f"{found[0]}: {event.message}", found[1])
     return None
+
+
+def _provisioning(observed: Observed) -> Diagnosis | None:
+    """The storage has not made the volume of a pod's claim, and said why."""
+    claim = observed.claim
+    said = [event.message for event in observed.claim_events if event.reason == PROVISIONING_FAILED]
+    if claim is None or claim.volume_name or not said:
+        return None
+    if is_unmade_clone(claim) and refusal(observed.claim_events):
+        words = f"The storage does not make claim {claim.name} as a clone of {claim.clone_of}: {said[-1]}"
+        remedy = f"Delete the claim (kubectl delete pvc -n {claim.namespace} {claim.name}), and run again."
+        return Diagnosis(words, remedy, fatal=True, clone_refused=True)
+    return Diagnosis(f"The storage has not made the volume of claim {claim.name}: {said[-1]}", _SEE_STORAGE)
 
 
 _SEE_STORAGE = "See what the storage says of this volume."

@@ -16,7 +16,7 @@ from ...deadline import Deadline
 from ...errors import DeadlineExceeded, DeploymentError
 from ...progress import OnLine
 from ..api.client import Client
-from ..api.errors import AlreadyExists, ClusterError, FillerExists, NotFound, PodLost, QuotaExceeded, VolumeBusy
+from ..api.errors import AlreadyExists, CloneRefused, ClusterError, FillerExists, NotFound, PodLost, QuotaExceeded, VolumeBusy
 from ..api.heartbeat import HEARTBEAT_LIMIT
 from ..api.objects import Pod, parse_pod
 from ..api.quota import ConcurrencyLimit, never_fits
@@ -245,6 +245,8 @@ class Filler:
         found: Diagnosis = explain(self._client, pod, self._deadline)
         if found.busy:
             raise VolumeBusy(found.sentence, found.remedy)
+        if found.clone_refused:
+            raise CloneRefused(found.sentence, found.remedy)
         if must_fail or (found.fatal and grace_over):
             raise (PodLost if pod.deleting else ClusterError)(found.sentence, found.remedy)
         self._tell(found.sentence)

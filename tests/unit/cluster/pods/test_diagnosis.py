@@ -256,3 +256,41 @@ def test_what_admission_refuses_is_no_missing_right(message: str, remedy: str) -
 def test_a_policy_that_refuses_with_another_status_is_told_as_well() -> None:
     message = "ValidatingAdmissionPolicy 'p' with binding 'b' denied request: no"
     assert refused(422, {"reason": "Invalid", "message": message}, "create a pod", "host").remedy.startswith("A policy of the cluster")
+
+
+def unplaced(reason: str, message: str, **claim: Any) -> Observed:
+    """A filler that has no node, as its claim has no volume, with an event of the claim."""
+    pod = parse_pod({"metadata": {"name": "p", "namespace": "ns"}, "spec": {}, "status": {"phase": "Pending"}})
+    spec = {"dataSource": {"kind": "PersistentVolumeClaim", "name": "source"}, **claim}
+    meta = {"name": "c", "namespace": "ns", "annotations": {"packit.dev/cloned-from": "source"}}
+    event = Event("Warning", reason, message, 1, "2026-01-01T00:00:00Z")
+    return Observed(pod, claim=parse_claim({"metadata": meta, "spec": spec}), claim_events=[event])
+
+
+REFUSED = 'failed to provision volume with StorageClass "block": rpc error: code = Internal desc = clones are not made here'
+
+
+def test_a_clone_that_the_storage_refuses_is_named_with_its_source() -> None:
+    found = judge(unplaced("ProvisioningFailed", REFUSED))
+    assert found.clone_refused and found.fatal
+    assert found.sentence == f"The storage does not make claim c as a clone of source: {REFUSED}."
+    assert found.remedy == "Delete the claim (kubectl delete pvc -n ns c), and run again."
+
+
+@pytest.mark.parametrize(
+    "observed",
+    [
+        unplaced("ProvisioningFailed", REFUSED.replace("Internal", "DeadlineExceeded")),
+        unplaced("ProvisioningFailed", REFUSED, dataSource={}),
+    ],
+    ids=["may-go-on", "no-clone"],
+)
+def test_a_volume_that_is_not_made_is_waited_for_and_explained(observed: Observed) -> None:
+    found = judge(observed)
+    assert not found.clone_refused and not found.fatal
+    assert found.sentence.startswith("The storage has not made the volume of claim c: failed to provision volume")
+
+
+@pytest.mark.parametrize("observed", [unplaced("WaitForFirstConsumer", "waiting"), unplaced("ProvisioningFailed", REFUSED, volumeName="pv")])
+def test_nothing_is_said_of_a_volume_that_is_there_or_about_to_be(observed: Observed) -> None:
+    assert judge(observed).sentence == "Pod ns/p is Pending."
