@@ -38,7 +38,7 @@ def parse_listing(output: bytes) -> Listing:
     sizes: dict[str, int] = {}
     left: dict[str, int] = {}
     files: list[tuple[int, int, str]] = []
-    for record in output.decode("utf-8", "surrogateescape").split("\0"):
+    for record in output.decode("utf-8", "surrogateescape").split("\0")[:-1]:  # of what was ended in the middle, the last one may be cut
         word, _space, value = record.partition(" ")
         number, _tab, path = record.partition("\t")
         if word == "free" and value.isdecimal():
