@@ -112,20 +112,25 @@ def test_what_the_space_of_a_volume_goes_to_adds_up(scene: Scene) -> None:
 
 
 def test_a_volume_that_is_soon_full_is_a_warning(scene: Scene) -> None:
+    """Two weeks ago next to nothing was on the worker's volume, and now it is nearly full: both are as they would be written."""
     scene.deploy()
     scene.repository()
-    run = scene.succeed()
-    assert "will be full" not in run.text
+    assert "will be full" not in scene.succeed().text
     config = scene.cluster.core.read_namespaced_config_map("packit-repository-cache", WORK)
     (key,) = [key for key, value in config.data.items() if key.startswith("used.") and f"/{scene.worker_claim()} " in value]
-    volume, time, number, projects = config.data[key].split(" ")
+    volume, time, _bytes, projects = config.data[key].split(" ")
     weeks = datetime.strptime(time, "%Y-%m-%dT%H:%M:%SZ") - timedelta(weeks=2)
-    earlier = f"{volume} {weeks:%Y-%m-%dT%H:%M:%SZ} {int(number) - 1} {projects}"
-    data = {f"{key.rpartition('.')[0]}.{weeks:%G%V}": earlier, key: f"{volume} {time} {2**40} {projects}"}
+    data = {f"{key.rpartition('.')[0]}.{weeks:%G%V}": f"{volume} {weeks:%Y-%m-%dT%H:%M:%SZ} 1 {projects}"}
     scene.cluster.core.patch_namespaced_config_map("packit-repository-cache", WORK, {"data": data})
+    capacity = next(volume["capacity"] for volume in scene.module("repository_cache_info", **PLACE)["volumes"] if volume["role"] == "worker")
+    record = json.loads(scene.cluster.annotations(WORK, scene.worker_claim())[ANNOTATION])
+    record["projects"]["one"]["bytes"] = int(0.9 * capacity)
+    body = {"metadata": {"annotations": {ANNOTATION: json.dumps(record)}}}
+    scene.cluster.core.patch_namespaced_persistent_volume_claim(scene.worker_claim(), WORK, body)
+    words = f"Volume {WORK}/{scene.worker_claim()} will be full in 0 days at the present rate"
+    assert scene.succeed().text.count(words) == 1
     known = scene.module("repository_cache_info", **PLACE)
-    assert f"Volume {WORK}/{scene.worker_claim()} will be full in 0 days at the present rate" in known["printed"]
-    assert known["printed"].count("will be full") == 1, "its sandbox's volume does not grow"
+    assert words in known["printed"] and known["printed"].count("will be full") == 1, "its sandbox's volume does not grow"
 
 
 def test_without_the_right_to_read_what_runs_leave_it_tells_what_the_claims_say(scene: Scene) -> None:
