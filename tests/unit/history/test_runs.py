@@ -68,8 +68,8 @@ def test_a_volumes_size_is_kept_for_each_week_and_the_last_run_of_a_week_has_the
     found = parse(data, NOW)
     assert [used.bytes for used in found.used["p/worker0"]] == [986, 993, 1000]
     assert set(found.used) == {"p/worker0"}
-    (old,) = surplus(data, NOW)
-    assert data[old].split()[2] == "950"
+    old = next(iter(surplus(data, NOW)))
+    assert data[old].split()[2] == "950" and len(surplus(data, NOW)) == 1
     assert surplus({**data, "used.0.202601": "junk", "used.1.202601": 5}, NOW).keys() == {old, "used.0.202601", "used.1.202601"}
 
 
