@@ -13,7 +13,8 @@ version_added: 0.1.0
 description:
   - Tells what every volume holds, from the claims' annotations, without a pod; and how old that is, from what each run leaves behind in the
     ConfigMap C(packit-repository-cache) of the workers' namespace.
-  - With O(look_inside=true), a filler pod looks into each volume, where what people put there by hand is seen too.
+  - With O(look_inside=true), a filler pod looks into each volume, where what people put there by hand is seen too, and what the space goes to.
+  - Warns of a volume that will be full within 30 days, where the runs of the last weeks tell how fast it grows.
 options:
   query:
     description: A JMESPath expression over this module's answer; what it yields is returned as RV(result).
@@ -114,8 +115,60 @@ volumes:
       type: list
       elements: str
     inside:
-      description: With O(look_inside=true), C(entries) by name, C(error), C(held_seconds), and C(free_bytes) where the file system says so.
+      description: What was seen there, with O(look_inside=true).
       type: dict
+      contains:
+        entries:
+          description:
+            - By name what is usable, and what is not and why; C(bytes), C(packs), C(loose_objects), C(owner), C(layout) and C(warnings).
+            - Where the indexes of its packs could be read, also the last four of C(space), for this entry.
+          type: dict
+        error:
+          description: Why it could not be looked at, or what was not looked at. Empty where all was.
+          type: str
+        held_seconds:
+          description: For how long the volume was held.
+          type: float
+        free_bytes:
+          description: The bytes that are free, where the file system says so.
+          type: int
+        space:
+          description:
+            - What the space goes to, in bytes on disk. C(used_bytes) is all that du finds below the root but for C(lost+found), and the sum of the next four.
+            - Of these bytes, C(leaving_bytes) are of packs of which a newer one has all objects, which go when their grace is over. What is in a pack
+              that stays, and in a larger one too, takes C(duplicate_bytes) of pack. C(compaction_bytes) is what a compaction would give back on disk; the
+              pack that it makes takes its own space until the grace is over.
+            - C(estimated) is true where these three were told by samples, as there are very many objects or packs, or where not all packs could be read.
+            - It is left out where it takes more than ten seconds to sum up the sizes.
+          type: dict
+          contains:
+            used_bytes:
+              description: All of it.
+              type: int
+            project_bytes:
+              description: The entries that a run has filled.
+              type: int
+            by_hand_bytes:
+              description: Other repositories, which people have put there.
+              type: int
+            leftover_bytes:
+              description: What runs and gits that were interrupted have left, and what a run that works there at the moment has there.
+              type: int
+            foreign_bytes:
+              description: Everything else.
+              type: int
+            leaving_bytes:
+              description: Packs that go by themselves.
+              type: int
+            duplicate_bytes:
+              description: Objects that a larger pack has too.
+              type: int
+            compaction_bytes:
+              description: About what a compaction would give back.
+              type: int
+            estimated:
+              description: Whether the last three were told by samples.
+              type: bool
 copies:
   description: Each project on each volume, also one that should be there and is not. What is not known is left out.
   returned: success
@@ -158,6 +211,11 @@ summary:
     - VOLUME                                                           PROJECT  AGE     CHECKED  BEHIND  SIZE  FREE    PACKS
     - packit-prod-sandbox/sandcastle-repository-cache-packit-worker-0  packit   5d4h    1h2min   no      22MB  ~4.2GB  3
     - packit-prod/packit-worker-repository-cache-packit-worker-0       packit   5d4h    1h2min   no      22MB  ~4.2GB  3
+space_summary:
+  description: What the space of each volume goes to as a table, a line each. With C(~) before what was told by samples.
+  returned: with O(look_inside=true), not in check mode
+  type: list
+  elements: str
 runs:
   description: The last runs, the newest first, each as RV(packit.deployment.repository_cache#module:run).
   returned: success

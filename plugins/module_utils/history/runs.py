@@ -36,7 +36,10 @@ _RUN_BYTES = 8 * 1024
 _AHEAD = timedelta(minutes=5)
 """By so much a time may lie in the future. What is later was not written by us, and would count as fresh for ever."""
 _IN_KEY = "%Y%m%dT%H%M%SZ"
-_RUN, _CHECKED, _CHANGED = "run.", "checked.", "changed."
+_RUN, _CHECKED, _CHANGED, _USED = "run.", "checked.", "changed.", "used."
+_VOLUMES_MOST = 200
+_SIZES_KEPT = timedelta(weeks=6)
+"""A volume's size of each week is kept for so long: by these it is told how fast it grows."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +73,24 @@ class SnapshotAt:
     snapshot: str
 
 
+@dataclass(frozen=True, order=True)
+class UsedAt:
+    """The bytes of all packs that were known on a volume at one moment. ``projects`` is equal where they were of the same projects."""
+
+    time: datetime
+    bytes: int
+    projects: str
+
+
 @dataclass(frozen=True)
 class History:
     """The newest runs, the newest first, and by project the snapshot that upstream had when it was last checked, and the one that was
-    last brought to a volume."""
+    last brought to a volume; by volume its sizes of the last weeks, the oldest first."""
 
     runs: tuple[Run, ...] = ()
     checked: Mapping[str, SnapshotAt] = field(default_factory=dict)
     changed: Mapping[str, SnapshotAt] = field(default_factory=dict)
+    used: Mapping[str, tuple[UsedAt, ...]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -88,6 +101,12 @@ class News:
     checked: Mapping[str, SnapshotAt] = field(default_factory=dict)
     changed: Mapping[str, SnapshotAt] = field(default_factory=dict)
     removed: Sequence[str] = ()
+    used: Mapping[str, UsedAt] = field(default_factory=dict)
+
+
+def used_at(time: datetime, sizes: Mapping[str, int]) -> UsedAt:
+    """Return what a volume has at one moment, of the sizes of its projects by their names."""
+    return UsedAt(time, sum(sizes.values()), _hashed("\n".join(sorted(sizes))))
 
 
 def run_facts(run: Run) -> dict[str, Any]:
@@ -117,13 +136,15 @@ def render(news: News) -> dict[str, str | None]:
     for prefix, moments in ((_CHECKED, news.checked), (_CHANGED, news.changed)):
         for name, moment in sorted(moments.items())[:_PROJECTS_MOST]:
             data[f"{prefix}{_hashed(name)}"] = f"{name} {time_text(moment.time)} {moment.snapshot}"
+    for volume, used in sorted(news.used.items())[:_VOLUMES_MOST]:
+        data[_used_key(volume, used.time)] = f"{volume} {time_text(used.time)} {used.bytes} {used.projects}"
     return data
 
 
 def parse(data: Mapping[str, Any], now: datetime) -> History:
     """Return what is there, without what cannot be understood. ``now`` is by the API server's clock."""
     newest = sorted(_runs(data, now).values(), key=lambda run: run.started, reverse=True)[:RUNS]
-    return History(tuple(newest), _moments(data, _CHECKED, now), _moments(data, _CHANGED, now))
+    return History(tuple(newest), _moments(data, _CHECKED, now), _moments(data, _CHANGED, now), _sizes(data, now))
 
 
 def surplus(data: Mapping[str, Any], now: datetime) -> dict[str, None]:
@@ -135,6 +156,8 @@ def surplus(data: Mapping[str, Any], now: datetime) -> dict[str, None]:
     checked = _moments(data, _CHECKED, now)
     for name in sorted(checked, key=lambda name: checked[name].time, reverse=True)[_PROJECTS_MOST:]:
         old += _keys(name)
+    kept_sizes = {_used_key(volume, used.time) for volume, sizes in _sizes(data, now).items() for used in sizes}
+    old += (key for key in data if key.startswith(_USED) and key not in kept_sizes)
     return dict.fromkeys(old)
 
 
@@ -147,8 +170,13 @@ def _keys(project: str) -> tuple[str, str]:
     return f"{_CHECKED}{_hashed(project)}", f"{_CHANGED}{_hashed(project)}"
 
 
+def _used_key(volume: str, time: datetime) -> str:
+    """Return one key for a volume and a week: the last run of a week has the last word."""
+    return f"{_USED}{_hashed(volume)}.{time.strftime('%G%V')}"
+
+
 def _hashed(name: str) -> str:
-    """Return a hash of a project's name: a ConfigMap's key may not have all its characters."""
+    """Return a hash of a name: a ConfigMap's key may not have all characters."""
     return hashlib.sha256(name.encode()).hexdigest()[:16]
 
 
@@ -192,6 +220,19 @@ def _moments(data: Mapping[str, Any], prefix: str, now: datetime) -> dict[str, S
         except (TypeError, ValueError, InvalidOption):
             continue
     return found
+
+
+def _sizes(data: Mapping[str, Any], now: datetime) -> dict[str, tuple[UsedAt, ...]]:
+    found: dict[str, list[UsedAt]] = {}
+    for key in sorted(key for key in data if key.startswith(_USED))[: 10 * _VOLUMES_MOST]:
+        try:
+            volume, time, number, projects = _text(data[key]).split(" ")
+            used = UsedAt(_parsed_time(time, now), int(_number(int(number))), projects)
+        except (TypeError, ValueError):
+            continue
+        if key == _used_key(volume, used.time) and used.time > now - _SIZES_KEPT:
+            found.setdefault(volume, []).append(used)
+    return {volume: tuple(sorted(sizes)) for volume, sizes in found.items()}
 
 
 def _text(value: Any) -> str:

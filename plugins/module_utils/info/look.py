@@ -6,32 +6,26 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Any
 
 from ..cache.domain.model import Volume
+from ..cache.domain.overlap import NoIndex, Overlap, PackFiles, Read, added, overlap, to_read
+from ..cache.domain.record import RecordedEntry
+from ..cache.domain.usage import Listing, usage
 from ..cache.git.entry import Entry
+from ..cache.git.scripts import LEFT, NAMES_MOST, WORK
+from ..cache.git.usage import list_volume, read_starts
 from ..cache.rollout.staged_project import repository_on
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..printable import printable
 from ..volumes.holding import ClusterVolumeAccess
 
-_MOST = 1000
-"""Directories of a volume that are looked into: what is more was not made by us."""
-# Prints the bytes that are free, where the file system says so, and the names.
-_LIST = f"""cd -- "$1" || exit 0
-free=$(df -B1 --output=avail -- .)
-printf '%s\\0' "${{free##*[!0-9-]}}"
-n=0
-for f in * .[!.]*; do
-    if [ ! -e "$f" ] || [ "$f" = lost+found ]; then continue; fi
-    printf '%s\\0' "$f"
-    n=$((n + 1))
-    [ "$n" -le {_MOST} ] || exit 0
-done
-exit 0"""
+_OURS = (WORK, LEFT)
+"""How that begins in the root of a volume which is of runs: of one that works there, or that was interrupted."""
 
 
 def look_inside(access: ClusterVolumeAccess, volumes: Sequence[Volume], timeout: int, at_once: int, stop: threading.Event) -> dict[Volume, dict[str, Any]]:
@@ -41,20 +35,104 @@ def look_inside(access: ClusterVolumeAccess, volumes: Sequence[Volume], timeout:
         deadline = Deadline(timeout, f"looking into {volume}", stop)
         try:
             with access.hold(volume, deadline) as held:
-                listed = held.shell.run(("sh", "-c", _LIST, "list", held.root), deadline=deadline).stdout
-                free, *names = listed.split(b"\0")[:-1] or [b""]
-                more = f"It has more than {_MOST} directories; the first ones were looked into." if len(names) > _MOST else ""
-                entries = {}
-                for raw in names[:_MOST]:
-                    name = raw.decode("utf-8", "surrogateescape")
-                    entries[printable(name)] = _entry_facts(repository_on(held, name, 3600.0).glance(deadline))
-                size = {"free_bytes": int(free)} if free.isdigit() else {}
-                return {"entries": entries, "error": more, "held_seconds": round(held.held_seconds, 3), **size}
+                listing = list_volume(held.shell, held.root, deadline)
+                names = [name for name in listing.names[:NAMES_MOST] if not name.startswith(_OURS)]
+                entries = {name: repository_on(held, name, 3600.0).glance(deadline) for name in names}
+                record = access.recorded(volume)
+                recorded = {} if record is None else record.projects
+                shared = _Shared(held.root, listing, entries, recorded)
+                starts = read_starts(held.shell, held.root, shared.wanted(), deadline)
+                held_seconds = round(held.held_seconds, 3)
+            overlaps = {name: found for name in entries if (found := shared.found(name, starts)) is not None}
+            return {
+                "entries": {printable(name): _entry_facts(entry) | _overlap_facts(overlaps.get(name)) for name, entry in entries.items()},
+                "error": " ".join(_not_seen(listing)),
+                "held_seconds": held_seconds,
+                **({} if listing.free is None else {"free_bytes": listing.free}),
+                **_space(listing, entries, recorded, overlaps.values()),
+            }
         except DeploymentError as error:
             return {"entries": {}, "error": str(error), "held_seconds": 0.0}
 
     with ThreadPoolExecutor(max(1, at_once)) as executor:
         return dict(zip(volumes, executor.map(look, volumes), strict=True))
+
+
+@dataclass(frozen=True)
+class _Shared:
+    """What the packs of each entry have in common."""
+
+    root: str
+    listing: Listing
+    entries: Mapping[str, Entry]
+    recorded: Mapping[str, RecordedEntry]
+
+    def wanted(self) -> dict[str, list[Read]]:
+        """Return what is to be read for it."""
+        found = {}
+        for name in self.entries:
+            reads = to_read(self._packs(name), self._covering(name))
+            if reads:
+                found[self._directory(name)] = reads
+        return found
+
+    def found(self, name: str, starts: Mapping[str, Mapping[str, bytes]]) -> Overlap | None:
+        """Return it of one entry, None where that was not read."""
+        packs = self._packs(name)
+        read = starts.get(self._directory(name), {})
+        if not read and len(packs) > 1:
+            return None
+        try:
+            return overlap(packs, read, self._covering(name))
+        except NoIndex:
+            return None
+
+    def _directory(self, name: str) -> str:
+        return f"{self.entries[name].git_dir.removeprefix(f'{self.root}/')}/objects/pack"
+
+    def _packs(self, name: str) -> tuple[PackFiles, ...]:
+        return self.listing.packs.get(self._directory(name), ())
+
+    def _covering(self, name: str) -> str:
+        held = self.recorded.get(name)
+        return f"pack-{held.covering.split()[0]}" if held is not None and held.covering else ""
+
+
+def _space(listing: Listing, entries: Mapping[str, Entry], recorded: Mapping[str, RecordedEntry], overlaps: Iterable[Overlap]) -> dict[str, Any]:
+    """Return what the space goes to; nothing where it took too long to sum that up."""
+    if listing.names and not listing.sizes:
+        return {}
+    filled = {name for name, held in recorded.items() if held.url}
+    found = usage(listing, filled, {name for name, entry in entries.items() if entry.layout is not None}, _OURS)
+    return {
+        "space": {
+            "used_bytes": found.used,
+            "project_bytes": found.projects,
+            "by_hand_bytes": found.by_hand,
+            "leftover_bytes": found.leftovers,
+            "foreign_bytes": found.foreign,
+            **_overlap_facts(added(overlaps)),
+        }
+    }
+
+
+def _overlap_facts(found: Overlap | None) -> dict[str, Any]:
+    if found is None:
+        return {}
+    return {
+        "leaving_bytes": found.leaving,
+        "duplicate_bytes": found.duplicates,
+        "compaction_bytes": found.compaction,
+        "estimated": found.estimated,
+    }
+
+
+def _not_seen(listing: Listing) -> Iterator[str]:
+    """Yield what was not looked at, in sentences."""
+    if len(listing.names) > NAMES_MOST:
+        yield f"It has more than {NAMES_MOST} directories; the first ones were looked into."
+    if listing.names and not listing.sizes:
+        yield "What its space goes to is not told: to sum up the sizes of its files took too long, and a sandbox may wait for it."
 
 
 def _entry_facts(entry: Entry) -> dict[str, Any]:

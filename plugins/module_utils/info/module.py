@@ -6,11 +6,13 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from ..cache.domain.model import Volume
 from ..cache.domain.record import Record
+from ..cache.domain.space import about_free
 from ..cluster.api.access import CHANGE_RIGHTS, READ_RIGHTS, require
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
@@ -20,6 +22,7 @@ from ..cluster.pods.pod_watch import following
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError, Interrupted, InvalidOption
 from ..history.config_map import NAME, read, why_not
+from ..history.growth import full_soon
 from ..history.runs import History, run_facts
 from ..local_shell import LocalShell
 from ..signals import stopping_on_signals
@@ -31,6 +34,7 @@ from ..volumes.pairs import describe, query
 from ..volumes.place import VOLUMES_SPEC, InUse, Place, parse_place
 from .copies import Known, asked, copies, copy_facts, free_space, summary, too_old
 from .look import look_inside
+from .space import space_summary
 from .upstream import read_upstreams
 
 ARGUMENT_SPEC: dict[str, Any] = {
@@ -73,6 +77,7 @@ def info(module: Any) -> None:
         "copies": [copy_facts(copy) for copy in found],
         "runs": [run_facts(run) for run in history.runs],
         "summary": summary(found, free),
+        **({"space_summary": space_summary(inside)} if looking else {}),
         "pairs": [describe(pair) for pair in observed.found.pairs],
         "incomplete": [describe(pair) for pair in observed.found.unpaired_workers],
         "orphans": [f"{volume}" for volume in observed.found.orphans],
@@ -80,6 +85,8 @@ def info(module: Any) -> None:
     for (name, _url, _patterns), upstream in upstreams.items():
         if isinstance(upstream, DeploymentError):
             module.warn(f"Whether {name} is behind is not known: {upstream}")
+    for words in full_soon(history, {str(volume): room for volume, room in _free(observed, records, inside).items()}):
+        module.warn(words)
     if params["query"]:
         answer["result"] = query(params["query"], answer)
     unpaired = [pair.worker for pair in observed.found.unpaired_workers]
@@ -87,6 +94,18 @@ def info(module: Any) -> None:
     if old:
         module.fail_json(msg=old, requests=client.requests, **answer)
     module.exit_json(changed=False, requests=client.requests, **answer)
+
+
+def _free(observed: Observed, records: Mapping[Volume, Record | None], inside: Mapping[Volume, Mapping[str, Any]]) -> dict[Volume, int]:
+    """Return what is free on each volume: as it was seen, or about, by what is known to be there."""
+    found = {}
+    for volume, claim in observed.claims.items():
+        record = records[volume]
+        if "free_bytes" in inside.get(volume, {}):
+            found[volume] = inside[volume]["free_bytes"]
+        elif record is not None and claim.capacity:
+            found[volume] = about_free(claim.capacity, sum(entry.bytes for entry in record.projects.values()))
+    return found
 
 
 def _history(module: Any, client: Client, place: Place, deadline: Deadline) -> History:

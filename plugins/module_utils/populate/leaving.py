@@ -9,11 +9,13 @@ import json
 from collections.abc import Callable
 from functools import partial
 
+from ..cache.domain.space import about_free
 from ..cluster.api.client import Client
 from ..cluster.api.errors import ClusterError
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError
 from ..history.config_map import NAME, why_not, write
+from ..history.growth import full_soon
 from ..history.line import run_line
 from ..history.runs import History, News, bounded, run_facts
 from .metrics import metrics_of
@@ -30,6 +32,9 @@ def leave(client: Client, options: PopulateOptions, news: News, outcome: Outcome
     """Write the news to the ConfigMap of the workers' namespace, and send them where the user wants them. ``outcome``: see ``metrics_of``."""
     run, namespace = news.run, options.place.home
     history = _write(client, namespace, news, warn) or History((run,), news.checked, news.changed)
+    if outcome is not None:
+        for words in full_soon(history, _free(news, outcome)):
+            warn(words)
     if options.notify:
         body = {"summary": run_line(run, namespace), "namespace": namespace, "run": run_facts(bounded(run))}
         sending = partial(send, options.notify, "POST", {"Content-Type": "application/json"}, json.dumps(body).encode())
@@ -40,6 +45,12 @@ def leave(client: Client, options: PopulateOptions, news: News, outcome: Outcome
             _try("The metrics of this run were not sent", partial(push, options.pushgateway, namespace, metrics), warn)
         if options.metrics_file:
             _try("The metrics of this run were not written", partial(write_file, options.metrics_file, namespace, metrics), warn)
+
+
+def _free(news: News, outcome: Outcome) -> dict[str, int]:
+    """Return about what is free on each volume of which that is known."""
+    capacities = {str(volume): capacity for volume, capacity in outcome.capacities.items() if capacity}
+    return {volume: about_free(capacities[volume], used.bytes) for volume, used in news.used.items() if volume in capacities}
 
 
 def _write(client: Client, namespace: str, news: News, warn: Callable[[str], None]) -> History | None:

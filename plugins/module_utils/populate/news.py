@@ -13,7 +13,7 @@ from datetime import datetime
 from ..cache.domain.model import Role
 from ..cache.domain.plan import Action, State
 from ..cache.domain.results import ProjectResult
-from ..history.runs import News, Run, SnapshotAt
+from ..history.runs import News, Run, SnapshotAt, used_at
 from .run import Outcome
 
 
@@ -34,12 +34,14 @@ def news_of(outcome: Outcome, begun: Run, ended: datetime, all_pairs: bool) -> N
         longest_hold=round(longest, 1),
         held=held,
     )
+    records = {volume: record for volume, record in outcome.after.items() if record is not None}
+    used = {str(volume): used_at(ended, {name: entry.bytes for name, entry in record.projects.items()}) for volume, record in records.items()}
     if begun.state == State.ABSENT.value:
-        return News(run, removed=_gone(rows) if all_pairs else ())
+        return News(run, removed=_gone(rows) if all_pairs else (), used=used)
     brought = {row.project: row.snapshot for row in rows if row.changed and row.project in outcome.snapshots}
     # Where upstream moved while volumes were filled, what came is newer than what was read at the beginning.
     checked = {name: SnapshotAt(begun.started, brought.get(name, snapshot.digest)) for name, snapshot in outcome.snapshots.items()}
-    return News(run, checked, {name: SnapshotAt(ended, snapshot) for name, snapshot in brought.items()})
+    return News(run, checked, {name: SnapshotAt(ended, snapshot) for name, snapshot in brought.items()}, used=used)
 
 
 def failed_run(begun: Run, ended: datetime, error: str) -> Run:

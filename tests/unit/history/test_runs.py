@@ -19,10 +19,12 @@ from ansible_collections.packit.deployment.plugins.module_utils.history.runs imp
     News,
     Run,
     SnapshotAt,
+    UsedAt,
     parse,
     render,
     run_facts,
     surplus,
+    used_at,
 )
 
 NOW = datetime(2026, 11, 28, 12, 0, tzinfo=timezone.utc)
@@ -58,6 +60,22 @@ def written(*news: News) -> dict[str, Any]:
 def test_what_is_written_is_read_again() -> None:
     checked, changed = {"gtk+": SnapshotAt(NOW, DIGEST)}, {"gtk+": SnapshotAt(NOW - timedelta(days=1), DIGEST)}
     assert parse(written(News(RUN, checked, changed)), NOW) == History((RUN,), checked, changed)
+
+
+def test_a_volumes_size_is_kept_for_each_week_and_the_last_run_of_a_week_has_the_last_word() -> None:
+    sizes = {NOW - timedelta(days=days): {"one": 1000 - days} for days in (50, 15, 14, 7, 0)}  # NOW is a Saturday
+    data = written(*(News(RUN, used={"p/worker0": used_at(time, size)}) for time, size in sizes.items()))
+    found = parse(data, NOW)
+    assert [used.bytes for used in found.used["p/worker0"]] == [986, 993, 1000]
+    assert set(found.used) == {"p/worker0"}
+    old = next(iter(surplus(data, NOW)))
+    assert data[old].split()[2] == "950" and len(surplus(data, NOW)) == 1
+    assert surplus({**data, "used.0.202601": "junk", "used.1.202601": 5}, NOW).keys() == {old, "used.0.202601", "used.1.202601"}
+
+
+def test_sizes_of_other_projects_are_told_apart() -> None:
+    assert used_at(NOW, {"a": 1, "b": 2}) == used_at(NOW, {"b": 2, "a": 1}) == UsedAt(NOW, 3, used_at(NOW, {"a": 9, "b": 9}).projects)
+    assert used_at(NOW, {"a": 1}).projects != used_at(NOW, {"b": 1}).projects
 
 
 def test_junk_under_a_runs_key_hides_no_run_and_goes_first() -> None:

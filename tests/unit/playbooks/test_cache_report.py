@@ -86,9 +86,13 @@ def run(**more: Any) -> dict[str, Any]:
     return {**usual, "changed": {}, "failed": {}, "error": "", **more}
 
 
+SPACE = {
+    **{"used_bytes": 3_960_000_000, "project_bytes": 3_950_000_000, "by_hand_bytes": 7_000_000, "leftover_bytes": 2_000_000, "foreign_bytes": 1_000_000},
+    **{"leaving_bytes": 5_000_000, "duplicate_bytes": 4_000_000, "compaction_bytes": 3_000_000, "estimated": False},
+}
 FULL: dict[str, Any] = {
     "time": "2026-11-28T12:34:56Z",
-    "volumes": [volume("c1", inside={"free_bytes": 50_000_000}), volume("c2", capacity=0)],
+    "volumes": [volume("c1", inside={"free_bytes": 50_000_000, "space": SPACE}), volume("c2", capacity=0)],
     "copies": [
         copy("c1", "one", age=DAY, checked=3600, behind=False, bytes=3_000_000_000, packs=3),
         copy("c1", "two", age=DAY, checked=2 * DAY, bytes=950_000_000, packs=1),
@@ -98,6 +102,13 @@ FULL: dict[str, Any] = {
     ],
     "runs": [run(failed={"one": "No space. Grow the claim."}), run(longest_hold=240.0, changed={"one": 2, "two": 1}, error="Pod x stays.")],
 }
+
+
+def test_what_the_space_goes_to_is_told_where_somebody_looked() -> None:
+    page = render(FULL)
+    assert page.text.count("On disk ") == 1
+    assert "On disk 4.0 GB: projects 4.0 GB, put there by hand 7.0 MB, left by what was interrupted 2.0 MB, foreign 1.0 MB." in page.text
+    assert "Packs that go by themselves 5.0 MB; a compaction would give back 3.0 MB." in page.text
 
 
 def test_each_copy_has_its_age_in_words_and_a_colour() -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from ...errors import DeploymentError
 from ...printable import printable
@@ -30,11 +30,15 @@ class BadPack(Damaged):
 
 @dataclass(frozen=True)
 class Pack:
-    """A pack's base name, ``pack-`` and 40 hexadecimal digits, its size in bytes, and the SHA-1 of its whole index."""
+    """A pack's base name, ``pack-`` and 40 hexadecimal digits, its size in bytes, and the SHA-1 of its whole index.
+
+    ``pack_sum`` is that of the whole pack, where it is known: to sum up a whole file takes less than all but its last bytes.
+    """
 
     name: str
     bytes: int
     index_sum: str
+    pack_sum: str = field(default="", compare=False)
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,7 @@ def compare_sums(output: str, made: Iterable[FinishedPack], where: str) -> tuple
             if found[name] != wanted:
                 message = f"{words} {pack.name} in {where} is damaged: its SHA-1 is {found[name]}, and {wanted} where it was made."
                 raise BadPack(pack.name, message, RECEIVE_AGAIN)
-    return tuple(Pack(pack.name, pack.pack_bytes, pack.index_sum) for pack in made)
+    return tuple(Pack(pack.name, pack.pack_bytes, pack.index_sum, pack.pack_sum) for pack in made)
 
 
 def require_same(found: Iterable[Pack], known: Iterable[Pack], where: str) -> None:

@@ -31,13 +31,18 @@ def check_free(project: str, where: str, needs: int, free: int) -> None:
 
 def check_capacity(project: str, needs: int, capacity: int, used: int) -> None:
     """Before a volume is taken: ``capacity`` is the claim's, ``used`` what is known to be there. Raises NoSpace."""
-    most = int(capacity * (1 - _OVERHEAD)) - used
+    most = about_free(capacity, used)
     if needs and capacity and needs + _RESERVE > capacity - used:
         raise NoSpace(
             f"{project} needs {size(needs)}, and the volume has about {size(max(0, most))} free: its size is {size(capacity)}, and "
             f"{size(used)} are known to be used. It was not taken.",
             _remedy(needs + _RESERVE - most),
         )
+
+
+def about_free(capacity: int, used: int) -> int:
+    """Return about how much is free on a volume of this capacity, of which so much is known to be used."""
+    return int(capacity * (1 - _OVERHEAD)) - used
 
 
 def _remedy(lacking: int) -> str:

@@ -51,7 +51,7 @@ def publish(
         how = "replace" if entry.occupied else "new"
         lines = f"{_head_line(snapshot)}\n" + "".join(f"{ref.id} {ref.name}\n" for ref in snapshot.refs)
         repository.require_quarantine(incoming, deadline)
-        packs = [f"{pack.name}.{pack.index_sum}" for pack in incoming.packs]
+        packs = [f"{pack.name}.{pack.index_sum}.{pack.pack_sum}" for pack in incoming.packs]
         arguments = (repository.slot, how, _kept_configuration(), repository.scratch, *packs)
         expected = refs_of(snapshot, Layout.BARE)
         published = repository.look(scripts.PUBLISH_NEW, arguments, deadline, encoded(lines), expected)
@@ -101,7 +101,7 @@ def own_snapshot(entry: Entry, elsewhere: bool = False) -> Snapshot:
 
 def _publish_objects(repository: Repository, entry: Entry, incoming: Incoming, deadline: Deadline) -> None:
     if incoming.packs:
-        packs = [f"{pack.name}.{pack.index_sum}" for pack in incoming.packs]
+        packs = [f"{pack.name}.{pack.index_sum}.{pack.pack_sum}" for pack in incoming.packs]
         arguments = (repository.root, repository.scratch, repository.slot, repository.below(entry), *packs)
         repository.script(scripts.MOVE_PACKS, arguments, deadline)
 

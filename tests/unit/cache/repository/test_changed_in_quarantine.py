@@ -126,8 +126,11 @@ def test_what_is_changed_after_it_was_looked_at_is_not_published(
     make.git(tmp_path / "sandbox/one", "fsck", "--full")
 
 
-def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **texts: str) -> tuple[subprocess.CompletedProcess[str], Path]:
-    """Publish a pack that the entry has already, with some programs replaced; how that ended, and the entry's packs."""
+def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool = False, **texts: str) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Publish a pack that the entry has already, with some programs replaced; how that ended, and the entry's packs.
+
+    ``known``: the sum of the whole pack is known, as of one that came finished.
+    """
     root, scratch = tmp_path / "volume", tmp_path / "scratch"
     entry = make.make(root / "one", commits=3)
     make.git(entry, "repack", "-a", "-d", "-q")
@@ -137,16 +140,18 @@ def settled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, **texts: str) -> tu
     scratch.mkdir()
     put_in_place(tmp_path, monkeypatch, **texts)
     index = next(there.glob("*.idx"))
-    pack = f"{index.stem}.{hashlib.sha1(index.read_bytes()).hexdigest()}"
+    whole = hashlib.sha1(index.with_suffix(".pack").read_bytes()).hexdigest() if known else ""
+    pack = f"{index.stem}.{hashlib.sha1(index.read_bytes()).hexdigest()}.{whole}"
     argv = scripts.argv(scripts.MOVE_PACKS, str(root), str(scratch), f"{scripts.WORK}/one", "one", pack)
     return subprocess.run(argv, capture_output=True, text=True, check=False), there
 
 
-def test_what_was_there_and_right_stays_where_it_cannot_be_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("known", [False, True])
+def test_what_was_there_and_right_stays_where_it_cannot_be_read_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, known: bool) -> None:
     """A disk, or a want of memory, that fails once: the pack is the entry's own, and checkouts need it."""
     sha1sum = shutil.which("sha1sum")
     second_fails = f"#!/bin/sh\n[ ! -e {tmp_path}/asked ] || exit 1\n: >{tmp_path}/asked\nexec {sha1sum} \"$@\"\n"
-    done, there = settled(tmp_path, monkeypatch, sha1sum=second_fails)
+    done, there = settled(tmp_path, monkeypatch, known, sha1sum=second_fails)
     assert done.returncode == 6 and "which was right a moment ago, cannot be read" in done.stderr, done
     assert {".idx", ".pack"} <= {path.suffix for path in there.iterdir()}
     make.git(tmp_path / "volume/one", "fsck", "--full")

@@ -33,6 +33,7 @@ from .places import CHANGED, OPEN
 from .publish import BRIDGE, CHANGE_REFS, HEAD, LOCKING, MOVE_PACKS, PUBLISH_NEW, REMOVE, SETTINGS
 from .repair import REPAIR
 from .tidy import LEFT, WORK
+from .usage import INDEX_STARTS, NAMES_MOST, USAGE
 
 __all__ = [
     "ABSENT_REFS",
@@ -56,6 +57,7 @@ __all__ = [
     "HOLDING",
     "IDS",
     "INDEX",
+    "INDEX_STARTS",
     "INSPECT",
     "INVENTORY",
     "JOIN_PACKS",
@@ -66,6 +68,7 @@ __all__ = [
     "MISSING",
     "MOVE_PACKS",
     "NAMES",
+    "NAMES_MOST",
     "NO_RESULT_CODES",
     "OPEN",
     "OUTPUT_MOST",
@@ -86,6 +89,7 @@ __all__ = [
     "SUMS",
     "TAKE",
     "TIMED_OUT",
+    "USAGE",
     "VIEW",
     "WORK",
     "argv",

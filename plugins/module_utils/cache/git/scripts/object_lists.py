@@ -61,6 +61,7 @@ broken_apart() {
 # pair FILE: the checksums that an index of $size bytes has of its pack and of itself.
 # sum FILE BYTES: the SHA-1 of the first BYTES of a file of about $size, or of all where BYTES is empty; with `,nofollow` behind them, never of a link's.
 #   openssl uses the processor's own instructions, which not every sha1sum does, but takes 7 ms to start, in which sha1sum sums up some 5 MB.
+# whole FILE: in $sum, the SHA-1 of all of a file of about $size, without a pipe, which takes a quarter of the time.
 # own_sum FILE: in $sum, the SHA-1 of all but the last 20 bytes, and whether it is what these 20 bytes say.
 # body FILE BYTES: prints the first ones. listed FILE: prints what git lists of an index.
 SUM = r"""size() { size=$(stat -L -c %s -- "$1" 2>/dev/null); case $size in '' | *[!0-9]*) size=20 ;; esac; if [ "$size" -lt 20 ]; then size=20; fi; }
@@ -73,9 +74,17 @@ end() {
     unset IFS
 }
 pair() { end "$1" 40; pair="${end%FORTY} ${end#"${end%FORTY}"}"; }
-sum() {
+by() {
     summing=sha1sum
     if [ "$size" -gt 8000000 ] && command -v openssl >/dev/null; then summing='openssl dgst -sha1 -r'; fi
+}
+whole() {
+    by
+    sum=$($summing -- "$1" 2>/dev/null) || sum=$(sha1sum -- "$1")
+    sum=${sum%%[!0-9a-f]*}
+}
+sum() {
+    by
     sum=$(dd if="$1" bs=1M iflag=count_bytes,nonblock"$3" ${2:+count="$2"} status=none | $summing)
     sum=${sum%%[!0-9a-f]*}
 }

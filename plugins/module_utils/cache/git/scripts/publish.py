@@ -11,9 +11,9 @@ from .places import PLACES
 from .repair import LOOSE_AWAY
 from .tidy import LEFT, STAMPED, TIDY, WORK
 
-# Shell functions. Packs are given as their base name, a dot, and the SHA-1 of the index.
+# Shell functions. Packs are given as their base name, and after a dot each the SHA-1 of the index and of the pack, which may be empty.
 #
-# right FILE SHA-1: whether a file of a pack in the working directory is what the pack's name says, or its index.
+# right FILE SHA-1.SHA-1: whether a file of a pack in the working directory is what the pack's name says, or its index.
 # settle PACK…: the packs move from "$from" into the working directory, durable first and the indexes last, where what is right already stays. What
 # was checked in the quarantine may have been changed until then, so all of it is read here; before, its stamp is taken, so that no later change
 # has that stamp. For that all is on disk (a mapped page that is not changes without a new time), and the clock of file times has gone on.
@@ -21,15 +21,15 @@ _SETTLE = SUM + r"""
 right() {
     [ -f "./$1" ] && [ ! -L "./$1" ] || return 1
     case $1 in
-        *.pack) own_sum "./$1" && [ "pack-$sum.pack" = "$1" ] ;;
-        *) size "./$1" && sum "./$1" "" ,nofollow && [ "$sum" = "$2" ] ;;
+        *.pack) if [ -z "${2#*.}" ]; then own_sum "./$1" && [ "pack-$sum.pack" = "$1" ]; else size "./$1" && whole "./$1" && [ "$sum" = "${2#*.}" ]; fi ;;
+        *) size "./$1" && sum "./$1" "" ,nofollow && [ "$sum" = "${2%.*}" ] ;;
     esac
 }
 settle() {
     for suffix in pack idx; do
         ours= files= coming=
         for p; do
-            f=${p%.*}.$suffix files="$files ./${p%.*}.$suffix"
+            f=${p%%.*}.$suffix files="$files ./${p%%.*}.$suffix"
             ! right "$f" "${p#*.}" || continue
             if [ -d "./$f" ] && [ ! -L "./$f" ]; then away "./$f" || return 6; fi
             ours="$ours $f " coming="$coming $from/$f"
@@ -40,7 +40,7 @@ settle() {
         sleep 0.02
         find $files STAMPED >>"$scratch/proved" || return 6
         for p; do
-            f=${p%.*}.$suffix
+            f=${p%%.*}.$suffix
             ! right "$f" "${p#*.}" || continue
             case $ours in
                 *" $f "*) rm -f -- "./$f"; changed "$f" ;;
