@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A repository with as many commits, objects and bytes as the kernel's: 1,000,000, about 9.9 millions, and 1.0 GB of pack and index.
 
-A commit edits two files, each three directories deep, so it brings nine objects on average: itself, two files, and the directories above
-them. It has no bitmap: a server that is asked for it counts all objects first. The same parameters make the same objects.
+A commit edits two files, each three directories deep, so it brings ten objects: itself, the files, and the directories above them; a few
+less, as the two share some. It has no bitmap: a server that is asked for it counts all objects first. The same parameters make the same
+objects.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class KernelShape:
 
 
 def kernel(shape: KernelShape) -> Path:
-    """Return the bare repository, from the cache, or make it now (nine minutes for the whole one). Never change it; copy it."""
+    """Return the bare repository, from the cache, or make it now (five minutes for the whole one). Never change it; copy it."""
     digest = hashlib.sha256(repr(astuple(shape)).encode() + Path(__file__).read_bytes()).hexdigest()[:12]
     return cached(f"benchmark-repository-kernel-{digest}", lambda path: make_kernel(path, shape))
 
