@@ -9,6 +9,7 @@
 # make racer       2000 tries of a stranger who acts on a volume while it is filled, by each sh
 # make terminals   draws the two terminals that README shows, from real runs
 # make benchmark   the figures, on the real cluster
+# make benchmark-large  the figures of a repository as large as the kernel, which it makes and keeps, and of a year of daily updates
 PYTHON ?= python3
 PYTEST_ARGS ?=
 # What `make pytest` runs: all scenarios, or a path below tests/, which may be of unit tests.
@@ -23,7 +24,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export PYTHONDONTWRITEBYTECODE := 1
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test docs years compaction-kills meetings image test-real hostile racer terminals benchmark lint lowest sanity units pytest molecule prerequisites clean
+.PHONY: demo test docs years compaction-kills meetings image test-real hostile racer terminals benchmark benchmark-large lint lowest sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
@@ -116,6 +117,14 @@ benchmark: prerequisites $(VENV)/dev-installed
 	@tests/real_cluster/cluster.sh install
 	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
 		$(RUN) $(BIN)/python -m tests.benchmarks
+
+# What needs no cluster goes first.
+benchmark-large: prerequisites $(VENV)/dev-installed
+	@$(RUN) $(BIN)/python -m tests.benchmarks.large make
+	@$(RUN) $(BIN)/python -m tests.benchmarks.large year
+	@tests/real_cluster/cluster.sh install
+	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
+		$(RUN) $(BIN)/python -m tests.benchmarks.large kernel
 
 # These run the embedded cluster, which needs more of a machine.
 demo test pytest molecule lowest terminals: NEEDS := cluster

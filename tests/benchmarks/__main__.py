@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """`make benchmark`: ours against what people do by hand, on the real cluster, and amounts and growth on the embedded one.
 
-All figures write docs/benchmarks.md; `python -m tests.benchmarks seed-lock delta` measures only those, and writes nothing. Every
+All figures write their section of docs/benchmarks.md; `python -m tests.benchmarks seed-lock delta` measures only those, and writes nothing. Every
 time ends when the data is on disk. No figure is a test.
 """
 
@@ -21,12 +21,12 @@ from .born_filled import born_filled
 from .by_git import clones, git, idle, pod_rsync
 from .figures import FIGURES
 from .many import pairs, projects, refs
-from .measure import RUNS, Table, machine
+from .measure import RUNS, Table, file_system, machine
 from .missing import missing
+from .page import PAGE, Section, write
 from .scheduled import scheduled
 from .world import world
 
-PAGE = Path(__file__).parents[2] / "docs" / "benchmarks.md"
 EMBEDDED = {
     "idle": idle,
     "scheduled": scheduled,
@@ -39,10 +39,8 @@ EMBEDDED = {
 }
 ON_CLUSTER = {**FIGURES, "pod-rsync": pod_rsync, "git": git}
 _TEXT = """\
-# How fast it is
-
-`make benchmark` wrote this page. Each figure is a ratio, or an amount, of the median of {runs} runs unless it says otherwise; all
-figures were measured in one run of {minutes} minutes, on one machine: {machine}.
+`make benchmark` measured these in one run of {minutes} minutes on one machine: {machine}; volumes are ext4 on loop devices over
+{file_system}. Figures are of the median of {runs} runs unless they say otherwise.
 
 The repository: {megabytes:.0f} MB bare (pack and index), {commits:,} commits of {files:,} files, each commit with small edits; one of
 ten on a topic branch that is merged; a tag every 100 commits. A real one, git/git, is 308 MB bare with 82,000 commits. It is made by
@@ -77,9 +75,15 @@ def main(names: list[str]) -> int:
     if not names:
         shape, minutes = Shape(), round((time.monotonic() - started) / 60)
         head = _TEXT.format(
-            runs=RUNS, minutes=minutes, machine=machine(volumes), megabytes=megabytes, commits=shape.commits, files=shape.files
+            runs=RUNS,
+            minutes=minutes,
+            machine=machine(),
+            file_system=file_system(volumes),
+            megabytes=megabytes,
+            commits=shape.commits,
+            files=shape.files,
         )
-        PAGE.write_text(head + table.markdown())
+        write(PAGE, Section.USUAL, head + table.markdown())
     return 0
 
 

@@ -125,13 +125,15 @@ class Most:
                 self.descriptors = max(self.descriptors, len(list((self._place / "fd").iterdir())))
 
 
-def machine(volumes: Path) -> str:
-    """A line on where this was measured."""
+def machine() -> str:
+    """A few words on the machine."""
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    found = subprocess.run(["findmnt", "-no", "FSTYPE", "--target", str(volumes)], capture_output=True, text=True, check=True).stdout
-    return (
-        f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB of memory; volumes are ext4 on loop devices over {found.strip()}"
-    )
+    return f"{os.cpu_count()} cores ({platform.machine()}), {memory:.0f} GiB of memory"
+
+
+def file_system(path: Path) -> str:
+    """The kind of file system that a path is on."""
+    return subprocess.run(["findmnt", "-no", "FSTYPE", "--target", str(path)], capture_output=True, text=True, check=True).stdout.strip()
 
 
 def _tree(root: int) -> list[tuple[int, str]]:
