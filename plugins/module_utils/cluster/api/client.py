@@ -35,7 +35,7 @@ from .refusals import (
     answer_body,
     exec_refused,
     innermost_reason,
-    is_certificate_error,
+    no_answer,
     proxy_refused,
     redirected,
     refused,
@@ -315,7 +315,10 @@ class Client:
             except ApiException as error:
                 if error.status in REDIRECTS:
                     raise redirected(error.status, (error.headers or {}).get("Location", ""), what, self.host) from error
-                failure = refused(error.status or 0, answer_body(error.body), what, self.host, retry_after(error.headers), self._credentials)
+                if error.status:
+                    failure = refused(error.status, answer_body(error.body), what, self.host, retry_after(error.headers), self._credentials)
+                else:  # the library's word for whatever fails in TLS: the certificate, or a connection that is cut
+                    failure = no_answer(error.__context__ or error, what, self.host)
                 # Who has read what changed since reads it again; a creation has read nothing, and was not done.
                 again = failure.passes and (method == "post" or not isinstance(failure, Conflict))
                 untouched = error.status in (409, 429)
@@ -323,10 +326,8 @@ class Client:
                 failure = Unreachable(f"What {self.host} answered when asked to {what} is no API's answer: {error}.", REACH_REMEDY)
                 again = True
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                failure = Unreachable(
-                    f"The API at {self.host} did not answer when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY
-                )
-                failure.passes = again = not is_certificate_error(error)
+                failure = no_answer(error, what, self.host)
+                again = failure.passes
             except ConfigException as error:
                 raise ClusterError(f"There are no credentials any more to {what}: {error}", "Log in again.") from error
             except ValueError as error:  # its words may hold the token
@@ -373,9 +374,7 @@ class Client:
             raise proxy_refused(innermost_reason(error), what) from error
         except (websocket.WebSocketException, OSError) as error:
             self._check_not_redirected(connection, what)
-            raise Unreachable(
-                f"The API at {self.host} did not answer when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY
-            ) from error
+            raise no_answer(error, what, self.host) from error
         except ValueError as error:  # as above
             raise ClusterError(f"The client library could not ask the API at {self.host} to {what} ({type(error).__name__}).") from error
         stream: socket.socket = connection.sock

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -171,6 +173,26 @@ def test_nobody_there_is_named_after_some_tries(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(client_module, "_PAUSES", (0.01,))
     with own_port() as port, pytest.raises(Unreachable, match=rf"127\.0\.0\.1:{port}.*[Rr]efused"):
         client_of(f"http://127.0.0.1:{port}").get("Pod", "ns", "x", Deadline(BOUND, "this test"))
+
+
+def test_a_handshake_that_is_cut_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client library calls it an answer with the status 0."""
+    monkeypatch.setattr(client_module, "_PAUSES", (0.01,))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        tried = []
+
+        def cut() -> None:
+            with suppress(OSError):  # the test is over
+                while True:
+                    connection, _address = listener.accept()
+                    with connection:
+                        tried.append(connection.recv(1))
+
+        threading.Thread(target=cut, daemon=True).start()
+        address = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(Unreachable, match=f"The API at {address} did not answer when asked to get Pod ns/x: "):
+            client_of(address).get("Pod", "ns", "x", Deadline(BOUND, "this test"))
+    assert len(tried) > 2
 
 
 def test_missing_packages_are_named_with_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
