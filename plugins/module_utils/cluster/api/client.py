@@ -25,6 +25,7 @@ from ...deadline import Deadline
 from .bodies import NoAnswer, lines, parse, read, retry_after, words
 from .channels import PROTOCOL
 from .errors import ClusterError, Conflict, Gone, NotFound, Unreachable
+from .heartbeat import HEARTBEAT_LIMIT
 from .libraries import ApiException, ConfigException, DynamicClient, certifi, urllib3, websocket
 from .names import require_name
 from .objects import Object, Pod, parse_pod
@@ -100,6 +101,7 @@ class Client:
             setattr(pools, _SEND, partial(_bounded, send, redirect=False, retries=False))
         self._lock = threading.Lock()
         self._clock = (datetime.now(timezone.utc), time.monotonic())
+        self._answered = False
         self.requests = 0
         self.followed: dict[str, FollowedPods] = {}
         """By namespace: who knows its pods without a request, see ``pod_watch``."""
@@ -293,7 +295,7 @@ class Client:
         take: Callable[[Any, Deadline], T],
     ) -> T:
         """Send until an answer comes, of which ``take`` makes the result; ``tries`` 0 means as often as the deadline allows."""
-        sent = 0
+        sent, since = 0, 0.0
         while True:
             with self._lock:
                 self.requests += 1
@@ -311,7 +313,9 @@ class Client:
                 if not isinstance(response, urllib3.HTTPResponse):
                     raise ClusterError(f"The client library answered {type(response).__name__} when asked to {what}.")
                 self._set_clock(response.headers)
-                return take(response, deadline)
+                answer = take(response, deadline)
+                self._answered = True
+                return answer
             except ApiException as error:
                 if error.status in REDIRECTS:
                     raise redirected(error.status, (error.headers or {}).get("Location", ""), what, self.host) from error
@@ -335,10 +339,13 @@ class Client:
                     f"The client library could not ask the API at {self.host} to {what} ({type(error).__name__})."
                 ) from error
             sent += 1
+            since = since or time.monotonic()
             if not again or (tries and sent >= tries and not untouched):
                 raise failure
             pause = max(_PAUSES[min(sent - 1, len(_PAUSES) - 1)], failure.retry_after)
-            if sent > len(_PAUSES) + 2 or pause >= deadline.left():
+            # An API that is away in the middle of a run, as its server restarts, is waited for as long as pods of ours last without us.
+            away = isinstance(failure, Unreachable) and self._answered and time.monotonic() - since < HEARTBEAT_LIMIT
+            if (sent > len(_PAUSES) + 2 and not away) or pause >= deadline.left():
                 raise failure
             deadline.sleep(pause)
 
