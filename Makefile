@@ -4,7 +4,7 @@
 # make meetings    5000 schedules of runs that meet, in memory, and 20 on an embedded cluster
 # make image       the execution environment of this checkout, by its Containerfile, for the real cluster (root, Debian)
 # make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
-# make test-faults those of them that need long waits, or in which parts of the cluster restart
+# make test-faults those of them that need long waits
 # make hostile     200 states in which a stranger may leave a volume, on local directories
 # make compaction-kills  500 kills of runs that put packs together, with checkouts that borrow
 # make racer       2000 tries of a stranger who acts on a volume while it is filled, by each sh

@@ -11,12 +11,10 @@ import tempfile
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import urllib3
-from kubernetes import client, watch
+from kubernetes import client
 
 from tests.bounds import BOUND
 from tests.waiting import until
@@ -38,23 +36,6 @@ _CUSTOM = (
 """Kinds of real_cluster/openshift.yml in namespaces."""
 
 SCRIPT = Path(__file__).parents[1] / "real_cluster" / "cluster.sh"
-
-
-@dataclass(frozen=True)
-class Attached:
-    """When a filler was made, and when its volume's attachment was, succeeded, and was to end: in seconds."""
-
-    filler_made: float
-    attachment_made: float
-    attached: float
-    detach_began: float
-
-
-def _attached(attachment: Any, filler_made: float) -> Attached:
-    """The times of an attachment that is gone. When it succeeded is when the attacher first wrote its status."""
-    meta = attachment.metadata
-    succeeded = min(item.time for item in meta.managed_fields if item.subresource == "status")
-    return Attached(filler_made, meta.creation_timestamp.timestamp(), succeeded.timestamp(), meta.deletion_timestamp.timestamp())
 
 
 class RealCluster(TestCluster):
@@ -142,11 +123,6 @@ class RealCluster(TestCluster):
             run([str(SCRIPT), "start", part])
             until(self._answers, "an API that answers")
 
-    def restart(self, part: str) -> None:
-        """End a part of the cluster, and start it again."""
-        with self.stopped(part):
-            pass
-
     @contextmanager
     def lost_node(self, name: str) -> Iterator[None]:
         """Nobody hears of a node meanwhile: its kubelet does not run. Its containers do."""
@@ -179,29 +155,6 @@ class RealCluster(TestCluster):
             yield
         finally:
             run(["fsfreeze", "--unfreeze", mounted])
-
-    @contextmanager
-    def attachments_and_fillers(self, namespace: str) -> Iterator[dict[str, Attached]]:
-        """Yield a dictionary; when the block has ended and no node has the volumes of the fillers that were made in it, it has, by claim, when
-        each step was, in seconds."""
-        storage = client.StorageV1Api(self.api)
-        pods_since = self.core.list_namespaced_pod(namespace).metadata.resource_version
-        since = storage.list_volume_attachment().metadata.resource_version
-        found: dict[str, Attached] = {}
-        yield found
-        claims = {item.spec.volume_name: item.metadata.name for item in self.core.list_namespaced_persistent_volume_claim(namespace).items}
-        made: dict[str, float] = {}
-        for event in watch.Watch().stream(self.core.list_namespaced_pod, namespace, resource_version=pods_since, timeout_seconds=1):
-            for volume in event["object"].spec.volumes:
-                if volume.persistent_volume_claim is not None:
-                    made.setdefault(volume.persistent_volume_claim.claim_name, event["object"].metadata.creation_timestamp.timestamp())
-        watcher = watch.Watch()
-        for event in watcher.stream(storage.list_volume_attachment, resource_version=since, timeout_seconds=int(BOUND)):
-            claim = claims.get(event["object"].spec.source.persistent_volume_name, "")
-            if claim in made and event["type"] == "DELETED":
-                found[claim] = _attached(event["object"], made[claim])
-            if found.keys() == made.keys():
-                watcher.stop()
 
     @contextmanager
     def blocked_network(self, namespace: str) -> Iterator[None]:
