@@ -4,6 +4,7 @@
 # make meetings    5000 schedules of runs that meet, in memory, and 20 on an embedded cluster
 # make image       the execution environment of this checkout, by its Containerfile, for the real cluster (root, Debian)
 # make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
+# make test-faults those of them that need long waits
 # make hostile     200 states in which a stranger may leave a volume, on local directories
 # make compaction-kills  500 kills of runs that put packs together, with checkouts that borrow
 # make racer       2000 tries of a stranger who acts on a volume while it is filled, by each sh
@@ -24,7 +25,7 @@ export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
 export PYTHONDONTWRITEBYTECODE := 1
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test docs years compaction-kills meetings image test-real hostile racer terminals benchmark benchmark-large lint lowest sanity units pytest molecule prerequisites clean
+.PHONY: demo test docs years compaction-kills meetings image test-real test-faults hostile racer terminals benchmark benchmark-large lint lowest sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
@@ -81,14 +82,23 @@ image: prerequisites $(VENV)/demo-installed
 	@tests/real_cluster/cluster.sh prepare
 	@tests/real_cluster/cluster.sh image
 
+# Those scenarios of a mark first that can share a cluster, and then those that change what all others use.
+define on_real_cluster
+@tests/real_cluster/cluster.sh install
+@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
+	$(RUN) $(BIN)/python -m pytest --real tests/integration -m "$(1) and not alone" -n 5 --dist worksteal $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ] && \
+	$(RUN) $(BIN)/python -m pytest --real tests/integration -m "$(1) and alone" $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ]
+endef
+
 test-real: prerequisites $(VENV)/dev-installed
 	@echo "== the scenarios on a real Kubernetes (the first time builds it, about 10 minutes)"
-	@tests/real_cluster/cluster.sh install
-	@trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
-		$(RUN) $(BIN)/python -m pytest --real tests/integration -m "not alone" -n 5 --dist worksteal $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ] && \
-		$(RUN) $(BIN)/python -m pytest --real tests/integration -m alone $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ]
+	$(call on_real_cluster,not faults)
 	@echo "== what needs root, or a program that is built with that Kubernetes"
 	@$(RUN) $(BIN)/python -m pytest tests/unit -m root $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ]
+
+test-faults: prerequisites $(VENV)/dev-installed
+	@echo "== faults that take their time, on a real Kubernetes"
+	$(call on_real_cluster,faults)
 
 hostile: prerequisites $(VENV)/dev-installed
 	@HOSTILE_STATES=200 $(RUN) $(BIN)/python -m pytest tests/unit/cache/repository/test_hostile.py -q -n 2 $(PYTEST_ARGS)

@@ -329,8 +329,6 @@ class TestCluster(ABC):
     ) -> Path:
         """A kubeconfig for a ServiceAccount with exactly these Roles of docs/rbac*.yml there; ``drop`` takes away (verb, resource)."""
         spaces = list(namespaces)
-        account = "deployer"
-        self.core.create_namespaced_service_account(spaces[0], {"metadata": {"name": account}})
         rbac = client.RbacAuthorizationV1Api(self.api)
         documents = [yaml.safe_load(path.read_text()) for path in sorted(DOCS.glob("rbac*.yml"))]
         documented = [role for item in documents for role in item.get("items", [item])]
@@ -343,9 +341,16 @@ class TestCluster(ABC):
                             rule["verbs"] = [verb for verb in rule["verbs"] if verb != drop[0]]
                     role["rules"] = [rule for rule in role["rules"] if rule["verbs"]]
                 rbac.create_namespaced_role(space, role)
-                name = role["metadata"]["name"]
+        return self.person("deployer", spaces, directory, [role["metadata"]["name"] for role in wanted])
+
+    def person(self, account: str, spaces: list[str], directory: Path, roles: Iterable[str] = ("repository-cache",)) -> Path:
+        """A kubeconfig for a new ServiceAccount that has these Roles of the namespaces."""
+        rbac = client.RbacAuthorizationV1Api(self.api)
+        self.core.create_namespaced_service_account(spaces[0], {"metadata": {"name": account}})
+        for space in spaces:
+            for name in roles:
                 binding = {
-                    "metadata": {"name": name},
+                    "metadata": {"name": f"{name}-of-{account}"},
                     "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": name},
                     "subjects": [{"kind": "ServiceAccount", "name": account, "namespace": spaces[0]}],
                 }

@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+import urllib3
 from kubernetes import client
 
 from tests.bounds import BOUND
@@ -110,17 +111,30 @@ class RealCluster(TestCluster):
         return self.kubeconfig.parent / "csi" / "orders"
 
     @contextmanager
-    def lost_node(self, name: str) -> Iterator[None]:
-        """Stop a node's kubelet for that time, so that nobody hears of the node. Its containers go on."""
-        kubelet = name.replace("node", "kubelet")
-        process = Path("/proc") / (self.kubeconfig.parent / "pids" / kubelet).read_text().strip()
-        run([str(SCRIPT), "stop", kubelet])
-        until(lambda: _has_ended(process), f"the end of {kubelet}")
+    def stopped(self, part: str) -> Iterator[None]:
+        """A part of the cluster, by the name of its log, does not run meanwhile."""
+        process = Path("/proc") / (self.kubeconfig.parent / "pids" / part).read_text().strip()
+        run([str(SCRIPT), "stop", part])
+        until(lambda: _has_ended(process), f"the end of {part}")
         try:
             yield
         finally:
-            run([str(SCRIPT), "start", kubelet])
-            until(lambda: self._is_well(name), f"node {name}")
+            run([str(SCRIPT), "start", part])
+            until(self._answers, "an API that answers")
+
+    @contextmanager
+    def lost_node(self, name: str) -> Iterator[None]:
+        """Nobody hears of a node meanwhile: its kubelet does not run. Its containers do."""
+        with self.stopped(name.replace("node", "kubelet")):
+            yield
+        until(lambda: self._is_well(name), f"node {name}")
+
+    def _answers(self) -> bool:
+        try:
+            self.core.list_node()
+        except (urllib3.exceptions.HTTPError, client.ApiException):
+            return False
+        return True
 
     def _is_well(self, node: str) -> bool:
         found = self.core.read_node(node)

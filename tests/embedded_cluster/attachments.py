@@ -10,6 +10,9 @@ import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
+_GIVEN_UP_AFTER = 15.0
+"""Seconds after which an attach that hangs is given up, told, and asked for again: the attacher's `--timeout` (real_cluster/cluster.sh)."""
+
 
 class Refused(Exception):
     """The storage refuses what it is asked for; with its words, or Kubernetes' own."""
@@ -53,6 +56,9 @@ class Attachments:
         except Refused as error:
             del self._of[claim]
             raise Refused(f'AttachVolume.Attach failed for volume "{volume}" : rpc error: code = Internal desc = {error}') from error
+        if not found.there and time.monotonic() - found.since >= _GIVEN_UP_AFTER:
+            words = "rpc error: code = DeadlineExceeded desc = context deadline exceeded"
+            raise Refused(f'AttachVolume.Attach failed for volume "{volume}" : {words}')
         return found.there
 
     def release(self, uid: str) -> None:

@@ -197,17 +197,21 @@ class Scene:
     def check(self, *names: str, volumes: int | None = None) -> None:
         """The rules: no pod is left; packit clones from each worker's volume; its checkout is whole with the sandbox's
         volume behind it; the sandbox's objects include the worker's; nothing else lies in the root."""
-        assert self.fillers() == []
         for number in range(len(self.pods) if volumes is None else volumes):
-            worker, sandbox = self.worker(number), self.sandbox(number)
-            for volume in (worker, sandbox):
-                assert not [path.name for path in volume.iterdir() if path.name.startswith(".packit")]
-            for name in names or ("one",):
-                assert objects(worker / name) <= objects(sandbox / name)
-                checkout = self.directory / f"checkout-{number}-{name}-{time.monotonic_ns()}" / "code"
-                checkout.parent.mkdir()
-                self.packit.clone(worker, self.url(name), checkout)
-                self.packit.check_in_sandbox(sandbox, checkout)
+            self.check_pair(number, *names)
+
+    def check_pair(self, number: int, *names: str) -> None:
+        """The same rules, of one pair."""
+        assert self.fillers() == []
+        worker, sandbox = self.worker(number), self.sandbox(number)
+        for volume in (worker, sandbox):
+            assert not [path.name for path in volume.iterdir() if path.name.startswith(".packit")]
+        for name in names or ("one",):
+            assert objects(worker / name) <= objects(sandbox / name)
+            checkout = self.directory / f"checkout-{number}-{name}-{time.monotonic_ns()}" / "code"
+            checkout.parent.mkdir()
+            self.packit.clone(worker, self.url(name), checkout)
+            self.packit.check_in_sandbox(sandbox, checkout)
 
 
 def own(entry: Path, volume: Path) -> None:

@@ -32,6 +32,8 @@ from tests.modules.launcher import ModuleProcess
 from tests.processes import kill_tree
 from tests.waiting import until
 
+_MAX_HOLD = 300.0
+"""Seconds for which a sandbox's volume may be held: the option's default, which no scenario raises."""
 _MOMENT = 0.1
 """Seconds for which a run goes on between two looks at where it is."""
 
@@ -65,6 +67,16 @@ class Run:
         ]
         return "\n".join([*errors, self.output[-6000:]])
 
+    def require_short_holds(self) -> None:
+        """No sandbox's volume may have been held for longer than the limit."""
+        holds = [
+            (volume["claim"], sum(lock.values()))
+            for volume in self.result.get("volumes", [])
+            for lock in volume["locks"]
+            if volume["role"] == "sandbox"
+        ]
+        assert [hold for hold in holds if hold[1] > _MAX_HOLD] == [], self.story
+
     def actions(self) -> dict[str, dict[str, str]]:
         """claim → project → action."""
         return {
@@ -97,12 +109,14 @@ class Started(ABC):
         """What it has printed until now."""
 
     def finish(self) -> Run:
-        """Wait for its end; a run that hangs is killed, and its output shown."""
+        """Wait for its end; a run that hangs is killed, and its output shown. Whatever else it did, no hold was too long."""
         try:
-            return self.wait(BOUND)
+            ended = self.wait(BOUND)
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"The run has not ended in {BOUND:.0f} seconds:\n{self.so_far()[-6000:]}") from None
+        ended.require_short_holds()
+        return ended
 
     def until_it_says(self, words: str) -> None:
         """Wait until it has printed these words. Raises AssertionError where it ends without them."""

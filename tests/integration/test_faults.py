@@ -10,6 +10,7 @@ import threading
 import time
 
 import pytest
+import yaml
 
 from tests.repositories import make
 
@@ -188,6 +189,18 @@ def test_an_api_that_is_not_there_is_named(scene: Scene) -> None:
     done = scene.run(variables=variables)
     assert done.code != 0
     assert "The API at https://127.0.0.1:1 did not answer" in done.text
+
+
+def test_a_certificate_of_an_unknown_authority_is_named_with_what_to_give(scene: Scene) -> None:
+    scene.deploy()
+    scene.repository()
+    access = yaml.safe_load(scene.kubeconfig.read_text())
+    host, token = access["clusters"][0]["cluster"]["server"], access["users"][0]["user"]["token"]
+    done = scene.run(variables={**scene.variables(), "host": host, "api_key": token}, environment={"K8S_AUTH_KUBECONFIG": ""})
+    assert done.code != 0
+    assert f"The API at {host} did not answer when asked to " in done.text
+    assert "certificate verify failed" in done.text
+    assert "Give the certificate of the authority that signed its own (ca_cert, kubeconfig or K8S_AUTH_SSL_CA_CERT)" in done.text
 
 
 def test_a_used_up_quota_is_waited_for_and_lowers_the_concurrency(scene: Scene) -> None:

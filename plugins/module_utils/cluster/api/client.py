@@ -25,6 +25,7 @@ from ...deadline import Deadline
 from .bodies import NoAnswer, lines, parse, read, retry_after, words
 from .channels import PROTOCOL
 from .errors import ClusterError, Conflict, Gone, NotFound, Unreachable
+from .heartbeat import HEARTBEAT_LIMIT
 from .libraries import ApiException, ConfigException, DynamicClient, certifi, urllib3, websocket
 from .names import require_name
 from .objects import Object, Pod, parse_pod
@@ -35,7 +36,7 @@ from .refusals import (
     answer_body,
     exec_refused,
     innermost_reason,
-    is_certificate_error,
+    no_answer,
     proxy_refused,
     redirected,
     refused,
@@ -100,6 +101,7 @@ class Client:
             setattr(pools, _SEND, partial(_bounded, send, redirect=False, retries=False))
         self._lock = threading.Lock()
         self._clock = (datetime.now(timezone.utc), time.monotonic())
+        self._answered = False
         self.requests = 0
         self.followed: dict[str, FollowedPods] = {}
         """By namespace: who knows its pods without a request, see ``pod_watch``."""
@@ -294,7 +296,7 @@ class Client:
         take: Callable[[Any, Deadline], T],
     ) -> T:
         """Send until an answer comes, of which ``take`` makes the result; ``tries`` 0 means as often as the deadline allows."""
-        sent = 0
+        sent, since = 0, 0.0
         while True:
             with self._lock:
                 self.requests += 1
@@ -312,11 +314,16 @@ class Client:
                 if not isinstance(response, urllib3.HTTPResponse):
                     raise ClusterError(f"The client library answered {type(response).__name__} when asked to {what}.")
                 self._set_clock(response.headers)
-                return take(response, deadline)
+                answer = take(response, deadline)
+                self._answered = True
+                return answer
             except ApiException as error:
                 if error.status in REDIRECTS:
                     raise redirected(error.status, (error.headers or {}).get("Location", ""), what, self.host) from error
-                failure = refused(error.status or 0, answer_body(error.body), what, self.host, retry_after(error.headers), self._credentials)
+                if error.status:
+                    failure = refused(error.status, answer_body(error.body), what, self.host, retry_after(error.headers), self._credentials)
+                else:  # the library's word for whatever fails in TLS: the certificate, or a connection that is cut
+                    failure = no_answer(error.__context__ or error, what, self.host)
                 # Who has read what changed since reads it again; a creation has read nothing, and was not done.
                 again = failure.passes and (method == "post" or not isinstance(failure, Conflict))
                 untouched = error.status in (409, 429)
@@ -324,10 +331,8 @@ class Client:
                 failure = Unreachable(f"What {self.host} answered when asked to {what} is no API's answer: {error}.", REACH_REMEDY)
                 again = True
             except (urllib3.exceptions.HTTPError, OSError) as error:
-                failure = Unreachable(
-                    f"The API at {self.host} did not answer when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY
-                )
-                failure.passes = again = not is_certificate_error(error)
+                failure = no_answer(error, what, self.host)
+                again = failure.passes
             except ConfigException as error:
                 raise ClusterError(f"There are no credentials any more to {what}: {error}", "Log in again.") from error
             except ValueError as error:  # its words may hold the token
@@ -335,10 +340,13 @@ class Client:
                     f"The client library could not ask the API at {self.host} to {what} ({type(error).__name__})."
                 ) from error
             sent += 1
+            since = since or time.monotonic()
             if not again or (tries and sent >= tries and not untouched):
                 raise failure
             pause = max(_PAUSES[min(sent - 1, len(_PAUSES) - 1)], failure.retry_after)
-            if sent > len(_PAUSES) + 2 or pause >= deadline.left():
+            # An API that is away in the middle of a run, as its server restarts, is waited for as long as pods of ours last without us.
+            away = isinstance(failure, Unreachable) and self._answered and time.monotonic() - since < HEARTBEAT_LIMIT
+            if (sent > len(_PAUSES) + 2 and not away) or pause >= deadline.left():
                 raise failure
             deadline.sleep(pause)
 
@@ -374,9 +382,7 @@ class Client:
             raise proxy_refused(innermost_reason(error), what) from error
         except (websocket.WebSocketException, OSError) as error:
             self._check_not_redirected(connection, what)
-            raise Unreachable(
-                f"The API at {self.host} did not answer when asked to {what}: {innermost_reason(error)}.", REACH_REMEDY
-            ) from error
+            raise no_answer(error, what, self.host) from error
         except ValueError as error:  # as above
             raise ClusterError(f"The client library could not ask the API at {self.host} to {what} ({type(error).__name__}).") from error
         stream: socket.socket = connection.sock

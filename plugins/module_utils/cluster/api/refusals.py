@@ -24,10 +24,14 @@ from .errors import (
     QuotaExceeded,
     Redirected,
     Unauthorized,
+    Unreachable,
 )
 from .objects import Object
 
 REACH_REMEDY = "Check the host, the network and whether a proxy is needed (host, kubeconfig or K8S_AUTH_HOST)."
+_CERTIFICATE_REMEDY = (
+    "Give the certificate of the authority that signed its own (ca_cert, kubeconfig or K8S_AUTH_SSL_CA_CERT); and check this machine's clock."
+)
 
 REDIRECTS = range(300, 400)
 
@@ -169,6 +173,10 @@ def innermost_reason(error: BaseException) -> str:
         inner = deeper
 
 
-def is_certificate_error(error: BaseException) -> bool:
-    """Return whether asking again will not help, as the certificate will be the same."""
-    return "certificate" in innermost_reason(error).lower()
+def no_answer(error: BaseException, what: str, host: str) -> Unreachable:
+    """The error where no answer came. It passes unless the certificate is the reason, which will be the same."""
+    reason = innermost_reason(error)
+    certificate = "certificate" in reason.lower()
+    failure = Unreachable(f"The API at {host} did not answer when asked to {what}: {reason}.", _CERTIFICATE_REMEDY if certificate else REACH_REMEDY)
+    failure.passes = not certificate
+    return failure

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -39,12 +41,13 @@ from ansible_collections.packit.deployment.tests.ports import own_port
 
 
 class Server:
-    """A fake API server: answers what it was told to, and remembers what it was really asked."""
+    """A fake API server: answers what it was told to, and remembers what it was really asked. ``cut``: so many requests get no answer."""
 
     def __init__(self) -> None:
         self.answers: list[tuple[int, dict[str, object]]] = []
         self.asked: list[tuple[str, str, str, bytes]] = []
         self.date = "Thu, 01 Jan 2026 00:00:00 GMT"
+        self.cut = 0
         outer = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -58,6 +61,10 @@ class Server:
 
             def answer(self) -> None:
                 body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if outer.cut:
+                    outer.cut -= 1
+                    self.close_connection = True
+                    return
                 outer.asked.append((self.command, self.path, self.headers.get("Content-Type", ""), body))
                 status, answer = outer.answers.pop(0) if len(outer.answers) > 1 else outer.answers[0]
                 data = json.dumps(answer).encode()
@@ -171,6 +178,41 @@ def test_nobody_there_is_named_after_some_tries(monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(client_module, "_PAUSES", (0.01,))
     with own_port() as port, pytest.raises(Unreachable, match=rf"127\.0\.0\.1:{port}.*[Rr]efused"):
         client_of(f"http://127.0.0.1:{port}").get("Pod", "ns", "x", Deadline(BOUND, "this test"))
+
+
+def test_an_api_that_goes_away_in_mid_run_is_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as pods of ours last without us, however often it has to be asked."""
+    monkeypatch.setattr(client_module, "_PAUSES", (0.01,))
+    server.answers = [(200, {"metadata": {"name": "x"}})]
+    ours = client_of(server.url)
+    ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))
+    server.cut = 10
+    assert ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))["metadata"]["name"] == "x"
+    assert server.cut == 0
+    monkeypatch.setattr(client_module, "HEARTBEAT_LIMIT", 0)
+    server.cut = 10
+    with pytest.raises(Unreachable):
+        ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))
+
+
+def test_a_handshake_that_is_cut_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The client library calls it an answer with the status 0."""
+    monkeypatch.setattr(client_module, "_PAUSES", (0.01,))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        tried = []
+
+        def cut() -> None:
+            with suppress(OSError):  # the test is over
+                while True:
+                    connection, _address = listener.accept()
+                    with connection:
+                        tried.append(connection.recv(1))
+
+        threading.Thread(target=cut, daemon=True).start()
+        address = f"https://127.0.0.1:{listener.getsockname()[1]}"
+        with pytest.raises(Unreachable, match=f"The API at {address} did not answer when asked to get Pod ns/x: "):
+            client_of(address).get("Pod", "ns", "x", Deadline(BOUND, "this test"))
+    assert len(tried) > 2
 
 
 def test_missing_packages_are_named_with_the_interpreter(monkeypatch: pytest.MonkeyPatch) -> None:
