@@ -27,12 +27,14 @@ class CompactionWork:
     """The work of compaction on one project. ``now`` tells the time by the clock that records are written by.
 
     ``joined_at``: where on this machine the files of the pack are that the worker's volume has made, for its sandbox's.
+    ``given_up``: an earlier try of this run was cut off where there was such work, so this one does without, as it is worth no failure.
     """
 
     options: CompactionOptions
     now: Callable[[], datetime]
     recorded: RecordedEntry | None
     joined_at: Path | None = None
+    given_up: bool = False
 
 
 NOT_COMPACTED = CompactionWork(NO_COMPACTION, lambda: datetime.now(timezone.utc), None)
@@ -57,7 +59,7 @@ class Compacted:
         settled = packs if self.looked else 0 if before is None else min(before.settled, packs)
         if self.joined is not None:
             checksum = self.joined.pack.name.removeprefix("pack-")
-            covering = next((sums for sums in side.contents.packs if sums.split()[0] == checksum), "")
+            covering = next((sums for sums in side.contents.received if sums.split()[0] == checksum), "")
             return replace(held, settled=settled, covering=covering, covering_since=written(work.now()))
         if self.waits and before is not None:
             return replace(held, settled=settled, covering=before.covering, covering_since=before.covering_since)
@@ -78,6 +80,9 @@ def compact_on_worker(
         return incoming, _dropped(repository, entry, work, (), deadline)
     if not joins(entry.packs, work.recorded, work.options, now):
         return incoming, NOTHING_COMPACTED
+    if work.given_up:
+        why = f"the packs of {repository.name} were not put together, and stay as they are: an earlier try of this run was cut off"
+        return incoming, Compacted(looked=True, warnings=(why,))
     tell("puts packs together", f"{entry.packs} packs")
     try:
         incoming, joined = join_packs(repository, entry, incoming, deadline)
@@ -120,10 +125,14 @@ def drop_on_sandbox(
 def _dropped(repository: Repository, entry: Entry, work: CompactionWork, kept: set[str] | tuple[()], deadline: Deadline) -> Compacted:
     covering = "" if work.recorded is None else work.recorded.covering
     try:
-        dropped = drop_covered(repository, entry, covering, kept, deadline)
+        if work.given_up:
+            dropped = Dropped(0, "an earlier try of this run was cut off")
+        else:
+            dropped = drop_covered(repository, entry, covering, kept, deadline)
     except (CommandFailed, NotUnderstood, AnswerTooLarge, StoodStill) as error:
         dropped = Dropped(0, error.message)
     if dropped.why:
-        return Compacted(warnings=(f"old packs of {repository.name} stay where they are: {dropped.why}",))
+        # So many stay: to make one of them again in the next run would take their space once more.
+        return Compacted(looked=True, warnings=(f"old packs of {repository.name} stay where they are: {dropped.why}",))
     words = f"{dropped.number} packs went, as a newer one has all of their objects"
     return Compacted(dropped=dropped.number, notes=(words,) if dropped.number else ())

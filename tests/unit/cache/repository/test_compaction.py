@@ -32,10 +32,13 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.pla
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult, ProjectResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.space import NoSpace
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.compaction import Dropped, drop_covered
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import compacted, fill_pair
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed, Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
@@ -320,6 +323,58 @@ def test_no_object_goes_where_a_part_of_the_comparison_is_killed(life: Life, tmp
         assert calls.stat().st_size >= call, program
         assert before <= all_objects(life.entry("worker")), program
         shutil.rmtree(programs)
+
+
+@pytest.mark.parametrize("step", ["joins", "drops"])
+def test_a_filler_that_is_lost_by_a_compaction_costs_no_update(life: Life, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """A pod whose process takes too much memory ends with it. The next try does without, and so do the next runs."""
+    if step == "drops":
+        life.update()
+        life.age()
+    script, lost, gone = {"joins": scripts.JOIN_PACKS, "drops": scripts.DROP_COVERED}[step], [0], PlaceLost("the pod is gone")
+
+    def killed(self: Repository, text: str, *arguments: Any) -> Completed:
+        if text == script and self.root.endswith("worker"):
+            lost[0] += 1
+            raise gone
+        return whole(self, text, *arguments)
+
+    def not_there(*_arguments: object) -> None:
+        raise gone
+
+    monkeypatch.setattr(fill_pair, "require_there", not_there)
+
+    whole = Repository.script
+    monkeypatch.setattr(Repository, "script", killed)
+    before = life.packs("worker")
+    _sandbox, worker = life.update()
+    assert worker.warnings[-1].endswith(": an earlier try of this run was cut off")
+    assert before < life.packs("worker") == life.packs("sandbox")
+    check_rules(life.directory, {})
+    held, times = life.access.records[PAIR.worker].projects["one"], lost[0]
+    assert held.settled == len(life.packs("worker")) and not held.covering
+    life.update(CompactionOptions())
+    assert lost[0] == times
+
+
+@pytest.mark.parametrize("step", ["receives", "drops"])
+def test_a_compaction_for_which_a_hold_is_too_short_costs_no_update(life: Life, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    if step == "drops":
+        life.update()
+        life.age()
+    entry = life.entry("sandbox")
+    name = {"receives": "receive_joined", "drops": "drop_covered"}[step]
+    whole = getattr(compacted, name)
+
+    def slow(repository: Repository, *arguments: Any) -> object:
+        if repository.root == str(entry.parent):
+            raise DeadlineExceeded("the longest hold of a sandbox's volume took longer than 300 seconds")
+        return whole(repository, *arguments)
+
+    monkeypatch.setattr(compacted, name, slow)
+    sandbox, worker = life.update()
+    assert (sandbox.action, worker.action) == (Action.UPDATE, Action.UPDATE)
+    check_rules(life.directory, {})
 
 
 @pytest.mark.parametrize("full", ["worker", "sandbox"])
