@@ -69,6 +69,11 @@ class Compacted:
 NOTHING_COMPACTED = Compacted(waits=True)
 
 
+def not_on_sandbox(project: str) -> Compacted:
+    """Return what a compaction on a worker's volume has come to where its sandbox's did not get the new pack."""
+    return Compacted(looked=True, warnings=(f"the packs of {project} stay as they are: its sandbox's volume did not get the pack that was made of them",))
+
+
 def compact_on_worker(
     repository: Repository, entry: Entry, incoming: Incoming, work: CompactionWork, deadline: Deadline, tell: Tell
 ) -> tuple[Incoming, Compacted]:

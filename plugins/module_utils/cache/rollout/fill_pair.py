@@ -447,6 +447,8 @@ class FillPair:
             words = DeploymentError("What it has received since its filler was lost is not all in its sandbox's volume.", "Run again.")
             side.end([project], Action.FAILED, words)
             return
+        if staged.side.joined is not None and not self._turn.has_pack(project, staged.side.joined.pack):
+            staged = staged.without_joined()
         deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)
         try:
             if not staged.side.entry.usable:

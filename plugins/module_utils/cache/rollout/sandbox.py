@@ -18,7 +18,7 @@ from ...progress import Tell
 from ...shell import CommandFailed
 from ..domain.compaction import drops
 from ..domain.model import Snapshot, Volume
-from ..domain.packs import Contents, Damaged, files_of
+from ..domain.packs import Contents, Damaged, Pack, files_of
 from ..domain.plan import Action, patterns_of
 from ..domain.projects import Project
 from ..domain.results import ProjectResult
@@ -167,6 +167,11 @@ class SandboxFiller:
         """Return whether the sandbox's volume was seen to have all that the worker's has received."""
         compared, contents = self._proofs.get(project.name, (None, None))
         return compared is worker or (contents is not None and contents.includes(worker.side.contents))
+
+    def has_pack(self, project: Project, pack: Pack) -> bool:
+        """Return whether the sandbox's volume was seen to have a pack, when it was compared with its worker's."""
+        _compared, contents = self._proofs.get(project.name, (None, None))
+        return contents is not None and any(f"pack-{sums.split()[0]}" == pack.name for sums in contents.packs)
 
     def _transfer(self, project: Project, deadline: Deadline) -> Transfer:
         """Return what brings the project here; what the worker has fetched from upstream is not fetched again."""

@@ -390,6 +390,8 @@ def test_where_there_is_no_room_all_else_goes_on(life: Life, monkeypatch: pytest
     results = dict(zip(("sandbox", "worker"), life.update(), strict=True))
     assert {result.action for result in results.values()} == {Action.UPDATE}
     assert results[full].warnings[-1].endswith(": one needs more on the volume.")
+    # Alone the worker's would become fewer, and its sandbox's would look like a stranger's one day.
+    assert life.packs("worker") == life.packs("sandbox") and not life.access.records[PAIR.worker].projects["one"].covering
     check_rules(life.directory, {})
     assert not life.run().worker.locks
     monkeypatch.undo()
