@@ -23,6 +23,8 @@ MOST_BYTES = 256_000_000
 """Bytes of the packs that become one: it is made by a small filler, and has to come to a sandbox's volume while that is held."""
 MOST_PACKS = 1_000
 """Packs that become one at once, far fewer than those for which a sandbox's entry would look tampered with, should it keep them for longer."""
+MOST_OBJECTS = 800_000
+"""Objects of the packs that become one: git's own memory grows with them (162 MB for so many), and a filler with 256 MiB is killed beyond twice of that."""
 DEFAULT_GRACE = 2 * 24 * 3600
 """Seconds, longer than any task lives."""
 _FACTOR = 2
@@ -53,10 +55,11 @@ NO_COMPACTION = CompactionOptions(Compact.NEVER)
 
 @dataclass(frozen=True, order=True)
 class StoredPack:
-    """A pack on a volume: its size in bytes, and its base name there, ``pack-`` and 40 hexadecimal digits."""
+    """A pack on a volume: its size in bytes, its base name there, ``pack-`` and 40 hexadecimal digits, and the number of its objects."""
 
     bytes: int
     name: str
+    objects: int = 0
 
 
 @dataclass(frozen=True)
@@ -73,9 +76,10 @@ def packs_to_join(packs: Iterable[StoredPack]) -> tuple[StoredPack, ...]:
     Each pack that stays is at least twice as large as all smaller ones together, or too large to be brought to a sandbox's volume again.
     """
     smallest_first = sorted(packs)[:MOST_PACKS]
-    total = number = 0
+    total = objects = number = 0
     for position, pack in enumerate(smallest_first, 1):
-        if total + pack.bytes > MOST_BYTES:
+        objects += pack.objects
+        if total + pack.bytes > MOST_BYTES or objects > MOST_OBJECTS:
             break
         if pack.bytes < _FACTOR * total:
             number = position

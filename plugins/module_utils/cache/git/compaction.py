@@ -47,11 +47,16 @@ class _Files:
     pack_bytes: int
     index_bytes: int
 
+    @property
+    def objects(self) -> int:
+        """Return how many objects the index has at the most: 28 bytes each, behind a table and checksums."""
+        return max(0, self.index_bytes - 1072) // 28
+
 
 def join_packs(repository: Repository, entry: Entry, incoming: Incoming, deadline: Deadline) -> tuple[Incoming, JoinedPack | None]:
     """Make one pack of the entry's small ones, in the quarantine; None where nothing is gained. Raises NotJoined; what came before is there still."""
     found = {name: files for name, files in _pack_files(repository, entry, deadline).items() if files.pack_bytes}
-    chosen = packs_to_join(StoredPack(files.pack_bytes, name) for name, files in found.items())
+    chosen = packs_to_join(StoredPack(files.pack_bytes, name, files.objects) for name, files in found.items())
     if not chosen:
         return incoming, None
     came = [pack.name for pack in incoming.packs]

@@ -129,11 +129,9 @@ def drop_on_sandbox(
 
 def _dropped(repository: Repository, entry: Entry, work: CompactionWork, kept: set[str] | tuple[()], deadline: Deadline) -> Compacted:
     covering = "" if work.recorded is None else work.recorded.covering
+    cut_off = Dropped(0, "an earlier try of this run was cut off")
     try:
-        if work.given_up:
-            dropped = Dropped(0, "an earlier try of this run was cut off")
-        else:
-            dropped = drop_covered(repository, entry, covering, kept, deadline)
+        dropped = cut_off if work.given_up else drop_covered(repository, entry, covering, kept, deadline)
     except (CommandFailed, NotUnderstood, AnswerTooLarge, StoodStill) as error:
         dropped = Dropped(0, error.message)
     if dropped.why:
