@@ -24,6 +24,8 @@ MOST_BYTES = 256_000_000
 """Bytes of the packs that are joined at once: a small filler does it, and the joined pack comes to a sandbox's volume while that is held."""
 MOST_PACKS = 1_000
 """Packs that are joined at once: with so many more than its worker's, a sandbox's entry does not look tampered with yet."""
+MOST_OBJECTS = 800_000
+"""Objects of the packs that are joined at once: git's own memory grows with them, and is 162 MB for so many. Twice of that kills a filler with 256 MiB."""
 DEFAULT_GRACE = 2 * 24 * 3600
 """Seconds, longer than any task lives."""
 _FACTOR = 2
@@ -59,6 +61,11 @@ class StoredPack:
     name: str
     index_bytes: int = 0
 
+    @property
+    def objects(self) -> int:
+        """Return how many objects the pack has at the most: 28 bytes of the index each, behind a table and checksums."""
+        return max(0, self.index_bytes - 1072) // 28
+
 
 @dataclass(frozen=True)
 class JoinedPack:
@@ -74,9 +81,10 @@ def packs_to_join(packs: Iterable[StoredPack]) -> tuple[StoredPack, ...]:
     Each other pack is at least twice as large as all smaller ones together, or too large to be brought to a sandbox's volume again.
     """
     smallest_first = sorted(packs)[:MOST_PACKS]
-    total = number = 0
+    total = objects = number = 0
     for position, pack in enumerate(smallest_first, 1):
-        if total + pack.bytes > MOST_BYTES:
+        objects += pack.objects
+        if total + pack.bytes > MOST_BYTES or objects > MOST_OBJECTS:
             break
         if pack.bytes < _FACTOR * total:
             number = position

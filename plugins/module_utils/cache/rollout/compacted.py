@@ -28,12 +28,14 @@ class CompactionWork:
     """What is to be done of a compaction for one project on one volume. ``now`` tells the time by the clock that records are written by.
 
     ``joined_at``, for a sandbox's volume: the directory on this machine with the files of the pack that was joined on its worker's.
+    ``given_up``: an earlier try of this run was cut off where there was such work, so this one does without, as it is worth no failure.
     """
 
     options: CompactionOptions = NO_COMPACTION
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)
     recorded: RecordedEntry | None = None
     joined_at: Path | None = None
+    given_up: bool = False
 
 
 @dataclass(frozen=True)
@@ -57,7 +59,7 @@ class Compacted:
         settled = packs if self.settled else 0 if before is None else min(before.settled, packs)
         if self.joined is not None:
             checksum = self.joined.pack.name.removeprefix("pack-")
-            covering = next((sums for sums in side.contents.packs if sums.split()[0] == checksum), "")
+            covering = next((sums for sums in side.contents.received if sums.split()[0] == checksum), "")
             return replace(held, settled=settled, covering=covering, covering_since=time_text(work.now()))
         if self.in_grace and before is not None:
             return replace(held, settled=settled, covering=before.covering, covering_since=before.covering_since)
@@ -65,6 +67,11 @@ class Compacted:
 
 
 AS_BEFORE = Compacted(in_grace=True)
+
+
+def not_on_sandbox(project: str) -> Compacted:
+    """Return what a compaction on a worker's volume has come to where its sandbox's did not get the joined pack."""
+    return Compacted(settled=True, warnings=(f"the packs of {project} stay as they are: its sandbox's volume did not get the pack that was made of them",))
 
 
 def compact_on_worker(
@@ -78,6 +85,9 @@ def compact_on_worker(
         return incoming, _dropped(repository, entry, work, (), deadline)
     if not joins(entry.packs, work.recorded, work.options, now):
         return incoming, AS_BEFORE
+    if work.given_up:
+        why = f"the packs of {repository.name} were not put together, and stay as they are: an earlier try of this run was cut off"
+        return incoming, Compacted(settled=True, warnings=(why,))
     tell("puts packs together", f"{entry.packs} packs")
     try:
         incoming, joined = join_packs(repository, entry, incoming, deadline)
@@ -119,11 +129,13 @@ def drop_on_sandbox(
 
 def _dropped(repository: Repository, entry: Entry, work: CompactionWork, kept: Collection[str], deadline: Deadline) -> Compacted:
     covering = "" if work.recorded is None else work.recorded.covering
+    cut_off = Dropped(0, "an earlier try of this run was cut off")
     try:
-        dropped = drop_covered(repository, entry, covering, kept, deadline)
+        dropped = cut_off if work.given_up else drop_covered(repository, entry, covering, kept, deadline)
     except (CommandFailed, NotUnderstood, AnswerTooLarge, StoodStill) as error:
         dropped = Dropped(0, error.message)
     if dropped.why:
-        return Compacted(warnings=(f"old packs of {repository.name} stay where they are: {dropped.why}",))
+        # So many stay: to make one of them again in the next run would take their space once more.
+        return Compacted(settled=True, warnings=(f"old packs of {repository.name} stay where they are: {dropped.why}",))
     words = f"{dropped.number} packs went, as a newer one has all of their objects"
     return Compacted(dropped=dropped.number, notes=(words,) if dropped.number else ())

@@ -72,6 +72,7 @@ class FillPair:
         self._sandbox = VolumeRun(plan.pair.sandbox, plan.sandbox, access, report)
         self._worker = VolumeRun(plan.pair.worker, plan.worker, access, report)
         self._staged: dict[str, StagedProject] = {}
+        self._not_compacted: set[str] = set()
         self._transfers: Mapping[tuple[Volume, str], Transfer] = {
             (step.volume, step.project.name): transfer(step) for step in plan.steps if step.listed and not plan.idle
         }
@@ -348,6 +349,7 @@ class FillPair:
                 self._unrecorded.read_in_full(project)
                 raise
             except PlaceLost as error:
+                self._not_compacted.add(project.name)  # it takes the most memory of all, and whoever takes too much is killed with its pod
                 self._require_there(worker)
                 if attempt + 1 == self._options.tries or not transfer.resumes:
                     self._failed_on_worker(worker, project, error, deadline)
@@ -414,7 +416,8 @@ class FillPair:
         # Again, as a seed may have been lost since: the worker's volume locks nobody out, so it can wait.
         _prepared(transfer, snapshot, deadline, self._may_need_all(side, project))
         suspect = project.name in self._turn.suspects
-        work = work_on(side, project, snapshot, transfer, self._options, suspect, self._telling(project))
+        given_up = project.name in self._not_compacted
+        work = work_on(side, project, snapshot, transfer, self._options, suspect, self._telling(project), given_up=given_up)
         return stage_project(worker, side.volume, work, None, deadline)
 
     def _require_full_copies(self, later: Sequence[Project]) -> None:
@@ -444,6 +447,8 @@ class FillPair:
             words = DeploymentError("What it has received since its filler was lost is not all in its sandbox's volume.", "Run again.")
             side.end([project], Action.FAILED, words)
             return
+        if staged.side.joined is not None and not self._turn.has_pack(project, staged.side.joined.pack):
+            staged = staged.without_joined()
         deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)
         try:
             if not staged.side.entry.usable:

@@ -16,8 +16,9 @@ from ...deadline import Deadline
 from ...errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 from ...progress import Tell
 from ...shell import CommandFailed
+from ..domain.compaction import drops
 from ..domain.model import Snapshot, Volume
-from ..domain.packs import Contents, Damaged, files_of
+from ..domain.packs import Contents, Damaged, Pack, files_of
 from ..domain.plan import Action, patterns_of
 from ..domain.projects import Project
 from ..domain.results import ProjectResult
@@ -56,8 +57,9 @@ def work_on(
     verify: bool,
     tell: Tell,
     joined_at: Path | None = None,
+    given_up: bool = False,
 ) -> Work:
-    """Return what is to be done of a project on a volume; ``snapshot`` is None where it stays as it is, ``joined_at`` as in CompactionWork."""
+    """Return what is to be done of a project on a volume; ``snapshot`` is None where it stays as it is, the last two as in CompactionWork."""
     record = side.recorded()
     held = None if record is None else record.projects.get(project.name)
     return Work(
@@ -71,7 +73,7 @@ def work_on(
         scratch=options.scratch,
         tell=tell,
         suspect=lambda: side.suspect(project),
-        compaction=CompactionWork(options.compaction, options.now, held, joined_at),
+        compaction=CompactionWork(options.compaction, options.now, held, joined_at, given_up),
     )
 
 
@@ -102,6 +104,7 @@ class SandboxFiller:
         self._brought: dict[Path, float] = {}
         self._proofs: dict[str, tuple[StagedProject | None, Contents]] = {}
         self._joined_at: dict[str, Path] = {}
+        self._not_compacted: set[str] = set()
         self._one_by_one = False
         self.full_copies: set[str] = set()
         """Names of projects of which a full copy is needed here after all; whoever has it made ready removes them."""
@@ -165,6 +168,11 @@ class SandboxFiller:
         compared, contents = self._proofs.get(project.name, (None, None))
         return compared is worker or (contents is not None and contents.includes(worker.side.contents))
 
+    def has_pack(self, project: Project, pack: Pack) -> bool:
+        """Return whether the sandbox's volume was seen to have a pack, when it was compared with its worker's."""
+        _compared, contents = self._proofs.get(project.name, (None, None))
+        return contents is not None and any(f"pack-{sums.split()[0]}" == pack.name for sums in contents.packs)
+
     def _transfer(self, project: Project, deadline: Deadline) -> Transfer:
         """Return what brings the project here; what the worker has fetched from upstream is not fetched again."""
         transfer = self._transfers.get((self._side.volume, project.name), AS_IT_IS)
@@ -188,7 +196,7 @@ class SandboxFiller:
     def _bring_joined(self, project: Project, deadline: Deadline) -> None:
         """Bring the pack that was made of others on the worker's volume to this machine. What takes long on this way is not worth a hold."""
         worker = self._staged.get(project.name)
-        if worker is None or worker.side.joined is None:
+        if worker is None or worker.side.joined is None or project.name in self._not_compacted:
             return
         directory = self._scratch / project.name
         directory.mkdir(parents=True, exist_ok=True)
@@ -235,7 +243,7 @@ class SandboxFiller:
                 self._side.tell("", "is given back", error.message)
                 return [*later, *large[number:]]
             except DeadlineExceeded as error:
-                another_way = project.name in self.full_copies
+                another_way = self._gives_up_compaction(project) or project.name in self.full_copies
                 if number == 0 and not small and not transfer.resumes and not another_way:
                     self._require_time(limit, attach, error)
                     self._side.end([project], Action.FAILED, self._too_long(project, error))
@@ -334,8 +342,20 @@ class SandboxFiller:
         self._side.end([project], Action.FAILED, error)
         self._side.clean(project, repository_on(held, project.name, self._options.leftovers_age), limit)
 
+    def _gives_up_compaction(self, project: Project) -> bool:
+        """Return whether a turn that was cut off had work of a compaction in it: the next one does without."""
+        record = self._side.recorded()
+        there = None if record is None else record.projects.get(project.name)
+        compacts = project.name in self._joined_at or drops(there, self._options.compaction, self._options.now())
+        if not compacts or project.name in self._not_compacted:
+            return False
+        self._not_compacted.add(project.name)
+        self._joined_at.pop(project.name, None)
+        return True
+
     def _goes_on(self, project: Project, error: PlaceLost) -> bool:
         """Return whether a project whose filler, or where its packs came from, was lost has another try in a later turn."""
+        self._gives_up_compaction(project)
         self._lost[project.name] += 1
         if self._lost[project.name] >= self._options.tries:
             self._side.end([project], Action.FAILED, error)
@@ -360,6 +380,7 @@ class SandboxFiller:
                 verify,
                 lambda phase, line: self._side.tell(project.name, phase, line),
                 self._joined_at.get(project.name),
+                project.name in self._not_compacted,
             )
 
         def bring(snapshot: Snapshot | None) -> None:

@@ -32,7 +32,7 @@ from ..git.repository import Incomplete, Repository
 from ..git.superset import StagedEntry, bring_missing
 from ..git.tampering import fit_for, tampered
 from ..transfer.protocol import Transfer
-from .compacted import AS_BEFORE, Compacted, CompactionWork, compact_on_worker, drop_on_sandbox, receive_on_sandbox
+from .compacted import AS_BEFORE, Compacted, CompactionWork, compact_on_worker, drop_on_sandbox, not_on_sandbox, receive_on_sandbox
 from .volume_access import HeldVolume
 
 
@@ -103,6 +103,19 @@ class StagedProject:
     def in_grace(self) -> bool:
         """Return whether covered packs stay here for now."""
         return self.compacted.in_grace and self.work.recorded is not None and bool(self.work.recorded.covering)
+
+    def without_joined(self) -> StagedProject:
+        """Return the same without the joined pack, as its sandbox's volume did not get it.
+
+        The worker's packs would become fewer alone, until its sandbox's had so many more that they looked like a stranger's.
+        """
+        incoming, contents = replace(self.side.incoming, packs=self.side.fetched), self.side.contents
+        names = {pack.name.removeprefix("pack-") for pack in self.side.fetched}
+        received = frozenset(sums for sums in contents.received if sums.split()[0] in names)
+        contents = replace(contents, packs=contents.packs - contents.received | received, received=received)
+        side = replace(self.side, incoming=incoming, contents=contents, joined=None)
+        current = not incoming.packs and self.same_refs
+        return replace(self, side=side, current=current, compacted=not_on_sandbox(self.project.name))
 
     @property
     def layout(self) -> Layout:

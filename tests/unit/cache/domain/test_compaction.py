@@ -15,6 +15,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.com
     DEFAULT_GRACE,
     MANY_PACKS,
     MOST_BYTES,
+    MOST_OBJECTS,
     MOST_PACKS,
     Compact,
     CompactionOptions,
@@ -51,6 +52,11 @@ def test_a_years_updates_become_one_pack_and_the_first_fill_stays() -> None:
 @pytest.mark.parametrize("sizes", [(), (5,), (5, 100), (5, 10, 30), (MOST_BYTES, MOST_BYTES), (1, MOST_BYTES, MOST_BYTES)])
 def test_nothing_is_joined_where_nothing_is_gained(sizes: tuple[int, ...]) -> None:
     assert packs_to_join(stored(*sizes)) == ()
+
+
+def test_no_more_objects_become_one_pack_than_a_small_fillers_memory_is_enough_for() -> None:
+    packs = [StoredPack(1_000_000, f"pack-{number:040x}", index_bytes=1072 + 28 * (MOST_OBJECTS // 10)) for number in range(60)]
+    assert packs_to_join(packs) == tuple(packs[:10])
 
 
 def test_whatever_there_is_few_packs_are_left_and_no_byte_is_written_again_often() -> None:

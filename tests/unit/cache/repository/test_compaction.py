@@ -9,12 +9,14 @@ import itertools
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,8 +32,15 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.pla
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult, ProjectResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.space import NoSpace
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.compaction import Dropped, drop_covered
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import compacted, fill_pair
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, PlaceLost
+from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
+from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed, Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.forks import ForkServer
 from ansible_collections.packit.deployment.tests.once import copied
@@ -50,6 +59,8 @@ START = datetime(2026, 3, 1, tzinfo=timezone.utc)
 GRACE = timedelta(seconds=DEFAULT_GRACE)
 ALWAYS = CompactionOptions(Compact.ALWAYS)
 UPDATES = 4
+DROPS = "echo covers"
+"""A line of the script by which packs go."""
 
 
 class Life:
@@ -271,6 +282,101 @@ def test_a_damaged_object_is_not_given_new_checksums(life: Life) -> None:
     check_rules(life.directory, {})
 
 
+def drop(life: Life, role: str = "worker") -> Dropped:
+    """What could go by the claim goes, without a run around it."""
+    deadline = Deadline(BOUND, "the test")
+    repository = Repository(LocalShell(), str(life.directory / role), "one", str(life.directory / "scratch-drop"), Limits())
+    covering = life.access.records[PAIR.worker].projects["one"].covering
+    return drop_covered(repository, repository.inspect(deadline), covering, (), deadline)
+
+
+def with_objects_of_its_own(life: Life) -> set[str]:
+    """The worker's entry gets packs of which the new one has one object, and another one not; all object ids there."""
+    entry = life.entry("worker")
+    old = make.git(entry, "rev-parse", "main")
+    for number in range(4):
+        value = make.git(entry, "hash-object", "-w", "--stdin", stdin=f"later {number}".encode())
+        make.git(entry, "pack-objects", "--quiet", str(entry / "objects/pack/pack"), stdin=f"{old}\n{value}\n".encode())
+        (entry / "objects" / value[:2] / value[2:]).unlink()
+    return all_objects(entry)
+
+
+def test_no_object_goes_where_a_part_of_the_comparison_is_killed(life: Life, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A filler is small: any of its processes may be killed for want of memory, and one that reads it sees only an end."""
+    life.update()
+    before = with_objects_of_its_own(life)
+    run, programs = LocalShell.run, tmp_path / "programs"
+
+    def with_programs(self: LocalShell, argv: Sequence[str], **options: Any) -> Completed:
+        if any(DROPS in argument for argument in argv):
+            argv = ("sh", "-c", 'PATH=$1:$PATH; shift; exec "$@"', "sh", str(programs), *argv)
+        return run(self, argv, **options)
+
+    monkeypatch.setattr(LocalShell, "run", with_programs)
+    for program, call in (("sed", 1), ("sort", 2), ("join", 1), ("cut", 2), ("git", 2)):
+        programs.mkdir()
+        fake, calls = programs / program, programs / "calls"
+        fake.write_text(f'#!/bin/sh\necho >>{calls}\n[ "$(wc -l <{calls})" != {call} ] || kill -9 $$\nexec {shutil.which(program)} "$@"\n')
+        fake.chmod(0o755)
+        with suppress(CommandFailed):
+            drop(life)
+        assert calls.stat().st_size >= call, program
+        assert before <= all_objects(life.entry("worker")), program
+        shutil.rmtree(programs)
+
+
+@pytest.mark.parametrize("step", ["joins", "drops"])
+def test_a_filler_that_is_lost_by_a_compaction_costs_no_update(life: Life, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    """A pod whose process takes too much memory ends with it. The next try does without, and so do the next runs."""
+    if step == "drops":
+        life.update()
+        life.age()
+    script, lost, gone = {"joins": scripts.JOIN_PACKS, "drops": scripts.DROP_COVERED}[step], [0], PlaceLost("the pod is gone")
+
+    def killed(self: Repository, text: str, *arguments: Any) -> Completed:
+        if text == script and self.root.endswith("worker"):
+            lost[0] += 1
+            raise gone
+        return whole(self, text, *arguments)
+
+    def not_there(*_arguments: object) -> None:
+        raise gone
+
+    monkeypatch.setattr(fill_pair, "require_there", not_there)
+
+    whole = Repository.script
+    monkeypatch.setattr(Repository, "script", killed)
+    before = life.packs("worker")
+    _sandbox, worker = life.update()
+    assert worker.warnings[-1].endswith(": an earlier try of this run was cut off")
+    assert before < life.packs("worker") == life.packs("sandbox")
+    check_rules(life.directory, {})
+    held, times = life.access.records[PAIR.worker].projects["one"], lost[0]
+    assert held.settled == len(life.packs("worker")) and not held.covering
+    life.update(CompactionOptions())
+    assert lost[0] == times
+
+
+@pytest.mark.parametrize("step", ["receives", "drops"])
+def test_a_compaction_for_which_a_hold_is_too_short_costs_no_update(life: Life, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    if step == "drops":
+        life.update()
+        life.age()
+    entry = life.entry("sandbox")
+    name = {"receives": "receive_joined", "drops": "drop_covered"}[step]
+    whole = getattr(compacted, name)
+
+    def slow(repository: Repository, *arguments: Any) -> object:
+        if repository.root == str(entry.parent):
+            raise DeadlineExceeded("the longest hold of a sandbox's volume took longer than 300 seconds")
+        return whole(repository, *arguments)
+
+    monkeypatch.setattr(compacted, name, slow)
+    sandbox, worker = life.update()
+    assert (sandbox.action, worker.action) == (Action.UPDATE, Action.UPDATE)
+    check_rules(life.directory, {})
+
+
 @pytest.mark.parametrize("full", ["worker", "sandbox"])
 def test_where_there_is_no_room_all_else_goes_on(life: Life, monkeypatch: pytest.MonkeyPatch, full: str) -> None:
     expect = Repository.expect
@@ -284,6 +390,8 @@ def test_where_there_is_no_room_all_else_goes_on(life: Life, monkeypatch: pytest
     results = dict(zip(("sandbox", "worker"), life.update(), strict=True))
     assert {result.action for result in results.values()} == {Action.UPDATE}
     assert results[full].warnings[-1].endswith(": one needs more on the volume.")
+    # Alone the worker's would become fewer, and its sandbox's would look like a stranger's one day.
+    assert life.packs("worker") == life.packs("sandbox") and not life.access.records[PAIR.worker].projects["one"].covering
     check_rules(life.directory, {})
     assert not life.run().worker.locks
     monkeypatch.undo()

@@ -72,23 +72,24 @@ at "$git/objects/pack"
 for f in "./$p.pack" "./$p.idx"; do
     if [ -L "$f" ] || [ ! -f "$f" ]; then echo gone; exit; fi
 done
-size "./$p.idx"
-content "./$p.idx" "$size" >"$s/index" || exit 3
+size "./$p.idx"; index=$size
+content "./$p.idx" "$index" >"$s/index" || exit 3
 pair "$s/index"
 if [ "$pair" != "$4 $5" ] || ! own_sum "$s/index" || [ "$sum" != "$5" ] || ! own_sum "./$p.pack" || [ "$sum" != "$4" ]; then
     echo other
     exit
 fi
-listed "$s/index" >"$s/one" && cut -d' ' -f2 "$s/one" | sort -S 32M -T "$s" >"$s/ids" || exit 5
+listed "$s/index" >"$s/one" && cut -d' ' -f2 "$s/one" >"$s/unsorted" && sort -u -S 32M -T "$s" "$s/unsorted" >"$s/ids" || exit 5
 while IFS= read -r name; do
     [ "$name" != "$p" ] || continue
-    echo "$name"
-    content "./$name.idx" | git show-index --object-format=sha1 || echo "- $name"
-done <"$s/names" >"$s/listed" 2>/dev/null
-# Of an index that cannot be read comes a line with `-`, which is no id of the new pack.
-sed -n '/^pack-/{h;d;};s/^- /0 - &/;G;s/^[0-9]* \([0-9a-f-]*\).*\n\(.*\)$/\1 \2/p' "$s/listed" | sort -S 32M -T "$s" |
-    join -v 1 - "$s/ids" | cut -d' ' -f2 | sort -u >"$s/stay" || exit 5
-grep '^pack-' "$s/listed" | sort -u | comm -23 - "$s/stay" >"$s/go"
+    echo "$name" >&3 || exit 5
+    # Of an index that cannot be read comes a line with `-`, which is no id of the new pack.
+    content "./$name.idx" "$index" | git show-index --object-format=sha1 >&3 || echo "- $name" >&3 || exit 5
+done <"$s/names" 3>"$s/listed" 2>/dev/null
+# What is left over decides, so each step must have read all that the one before it has found: no pipes, whose ends say nothing of that.
+sed -n '/^pack-/{h;d;};s/^- /0 - &/;G;s/^[0-9]* \([0-9a-f-]*\).*\n\(.*\)$/\1 \2/p' "$s/listed" >"$s/held" && sort -S 32M -T "$s" "$s/held" >"$s/sorted" &&
+    join -v 1 "$s/sorted" "$s/ids" >"$s/left" && cut -d' ' -f2 "$s/left" >"$s/staying" && sort -u "$s/staying" >"$s/stay" || exit 5
+grep '^pack-' "$s/listed" >"$s/read"; sort -u "$s/read" | comm -23 - "$s/stay" >"$s/go"
 echo covers
 sed 's#.*#./&.pack#' "$s/go" | xargs -r rm -f -- && flush . || exit 4
 sed 's#.*#./&.idx\n./&.rev\n./&.bitmap#' "$s/go" | xargs -r rm -f -- && flush . || exit 4
