@@ -17,6 +17,7 @@ from tests.integration.harness import SAND, WORK, Scene
 from tests.modules.launcher import launcher
 from tests.repositories.make import git
 from tests.repositories.realistic import a_day
+from tests.upstream import packing
 from tests.upstream.server import GitServer
 
 from .measure import RUNS, Table, Watched, timed, watched
@@ -25,12 +26,16 @@ from .pods import Most, PodMemory
 _SIZE = "4G"
 """Of each volume: the service's own default."""
 _NAME = "kernel"
+_LATER = 100_000_000
+"""Seconds after the repository's first commit, and so after its last."""
 
 
-def kernel(repository: Path, table: Table) -> None:
-    """All figures. ``repository`` is not changed."""
+def kernel(repository: Path, counts: bool, table: Table) -> None:
+    """All figures. ``repository`` is not changed. Without ``counts`` upstream sends the pack that it has to whoever clones."""
     megabytes = sum(file.stat().st_size for file in (repository / "objects/pack").iterdir()) / 1e6
     with _scene(repository) as (cluster, scene):
+        if not counts:
+            scene.server.packing = packing.settings(packing.ready_made(scene.directory))
         upstream, before = scene.server.root / f"{_NAME}.git", scene.server.sent
         with PodMemory(cluster, WORK, SAND) as pods:
             filled = watched(scene, _NAME, method="auto")
@@ -39,7 +44,7 @@ def kernel(repository: Path, table: Table) -> None:
         table.say("bytes read from upstream ÷ repository", f"{sent / megabytes / 1e6:.2f}", "≤ 1.05", "two volumes; refs too")
         _holds("first fill", filled, table)
         _memory("first fill", pods, filled, table)
-        a_day(upstream)
+        a_day(upstream, begins=_LATER)
         with PodMemory(cluster, WORK, SAND) as pods:
             updated = watched(scene, _NAME, method="auto")
         table.say("200 commits, wall clock", f"{updated.seconds:.1f} s", "-", "; ".join(_ways(updated)))

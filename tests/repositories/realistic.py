@@ -50,9 +50,13 @@ def cached(name: str, make: Callable[[Path], object]) -> Path:
     return final
 
 
-def a_day(path: Path, commits: int = 200, seed: int = 5) -> None:
-    """What a busy day brings: commits on main, each with small edits of two of the files."""
-    _import(path, _day(path, commits, seed))
+def a_day(path: Path, commits: int = 200, seed: int = 5, begins: int = 10_000_000) -> None:
+    """What a busy day brings: commits on main, each with small edits of two of the files.
+
+    It ``begins`` so many seconds after the first commit of all, which is after the last one: where commits are older than those before
+    them upload-pack does not see what both sides have, and git offers it all that there is.
+    """
+    _import(path, _day(path, commits, seed, begins))
 
 
 def _make(path: Path, shape: Shape) -> None:
@@ -106,14 +110,14 @@ def _commits(edited: list[list[tuple[str, int]]], texts: _Texts) -> Iterator[byt
             )
 
 
-def _day(path: Path, commits: int, seed: int) -> Iterator[bytes]:
+def _day(path: Path, commits: int, seed: int, begins: int) -> Iterator[bytes]:
     chance = random.Random(seed)
     texts = _Texts(chance)
     names = git(path, "ls-tree", "-r", "--name-only", "main").splitlines()
     start = git(path, "rev-parse", "main")
     known: dict[str, list[str]] = {}
     for number in range(commits):
-        yield _commit_head("refs/heads/main", 10_000_000 + 60 * number, texts.message(number), "" if number else start)
+        yield _commit_head("refs/heads/main", begins + 60 * number, texts.message(number), "" if number else start)
         for name in chance.sample(names, 2):
             text = known.get(name) or [f"{line}\n" for line in git(path, "cat-file", "blob", f"{start}:{name}").split("\n")]
             known[name] = texts.edited(text, 12)

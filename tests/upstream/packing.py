@@ -32,6 +32,13 @@ def stalled(directory: Path) -> Path:
     return _program(directory / "stalled", _STALLED)
 
 
+def ready_made(directory: Path) -> Path:
+    """A program that sends the repository's only pack to whoever has nothing of it, and counts nothing."""
+    everything = '[ "$(sed "1,/^--not/d" "$asked" | grep -c .)" = 0 ]'
+    send = 'rm "$asked"\ncat objects/pack/pack-*.pack\nexit'
+    return _program(directory / "ready-made", f'asked=$(mktemp)\ncat >"$asked"\nexec <"$asked"\nif {everything}; then\n{send}\nfi\nrm "$asked"')
+
+
 def settings(program: Path, keep_alive: int = 5) -> Mapping[str, str]:
     """The environment in which git's upload-pack runs that program; ``keep_alive`` in seconds, 0 for never."""
     values = {"safe.directory": "*", "uploadpack.packObjectsHook": str(program), "uploadpack.keepAlive": str(keep_alive)}
