@@ -54,6 +54,8 @@ options:
       - Whether the storage is asked to make the volumes of new claims as clones of volumes that are filled, so that the next run of
         M(packit.deployment.repository_cache) brings only what they lack. It looks inside a clone as into any volume that it does
         not know.
+      - It saves what is read from upstream and sent. The time for which the volume is held is not always shorter, as nothing in a clone is
+        believed and all of its packs are read.
       - The source is a claim in the same namespace, with the same storage class, no larger than the new one, of which the record
         says that it holds projects, and which no pod uses. Where there is none, or where the storage refuses, the new claim is empty.
       - A worker's new claim (O(scale_to)) is cloned only together with its sandbox's, from one pair.
