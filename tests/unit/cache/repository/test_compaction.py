@@ -551,7 +551,7 @@ def test_killed_at_any_moment_every_checkout_that_borrows_stays_whole(tmp_path: 
                 borrowers.append(checkout(directory, upstream, tmp_path / f"between-{killed}"))
             for borrower in borrowers:
                 require_whole(directory, borrower)
-        for _run in range(4):
+        for _run in range(8):  # two joins, with their graces of two runs each: the last kill may have left one in the middle
             code, _seconds = run()
             assert code == 0
         borrowers.append(checkout(directory, upstream, tmp_path / "after"))
