@@ -1,12 +1,24 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The controller: its connections are cut, and two of them are at work at once."""
+"""The controller: its connections are cut, its disk is full, its login ends; and two of them are at work at once."""
 
 from __future__ import annotations
 
+import base64
+import json
+import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 
+import pytest
+import yaml
+from kubernetes import client, config
+
+from tests.bounds import BOUND
+from tests.clusters.base import run
 from tests.clusters.gateway import Gateway
 from tests.repositories import make
 from tests.waiting import until
@@ -54,4 +66,93 @@ def test_runs_of_two_users_at_once_wait_for_each_other_by_name(scene: Scene) -> 
     scene.server.release()
     outcomes = [each.finish() for each in (first, second)]
     assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[0].story + outcomes[1].story
+    scene.check()
+
+
+@contextmanager
+def small_disk(place: Path, size: str) -> Iterator[Path]:
+    """A file system of this size."""
+    place.mkdir()
+    run(["mount", "-t", "tmpfs", "-o", f"size={size},mode=0755", "tmpfs", str(place)])
+    try:
+        yield place
+    finally:
+        run(["umount", "--lazy", str(place)])
+
+
+@pytest.mark.real
+def test_a_full_disk_of_the_controller_is_told_and_no_volume_is_held_for_it(scene: Scene) -> None:
+    scene.deploy()
+    make.make_large(scene.server.root / "one.git", 30, commits=30)
+    with small_disk(scene.directory / "small", "12M") as place:
+        (place / "tmp").mkdir()
+        settings = {"method": "rsync", "clones": str(place / "clones"), "environment": {"TMPDIR": str(place / "tmp")}}
+        done = scene.run(**settings)
+        assert done.code != 0
+        assert "Traceback" not in done.everything and "not expected" not in done.text
+        assert "room" in done.text or "No space left" in done.text, done.story
+        assert all(volume["locks"] == [] for volume in done.result["volumes"] if volume["role"] == "sandbox")
+        assert scene.fillers() == []
+        run(["mount", "-o", "remount,size=200M", str(place)])
+        scene.succeed(**settings)
+    scene.check()
+
+
+@pytest.mark.real
+@pytest.mark.parametrize("method", ["git", "seed"])
+def test_a_disk_without_any_room_on_the_controller_stops_no_run_that_needs_none(scene: Scene, method: str) -> None:
+    scene.deploy()
+    scene.repository()
+    with small_disk(scene.directory / "small", "1M") as place:
+        subprocess.run(["dd", "if=/dev/zero", f"of={place}/all", "bs=64k"], check=False, capture_output=True, timeout=BOUND)
+        done = scene.run(method=method, environment={"TMPDIR": str(place)})
+        assert done.code == 0, done.story
+    scene.check()
+
+
+def ends_soon(kubeconfig: Path, key: Path, seconds: int) -> None:
+    """Have the kubeconfig's token end so many seconds from now: the same words, signed anew by the cluster's key."""
+    settings = yaml.safe_load(kubeconfig.read_text())
+    head, words, _signature = settings["users"][0]["user"]["token"].split(".")
+    claims = json.loads(base64.urlsafe_b64decode(words + "=" * (-len(words) % 4)))
+    claims["exp"] = int(time.time()) + seconds
+    signed = f"{head}.{_encoded(json.dumps(claims).encode())}"
+    argv = ["openssl", "dgst", "-sha256", "-sign", str(key)]
+    signature = subprocess.run(argv, input=signed.encode(), check=True, capture_output=True, timeout=BOUND).stdout
+    settings["users"][0]["user"]["token"] = f"{signed}.{_encoded(signature)}"
+    kubeconfig.write_text(json.dumps(settings))
+
+
+def _encoded(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).rstrip(b"=").decode()
+
+
+def is_refused(kubeconfig: Path) -> bool:
+    """Whether the API does not accept the kubeconfig's token (any more)."""
+    try:
+        client.VersionApi(config.new_client_from_config(str(kubeconfig))).get_code()
+    except client.ApiException as error:
+        return bool(error.status == 401)
+    return False
+
+
+@pytest.mark.real
+@pytest.mark.faults
+def test_a_token_that_ends_in_mid_run_ends_it_in_words_and_the_fillers_end_themselves(scene: Scene) -> None:
+    scene.deploy(2)
+    scene.repository()
+    lasting = scene.kubeconfig.read_text()
+    ends_soon(scene.kubeconfig, scene.cluster.kubeconfig.parent / "pki" / "sa.key", 15)
+    scene.server.hold()
+    started = scene.start(filler={"heartbeat": 12})
+    until(lambda: any("filler" in name for name in scene.fillers()), "a filler")
+    until(lambda: is_refused(scene.kubeconfig), "a token that has ended")
+    scene.server.release()
+    done = started.finish()
+    assert done.code != 0
+    assert {row for rows in done.actions().values() for row in rows.values()} <= {"failed", "blocked"}
+    assert "does not accept the login (expired, or wrong)" in done.text, done.story
+    assert "Traceback" not in done.everything and "not expected" not in done.text
+    scene.kubeconfig.write_text(lasting)
+    scene.sweep()
     scene.check()
