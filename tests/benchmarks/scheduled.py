@@ -68,5 +68,6 @@ def scheduled(table: Table) -> None:
         asked = sum(number for what, number in cluster.requests().items() if what.startswith(user))
     how = "embedded cluster; a job of the CronJob, two pairs"
     table.say("a scheduled run with nothing to do, requests", f"{asked / RUNS:.0f}", "≤ 12", how)
-    table.say("a scheduled run with nothing to do, memory of its pod", f"{median(memory):.0f} MB", "≤ 100 MB", "all processes; what several share counts once")
+    shared = "all its processes; what several share counts once"
+    table.say("a scheduled run with nothing to do, memory of its pod", f"{median(memory):.0f} MB", "≤ 100 MB", shared)
     table.say("a scheduled run with nothing to do, of its pod", f"{median(seconds):.1f} s", "-", how)
