@@ -194,7 +194,7 @@ class Api:
         elif asked.get("resourceVersion", present["metadata"]["resourceVersion"]) != present["metadata"]["resourceVersion"]:
             why = other_version(asked["resourceVersion"], present["metadata"]["resourceVersion"])
         if why:
-            raise ApiError(409, f'Operation cannot be fulfilled on {resource.qualified} "{name}": Precondition failed: {why}')
+            raise ApiError(409, f'Operation cannot be fulfilled on {resource.kind} "{name}": {why}')
         if "dryRun" in query:
             return present
         if resource is POD:

@@ -15,6 +15,8 @@ from .harness import SAND, WORK, Scene
 from .test_claims import actions, claims, names
 
 REFUSAL = "clones are not made here"
+WHO = {"pod_security_context": {"runAsUser": 1000, "fsGroup": 1000}}
+"""Whose the volumes are, where no worker runs that would tell."""
 FIRST, SECOND = (f"[?worker.pod=='packit-worker-{number}']" for number in range(2))
 
 
@@ -139,10 +141,10 @@ def test_the_claims_of_workers_to_come_are_those_that_their_stateful_set_takes(s
     planned = claims(scene, check=True, scale_to=2)
     assert [item["action"] for item in planned["claims"]] == ["unchanged", "unchanged", "create", "create"]
     assert names(scene, WORK) == [scene.worker_claim(0)]
-    done = scene.succeed(scale_to=2)
+    done = scene.succeed(scale_to=2, filler=WHO)
     worker, sandbox = f"{WORKER_TEMPLATE}-packit-worker-1", f"{SANDBOX_PREFIX}packit-worker-1"
     assert done.actions()[worker] == done.actions()[sandbox] == {"one": "add"}
-    assert not scene.succeed(scale_to=2).result["changed"] and claims(scene, scale_to=2)["changed"] is False
+    assert not scene.succeed(scale_to=2, filler=WHO).result["changed"] and claims(scene, scale_to=2)["changed"] is False
     made = claim_of(scene, WORK, worker)
     assert made.metadata.labels == {"component": "packit-worker"}  # as a claim of a StatefulSet's has them, see test_contract.py
     template = scene.cluster.apps.read_namespaced_stateful_set("packit-worker", WORK).spec.volume_claim_templates[0]
@@ -158,9 +160,9 @@ def test_the_claims_of_workers_to_come_are_those_that_their_stateful_set_takes(s
 def test_a_new_pair_is_born_filled_of_one_that_nobody_uses(scene: Scene) -> None:
     scene.deploy(running=False, storage_class=BLOCK)
     upstream = scene.repository()
-    scene.succeed()
+    scene.succeed(filler=WHO)
     make.commit(upstream)
-    done = scene.succeed(scale_to=2, claims_clone=True, select=SECOND)
+    done = scene.succeed(scale_to=2, claims_clone=True, select=SECOND, filler=WHO)
     scene.pods.append("packit-worker-1")
     assert source(scene, WORK, scene.worker_claim(1)) == scene.worker_claim(0)
     assert source(scene, SAND, scene.sandbox_claim(1)) == scene.sandbox_claim(0)

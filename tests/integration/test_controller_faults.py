@@ -47,11 +47,12 @@ def test_all_connections_are_cut_in_each_phase_of_each_method_and_no_work_is_los
                     cut += gateway.cut()
                 time.sleep(0.05)
             done = started.finish()
-            assert done.code == 0, done.story
-            assert done.project(scene.sandbox_claim(number), f"p{number}")["method"] == method
+            # With cuts enough, one meets all tries to start a process. That project fails in words then, and the next run brings it.
+            assert done.code == 0 or "did not answer when asked to run a process" in done.text, done.story
+            scene.succeed(f"p{number}", method=method, clones=clones, select=select)
+            scene.check_pair(number, f"p{number}")
     assert cut > 3 * len(methods)
-    for number in range(len(methods)):
-        scene.check_pair(number, f"p{number}")
+    assert scene.fillers() == []
 
 
 def test_runs_of_two_users_at_once_wait_for_each_other_by_name(scene: Scene) -> None:

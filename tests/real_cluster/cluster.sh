@@ -283,12 +283,13 @@ unmount() {
 }
 
 copy_block() {
-  local place="$dir/csi/volumes/$1"
+  local place="$dir/csi/volumes/$1" type
+  type=$(blkid -o value -s TYPE "$place/image") || return 0 # it was never on a node, which would have formatted it
   mkdir -p "$place/seen"
   # By the device of the image that is there already, if it is mounted on a node: two would not know of each other. And out of the kubelets'
   # sight: they detach no volume that is mounted at other places as well.
   local options=loop
-  if [ "$(blkid -o value -s TYPE "$place/image")" = xfs ]; then options+=,nouuid; fi # a clone has the id of its source
+  if [ "$type" = xfs ]; then options+=,nouuid; fi # a clone has the id of its source
   flock "$place/lock" unshare --mount sh -c 'mount -o "$3" "$1/image" "$1/seen" && cp -a "$1/seen/." "$2"' - "$place" "$2" "$options"
 }
 
