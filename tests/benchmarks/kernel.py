@@ -101,7 +101,7 @@ def _holds(what: str, seen: Watched, table: Table) -> None:
     for role, goal in (("sandbox", "≤ 300 s"), ("worker", "-")):  # the default of `max_hold`
         locks = [lock for volume in seen.run.result["volumes"] if volume["role"] == role for lock in volume["locks"]]
         parts = {part: sum(lock[part] for lock in locks) for part in ("attach", "work", "release")}
-        how = f"{len(locks)} locks; {', '.join(f'{part} {seconds:.1f} s' for part, seconds in parts.items())}"
+        how = f"{len(locks)} lock{'s' * (len(locks) != 1)}; {', '.join(f'{part} {seconds:.1f} s' for part, seconds in parts.items())}"
         table.say(f"{what}, the {role}'s volume is held", f"{sum(parts.values()):.1f} s", goal, how)
 
 
