@@ -9,7 +9,8 @@ from ..cache.domain.model import Volume
 from ..cluster.api.claims import read_claim
 from ..cluster.api.client import Client
 from ..cluster.api.errors import Forbidden
-from ..cluster.api.objects import Claim, parse_event, quantity
+from ..cluster.api.events import events_of
+from ..cluster.api.objects import Claim, quantity
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded
 from ..times import time_text
@@ -42,7 +43,7 @@ def why_not_grown(client: Client, volume: Volume, storage: str, deadline: Deadli
 def _refusal(client: Client, claim: Claim, since: str, deadline: Deadline) -> str:
     """Return why the storage has refused the growth since then; empty where it has not, or nobody may tell us. An older refusal may be of another size."""
     try:
-        events = [parse_event(item) for item in client.list("Event", claim.namespace, deadline, fields=f"involvedObject.uid={claim.uid}")]
+        events = events_of(client, claim.namespace, claim.uid, deadline)
     except Forbidden:
         return ""
     return next((event.message for event in events if event.reason == _FAILED and event.last >= since), "")

@@ -17,7 +17,8 @@ from ..progress import OnLine
 from ..times import time_text
 from .api.client import Client
 from .api.errors import ClusterError, NotFound, RolloutStuck
-from .api.objects import Object, Pod, parse_event, parse_pod
+from .api.events import events_of
+from .api.objects import Object, Pod, parse_pod
 from .pods.diagnosis import Diagnosis, Whose, judge, look
 
 KINDS = ("StatefulSet", "Deployment")
@@ -271,10 +272,10 @@ def _holding_up(workload: Workload, pods: Sequence[Pod]) -> Pod | None:
 def _by_events(client: Client, workload: Workload, deadline: Deadline) -> Diagnosis:
     """A workload without pods to look at: what its own events say."""
     try:
-        found = client.list("Event", workload.namespace, deadline, fields=f"involvedObject.uid={workload.uid}")
+        events = events_of(client, workload.namespace, workload.uid, deadline)
     except ClusterError as error:
         return Diagnosis(f"Its events could not be read ({error.message}).", error.remedy)
-    warnings = sorted((parse_event(item) for item in found if item.get("type") == "Warning"), key=lambda event: event.last)
+    warnings = [event for event in events if event.type == "Warning"]
     if not warnings:
         return Diagnosis("No pod is in the way, and there is no event of it.", "See whether the cluster's controllers are at work.")
     return Diagnosis(f"No pod can be made: {warnings[-1].message.rstrip('.')}.", _NO_POD_REMEDY)

@@ -15,7 +15,8 @@ from ...deadline import Deadline
 from .claims import read_claim
 from .client import Client
 from .errors import AlreadyExists, ClusterError, Conflict, NotFound
-from .objects import Claim, Event, Object, parse_claim, parse_event
+from .events import events_of
+from .objects import Claim, Event, Object, parse_claim
 
 CLONED_FROM = "packit.dev/cloned-from"
 """Annotation of a claim that was made by us: the claim whose clone it was to be. No other one is ever replaced."""
@@ -37,12 +38,6 @@ def is_unmade_clone(claim: Claim) -> bool:
     return bool(claim.clone_of) and CLONED_FROM in claim.annotations and not claim.volume_name and not claim.deleting
 
 
-def events_of(client: Client, claim: Claim, deadline: Deadline) -> list[Event]:
-    """Return what the cluster says of a claim, the newest last. Raises ClusterError."""
-    found = client.list("Event", claim.namespace, deadline, fields=f"involvedObject.uid={claim.uid}")
-    return sorted(map(parse_event, found), key=lambda event: event.last)
-
-
 def refusal(events: Iterable[Event]) -> str:
     """Return why the storage does not make a claim's volume; empty where it has not refused, or may still be at it. Pure."""
     failed = [event.message for event in events if event.reason == PROVISIONING_FAILED]
@@ -58,7 +53,7 @@ def why_not_cloned(client: Client, made: Claim, deadline: Deadline) -> str:
         claim = read_claim(client, made.namespace, made.name, deadline)
         if claim.uid != made.uid or not is_unmade_clone(claim):
             return ""
-        events = events_of(client, claim, deadline)
+        events = events_of(client, claim.namespace, claim.uid, deadline)
         why = refusal(events)
         if why or any(event.reason == _WAITS for event in events):
             return why

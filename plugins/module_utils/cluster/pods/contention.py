@@ -15,7 +15,8 @@ from ...errors import DeploymentError
 from ...progress import OnLine
 from ...times import parse_time
 from ..api.client import Client
-from ..api.objects import Pod, parse_event
+from ..api.events import events_of
+from ..api.objects import Pod
 from .consumers import waits_elsewhere
 
 _LOOK_EVERY = 4.0
@@ -59,7 +60,7 @@ def seconds_waited(client: Client, pod: Pod, volume: str, deadline: Deadline) ->
 
     A volume that needs no attaching is there when a container of the pod has started.
     """
-    events = [parse_event(item) for item in client.list("Event", pod.namespace, deadline, fields=f"involvedObject.uid={pod.uid}")]
+    events = events_of(client, pod.namespace, pod.uid, deadline)
     had = [
         parse_time(event.last)
         for event in events

@@ -17,9 +17,10 @@ from enum import Enum
 from ...deadline import Deadline
 from ..api.claims import read_claim
 from ..api.client import Client
-from ..api.clones import PROVISIONING_FAILED, events_of, is_unmade_clone, refusal
+from ..api.clones import PROVISIONING_FAILED, is_unmade_clone, refusal
 from ..api.errors import ClusterError, NotFound
-from ..api.objects import Claim, Event, Pod, parse_event, parse_pod
+from ..api.events import events_of
+from ..api.objects import Claim, Event, Pod, parse_pod
 from .manifest import CONTAINER, LABEL
 from .unschedulable import UNSCHEDULABLE
 
@@ -116,15 +117,14 @@ def look(client: Client, pod: Pod, deadline: Deadline) -> Observed:
         blind.append(f"the pod could not be read ({error.message})")
     events: list[Event] = []
     try:
-        found = client.list("Event", pod.namespace, deadline, fields=f"involvedObject.uid={pod.uid}")
-        events = sorted((parse_event(item) for item in found if item.get("type") == "Warning"), key=lambda event: event.last)
+        events = [event for event in events_of(client, pod.namespace, pod.uid, deadline) if event.type == "Warning"]
     except ClusterError as error:
         blind.append(f"its events could not be read ({error.message})")
     claim, claim_events = None, []
     if LABEL in pod.labels and not pod.node and pod.uses:
         try:
             claim = read_claim(client, pod.namespace, min(pod.uses), deadline)
-            claim_events = [] if claim.volume_name else events_of(client, claim, deadline)
+            claim_events = [] if claim.volume_name else events_of(client, claim.namespace, claim.uid, deadline)
         except NotFound:
             pass  # the scheduler says so
         except ClusterError as error:
