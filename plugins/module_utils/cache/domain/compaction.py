@@ -15,7 +15,7 @@ from datetime import datetime, timedelta
 from enum import Enum
 
 from ...times import parse_time
-from .packs import Pack
+from .packs import INDEX_BYTES, INDEX_LEAST, Pack
 from .record import RecordedEntry
 
 MANY_PACKS = 50
@@ -44,7 +44,7 @@ class Compact(str, Enum):
 
 @dataclass(frozen=True)
 class CompactionOptions:
-    """When packs are joined. ``grace`` is the number of seconds for which covered packs stay."""
+    """The options that say when packs are joined. ``grace`` is the number of seconds for which covered packs stay."""
 
     compact: Compact = Compact.AUTO
     grace: float = DEFAULT_GRACE
@@ -63,8 +63,8 @@ class StoredPack:
 
     @property
     def objects(self) -> int:
-        """Return how many objects the pack has at the most: 28 bytes of the index each, behind a table and checksums."""
-        return max(0, self.index_bytes - 1072) // 28
+        """Return how many objects the pack has at the most."""
+        return max(0, self.index_bytes - INDEX_LEAST) // INDEX_BYTES
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,10 @@ def joins(packs: int, held: RecordedEntry | None, options: CompactionOptions, no
 
 def why_joined(held: RecordedEntry | None, options: CompactionOptions, now: datetime) -> str:
     """Return why a worker's volume is taken to join packs, in half a sentence; empty where it is not."""
-    if options.compact is Compact.NEVER or held is None or held.inventory.packs - held.settled < MANY_PACKS:
+    packs = 0 if held is None else held.inventory.packs
+    if packs - _settled(held) < MANY_PACKS or not joins(packs, held, options, now):
         return ""
-    return f"{held.inventory.packs} packs, of which the small ones become one" if joins(held.inventory.packs, held, options, now) else ""
+    return f"{packs} packs, of which the small ones become one"
 
 
 def drops(held: RecordedEntry | None, options: CompactionOptions, now: datetime) -> bool:

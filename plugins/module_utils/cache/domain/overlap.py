@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What packs have in common, by the beginnings of their indexes: what is there twice, and what goes by itself. Pure.
+"""Compare packs by the beginnings of their indexes: tell what is there twice, and what goes by itself. Pure.
 
 The ids in an index are sorted, and spread evenly. So where all indexes are too large to be read while a volume is held, the ids below some id are a fair
 sample of each, and lie together at its beginning.
@@ -15,11 +15,12 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from .compaction import MOST_PACKS, StoredPack, packs_to_join
+from .packs import INDEX_BYTES, INDEX_LEAST
 
 _HEADER = b"\xfftOc\x00\x00\x00\x02"
 _IDS_AT = len(_HEADER) + 256 * 4
 _ID = 20
-_TRAILER = 40
+_TRAILER = INDEX_LEAST - _IDS_AT
 _LEAST = 4096
 """Bytes of an index that are always read."""
 _BLOCK = 4096
@@ -42,7 +43,7 @@ class PackFiles:
 
 @dataclass(frozen=True)
 class Read:
-    """Of these packs' indexes the first bytes are read, so many at the most."""
+    """A reading of several packs' indexes: the first ``most`` bytes of each."""
 
     most: int
     packs: tuple[PackFiles, ...]
@@ -54,7 +55,7 @@ class Read:
 
 @dataclass(frozen=True)
 class Overlap:
-    """What the packs of a project have in common, in bytes.
+    """Bytes that the packs of a project have in common.
 
     ``leaving`` is on disk, of packs of which a newer one has all objects: they go when their grace is over. Of the others, ``duplicates`` is what objects
     take that a larger pack has too, and ``compaction`` what putting packs together would give back on disk. ``estimated`` where that was told by samples.
@@ -94,7 +95,7 @@ class NoIndex(ValueError):
 
 def to_read(packs: Sequence[PackFiles], covering: str) -> list[Read]:
     """Return what is to be read of the indexes: all, or about the same part of each. ``covering`` is a pack's name. Nothing where there is one pack."""
-    known = sorted((pack for pack in packs if pack.pack_bytes and pack.index_bytes > _IDS_AT + _TRAILER), key=_by_size)
+    known = sorted((pack for pack in packs if pack.pack_bytes and pack.index_bytes > INDEX_LEAST), key=_by_size)
     if len(known) < 2:
         return []
     chosen = [pack for number, pack in enumerate(known, 1) if number <= MOST_PACKS or number == len(known) or pack.name == covering]
@@ -125,7 +126,7 @@ def overlap(packs: Sequence[PackFiles], starts: Mapping[str, bytes], covering: s
     newer = next((index for index in read if index.pack.name == covering), None)
     leaving = [] if newer is None else _covered(read, newer)
     staying = [index for index in read if index not in leaving]
-    smaller = packs_to_join(StoredPack(index.pack.pack_bytes, index.pack.name) for index in staying)
+    smaller = packs_to_join(StoredPack(index.pack.pack_bytes, index.pack.name, index.pack.index_bytes) for index in staying)
     names = {pack.name for pack in smaller}
     return Overlap(
         sum(index.pack.disk_bytes for index in leaving),
@@ -169,13 +170,13 @@ def _given_back(joined: Sequence[_Index]) -> int:
     doubled = _doubled(joined)
     packed = sum(index.pack.pack_bytes for index in joined)
     objects = sum(index.count for index in joined) * (1 - doubled / packed)
-    then = packed - doubled + _IDS_AT + _TRAILER + 28 * objects + _BLOCK
+    then = packed - doubled + INDEX_LEAST + INDEX_BYTES * objects + _BLOCK
     return max(0, round(now - then))
 
 
 def _parsed(pack: PackFiles, data: bytes) -> _Index:
     count = int.from_bytes(data[_IDS_AT - 4 : _IDS_AT], "big")
-    if not data.startswith(_HEADER) or not 0 < count <= pack.index_bytes // 28:
+    if not data.startswith(_HEADER) or not 0 < count <= pack.index_bytes // INDEX_BYTES:
         raise NoIndex(pack.name)
     number = min(count, (len(data) - _IDS_AT) // _ID)
     ids = [data[at : at + _ID] for at in range(_IDS_AT, _IDS_AT + number * _ID, _ID)]

@@ -13,6 +13,10 @@ from ...errors import DeploymentError
 from ...printable import printable
 from .record import Inventory
 
+INDEX_BYTES = 28
+"""An object's bytes in the index of a pack: id, checksum, offset."""
+INDEX_LEAST = 8 + 256 * 4 + 2 * 20
+"""Bytes of an index without objects: its version, the table of first bytes, and two checksums."""
 RECEIVE_AGAIN = "Run again: it is received anew. If it happens again, suspect the volume or the network."
 
 

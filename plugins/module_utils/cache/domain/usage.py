@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a volume's space goes to. Pure."""
+"""Tell projects, repositories made by hand, leftovers and foreign files of a volume apart, and sum them up. Pure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .overlap import PackFiles
 
 @dataclass(frozen=True)
 class Listing:
-    """What lies on a volume. Sizes are bytes on disk.
+    """A list of what lies on a volume. Sizes are bytes on disk.
 
     ``free`` is None where the file system does not say. ``sizes`` are by the names in the root, none where it took too long to sum them up.
     ``set_aside`` is what runs found in entries and could only rename, which is in no other size; ``left`` by name what a killed git has left there.

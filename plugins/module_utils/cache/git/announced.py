@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ...deadline import Deadline
 from ...errors import DeploymentError
+from ..domain.packs import INDEX_BYTES
 from ..domain.space import size
 from .environment import MEBI, MORE_MEMORY
 
@@ -23,8 +24,6 @@ LEAST_MEMORY = 90
 pack, of which some must stay in memory. 1,099,000 objects were received and proved within 160 MiB; within 128 MiB git was killed."""
 GOOD_MEMORY = 190
 """The same where git need not read from the disk again and again: half as long a proof as with 160 MiB."""
-INDEX_BYTES = 28
-"""An object's bytes in the index of a pack: id, checksum, offset."""
 LEAST_PACKED = 12
 """An object's bytes in a pack, at least: its header, the offset of its base, and what zlib makes of nothing."""
 MUCH_PACKED = 600

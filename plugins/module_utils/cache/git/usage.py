@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a volume's space goes to, as it is seen there."""
+"""List what lies on a volume with its sizes, and read the beginnings of its packs' indexes."""
 
 from __future__ import annotations
 
