@@ -20,7 +20,7 @@ from tests.repositories.realistic import a_day
 from tests.upstream import packing
 from tests.upstream.server import GitServer
 
-from .measure import RUNS, Table, Watched, timed, watched
+from .measure import RUNS, Table, Watched, looking, timed, watched
 from .pods import Most, PodMemory
 
 _SIZE = "4G"
@@ -37,7 +37,8 @@ def kernel(repository: Path, counts: bool, table: Table) -> None:
         if not counts:
             scene.server.packing = packing.settings(packing.ready_made(scene.directory))
         upstream, before = scene.server.root / f"{_NAME}.git", scene.server.sent
-        with PodMemory(cluster, WORK, SAND) as pods:
+        pods = PodMemory(cluster, WORK, SAND)
+        with looking(pods.look, every=0.1):
             filled = watched(scene, _NAME, method="auto")
         sent = scene.server.sent - before
         table.say("first fill of one pair, wall clock", f"{filled.seconds:.0f} s", "-", "; ".join(_ways(filled)))
@@ -45,7 +46,8 @@ def kernel(repository: Path, counts: bool, table: Table) -> None:
         _holds("first fill", filled, table)
         _memory("first fill", pods, filled, table)
         a_day(upstream, begins=_LATER)
-        with PodMemory(cluster, WORK, SAND) as pods:
+        pods = PodMemory(cluster, WORK, SAND)
+        with looking(pods.look, every=0.1):
             updated = watched(scene, _NAME, method="auto")
         table.say("200 commits, wall clock", f"{updated.seconds:.1f} s", "-", "; ".join(_ways(updated)))
         _holds("200 commits", updated, table)

@@ -12,7 +12,7 @@ from tests.integration.harness import SAND, WORK, Scene
 from tests.repositories.make import git, many_refs
 from tests.repositories.realistic import Shape, realistic
 
-from .measure import RUNS, Most, Table, timed
+from .measure import RUNS, Most, Table, looking, timed
 from .world import embedded
 
 _PROJECTS = 104
@@ -31,7 +31,8 @@ def projects(table: Table) -> None:
         for name in names[1:]:
             shutil.copytree(first, scene.server.root / f"{name}.git")
         run = scene.start(*names[:_PROJECTS], method="seed")
-        with Most(run.pid) as most:
+        most = Most(run.pid)
+        with looking(most.look, every=0.05):
             done = run.finish()
         if done.code:
             raise RuntimeError(done.story)

@@ -11,8 +11,8 @@ import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
@@ -80,49 +80,50 @@ def watched(scene: Scene, *names: str, **more: object) -> Watched:
     started = time.monotonic()
     run = scene.start(*names, **more)  # type: ignore[arg-type]
     largest = {"python": 0.0, "tools": 0.0}
-    done = threading.Event()
 
-    def watch() -> None:
-        while not done.wait(0.1):
-            for number, command in _tree(run.pid):
-                kind = "tools" if command.startswith(("git", "rsync", "ssh")) else "python"
-                largest[kind] = max(largest[kind], _resident(number))
+    def look() -> None:
+        for number, command in _tree(run.pid):
+            kind = "tools" if command.startswith(("git", "rsync", "ssh")) else "python"
+            largest[kind] = max(largest[kind], _resident(number))
 
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    try:
+    with looking(look, every=0.1):
         ended = run.wait(_LONGEST)
         seconds = time.monotonic() - started
-    finally:
-        done.set()
-        watcher.join()
     if ended.code:
         raise RuntimeError(ended.story)
     return Watched(ended, seconds, largest["python"], largest["tools"])
 
 
+@contextmanager
+def looking(look: Callable[[], None], every: float) -> Iterator[None]:
+    """Look at something every so many seconds while the context is open, in a thread of its own."""
+    done = threading.Event()
+
+    def looks() -> None:
+        while not done.wait(every):
+            look()
+
+    thread = threading.Thread(target=looks)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
+
+
 class Most:
-    """The most threads and descriptors that a process has had, looked at all the time."""
+    """The most threads and descriptors that a process has had."""
 
     def __init__(self, pid: int) -> None:
         self.threads = self.descriptors = 0
         self._place = Path(f"/proc/{pid}")
-        self._done = threading.Event()
-        self._looks = threading.Thread(target=self._look)
 
-    def __enter__(self) -> Most:
-        self._looks.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._looks.join()
-
-    def _look(self) -> None:
-        while not self._done.wait(0.05):
-            with suppress(OSError):  # it has ended
-                self.threads = max(self.threads, len(list((self._place / "task").iterdir())))
-                self.descriptors = max(self.descriptors, len(list((self._place / "fd").iterdir())))
+    def look(self) -> None:
+        """See how many it has now."""
+        with suppress(OSError):  # it has ended
+            self.threads = max(self.threads, len(list((self._place / "task").iterdir())))
+            self.descriptors = max(self.descriptors, len(list((self._place / "fd").iterdir())))
 
 
 def machine() -> str:
@@ -145,6 +146,16 @@ def _tree(root: int) -> list[tuple[int, str]]:
         found += [(int(pid), command) for pid, _parent, command in rows if pid == current]
         pending += [pid for pid, parent, _command in rows if parent == current]
     return found
+
+
+def kibibytes(process: Path, *names: str) -> tuple[int, ...]:
+    """Return some amounts of a process's memory, by their names in /proc/*/smaps_rollup; each 0 where it has ended."""
+    try:
+        rolled = (process / "smaps_rollup").read_text()
+    except OSError:
+        rolled = ""
+    found = (re.search(rf"^{name}:\s+(\d+) kB$", rolled, re.MULTILINE) for name in names)
+    return tuple(int(match[1]) if match else 0 for match in found)
 
 
 def _resident(process: int) -> float:

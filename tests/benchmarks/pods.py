@@ -1,12 +1,11 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much memory our pods take: of their processes, and by the kernel's own account of the container, looked at all the time."""
+"""How much memory our pods take: of their processes, and by the kernel's own account of the container."""
 
 from __future__ import annotations
 
 import re
-import threading
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,8 +13,9 @@ from pathlib import Path
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.ours import OUR_LABEL
 from tests.clusters.real import RealCluster
 
+from .measure import kibibytes
+
 _CGROUPS = Path("/sys/fs/cgroup")
-_PAUSE = 0.1
 _LOOKS_A_LIST = 4
 """The pods are listed again after so many looks at their processes."""
 
@@ -32,33 +32,23 @@ class Most:
 
 
 class PodMemory:
-    """A context in which our pods of some namespaces are looked at. ``most`` is by the kind: ``seed``, or the namespace of a filler."""
+    """The memory of our pods in some namespaces. ``most`` is by the kind: ``seed``, or the namespace of a filler."""
 
     def __init__(self, cluster: RealCluster, *namespaces: str) -> None:
         self.most: dict[str, Most] = {}
         self._cluster = cluster
         self._namespaces = namespaces
         self._places: dict[str, tuple[str, Path]] = {}
-        self._done = threading.Event()
-        self._looks = threading.Thread(target=self._look)
+        self._looks = 0
 
-    def __enter__(self) -> PodMemory:
-        self._looks.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._looks.join()
-
-    def _look(self) -> None:
-        looks = 0
-        while not self._done.wait(_PAUSE):
-            if looks % _LOOKS_A_LIST == 0:
-                self._find()
-            looks += 1
-            for kind, place in self._places.values():
-                with suppress(OSError):  # it has ended
-                    _measure(self.most.setdefault(kind, Most()), place)
+    def look(self) -> None:
+        """See how much it is now."""
+        if self._looks % _LOOKS_A_LIST == 0:
+            self._find()
+        self._looks += 1
+        for kind, place in self._places.values():
+            with suppress(OSError):  # it has ended
+                _measure(self.most.setdefault(kind, Most()), place)
 
     def _find(self) -> None:
         """Find the containers that are new."""
@@ -80,10 +70,9 @@ def _cgroup(container: str) -> Path | None:
 def _measure(most: Most, place: Path) -> None:
     processes = anonymous = 0
     for process in (place / "cgroup.procs").read_text().split():
-        with suppress(OSError):
-            rolled = Path(f"/proc/{process}/smaps_rollup").read_text()
-            processes += _kibibytes(rolled, "Pss")
-            anonymous += _kibibytes(rolled, "Pss_Anon")
+        all_of_it, no_files = kibibytes(Path("/proc", process), "Pss", "Pss_Anon")
+        processes += all_of_it
+        anonymous += no_files
     most.processes = max(most.processes, processes / 1024)
     most.anonymous = max(most.anonymous, anonymous / 1024)
     for name in ("memory.max_usage_in_bytes", "memory.peak"):
@@ -92,8 +81,3 @@ def _measure(most: Most, place: Path) -> None:
     if (place / "memory.oom_control").exists():
         found = re.search(r"^oom_kill (\d+)$", (place / "memory.oom_control").read_text(), re.MULTILINE)
         most.refused = max(most.refused, int(found[1]) if found else 0)
-
-
-def _kibibytes(rolled: str, name: str) -> int:
-    found = re.search(rf"^{name}:\s+(\d+) kB$", rolled, re.MULTILINE)
-    return int(found[1]) if found else 0

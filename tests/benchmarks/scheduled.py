@@ -5,8 +5,6 @@
 
 from __future__ import annotations
 
-import re
-import threading
 from contextlib import suppress
 from pathlib import Path
 from statistics import median
@@ -14,37 +12,26 @@ from statistics import median
 from tests.integration.harness import WORK
 from tests.integration.test_schedule import NAME, RIGHTS, apply, finish, pod_of
 
-from .measure import RUNS, Table, timed
+from .measure import RUNS, Table, kibibytes, looking, timed
 from .world import embedded
 
 
 class Memory:
-    """Measures a pod's memory while it runs: the most of all its processes together, in MB. A page that several share counts once."""
+    """Measures a pod's memory: the most of all its processes together, in MB. A page that several share counts once."""
 
     def __init__(self, pod: str) -> None:
         self.megabytes = 0.0
         self._named = f"HOSTNAME={pod}".encode()
-        self._done = threading.Event()
-        self._looks = threading.Thread(target=self._look)
 
-    def __enter__(self) -> Memory:
-        self._looks.start()
-        return self
+    def look(self) -> None:
+        """See how much it is now."""
+        now = sum(kibibytes(process, "Pss")[0] for process in Path("/proc").glob("[0-9]*") if self._is_there(process))
+        self.megabytes = max(self.megabytes, now * 1024 / 1e6)
 
-    def __exit__(self, *_: object) -> None:
-        self._done.set()
-        self._looks.join()
-
-    def _look(self) -> None:
-        while not self._done.wait(0.02):
-            self.megabytes = max(self.megabytes, sum(map(self._of, Path("/proc").glob("[0-9]*"))))
-
-    def _of(self, process: Path) -> float:
+    def _is_there(self, process: Path) -> bool:
         with suppress(OSError):  # it has ended
-            if self._named in (process / "environ").read_bytes().split(b"\0"):
-                found = re.search(r"^Pss: +(\d+) kB$", (process / "smaps_rollup").read_text(), re.MULTILINE)
-                return int(found[1]) * 1024 / 1e6 if found else 0.0
-        return 0.0
+            return self._named in (process / "environ").read_bytes().split(b"\0")
+        return False
 
 
 def scheduled(table: Table) -> None:
@@ -62,7 +49,8 @@ def scheduled(table: Table) -> None:
         for number in range(1, RUNS + 1):
             job = f"{NAME}-{number}"
             cluster.start_job(WORK, NAME, job)
-            with Memory(pod_of(cluster, job)) as most:
+            most = Memory(pod_of(cluster, job))
+            with looking(most.look, every=0.02):
                 seconds.append(timed(lambda: finish(scene, job)))  # noqa: B023 - it is called here
             memory.append(most.megabytes)
         asked = sum(number for what, number in cluster.requests().items() if what.startswith(user))
