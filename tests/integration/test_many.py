@@ -9,7 +9,7 @@ import shutil
 
 import pytest
 
-from tests.benchmarks.measure import Most
+from tests.benchmarks.measure import Most, looking
 
 from .harness import Scene
 
@@ -35,7 +35,8 @@ def test_threads_and_descriptors_do_not_grow_with_projects(scene: Scene) -> None
     for name in names[1:]:
         shutil.copytree(scene.server.root / f"{names[0]}.git", scene.server.root / f"{name}.git")
     run = scene.start(*names, method="seed")
-    with Most(run.pid) as most:
+    most = Most(run.pid)
+    with looking(most.look, every=0.05):
         done = run.finish()
     assert done.code == 0, done.story
     # One thread and three descriptors a project would be more; 104 projects have no more than these.
