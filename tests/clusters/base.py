@@ -59,7 +59,6 @@ class TestCluster(ABC):
     """A cluster. ``kubeconfig`` is the administrator's; ``upstream_host`` this machine's address as pods see it."""
 
     __test__ = False
-    name: str
     kubeconfig: Path
     upstream_host: str
     image = "localhost/filler:test"
