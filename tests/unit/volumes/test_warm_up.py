@@ -23,7 +23,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.deadline import 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, Interrupted
 from ansible_collections.packit.deployment.plugins.module_utils.volumes import warm_up as module
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterVolumeAccess, Settings
-from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import parse_filler
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import InUse, parse_filler
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.warm_up import WarmUpPods
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
@@ -160,7 +160,7 @@ def test_a_volume_is_prepared_where_it_will_be_taken_by_a_pod_of_ours(
 ) -> None:
     found = [] if node is None else [consumer(node)]
     claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
-    settings = Settings("/repository-cache", image, parse_filler({}), in_use, 60, 1, 1, {"run": "r"}, pods=found)
+    settings = Settings("/repository-cache", image, parse_filler({}), InUse(in_use), 60, 1, 1, {"run": "r"}, pods=found)
     access = ClusterVolumeAccess(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
     access.prepare(VOLUME, limit())
     assert [(pod.image, pod.placement.node) for pod in pods.made] == pulled
@@ -170,7 +170,7 @@ def test_a_volume_is_prepared_where_it_will_be_taken_by_a_pod_of_ours(
 def access() -> ClusterVolumeAccess:
     """Of a volume that is used on a node, by a pod with the filler's image, so that nothing is to be pulled."""
     claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
-    settings = Settings("/repository-cache", "", parse_filler({"pull_policy": "Never"}), "same_node", 60, 1, 1, {"run": "r"}, pods=[consumer("n1")])
+    settings = Settings("/repository-cache", "", parse_filler({"pull_policy": "Never"}), InUse.SAME_NODE, 60, 1, 1, {"run": "r"}, pods=[consumer("n1")])
     return ClusterVolumeAccess(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
 
 
