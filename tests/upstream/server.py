@@ -72,7 +72,7 @@ class GitServer:
         self.before_fetch: Callable[[], None] | None = None
         self.pages: dict[str, Page] = {}
         self.passing: dict[str, list[Page]] = {}
-        self.more_refs: Iterable[tuple[str, bytes]] = ()
+        self.more_refs: Iterable[tuple[str, bytes]] | None = None
         self.packing: Mapping[str, str] = {}
         self._released = threading.Event()
         self._released.set()
@@ -227,7 +227,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
             self.end_headers()
             self.close_connection = True
-            if b"command=ls-refs" in body and self.git_server.more_refs:
+            if b"command=ls-refs" in body and self.git_server.more_refs is not None:
                 listed = output.read().removesuffix(b"0000")
                 more = (packet(value.encode() + b" " + name + b"\n") for value, name in self.git_server.more_refs)
                 self._send(itertools.chain([listed], more, [b"0000"]))

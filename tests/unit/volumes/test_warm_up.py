@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -106,7 +106,7 @@ def test_a_pull_that_failed_is_tried_again(pods: Pods, warm_ups: WarmUpPods) -> 
 
 def test_what_a_visit_anywhere_has_pulled_is_not_pulled_again_where_no_node_is_known(pods: Pods, warm_ups: WarmUpPods) -> None:
     with warm_ups.visit(VOLUME, spec(), limit()) as shell:
-        assert isinstance(shell, Shell)
+        assert isinstance(cast(object, shell), Shell)
     warm_ups.pull(VOLUME, spec(""), limit())
     assert [pod.placement.node for pod in pods.made] == [""]
 
