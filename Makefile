@@ -59,8 +59,8 @@ sanity: prerequisites $(VENV)/dev-installed
 lint: prerequisites $(VENV)/dev-installed
 	@echo "== ruff, mypy, import-linter, yamllint, ansible-lint, antsibull-docs, antsibull-changelog"
 	@$(BIN)/ruff check .
-	@cd $(COLLECTIONS) && ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../mypy_cache \
-		-p ansible_collections.packit.deployment.plugins.module_utils
+	@cd $(COLLECTIONS) && MYPYPATH=$(CURDIR) ../../$(BIN)/mypy --config-file ../../pyproject.toml --cache-dir ../mypy_cache \
+		-p ansible_collections.packit.deployment.plugins -p tests -m noxfile
 	@$(RUN) $(BIN)/lint-imports --no-cache
 	@$(BIN)/yamllint --strict .
 	@$(RUN) $(BIN)/ansible-lint

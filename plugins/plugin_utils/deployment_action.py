@@ -28,7 +28,7 @@ _GROUP = f"group/{_COLLECTION}.deployment"
 _ALWAYS = "always"
 
 
-class DeploymentAction(ActionBase):
+class DeploymentAction(ActionBase):  # type: ignore[misc]
     """Runs the module of its own name."""
 
     _supports_check_mode = True

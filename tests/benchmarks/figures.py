@@ -10,7 +10,8 @@ import shutil
 from collections.abc import Callable
 from statistics import median
 
-from tests.integration.harness import SAND, Run
+from tests.integration.harness import SAND
+from tests.integration.runs import Run
 from tests.repositories.make import commit, make
 from tests.repositories.realistic import a_day
 

@@ -40,8 +40,8 @@ def projects(table: Table) -> None:
         table.say(f"{_PROJECTS} projects by seed, descriptors of the controller", str(most.descriptors), "≤ 120", "embedded cluster")
         made = [_pods_of_another_run(cluster, scene, *names[:_PROJECTS]) for _run in (2, 3)]
         table.say(f"{_PROJECTS} projects, pods that the second and the third run make", str(sum(made)), "≤ 0", "embedded cluster")
-        for most in range(2 * _PROJECTS, _RECORDED + _PROJECTS, _PROJECTS):  # each in less than the time that a run may take here
-            scene.succeed(*names[:most], method="seed")
+        for upto in range(2 * _PROJECTS, _RECORDED + _PROJECTS, _PROJECTS):  # each in less than the time that a run may take here
+            scene.succeed(*names[:upto], method="seed")
         how = f"embedded cluster; the next run makes {_pods_of_another_run(cluster, scene, *names)} pods"
         table.say(f"projects that are recorded on a pair's claims, of {_RECORDED}", str(_recorded(scene)), f"≥ {_RECORDED}", how)
 

@@ -16,6 +16,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from tests.integration.harness import Scene
 from tests.integration.runs import Run
@@ -58,10 +59,11 @@ def _misses(result: str, goal: str) -> bool:
     return number > limit if wanted[1] == "≤" else number < limit
 
 
-def timed(work: Callable[[], object]) -> float:
-    """Seconds that it takes."""
+def timed(*steps: Callable[[], object]) -> float:
+    """Seconds that these take, one after the other."""
     started = time.monotonic()
-    work()
+    for step in steps:
+        step()
     return time.monotonic() - started
 
 
@@ -75,10 +77,10 @@ class Watched:
     tools: float
 
 
-def watched(scene: Scene, *names: str, **more: object) -> Watched:
+def watched(scene: Scene, *names: str, **more: Any) -> Watched:
     """Run the playbook. Raises RuntimeError where it fails."""
     started = time.monotonic()
-    run = scene.start(*names, **more)  # type: ignore[arg-type]
+    run = scene.start(*names, **more)
     largest = {"python": 0.0, "tools": 0.0}
 
     def look() -> None:

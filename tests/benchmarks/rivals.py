@@ -136,7 +136,7 @@ def kubectl_cp(place: Place, directory: Path) -> tuple[float, float]:
     with pod(place.cluster, place.namespace, place.claim) as held:
         name = held.pod.name
         target = f"{place.namespace}/{name}:{VOLUME}/theirs"
-        alone = timed(lambda: (_kubectl(place, "cp", str(directory), target), sync(place, name)))
+        alone = timed(lambda: _kubectl(place, "cp", str(directory), target), lambda: sync(place, name))
     return time.monotonic() - started, alone
 
 
@@ -153,7 +153,7 @@ def rsync_into(place: Place, name: str, directory: Path, scratch: Path) -> float
     shell.write_text(f'#!/bin/sh\nshift\nexec {words} -- "$@"\n')
     shell.chmod(0o755)
     argv = ["rsync", "-s", "-r", f"--rsh={shell}", "--", f"{directory}/", f"pod:{VOLUME}/theirs"]
-    return timed(lambda: (subprocess.run(argv, check=True, capture_output=True), sync(place, name)))
+    return timed(lambda: subprocess.run(argv, check=True, capture_output=True), lambda: sync(place, name))
 
 
 def k8s_cp(place: Place, directory: Path) -> float:
@@ -164,7 +164,7 @@ def k8s_cp(place: Place, directory: Path) -> float:
             "local_path": str(directory), "remote_path": f"{VOLUME}/theirs", "kubeconfig": str(place.cluster.kubeconfig),
         }  # fmt: skip
         alone = timed(lambda: _ansible("ansible.builtin.ping", {"data": "pong"}))
-        return timed(lambda: (_ansible("kubernetes.core.k8s_cp", arguments), sync(place, held.pod.name))) - alone
+        return timed(lambda: _ansible("kubernetes.core.k8s_cp", arguments), lambda: sync(place, held.pod.name)) - alone
 
 
 def bare_pod(place: Place) -> float:

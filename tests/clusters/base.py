@@ -10,7 +10,7 @@ import json
 import os
 import subprocess
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -59,7 +59,6 @@ class TestCluster(ABC):
     """A cluster. ``kubeconfig`` is the administrator's; ``upstream_host`` this machine's address as pods see it."""
 
     __test__ = False
-    name: str
     kubeconfig: Path
     upstream_host: str
     image = "localhost/filler:test"
@@ -441,7 +440,7 @@ class TestCluster(ABC):
         """A claim's annotations."""
         return dict(self.core.read_namespaced_persistent_volume_claim(claim, namespace).metadata.annotations or {})
 
-    def quota(self, namespace: str, name: str, hard: Mapping[str, str], scopes: Iterable[str] = ()) -> None:
+    def quota(self, namespace: str, name: str, hard: Mapping[str, str], scopes: Collection[str] = ()) -> None:
         """A resource quota, in force on return."""
         spec = {"hard": dict(hard), **({"scopes": list(scopes)} if scopes else {})}
         self.core.create_namespaced_resource_quota(namespace, {"metadata": {"name": name}, "spec": spec})

@@ -28,7 +28,6 @@ ROOT = Path(__file__).parents[2]
 class EmbeddedTestCluster(TestCluster):
     """See ``tests/embedded_cluster``."""
 
-    name = "embedded"
     upstream_host = "127.0.0.1"
 
     def __init__(self) -> None:

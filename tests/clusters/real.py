@@ -43,7 +43,6 @@ BINARIES = Path(os.environ.get("CLUSTER_BIN", Path.home() / ".cache/packit-deplo
 class RealCluster(TestCluster):
     """Kubernetes itself. Volumes are ext4 images: local ones, mounted in CLUSTER_DIR/volumes, and those of the CSI driver."""
 
-    name = "real"
     upstream_host = "10.88.0.1"
 
     def __init__(self) -> None:

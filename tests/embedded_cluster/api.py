@@ -290,7 +290,7 @@ class Api:
         if text is None and previous:
             raise ApiError(400, f'previous terminated container "{name}" in pod "{pod["metadata"]["name"]}" not found')
         if text is None:
-            state = next((item["state"] for item in pod["status"].get("containerStatuses") or [] if item["name"] == name), {})
+            state: Json = next((item["state"] for item in pod["status"].get("containerStatuses") or [] if item["name"] == name), {})
             why = (state.get("waiting") or {"reason": "ContainerCreating"})["reason"]
             raise ApiError(400, f'container "{name}" in pod "{pod["metadata"]["name"]}" is waiting to start: {why}')
         lines = text.splitlines(keepends=True)

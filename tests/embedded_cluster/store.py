@@ -9,7 +9,7 @@ import asyncio
 import copy
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 from typing import Any
@@ -135,7 +135,7 @@ class Store:
         for queue in self._watchers:
             queue.put_nowait(None)
 
-    def watch_from(self, version: str) -> tuple[list[Change], asyncio.Queue[Change | None]]:
+    def watch_from(self, version: str) -> tuple[Sequence[Change], asyncio.Queue[Change | None]]:
         """Changes since a version, and a queue of those to come (None: expired). Raises a 410."""
         since = int(version) if version else self._version
         oldest = self._history[0].version - 1 if len(self._history) == HISTORY else self._oldest

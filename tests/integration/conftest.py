@@ -13,6 +13,8 @@ import pytest
 
 from tests import once
 from tests.clusters.base import TestCluster
+from tests.clusters.embedded import EmbeddedTestCluster
+from tests.clusters.real import RealCluster
 from tests.consumers.packit import Packit, packit
 from tests.modules.launcher import Launcher, launcher
 from tests.upstream.server import GitServer
@@ -60,9 +62,6 @@ def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) ->
 @pytest.fixture(scope="session")
 def shared_cluster(request: pytest.FixtureRequest) -> Iterator[TestCluster]:
     """The cluster, up for the whole session."""
-    from tests.clusters.embedded import EmbeddedTestCluster  # noqa: PLC0415
-    from tests.clusters.real import RealCluster  # noqa: PLC0415
-
     cluster: TestCluster = RealCluster() if request.config.getoption("--real") else EmbeddedTestCluster()
     try:
         request.session.stash[_CLUSTER] = cluster

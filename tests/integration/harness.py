@@ -18,6 +18,8 @@ from typing import Any
 import yaml
 
 from tests.clusters.base import LANE, LOCAL, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
+from tests.clusters.embedded import EmbeddedTestCluster
+from tests.clusters.real import RealCluster
 from tests.consumers.packit import Packit
 from tests.modules import role
 from tests.modules.launcher import Call, Launcher
@@ -46,6 +48,18 @@ class Scene:
     pods: list[str] = field(default_factory=list)
     kubeconfig: Path = Path()
     started: list[Started] = field(default_factory=list)
+
+    @property
+    def embedded(self) -> EmbeddedTestCluster:
+        """The cluster, in a test that is marked ``embedded``."""
+        assert isinstance(self.cluster, EmbeddedTestCluster)
+        return self.cluster
+
+    @property
+    def real(self) -> RealCluster:
+        """The cluster, in a test that is marked ``real``."""
+        assert isinstance(self.cluster, RealCluster)
+        return self.cluster
 
     def deploy(
         self,
@@ -126,7 +140,7 @@ class Scene:
         return {name: value for name, value in settings.items() if value is not None}
 
     def start_playbook(
-        self, path: Path | str, *arguments: str, environment: dict[str, str | None] | None = None, stderr: int = subprocess.STDOUT
+        self, path: Path | str, *arguments: str, environment: Mapping[str, str | None] | None = None, stderr: int = subprocess.STDOUT
     ) -> PlaybookRun:
         """Start a playbook as a user would, on this scenario's cluster; a variable of the environment that is None is not set."""
         shown = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"}

@@ -69,7 +69,7 @@ def test_a_volume_on_a_lost_node_is_told_and_filled_when_the_node_is_back(scene:
     scene.repository()
     scene.cluster.consumer(SAND, scene.sandbox_claim(0), name="sandbox", node="node2")
     volume = core.read_namespaced_persistent_volume_claim(scene.sandbox_claim(0), SAND).spec.volume_name
-    with scene.cluster.lost_node("node2"):
+    with scene.real.lost_node("node2"):
         core.delete_namespaced_pod("sandbox", SAND, grace_period_seconds=0)
         done = scene.run(timeout=60, filler={"sandbox": {"node_selector": {"kubernetes.io/hostname": "node1"}}})
         assert done.code != 0
@@ -139,7 +139,7 @@ def test_a_filler_beside_a_sandbox_gives_way_to_the_next_one_on_another_node(sce
     scene.deploy(storage_class=BLOCK)
     scene.repository()
     scene.cluster.consumer(SAND, scene.sandbox_claim(), name="first", node="node1")
-    with scene.cluster.frozen(SAND, scene.sandbox_claim()):
+    with scene.real.frozen(SAND, scene.sandbox_claim()):
         run = scene.start()
         filler = until(lambda: sandbox_filler(scene), "a filler that has been placed")
         assert other_node(scene, filler) == "node2"

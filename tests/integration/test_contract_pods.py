@@ -232,7 +232,7 @@ def template(**settings: Any) -> dict[str, Any]:
     return {"metadata": {"name": "x"}, "spec": {**spec, "template": {"metadata": meta, "spec": {**made, "containers": containers}}}}
 
 
-CLAIM = {"metadata": {"name": "w"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
+CLAIM: dict[str, Any] = {"metadata": {"name": "w"}, "spec": {"accessModes": ["ReadWriteOnce"], "resources": {"requests": {"storage": "1Gi"}}}}
 
 
 @pytest.mark.parametrize(

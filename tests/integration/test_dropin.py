@@ -146,7 +146,7 @@ def test_a_variable_without_its_twin_in_the_template_stops_their_own_check(site:
 
 def test_a_staging_deployment_has_its_tolerations_and_an_item_without_read_only_gets_it_for_good(site: Scene, checkout: Path) -> None:
     taint = {"key": "environment", "operator": "Equal", "value": "stage", "effect": "NoSchedule"}
-    stage = {"deployment": "stg", "workers_long_running": 2, "staging_tolerations": [taint], "source": checkout}
+    stage: dict[str, Any] = {"deployment": "stg", "workers_long_running": 2, "staging_tolerations": [taint], "source": checkout}
     first = deploy(site, **stage)
     assert first.code == 0, first.story
     for namespace in (WORK, SAND):

@@ -99,7 +99,7 @@ def test_an_upstream_that_wants_a_password_or_is_not_there_is_explained(scene: S
 def test_an_object_that_upstream_lost_makes_a_new_snapshot(scene: Scene) -> None:
     scene.deploy()
     upstream = scene.repository(commits=10, tags=())
-    moved = []
+    moved: list[tuple[str, str]] = []
 
     def move() -> None:
         if not moved:

@@ -49,8 +49,8 @@ def test_the_collection_is_installed_offline_and_called_by_its_name(scene: Scene
     environment = {"ANSIBLE_COLLECTIONS_PATH": str(place), "HOME": str(tmp_path), "PATH": os.environ["PATH"]}
     for command in ("install --no-deps .", "install --no-deps --force ."):  # the first time, and as an update
         argv = [*NO_NETWORK, GALAXY, *readme_arguments(command)]
-        done = subprocess.run(argv, check=True, timeout=BOUND, cwd=checkout, env=environment, capture_output=True, text=True)
-        assert "packit.deployment:0.1.0 was installed successfully" in done.stdout
+        installed = subprocess.run(argv, check=True, timeout=BOUND, cwd=checkout, env=environment, capture_output=True, text=True)
+        assert "packit.deployment:0.1.0 was installed successfully" in installed.stdout
     kubernetes = ROOT / ".build" / "collections" / "ansible_collections" / "kubernetes"
     (place / "ansible_collections" / "kubernetes").symlink_to(kubernetes)
     playbook, option, variables = readme_arguments("populate_cache")

@@ -90,9 +90,9 @@ def test_what_the_api_refuses_for_a_moment_costs_nothing(scene: Scene) -> None:
         ("delete", 403, "an admission plugin says no"),
         ("delete", 500, "failed calling webhook"),
     ):
-        scene.cluster.fault("deny", verb=verb, resource="pods", code=code, message=message, times=1)
+        scene.embedded.fault("deny", verb=verb, resource="pods", code=code, message=message, times=1)
     done = scene.succeed()
-    assert scene.cluster.faults_left() == 0
+    assert scene.embedded.faults_left() == 0
     assert "was refused, and is asked for again" in done.text
     scene.check()
 
@@ -101,7 +101,7 @@ def test_what_the_api_refuses_for_a_moment_costs_nothing(scene: Scene) -> None:
 def test_a_sandboxs_volume_that_stays_held_is_no_success(scene: Scene) -> None:
     scene.deploy()
     scene.repository()
-    scene.cluster.fault("deny", verb="delete", resource="pods", namespace=SAND, message="an admission plugin says no")
+    scene.embedded.fault("deny", verb="delete", resource="pods", namespace=SAND, message="an admission plugin says no")
     done = scene.run()
     assert done.code != 0
     assert done.actions()[scene.sandbox_claim()] == {"one": "add"}
@@ -113,7 +113,7 @@ def test_a_sandboxs_volume_that_stays_held_is_no_success(scene: Scene) -> None:
     assert "an admission plugin says no" in said[0]
     images = [name.rpartition("/")[2] for name in scene.fillers() if "image" in name]
     assert all(f"kubectl delete pod --namespace {SAND} {name}" in done.text for name in images)
-    scene.cluster.clear_faults()
+    scene.embedded.clear_faults()
     scene.sweep()
     scene.check()
 
@@ -125,7 +125,7 @@ def test_a_token_that_expires_in_mid_run_ends_it_in_words(scene: Scene) -> None:
     scene.server.hold()
     started = scene.start(filler={"heartbeat": 12})
     until(lambda: any("filler" in name for name in scene.fillers()), "a filler")
-    scene.cluster.fault("deny", code=401, message="Unauthorized")
+    scene.embedded.fault("deny", code=401, message="Unauthorized")
     scene.server.release()
     done = started.finish()
     assert done.code != 0
@@ -133,7 +133,7 @@ def test_a_token_that_expires_in_mid_run_ends_it_in_words(scene: Scene) -> None:
     words = f"does not accept the login (expired, or wrong). It was the kubeconfig ({scene.kubeconfig}, context embedded). Log in again"
     assert "The API at" in done.text and words in done.text
     assert "Traceback" not in done.everything and "not expected" not in done.text
-    scene.cluster.clear_faults()
+    scene.embedded.clear_faults()
     scene.sweep()
     scene.check()
 

@@ -134,12 +134,12 @@ def test_killed_while_pods_are_pending_the_next_run_removes_them_and_finishes(sc
     scene.deploy(1, running=False)
     scene.repository()
     who = {"pod_security_context": {"runAsUser": 1000, "fsGroup": 1000}, "pull_policy": "Never"}
-    scene.cluster.fault("unschedulable", name="cache-filler", message="no place for it")
+    scene.embedded.fault("unschedulable", name="cache-filler", message="no place for it")
     run = scene.start(filler={**who, "start_timeout": 20})
     until(lambda: any("cache-filler" in name for name in scene.fillers()), "a pending filler")
     run.kill()
     assert scene.fillers() != []
-    scene.cluster.clear_faults()
+    scene.embedded.clear_faults()
     done = scene.succeed(filler=who)
     assert "left behind" in done.text or "waits for the filler of" in done.text
     scene.sweep(filler=who)
@@ -198,10 +198,10 @@ def test_no_consumer_ever_sees_a_half_made_project(scene: Scene) -> None:
 def test_a_cut_connection_is_made_again_and_no_work_is_lost(scene: Scene) -> None:
     scene.deploy()
     scene.repository(commits=50)
-    scene.cluster.fault("drop_connection", namespace=SAND, name="cache-filler", after_bytes=20_000, times=2)
-    scene.cluster.fault("drop_connection", namespace=WORK, name="cache-filler", after_bytes=9_000, times=2)
+    scene.embedded.fault("drop_connection", namespace=SAND, name="cache-filler", after_bytes=20_000, times=2)
+    scene.embedded.fault("drop_connection", namespace=WORK, name="cache-filler", after_bytes=9_000, times=2)
     done = scene.succeed()
-    assert scene.cluster.faults_left() == 0
+    assert scene.embedded.faults_left() == 0
     assert done.actions()[scene.sandbox_claim()] == {"one": "add"}
     scene.check()
 
@@ -212,7 +212,7 @@ def test_an_expired_watch_is_opened_again(scene: Scene) -> None:
     scene.repository()
     run = scene.start()
     while run.poll() is None:
-        scene.cluster.fault("expire_watch")
+        scene.embedded.fault("expire_watch")
         time.sleep(0.1)
     assert run.finish().code == 0
     scene.check()

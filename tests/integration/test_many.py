@@ -18,9 +18,9 @@ from .harness import Scene
 def test_requests_for_pods_do_not_grow_with_volumes(scene: Scene) -> None:
     scene.deploy(6)
     scene.repository()
-    scene.cluster.requests(clear=True)  # type: ignore[attr-defined]
+    scene.embedded.requests(clear=True)
     scene.succeed(method="seed")
-    counted = {asked.partition(" ")[2]: times for asked, times in scene.cluster.requests().items()}  # type: ignore[attr-defined]
+    counted = {asked.partition(" ")[2]: times for asked, times in scene.embedded.requests().items()}
     assert counted["list pods"] == 4  # of each namespace: what there is, and where the watch begins
     assert counted["create pods"] >= 12
     assert counted["watch pods"] < 12, "a watch of each pod would be two for each volume"
@@ -42,7 +42,7 @@ def test_threads_and_descriptors_do_not_grow_with_projects(scene: Scene) -> None
     # One thread and three descriptors a project would be more; 104 projects have no more than these.
     assert 0 < most.threads <= 32 and 0 < most.descriptors <= 60, (most.threads, most.descriptors)
     for _again in range(2):
-        scene.cluster.requests(clear=True)  # type: ignore[attr-defined]
+        scene.embedded.requests(clear=True)
         scene.succeed(*names, method="seed")
-        assert not [asked for asked in scene.cluster.requests() if asked.endswith("create pods")]  # type: ignore[attr-defined]
+        assert not [asked for asked in scene.embedded.requests() if asked.endswith("create pods")]
     scene.check(names[0], names[-1])

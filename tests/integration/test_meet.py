@@ -9,6 +9,7 @@ import json
 import os
 import random
 from collections.abc import Sequence
+from typing import Any
 
 import pytest
 
@@ -17,7 +18,7 @@ from tests.waiting import until
 from .harness import SAND, WORK, Scene, objects
 from .runs import Started
 
-SHORT = {"filler": {"heartbeat": 12}}
+SHORT: dict[str, Any] = {"filler": {"heartbeat": 12}}
 SCHEDULES = int(os.environ.get("MEETING_SCHEDULES", "5"))
 """How many schedules; here few, as each takes up to minutes of waiting for what sleeps. `make meetings` runs 20."""
 PROJECTS = ("one", "two")

@@ -108,7 +108,7 @@ def test_each_of_them_is_a_task_of_a_play(scene: Scene) -> None:
 def test_what_every_volume_holds_with_and_without_looking_inside(scene: Scene) -> None:
     scene.deploy()
     scene.repository()
-    place = {"worker_namespace": WORK, "sandbox_namespace": SAND}
+    place: dict[str, Any] = {"worker_namespace": WORK, "sandbox_namespace": SAND}
     before = scene.module("repository_cache_info", **place)
     assert [volume["known"] for volume in before["volumes"]] == [False, False]
     scene.succeed()

@@ -50,7 +50,7 @@ def test_roles_run_under_the_tags_of_their_include_with_the_plays_defaults(scene
     scene.repository()
     (scene.directory / "beside-the-play.yml").write_text(scene.kubeconfig.read_text())
     context = yaml.safe_load(scene.kubeconfig.read_text())["current-context"]
-    tasks = [
+    tasks: list[dict[str, Any]] = [
         {
             "module_defaults": {GROUP: "{{ our_defaults }}"},
             "block": [

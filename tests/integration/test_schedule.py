@@ -25,7 +25,7 @@ from .runs import Run
 
 NAME = "repository-cache-schedule"
 RIGHTS = ("repository-cache", "schedule")
-PLACE = {"namespace": WORK, "sandbox_namespace": SAND}
+PLACE: dict[str, Any] = {"namespace": WORK, "sandbox_namespace": SAND}
 RULES = yaml.safe_load((ROOT / "docs" / "rbac.yml").read_text())["rules"]
 
 

@@ -217,7 +217,7 @@ def test_a_run_that_was_killed_in_the_middle_is_gone_on_with_by_the_next(scene: 
 def test_where_the_network_is_blocked_packs_go_through_the_api_server_and_the_result_says_so(scene: Scene, policy: bool) -> None:
     scene.deploy(1)
     scene.repository(commits=20)
-    with scene.cluster.blocked_network(WORK), scene.cluster.policies_made(WORK, SAND) as seen:
+    with scene.real.blocked_network(WORK), scene.cluster.policies_made(WORK, SAND) as seen:
         done = scene.run(method="seed", seed={"network_policy": policy})
     assert done.code == 0, done.story
     assert {name.split("-")[2] for name in seen} == ({"filler", "seed"} if policy else set())
@@ -397,9 +397,9 @@ def test_connections_that_are_cut_cost_no_more_than_time(scene: Scene) -> None:
     scene.deploy(1)
     scene.repository(commits=50)
     for namespace in (WORK, SAND):
-        scene.cluster.fault("drop_connection", namespace=namespace, after_bytes=4_000, times=2)
+        scene.embedded.fault("drop_connection", namespace=namespace, after_bytes=4_000, times=2)
     scene.succeed(method="seed")
-    assert scene.cluster.faults_left() == 0
+    assert scene.embedded.faults_left() == 0
     scene.check()
 
 

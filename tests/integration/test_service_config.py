@@ -20,6 +20,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.service_config.s
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.wanted import VARIABLE, lines, parse_wanted
 from tests.bounds import BOUND
 from tests.clusters.base import PID1, TestCluster
+from tests.clusters.embedded import EmbeddedTestCluster
 from tests.waiting import until
 
 from .harness import SAND, WORK, Scene
@@ -127,10 +128,10 @@ def test_nothing_to_do_takes_six_requests_at_most(scene: Scene) -> None:
     done = config(scene)
     assert done["changed"] is False and done["requests"] <= 6, done
     assert done["must_restart"] == [] and done["inconsistencies"] == []
-    if scene.cluster.name == "embedded":
-        scene.cluster.requests(clear=True)  # type: ignore[attr-defined]
+    if isinstance(scene.cluster, EmbeddedTestCluster):
+        scene.cluster.requests(clear=True)
         config(scene)
-        counted = scene.cluster.requests()  # type: ignore[attr-defined]
+        counted = scene.cluster.requests()
         assert sum(counted.values()) <= 6, counted
         assert not any(" patch " in what or " create " in what for what in counted), counted
 

@@ -18,6 +18,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.workload
 from ansible_collections.packit.deployment.plugins.module_utils.staging.annotations import DEFAULTS, WHITELIST
 from ansible_collections.packit.deployment.plugins.module_utils.staging.settings import RECORD
 from tests.clusters.base import SECURITY, TestCluster
+from tests.clusters.embedded import EmbeddedTestCluster
 from tests.waiting import until
 
 from .harness import SAND, WORK, Scene
@@ -50,7 +51,7 @@ def play(scene: Scene, *arguments: str, **variables: Any) -> Run:
 
 def refusals(scene: Scene, *cases: Mapping[str, Any]) -> list[str]:
     """Return what the role says in each of these cases, all in one play, whose start takes most of the time; in one line each."""
-    tasks = []
+    tasks: list[dict[str, Any]] = []
     for number, variables in enumerate(cases):
         include = {"name": "packit.deployment.staging", "apply": {"ignore_errors": True}}
         marked = {"ansible.builtin.debug": {"msg": f"case {number}"}}
@@ -68,7 +69,7 @@ def _play(scene: Scene, tasks: list[dict[str, Any]], *arguments: str) -> Run:
     return scene.play(tasks, "--diff", *arguments, project=WORK, sandbox_namespace=SAND, host="", api_key="")
 
 
-def annotations(cluster: TestCluster, namespace: str = WORK) -> dict[str, str]:
+def our_annotations(cluster: TestCluster, namespace: str = WORK) -> dict[str, str]:
     """The annotations of a namespace that concern us."""
     found = cluster.core.read_namespace(namespace).metadata.annotations or {}
     return {name: value for name, value in found.items() if name in (DEFAULTS, WHITELIST)}
@@ -127,7 +128,7 @@ def test_a_pod_lands_on_a_tainted_node_only_after_the_role_ran(staged: Scene) ->
     wanted = {"tolerations": [STAGE], "workloads": ["deployment/dashboard"], "node_selector": {"env": "stage"}}
     planned = play(staged, "--check", **wanted)
     assert planned.code == 0 and "changed=1" in planned.output, planned.output
-    assert annotations(cluster) == {}
+    assert our_annotations(cluster) == {}
     assert f"{WORK}: environment=stage:NoSchedule is to be annotated, and is proved then." in planned.text
     shown = play(staged, **wanted)
     assert shown.code == 0 and "changed=1" in shown.output, shown.output
@@ -137,26 +138,26 @@ def test_a_pod_lands_on_a_tainted_node_only_after_the_role_ran(staged: Scene) ->
         "them: spec.template.spec.nodeSelector.env: nothing -> stage. Set staging_restart: true when they may." in shown.text
     )
     assert f"{SAND}: its pods get environment=stage:NoSchedule." in shown.text
-    assert annotations(cluster) == annotations(cluster, SAND) == {DEFAULTS: WRITTEN}
+    assert our_annotations(cluster) == our_annotations(cluster, SAND) == {DEFAULTS: WRITTEN}
     assert "nodeSelector" not in pod_spec(cluster)
     done = play(staged, **wanted, restart=True)
     assert done.code == 0 and "changed=1" in done.output, done.output
     assert "+spec.template.spec.nodeSelector.env: stage" in done.output
     running = [item for item in cluster.core.list_namespaced_pod(WORK).items if item.metadata.deletion_timestamp is None]
     assert [item.spec.node_name for item in running] == [NODE]
-    if cluster.name == "embedded":
-        cluster.requests(clear=True)  # type: ignore[attr-defined]
+    if isinstance(cluster, EmbeddedTestCluster):
+        cluster.requests(clear=True)
     started = time.monotonic()
     again = play(staged, **wanted, restart=True)
     print(f"nothing to do took {time.monotonic() - started:.1f} s, ansible-playbook's start included")
     assert again.code == 0 and "changed=0" in again.output, again.output
     assert "deployment/dashboard: as wanted" in again.text
-    if cluster.name == "embedded":
-        counted = cluster.requests()  # type: ignore[attr-defined]
+    if isinstance(cluster, EmbeddedTestCluster):
+        counted = cluster.requests()
         assert sum(counted.values()) <= 6 + 1, counted
     gone = play(staged, **wanted, restart=True, state="absent")
     assert gone.code == 0 and "changed=2" in gone.output, gone.output
-    assert annotations(cluster) == {} and not pod_spec(cluster).get("nodeSelector")
+    assert our_annotations(cluster) == {} and not pod_spec(cluster).get("nodeSelector")
     assert RECORD not in (cluster.apps.read_namespaced_deployment("dashboard", WORK).metadata.annotations or {})
 
 
@@ -177,11 +178,11 @@ def test_an_annotation_that_stops_every_pod_is_found_and_repaired(staged: Scene)
     assert found.code != 0
     assert f"The annotation {DEFAULTS} of namespace {WORK} stops every pod creation there: it is no valid JSON" in found.text
     assert "have it repaired (staging_repair: true)" in found.text
-    assert annotations(cluster) == {DEFAULTS: broken} and annotations(cluster, SAND) == {}
+    assert our_annotations(cluster) == {DEFAULTS: broken} and our_annotations(cluster, SAND) == {}
     done = play(staged, tolerations=[STAGE], repair=True)
     assert done.code == 0, done.output
     assert "It is taken away; it was:" in done.text
-    assert annotations(cluster) == {DEFAULTS: WRITTEN}
+    assert our_annotations(cluster) == {DEFAULTS: WRITTEN}
     until(lambda: available(cluster) == 1, "a pod after the repair")
 
 
@@ -193,7 +194,7 @@ def test_a_wrong_toleration_is_taken_out_and_the_others_stay(staged: Scene) -> N
     assert "{'key': 'a', 'operator': 'In'}: operator `In` is none of Equal, Exists" in refused["msg"]
     done = tolerate(staged, repair=True)
     assert done["changed"] is True and done["namespaces"][0]["works"] is True, done
-    assert json.loads(annotations(staged.cluster)[DEFAULTS]) == [other, STAGE]
+    assert json.loads(our_annotations(staged.cluster)[DEFAULTS]) == [other, STAGE]
     assert tolerate(staged)["changed"] is False
 
 
@@ -206,10 +207,10 @@ def test_a_whitelist_that_forbids_the_toleration_is_refused_and_extended_on_requ
         "node.kubernetes.io/unreachable:NoExecute for 300 s, node.kubernetes.io/memory-pressure:NoSchedule: every pod would be refused."
         in refused["msg"]
     )
-    assert annotations(staged.cluster) == {WHITELIST: WRITTEN}
+    assert our_annotations(staged.cluster) == {WHITELIST: WRITTEN}
     done = tolerate(staged, repair=True)
     assert done["changed"] is True and done["namespaces"][0]["works"] is True, done
-    assert len(json.loads(annotations(staged.cluster)[WHITELIST])) == 4
+    assert len(json.loads(our_annotations(staged.cluster)[WHITELIST])) == 4
     assert tolerate(staged)["changed"] is False
     assert done["requests"] <= 4 + 2 * 10
 
@@ -219,18 +220,18 @@ def test_others_are_kept_unless_it_is_exclusive(staged: Scene) -> None:
     annotate(
         staged.cluster, defaults='[ {"effect": "NoSchedule", "value": "stage", "key": "environment"}, {"key":"x","operator":"Exists"} ]'
     )
-    before = annotations(staged.cluster)
+    before = our_annotations(staged.cluster)
     assert tolerate(staged)["changed"] is False
-    assert annotations(staged.cluster) == before
+    assert our_annotations(staged.cluster) == before
     planned = tolerate(staged, check=True, exclusive=True)
-    assert planned["changed"] is True and annotations(staged.cluster) == before
+    assert planned["changed"] is True and our_annotations(staged.cluster) == before
     done = tolerate(staged, exclusive=True)
-    assert json.loads(annotations(staged.cluster)[DEFAULTS]) == [{"effect": "NoSchedule", "value": "stage", "key": "environment"}]
+    assert json.loads(our_annotations(staged.cluster)[DEFAULTS]) == [{"effect": "NoSchedule", "value": "stage", "key": "environment"}]
     assert f"-{before[DEFAULTS]}" in done["printed"]
     unchanged = tolerate(staged, exclusive=True)
     assert unchanged["changed"] is False and unchanged["requests"] <= 3, unchanged
     assert tolerate(staged, state="absent")["changed"] is True
-    assert annotations(staged.cluster) == {}
+    assert our_annotations(staged.cluster) == {}
     assert tolerate(staged, state="absent")["changed"] is False
 
 
@@ -290,7 +291,7 @@ def test_templates_instead_of_the_annotation(staged: Scene) -> None:
     done = play(staged, tolerations=[STAGE], tolerations_via="templates", workloads=["deployment/dashboard"], restart=True)
     assert done.code == 0 and "changed=1" in done.output, done.output
     assert "Sandbox pods, which the service makes, cannot be reached that way." in done.text
-    assert annotations(staged.cluster) == {} and pod_spec(staged.cluster)["tolerations"] == [STAGE]
+    assert our_annotations(staged.cluster) == {} and pod_spec(staged.cluster)["tolerations"] == [STAGE]
 
 
 def test_a_roll_out_that_hangs_is_explained(staged: Scene) -> None:
@@ -315,7 +316,7 @@ def test_a_selector_that_no_node_matches_is_refused_before_a_pod_stops(staged: S
     allow(staged)
     staged.cluster.deployment(WORK, "dashboard")
     staged.cluster.core.patch_node(NODE, {"metadata": {"labels": {"env": "stage"}}})
-    wanted = {"workloads": ["dashboard"], "node_selector": {"env": "stage"}, "restart": True}
+    wanted: dict[str, Any] = {"workloads": ["dashboard"], "node_selector": {"env": "stage"}, "restart": True}
     done = settings(staged, **wanted)  # nodes may not be read with the documented Roles
     assert done["changed"] is True, done
     assert "Nodes may not be read by you, so whether a node matches the node selector was not looked at." in done["printed"]
@@ -378,7 +379,7 @@ def test_a_pod_that_does_not_fit_is_explained(staged: Scene) -> None:
 def test_wrong_input_is_refused_before_anything_is_made(staged: Scene) -> None:
     allow(staged)
     staged.cluster.deployment(WORK, "dashboard", replicas=0)
-    cases = (
+    cases: tuple[tuple[dict[str, Any], str], ...] = (
         ({"tolerations": [{**STAGE, "operator": "Exists"}]}, "operator Exists takes no value, but value is `stage`"),
         ({"tolerations": [{**STAGE, "operator": "In"}]}, "must be one of: Equal, Exists, got: In"),
         ({"tolerations": [{**STAGE, "effect": "Never"}]}, "must be one of: NoSchedule, PreferNoSchedule, NoExecute, got: Never"),
@@ -400,7 +401,7 @@ def test_wrong_input_is_refused_before_anything_is_made(staged: Scene) -> None:
     )
     for (_variables, words), said in zip(cases, refusals(staged, *(variables for variables, _words in cases)), strict=True):
         assert "fatal: " in said and words in said, (words, said)
-    assert annotations(staged.cluster) == {}
+    assert our_annotations(staged.cluster) == {}
 
 
 def test_a_missing_verb_is_named_with_the_rule_to_add(staged: Scene) -> None:

@@ -25,7 +25,7 @@ from .harness import ROOT, SAND, WORK, Scene, own
 from .test_compaction import many_packs
 
 BROWSER = shutil.which("chromium-headless-shell") or shutil.which("chromium")
-PLACE = {"worker_namespace": WORK, "sandbox_namespace": SAND}
+PLACE: dict[str, Any] = {"worker_namespace": WORK, "sandbox_namespace": SAND}
 
 
 def rows(answer: dict[str, Any]) -> dict[tuple[str, str], list[str]]:

@@ -46,7 +46,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.shell import Com
 from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as holding_module
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterVolumeAccess, Settings, known, recorded
-from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import parse_filler
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import InUse, parse_filler
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.warm_up import WarmUpPods
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
@@ -197,7 +197,8 @@ def _receive(held: Any, volume: Volume, work: Work, worker: StagedProject | None
     if work.snapshot is not None:
         objects |= {(name, number) for number in range(int(work.snapshot.refs[0].id, 16) + 1)}
     if worker is not None:
-        objects |= worker.side.contents.objects
+        theirs: Any = worker.side
+        objects |= theirs.contents.objects
     contents: Any = Contents(frozenset(objects))
     # Too large to go through a turn with others: each step is the run's own then, at which another run may go on.
     size = sandbox.MAX_BATCHED_BYTES + 1
@@ -229,11 +230,11 @@ class Refusing(MemoryClient):
 
     world: World
 
-    def delete(self, kind: str, namespace: str, name: str, uid: str, deadline: Deadline) -> dict[str, Any]:
+    def delete(self, kind: str, namespace: str, name: str, uid: str, deadline: Deadline, *, version: str = "") -> dict[str, Any]:
         point()
         if self.world.refuses:
             raise Forbidden("the API refuses a removal")
-        return super().delete(kind, namespace, name, uid, deadline)
+        return super().delete(kind, namespace, name, uid, deadline, version=version)
 
 
 class Transfer:
@@ -314,7 +315,7 @@ class Actor:
         snapshots = {project.name: world.snapshot(project) for project in projects} if present else {}
         plan = make_plan(Wanted(self.state, projects, snapshots, METHODS), (PAIR,), {volume: known(claim) for volume, claim in claims.items()})
         owner = {"run": self.name, "user": "somebody", "host": "here"}
-        settings = Settings("/cache", "image", parse_filler({"pull_policy": "Never"}), self.in_use, 600, 4, 4, owner)
+        settings = Settings("/cache", "image", parse_filler({"pull_policy": "Never"}), InUse(self.in_use), 600, 4, 4, owner)
         access = ClusterVolumeAccess(client, claims, settings, lambda told: self.told.append(f"{told.subject} {told.phase}"))
         options = Options(BOUND, BOUND, False, Path("/nowhere"))
 

@@ -30,6 +30,7 @@ _LONGEST_SECONDS = 1200
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_protocol() -> Iterator[None]:
     """Have a test that hangs show where, and end. ansible-test reads no settings of ours for it."""
+    assert sys.__stderr__ is not None
     faulthandler.dump_traceback_later(_LONGEST_SECONDS, exit=True, file=sys.__stderr__)
     yield
     faulthandler.cancel_dump_traceback_later()

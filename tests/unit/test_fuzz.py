@@ -83,7 +83,8 @@ class Chance:
         """Good data with a part replaced, cut out, or doubled."""
         start = self._random.randint(0, len(good))
         end = self._random.randint(start, min(len(good), start + 30))
-        return good[:start] + self.among(b"", self.data(), good[start:end] * 2) + good[end:]
+        part: bytes = self.among(b"", self.data(), good[start:end] * 2)
+        return good[:start] + part + good[end:]
 
 
 def seeds(number: int) -> Callable[[Any], Any]:
@@ -156,7 +157,13 @@ def inspected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     looked = Repository(LocalShell(), str(directory / "root"), "one", str(directory / "scratch"), Limits())
     output: list[bytes] = []
     script = looked.script
-    looked.script = lambda *words, **more: output.append((done := script(*words, **more)).stdout) or done  # type: ignore[method-assign]
+
+    def kept(*words: Any, **more: Any) -> Completed:
+        done = script(*words, **more)
+        output.append(done.stdout)
+        return done
+
+    looked.script = kept  # type: ignore[method-assign]
     looked.glance(Deadline(60, "this test"))
     return output[0]
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import gzip
+import io
 import itertools
 import os
 import subprocess
@@ -71,7 +72,7 @@ class GitServer:
         self.before_fetch: Callable[[], None] | None = None
         self.pages: dict[str, Page] = {}
         self.passing: dict[str, list[Page]] = {}
-        self.more_refs: Iterable[tuple[str, bytes]] = ()
+        self.more_refs: Iterable[tuple[str, bytes]] | None = None
         self.packing: Mapping[str, str] = {}
         self._released = threading.Event()
         self._released.set()
@@ -209,11 +210,12 @@ class _Handler(BaseHTTPRequestHandler):
             "REMOTE_ADDR": self.client_address[0],
         }
         with subprocess.Popen(["git", "http-backend"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment) as backend:
-            assert backend.stdin is not None and backend.stdout is not None
+            output = backend.stdout
+            assert backend.stdin is not None and isinstance(output, io.BufferedReader)
             backend.stdin.write(body)
             backend.stdin.close()
             status, headers = 200, []
-            while line := backend.stdout.readline().strip():
+            while line := output.readline().strip():
                 name, _colon, value = line.decode().partition(": ")
                 if name == "Status":
                     status = int(value.split()[0])
@@ -225,10 +227,10 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_header("Connection", "close")
             self.end_headers()
             self.close_connection = True
-            if b"command=ls-refs" in body and self.git_server.more_refs:
-                listed = backend.stdout.read().removesuffix(b"0000")
+            if b"command=ls-refs" in body and self.git_server.more_refs is not None:
+                listed = output.read().removesuffix(b"0000")
                 more = (packet(value.encode() + b" " + name + b"\n") for value, name in self.git_server.more_refs)
                 self._send(itertools.chain([listed], more, [b"0000"]))
             else:
-                self._send(iter(lambda: backend.stdout.read1(_CHUNK), b""))  # type: ignore[union-attr]
+                self._send(iter(lambda: output.read1(_CHUNK), b""))
             backend.kill()  # where nobody reads it any more it would wait

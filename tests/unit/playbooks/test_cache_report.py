@@ -65,7 +65,7 @@ class Page(HTMLParser):
 def html(report: dict[str, Any]) -> str:
     """Return the page, by Jinja2 alone, with Ansible's own settings."""
     environment = jinja2.Environment(loader=jinja2.FileSystemLoader(TEMPLATES), undefined=jinja2.StrictUndefined, trim_blocks=True)
-    return environment.get_template("cache-report.html.j2").render(report=report, max_age=3 * DAY)
+    return str(environment.get_template("cache-report.html.j2").render(report=report, max_age=3 * DAY))
 
 
 def render(report: dict[str, Any]) -> Page:

@@ -72,18 +72,16 @@ class Place:
 
 @pytest.fixture
 def place(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> Place:
-    class Own(Container):
-        """Of this test alone."""
-
-    monkeypatch.setattr(guest_module, "PodShell", Own)
+    monkeypatch.setattr(guest_module, "PodShell", Container)
     return Place(getattr(request, "param", {}))
 
 
 @pytest.mark.parametrize("place", [{}, {LABEL: "filler"}], ids=["somebody else's pod", "our filler"], indirect=True)
 def test_the_claim_at_a_path_is_locked_for_as_long_as_the_work_lasts(place: Place) -> None:
     with place.work() as held:
-        assert place.holder is not None and (place.holder.pod, place.holder.container) == ("worker", "main")
-        assert (held.root, held.tag) == ("/cache", f"%{place.holder.by['run']}")
+        holder = place.holder
+        assert holder is not None and (holder.pod, holder.container) == ("worker", "main")
+        assert (held.root, held.tag) == ("/cache", f"%{holder.by['run']}")
     assert (place.holder, held.warnings) == (None, ())
 
 
@@ -127,7 +125,7 @@ def test_without_the_right_to_lock_it_goes_on_and_says_so(place: Place) -> None:
 
 
 def test_what_cannot_be_ended_keeps_the_claim_locked(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(guest_module.PodShell, "failure", ClusterError("the API is away"))
+    monkeypatch.setattr(Container, "failure", ClusterError("the API is away"))
     with place.work() as held:
         pass
     assert place.holder is not None

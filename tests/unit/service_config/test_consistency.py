@@ -23,7 +23,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.service_config.w
 WANTED = parse_wanted("/repository-cache", VARIABLE, True)
 SAND = "packit-sandbox"
 CLAIMS = frozenset({"sandcastle-repository-cache-packit-worker-0", "sandcastle-repository-cache-packit-worker-1"})
-SCRIPT = {"command": ["/usr/bin/run_worker.sh"]}
+SCRIPT: dict[str, Any] = {"command": ["/usr/bin/run_worker.sh"]}
 OWN_NAME = {"name": "POD", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}
 
 

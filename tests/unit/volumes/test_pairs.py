@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
@@ -71,6 +73,7 @@ def test_listed_pairs_are_taken_as_they_are() -> None:
 def test_an_expression_without_the_package_for_it_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pairs, "jmespath", None)
     assert select_pairs("", ()) == ()
-    for search in (lambda: select_pairs("[?x]", ()), lambda: query("[?x]", [])):
+    searches: tuple[Callable[[], object], ...] = (lambda: select_pairs("[?x]", ()), lambda: query("[?x]", []))
+    for search in searches:
         with pytest.raises(InvalidOption, match="needs the package jmespath, which is missing for the interpreter"):
             search()

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -23,7 +23,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.deadline import 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, Interrupted
 from ansible_collections.packit.deployment.plugins.module_utils.volumes import warm_up as module
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterVolumeAccess, Settings
-from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import parse_filler
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import InUse, parse_filler
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.warm_up import WarmUpPods
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
@@ -106,7 +106,7 @@ def test_a_pull_that_failed_is_tried_again(pods: Pods, warm_ups: WarmUpPods) -> 
 
 def test_what_a_visit_anywhere_has_pulled_is_not_pulled_again_where_no_node_is_known(pods: Pods, warm_ups: WarmUpPods) -> None:
     with warm_ups.visit(VOLUME, spec(), limit()) as shell:
-        assert isinstance(shell, Shell)
+        assert isinstance(cast(object, shell), Shell)
     warm_ups.pull(VOLUME, spec(""), limit())
     assert [pod.placement.node for pod in pods.made] == [""]
 
@@ -160,7 +160,7 @@ def test_a_volume_is_prepared_where_it_will_be_taken_by_a_pod_of_ours(
 ) -> None:
     found = [] if node is None else [consumer(node)]
     claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
-    settings = Settings("/repository-cache", image, parse_filler({}), in_use, 60, 1, 1, {"run": "r"}, pods=found)
+    settings = Settings("/repository-cache", image, parse_filler({}), InUse(in_use), 60, 1, 1, {"run": "r"}, pods=found)
     access = ClusterVolumeAccess(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
     access.prepare(VOLUME, limit())
     assert [(pod.image, pod.placement.node) for pod in pods.made] == pulled
@@ -170,7 +170,7 @@ def test_a_volume_is_prepared_where_it_will_be_taken_by_a_pod_of_ours(
 def access() -> ClusterVolumeAccess:
     """Of a volume that is used on a node, by a pod with the filler's image, so that nothing is to be pulled."""
     claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
-    settings = Settings("/repository-cache", "", parse_filler({"pull_policy": "Never"}), "same_node", 60, 1, 1, {"run": "r"}, pods=[consumer("n1")])
+    settings = Settings("/repository-cache", "", parse_filler({"pull_policy": "Never"}), InUse.SAME_NODE, 60, 1, 1, {"run": "r"}, pods=[consumer("n1")])
     return ClusterVolumeAccess(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
 
 

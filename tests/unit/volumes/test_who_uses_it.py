@@ -18,7 +18,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.fil
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as holding_module
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.holding import ClusterVolumeAccess, Settings
-from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import parse_filler
+from ansible_collections.packit.deployment.plugins.module_utils.volumes.place import InUse, parse_filler
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.meeting.api import MemoryClient, Objects
 
@@ -76,16 +76,16 @@ def taken(
 
     for pause in ("_LOOK_EVERY", "_BUSY_PAUSE", "_TOLD_SOON"):
         monkeypatch.setattr(holding_module, pause, 0.01)
-    monkeypatch.setattr(holding_module.ClaimLock, "take", reached)
+    monkeypatch.setattr(ClaimLock, "take", reached)
     monkeypatch.setattr(ClusterVolumeAccess, "_pull", lambda *_: None)
-    claim = parse_claim(objects.find("PersistentVolumeClaim", "ns", "claim"))
-    settings = Settings("/cache", "image", parse_filler(filler or {}), in_use, 60, 1, 1, {"run": "r"})
+    claim = parse_claim(objects.objects["PersistentVolumeClaim", "ns", "claim"])
+    settings = Settings("/cache", "image", parse_filler(filler or {}), InUse(in_use), 60, 1, 1, {"run": "r"})
     access = ClusterVolumeAccess(client, {volume: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
     with access.hold(volume, Deadline(BOUND)):
         raise AssertionError("the lock is never taken here")
 
 
-def users(client: Behind) -> list[object]:
+def users(client: Behind) -> list[tuple[int | None, str]]:
     """As whom, and in which directory of the volume, each filler worked."""
     return [
         (body["spec"]["securityContext"].get("runAsUser"), mount.get("subPath", ""))

@@ -12,6 +12,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.met
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Ref, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import (
     Action,
+    Plan,
     State,
     Wanted,
     make_plan,
@@ -33,7 +34,7 @@ def held(snapshot: Snapshot = SNAPSHOT, url: str = PROJECT.url) -> Record:
     return Record("u", "v").with_project("x", RecordedEntry(url, snapshot.digest, 1, 1, "bare", "git", "t", Inventory(1, 0, "0")))
 
 
-def plan_for(record: Record | None, *, state: State = State.PRESENT, verify: bool = False, project: Project = PROJECT):
+def plan_for(record: Record | None, *, state: State = State.PRESENT, verify: bool = False, project: Project = PROJECT) -> Plan:
     wanted = Wanted(state, (project,), {"x": SNAPSHOT}, METHODS, verify)
     return make_plan(wanted, (PAIR,), {PAIR.worker: record, PAIR.sandbox: record})
 
@@ -51,7 +52,7 @@ def test_many_packs_are_compacted_and_only_then_a_volume_is_taken() -> None:
     many = record.with_project("x", replace(entry, inventory=replace(entry.inventory, packs=365)))
     waits = record.with_project("x", replace(many.projects["x"], covering="a b", covering_since=time_text(now - timedelta(hours=1))))
 
-    def steps(worker: Record, sandbox: Record, project: Project = PROJECT, digest: Snapshot = SNAPSHOT):
+    def steps(worker: Record, sandbox: Record, project: Project = PROJECT, digest: Snapshot = SNAPSHOT) -> list[tuple[Action, Method, str]]:
         wanted = Wanted(State.PRESENT, (project,), {"x": digest}, METHODS, compaction=CompactionOptions(), now=now)
         plan = make_plan(wanted, (PAIR,), {PAIR.worker: worker, PAIR.sandbox: sandbox})
         return [(step.action, step.method, step.why) for step in plan.pairs[0].steps]

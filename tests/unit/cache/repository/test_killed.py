@@ -31,7 +31,7 @@ def all_objects(entry: Path) -> set[str]:
 
 def check_rules(directory: Path, before: dict[str, set[str]]) -> dict[str, set[str]]:
     """Rules 1 and 2 on both volumes; ``before`` is what each had at the last look."""
-    held = {}
+    held: dict[str, set[str]] = {}
     for role in ("sandbox", "worker"):
         entry = directory / role / "one"
         if not entry.exists():

@@ -157,7 +157,7 @@ class Stranger(LocalShell):
         self._act = act
         self._script = script
 
-    def run(self, argv: Sequence[str], **more: Any) -> Completed:  # type: ignore[override]
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
         if argv[2:3] == (self._script,) and any("sandbox" in word for word in argv):
             self._act()
         return super().run(argv, **more)
@@ -207,7 +207,7 @@ def test_a_pack_planted_while_the_volume_is_held_is_not_the_workers_because_it_s
     name = make.git(worker, "pack-objects", "--quiet", str(worker / "objects/pack/pack"), stdin=f"{only}\n".encode())
     (worker / "objects" / only[:2] / only[2:]).unlink()
     good, false = (side / f"objects/pack/pack-{name}.pack" for side in (worker, sandbox))
-    acted = []
+    acted: list[str] = []
 
     def plant() -> None:
         if not acted:

@@ -72,7 +72,7 @@ def test_names_of_any_bytes_arrive_and_move(tmp_path: Path, upstream: GitServer,
 class ByInputAlone(LocalShell):
     """Takes no argument that is not UTF-8, as the way to a pod does not."""
 
-    def run(self, argv: Sequence[str], **more: Any) -> Completed:  # type: ignore[override]
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
         "".join(argv).encode()
         return super().run(argv, **more)
 

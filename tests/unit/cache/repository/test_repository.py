@@ -298,7 +298,7 @@ class Planting(LocalShell):
         super().__init__()
         self._plant = plant
 
-    def run(self, argv: Sequence[str], **more: Any) -> Completed:  # type: ignore[override]
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
         if argv[2:3] == (scripts.LOCKING,) and scripts.CHANGE_REFS in argv and any("sandbox" in word for word in argv):
             self._plant()
         return super().run(argv, **more)
@@ -353,7 +353,7 @@ class Killed(LocalShell):
         super().__init__()
         self._text = text
 
-    def run(self, argv: Sequence[str], **more: Any) -> Completed:  # type: ignore[override]
+    def run(self, argv: Sequence[str], **more: Any) -> Completed:
         killed = self._text.replace('flush "./$2.lock"', "kill -KILL $$")
         assert killed != self._text
         here = any("sandbox" in word for word in argv)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import shutil
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
@@ -362,19 +362,19 @@ def test_a_project_that_does_not_fit_in_a_hold_fails_once_and_the_others_get_the
 
 
 def test_one_projects_failure_is_its_own_also_where_several_are_worked_on(tmp_path: Path) -> None:
-    access = VolumeAccess(tmp_path)
-    with a_dozen(tmp_path) as server:
-        (tmp_path / "sandbox").mkdir()
-        (tmp_path / "sandbox/project-1").symlink_to(tmp_path)
-        access_shared = access.hold
+    class Shared(VolumeAccess):
+        """Its volumes are shared."""
 
         @contextmanager
-        def shared(*arguments):  # type: ignore[no-untyped-def]
-            with access_shared(*arguments) as held:
+        def hold(self, volume: Any, deadline: Any, *news: Any) -> Iterator[Any]:
+            with super().hold(volume, deadline, *news) as held:
                 held.shared = True
                 yield held
 
-        access.hold = shared  # type: ignore[method-assign]
+    access = Shared(tmp_path)
+    with a_dozen(tmp_path) as server:
+        (tmp_path / "sandbox").mkdir()
+        (tmp_path / "sandbox/project-1").symlink_to(tmp_path)
         result = fill(access, server.url("one.git"), 4)
     assert access.holds == 1
     assert [project.action for project in result.sandbox.projects] == [Action.ADD, Action.FAILED, Action.ADD, Action.ADD]

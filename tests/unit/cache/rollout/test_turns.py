@@ -156,7 +156,8 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             volumes = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
             snapshots = {project.name: read_snapshot(LocalShell(), project, Deadline(BOUND, "this test")) for project in projects}
             plan = make_plan(Wanted(State.PRESENT, projects, snapshots, METHODS), (volumes,), {})
-            access, transfer, told = CountingAccess(tmp_path, interrupted), Stumbling(url, failures, resumes), []
+            access, transfer = CountingAccess(tmp_path, interrupted), Stumbling(url, failures, resumes)
+            told: list[Progress] = []
             transfer.on_worker += on_worker
             access.unprepared = unprepared
             access.attach = attach

@@ -78,7 +78,7 @@ def test_a_held_volume_waits_for_a_busy_seed_no_longer_than_it_may(what: str, sl
         "fetch": lambda: mirror.fetch(project_of("https://host/one"), SNAPSHOT, long()),
         "make": lambda: other.make(SNAPSHOT, (), long()),
     }
-    quickly = {
+    quickly: dict[str, Callable[[Deadline], object]] = {
         "known": lambda limit: maker.known(["3" * 40], SNAPSHOT, limit),
         "make": lambda limit: maker.make(SNAPSHOT, ["3" * 40], limit),
     }
@@ -145,7 +145,7 @@ def test_all_pairs_wait_for_the_one_that_reads_a_stale_snapshot_again() -> None:
         assert go_on.wait(BOUND)
         return SNAPSHOT
 
-    def lost(_snapshot: Snapshot) -> None:
+    def lost(_snapshot: Snapshot | None) -> None:
         raise SnapshotGone("not our ref")
 
     one, old = project_of("https://host/one"), Snapshot((), "")
@@ -153,9 +153,14 @@ def test_all_pairs_wait_for_the_one_that_reads_a_stale_snapshot_again() -> None:
     with pytest.raises(SnapshotStale):
         snapshots.once_with_current(one, lost)
     assert snapshots.current(one) == old and not reads  # nobody has waited for upstream
-    seen: list[Snapshot] = []
+    seen: list[Snapshot | None] = []
     snapshots._reading = queue = Queue()  # type: ignore[assignment]
-    pairs = [threading.Thread(target=lambda: (snapshots.renew_if_stale(one), seen.append(snapshots.current(one)))) for _pair in range(2)]
+
+    def renewed() -> None:
+        snapshots.renew_if_stale(one)
+        seen.append(snapshots.current(one))
+
+    pairs = [threading.Thread(target=renewed) for _pair in range(2)]
     pairs[0].start()
     assert reading.wait(BOUND)
     pairs[1].start()

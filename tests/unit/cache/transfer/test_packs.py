@@ -307,8 +307,7 @@ def test_a_wrong_secret_is_refused_and_the_right_one_leaves_no_file(place: Place
 
 def test_nothing_but_what_is_served_can_be_read(place: Place) -> None:
     place.serve()
-    argv = ("rsync", f"rsync://{ADDRESS}:{place.route.port}/")
-    listed = place.shell.run(argv, deadline=place.deadline())
+    listed = place.shell.run(("rsync", f"rsync://{ADDRESS}:{place.route.port}/"), deadline=place.deadline())
     assert (listed.returncode, listed.stdout) == (0, b"")
     script = 'umask 077; echo "the secret" >"$1"; rsync --password-file="$1" "$3" "$2"'
     stolen = place.directory / "stolen"
@@ -365,7 +364,7 @@ class Killed(LocalShell):
     def rsync_peer(self, deadline: Deadline, within: Sequence[str] = ()) -> Iterator[RsyncPeer]:
         yield RsyncPeer(("sh", "-c", KILLED, "x"), "pod:", {})
 
-    def run(self, argv: tuple[str, ...], **options: Any) -> Completed:  # type: ignore[override]
+    def run(self, argv: Sequence[str], **options: Any) -> Completed:
         if self._gone and argv == ("true",):
             raise PlaceLost("pod sand/filler is gone")
         return super().run(argv, **options)

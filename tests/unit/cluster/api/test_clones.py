@@ -44,7 +44,7 @@ def test_a_storage_that_may_still_be_at_it_has_not_refused(code: str) -> None:
     assert refusal([event("waiting for first consumer", "WaitForFirstConsumer")]) == ""
 
 
-CLONE = {
+CLONE: dict[str, Any] = {
     "metadata": {"uid": "first", "labels": {"a": "b"}, "annotations": {CLONED_FROM: "source", "mine": "1", "volume.kubernetes.io/selected-node": "n"}},
     "spec": {"accessModes": ["ReadWriteOnce"], "storageClassName": "fast", "dataSource": {"kind": "PersistentVolumeClaim", "name": "source"},
              "dataSourceRef": {"kind": "PersistentVolumeClaim", "name": "source"}, "resources": {"requests": {"storage": "1Gi"}}},

@@ -10,6 +10,7 @@ import shutil
 import signal
 import subprocess
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -116,13 +117,13 @@ def test_a_job_that_is_ended_is_asked_first_so_that_git_removes_its_locks(shell:
         agent.tell(run_message("1", ("sh", "-c", script), b""))
         stubborn = f"trap '' TERM; echo $$ >{tmp_path}/two; while :; do sleep 0.1; done"
         agent.tell(run_message("2", ("sh", "-c", stubborn), b""))
-        processes = [until(lambda name=name: written(tmp_path / name), "both jobs to be there") for name in ("one", "two")]
+        processes = [until(partial(written, tmp_path / name), "both jobs to be there") for name in ("one", "two")]
         agent.tell(message("kill", "1") + message("kill", "2"))
         until(asked.exists, "the first to be asked")
         assert not ended(processes[1])
         over.touch()
         for process in processes:
-            until(lambda process=process: ended(process), "both jobs to be made to end")
+            until(partial(ended, process), "both jobs to be made to end")
     finally:
         over.touch()
         agent.close()

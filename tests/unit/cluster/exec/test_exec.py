@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -27,7 +27,8 @@ class Reset:
 
     def __init__(self, end: socket.socket) -> None:
         self._end = end
-        self.settimeout, self.fileno, self.close, self.recv = end.settimeout, end.fileno, end.close, end.recv
+        self.settimeout, self.fileno, self.close = end.settimeout, end.fileno, end.close
+        self.recv: Callable[[int], bytes] = end.recv
 
     def send(self, _data: bytes) -> int:
         raise ConnectionResetError("Connection reset by peer")
@@ -77,7 +78,7 @@ def test_a_connection_that_breaks_before_anything_was_said_is_lost(monkeypatch: 
         def recv(_size: int) -> bytes:
             raise ConnectionResetError("Connection reset by peer")
 
-        end.recv = recv  # type: ignore[method-assign,assignment]
+        end.recv = recv
         theirs.close()
         with pytest.raises(ConnectionLost, match="the connection broke: Connection reset by peer"):
             until_closed(ExecStream(end))  # type: ignore[arg-type]

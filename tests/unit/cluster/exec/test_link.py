@@ -14,12 +14,12 @@ from typing import ClassVar
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import Answer
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link import AgentLink
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.waiting import until
 
@@ -50,7 +50,7 @@ def test_who_waits_is_told_at_once_that_the_connection_was_closed(shell: PodShel
     caught: list[BaseException] = []
     waiting, wait_for_answer = threading.Event(), AgentLink.wait
 
-    def told(link: AgentLink, seconds: float) -> Completed | None:
+    def told(link: AgentLink, seconds: float) -> Answer | None:
         waiting.set()
         return wait_for_answer(link, seconds)
 

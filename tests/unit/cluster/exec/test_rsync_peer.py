@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -43,10 +44,11 @@ class LocalExec:
         self._left = cut_after
         self._out = bytearray()
         self._process = subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, bufsize=0)
-        for file in (self._process.stdin, self._process.stdout, self._process.stderr):
-            assert file is not None
+        stdin, stdout, stderr = self._process.stdin, self._process.stdout, self._process.stderr
+        assert stdin is not None and stdout is not None and stderr is not None
+        for file in (stdin, stdout, stderr):
             os.set_blocking(file.fileno(), False)
-        self._streams = {self._process.stdout: STDOUT, self._process.stderr: STDERR}
+        self._streams = {stdout: STDOUT, stderr: STDERR}
 
     @property
     def outgoing(self) -> int:
@@ -72,8 +74,9 @@ class LocalExec:
             return [], set(), set()
         stdin = self._process.stdin
         assert stdin is not None
-        reading = [*(self._streams if read and not self._silent else ()), *others]
-        readable, writable, _failed = select.select(reading, [*([stdin] if self._out else []), *writers], [], seconds)
+        reading: list[IO[bytes] | Descriptor] = [*(self._streams if read and not self._silent else {}), *others]
+        writing: list[IO[bytes] | Descriptor] = [*([stdin] if self._out else []), *writers]
+        readable, writable, _failed = select.select(reading, writing, [], seconds)
         if stdin in writable:
             try:
                 del self._out[: os.write(stdin.fileno(), self._out[:65536])]

@@ -103,7 +103,7 @@ class Container:
 
     def run_apart(self, argv: Sequence[str], deadline: Deadline) -> Completed:
         self.require(deadline)
-        self.wakes()
+        type(self).wakes()
         if self.failure is not None:
             raise self.failure
         self.ended.append(argv[-1])

@@ -200,7 +200,7 @@ def beside(name: str, state: dict[str, Any], init: bool = False, own: dict[str, 
         {"name": name, "image": "mesh:1"},
     ]
     kind = "initContainerStatuses" if init else "containerStatuses"
-    status[kind] = [*status.get(kind, []), {"name": name, "state": state}]  # type: ignore[misc]
+    status[kind] = [*status.get(kind, []), {"name": name, "state": state}]
     labels = {"packit.dev/repository-cache-filler": "filler"}
     return parse_pod({"metadata": {"name": "p", "namespace": "ns", "labels": labels}, "spec": spec, "status": status})
 

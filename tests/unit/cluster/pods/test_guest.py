@@ -8,6 +8,7 @@ from __future__ import annotations
 import subprocess
 import threading
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -134,12 +135,12 @@ def test_no_process_stays_that_was_started_beside_the_jobs(tmp_path: Path) -> No
     script = f"setsid sh -c 'echo $$ >{tmp_path}/two; exec sleep 600' & echo $$ >{tmp_path}/one; exec sleep 600"
     with subprocess.Popen(served_argv("uid", f"{ours}/jobs", ("sh", "-c", script)), start_new_session=True) as process:
         try:
-            both = [until(lambda name=name: written(tmp_path / name), "both to be there") for name in ("one", "two")]
+            both = [until(partial(written, tmp_path / name), "both to be there") for name in ("one", "two")]
             leave = served_argv("uid", f"{ours}/jobs", ("sh", "-c", module.LEAVE, "leave", str(ours)))
             done = LocalShell().run(leave, deadline=Deadline(BOUND, "this test"))
             assert done.returncode == 0, done.stderr
             for number in both:
-                until(lambda number=number: ended(number), "the end of both")
+                until(partial(ended, number), "the end of both")
         finally:
             process.kill()
 

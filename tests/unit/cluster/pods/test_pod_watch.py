@@ -139,7 +139,7 @@ def test_what_ended_while_nobody_told_is_found_by_the_next_list() -> None:
         seen, unseen = watch.changes(pod("a", "1", 5), limit()), watch.changes(pod("made", "3", 11), limit())
         answers: queue.Queue[Any] = queue.Queue()
         for changes in (seen, unseen):
-            threading.Thread(target=lambda which=changes: answers.put(next(which)), daemon=True).start()  # type: ignore[misc]
+            threading.Thread(target=lambda which=changes: answers.put(next(which)), daemon=True).start()
         api.lines.put(Gone("too old resource version"))
         api.lists.put([body("b", "2", 20)])
         assert [answers.get(timeout=BOUND).type for _change in range(2)] == ["DELETED", "DELETED"]

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -41,7 +42,7 @@ def spec(**seed: Any) -> FillerSpec:
     return FillerSpec("w", "packit-cache-seed-x", None, "image", {"run": "r"}, overrides)
 
 
-def resources(pod: dict[str, Any]) -> dict[str, Any]:
+def resources(pod: Mapping[str, Any]) -> dict[str, Any]:
     return dict(pod["spec"]["containers"][0]["resources"])
 
 

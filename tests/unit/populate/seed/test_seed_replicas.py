@@ -29,7 +29,7 @@ def test_without_replicas_all_copy_from_the_first() -> None:
     spec = FillerSpec("ns", "seed", None, "image", {"run": "r"})
     context = SeedContext(None, spec, SeedOptions(), threading.Event(), lambda _phase, _line: None)  # type: ignore[arg-type]
     replicas = Replicas(context, 0, ())
-    first, packs = Route("10.0.0.1", "/served", "s"), FinishedPacks("/served/one/abc", (FinishedPack("pack-x", 1, 1, "", ""),), True)
+    first, packs = Route("10.0.0.1", "/served"), FinishedPacks("/served/one/abc", (FinishedPack("pack-x", 1, 1, "", ""),), True)
     with replicas.route(packs, first) as route, replicas.route(packs, first) as other:
         assert route == other == first
     assert replicas.drop(first) is False

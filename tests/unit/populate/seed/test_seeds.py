@@ -22,6 +22,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.pro
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import OutOfMemory, OutOfReach, SnapshotGone
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import FinishedPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import Key, NetworkTransport, Route, SeedLost
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.via_controller import ControllerTransport
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, PodLost, QuotaExceeded
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.network_policy import policies
@@ -504,7 +505,7 @@ def test_where_strangers_are_packs_come_through_the_controller_and_no_secret(mak
     seeds, _pod = make()
     ways: list[str] = []
     monkeypatch.setattr(NetworkTransport, "copy", lambda transport, *_: ways.append(f"network as {transport._key.user}"))
-    monkeypatch.setattr(module.ControllerTransport, "copy", lambda *_: ways.append("relay"))
+    monkeypatch.setattr(ControllerTransport, "copy", lambda *_: ways.append("relay"))
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     for guest in (True, False):
         seeds.copy(PROBE_TARGET, PACKS, SimpleNamespace(guest=guest), limit(), None)  # type: ignore[arg-type]
