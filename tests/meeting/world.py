@@ -312,7 +312,8 @@ class Actor:
         }
         present = self.state is State.PRESENT
         snapshots = {project.name: world.snapshot(project) for project in projects} if present else {}
-        plan = make_plan(Wanted(self.state, projects, snapshots, METHODS), (PAIR,), {volume: known(claim) for volume, claim in claims.items()})
+        wanted = Wanted(self.state, projects, snapshots, METHODS, client.now())
+        plan = make_plan(wanted, (PAIR,), {volume: known(claim) for volume, claim in claims.items()})
         owner = {"run": self.name, "user": "somebody", "host": "here"}
         settings = Settings("/cache", "image", parse_filler({"pull_policy": "Never"}), self.in_use, 600, 4, 4, owner)
         access = ClusterVolumeAccess(client, claims, settings, lambda told: self.told.append(f"{told.subject} {told.phase}"))

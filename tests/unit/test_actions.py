@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.packit.deployment.plugins.action.schedule import ActionModule as Schedule
 from ansible_collections.packit.deployment.plugins.action.deployment import is_chosen
+from ansible_collections.packit.deployment.plugins.action.schedule import ActionModule as Schedule
 
 ROOT = Path(__file__).parents[2]
 
