@@ -32,7 +32,7 @@ from ..volumes.holding import access_to, known
 from ..volumes.owner import run_owner
 from ..volumes.pairs import describe, query
 from ..volumes.place import VOLUMES_SPEC, Place, parse_place
-from .copies import Known, asked, copies, copy_facts, free_space, summary, too_old
+from .copies import Known, copies, copy_facts, free_space, summary, too_old, upstreams_of
 from .look import look_inside
 from .space import space_summary
 from .upstream import read_upstreams
@@ -67,7 +67,7 @@ def info(module: Any) -> None:
         history = _history(module, client, place, reading)
         inside = _inside(client, observed, place, params, stop) if looking else {}
         asking = Deadline(params["timeout"], "reading upstream's refs", stop)
-        upstreams = read_upstreams(LocalShell(), asked(records), asking) if params["upstream"] else {}
+        upstreams = read_upstreams(LocalShell(), upstreams_of(records), asking) if params["upstream"] else {}
     now = client.now()
     found = copies(Known(records, inside, history, upstreams, now))
     free = {volume: free_space(claim.capacity, records[volume], inside.get(volume, {})) for volume, claim in observed.claims.items()}
