@@ -109,6 +109,10 @@ def test_a_role_reads_each_of_its_options(role: str) -> None:
     assert [name for name in options(role) if not re.search(rf"\b{name}\b", tasks)] == []
 
 
+def test_each_role_has_a_scenario_of_molecule() -> None:
+    assert sorted(path.parent.name for path in ROLES.parent.glob("extensions/molecule/*/molecule.yml")) == NAMES
+
+
 def test_only_roles_know_their_variables() -> None:
     """The modules name their options; the action plugin names the variables of whoever called."""
     modules = {path.stem for path in (ROLES.parent / "plugins/modules").glob("*.py")}
