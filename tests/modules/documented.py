@@ -25,10 +25,11 @@ def options(module: str) -> dict[str, dict[str, Any]]:
     """Return a module's options, with those of our own doc fragments and without those of others'."""
     documentation = yaml.safe_load(import_module(f"{MODULES}.{module}").DOCUMENTATION)
     fragments = [name.removeprefix(_OURS) for name in documentation["extends_documentation_fragment"] if name.startswith(_OURS)]
-    texts = [import_module(f"{_FRAGMENTS}.{name}").ModuleDocFragment.DOCUMENTATION for name in fragments]
     found: dict[str, dict[str, Any]] = dict(documentation["options"])
-    for text in texts:
-        found |= yaml.safe_load(text)["options"]
+    for fragment in fragments:
+        name, _dot, part = fragment.partition(".")
+        text = getattr(import_module(f"{_FRAGMENTS}.{name}").ModuleDocFragment, part.upper() or "DOCUMENTATION")
+        found |= yaml.safe_load(text).get("options", {})
     return found
 
 
