@@ -31,7 +31,7 @@ def history(scene: Scene) -> History:
 
 
 def run_of(found: History, done: Done) -> Run:
-    """What the history has of a run. Those of one second are in no order."""
+    """Return what the history has of a run. Those of one second are in no order."""
     return next(run for run in found.runs if run.id == done.result["run"]["id"])
 
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a module documents: its options, and what it returns, which is compared with its answer in each run of a scenario."""
+"""Read what a module documents: its options, and what it returns, which is compared with its answer in each run of a scenario."""
 
 from __future__ import annotations
 

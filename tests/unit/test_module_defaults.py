@@ -18,7 +18,7 @@ from ansible_collections.packit.deployment.tests import bounds
 COLLECTIONS = Path(bounds.__file__).parents[4]
 MODULE = "packit.deployment.service_config"
 GIVEN = {"path": "{{ unknown | default(omit) }}", "pvc_from_env": "{{ unknown | default(omit) }}"}
-"""What Ansible alone would take its C(module_defaults) away from."""
+"""Options that are left out: Ansible alone would take their C(module_defaults) away."""
 
 
 def test_a_routed_module_has_its_defaults_by_each_of_its_names(tmp_path: Path) -> None:

@@ -57,7 +57,7 @@ def calls(role: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def shape(option: dict[str, Any]) -> dict[str, Any]:
-    """What an option takes, without its words."""
+    """Return what an option takes, without its words."""
     kept = {key: value for key, value in option.items() if key in ("type", "elements", "choices", "required")}
     inside = option.get("options") or option.get("suboptions") or {}
     return {**kept, "options": {name: shape(about) for name, about in inside.items()}}

@@ -180,7 +180,7 @@ class World:
         return Project(name or upstream, f"file://{self.upstreams}/{upstream}.git")
 
     def snapshot(self, project: Project) -> Snapshot:
-        """What upstream has, as ``upstream.read_snapshot`` reads it."""
+        """Return what upstream has, as ``upstream.read_snapshot`` reads it."""
         path = Path(project.url.removeprefix("file://"))
         if not path.exists():  # read before it was gone: what the run meets then is a fetch that fails
             path = path.with_suffix(".gone")
