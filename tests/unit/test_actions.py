@@ -50,7 +50,7 @@ def test_each_module_has_an_action_plugin_and_is_in_the_group_of_defaults() -> N
     assert set(runtime["action_groups"]["deployment"]) == modules
 
 
-@pytest.mark.parametrize("role", ["repository_cache", "schedule", "service_config", "staging"])
+@pytest.mark.parametrize("role", sorted(path.name for path in ROOT.glob("roles/*")))
 def test_each_of_our_tasks_in_a_role_takes_all_that_says_which_cluster(role: str) -> None:
     found = 0
     for path in (ROOT / "roles" / role / "tasks").glob("*.yml"):
