@@ -31,8 +31,9 @@ CLIENTS = {"lowest": ("kubernetes==25.3.0", "urllib3<2"), "newest": ()}
 MATRIX = [(python, core, client) for core, pythons in PYTHONS.items() for python in pythons for client in CLIENTS]
 CORNERS = [item for item in MATRIX if item[1:] in (("2.17", "lowest"), ("2.21", "newest"))]
 TESTS = ("pytest==9.2.0", "pytest-xdist==3.8.0", "hypothesis==6.168.5", "GitPython==3.2.1", "packaging", "prometheus-client==0.26.0")
-FOLDERS = ("candidates", "claims", "cluster", "history", "pods", "populate", "schedule", "service_config", "staging", "volumes")
-CLUSTER = tuple(f"tests/unit/{name}" for name in (*FOLDERS, "test_modules.py", "test_option_values.py"))
+FOLDERS = sorted({path.parent.name for path in ROOT.glob("tests/unit/*/test_*.py")} - {"benchmarks", "cache", "repositories"})
+FILES = ("test_actions.py", "test_module_defaults.py", "test_modules.py", "test_option_values.py")
+CLUSTER = tuple(f"tests/unit/{name}" for name in (*FOLDERS, *FILES))
 """The tests of what depends on Ansible and on the client; the cache knows neither."""
 
 

@@ -57,7 +57,7 @@ class Forked:
 
     @property
     def printed(self) -> str:
-        """What it has printed until now."""
+        """Return what it has printed until now."""
         path = self._directory / "printed"
         return path.read_text(errors="replace") if path.exists() else ""
 

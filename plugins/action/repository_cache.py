@@ -27,11 +27,11 @@ from typing import Any
 
 from ansible import constants
 
+from ansible_collections.packit.deployment.plugins.action.deployment import ActionModule as DeploymentAction
 from ansible_collections.packit.deployment.plugins.module_utils.background import Background
 from ansible_collections.packit.deployment.plugins.module_utils.populate.board import Board
 from ansible_collections.packit.deployment.plugins.module_utils.populate.progress_lines import Lines, Screen, own_copy, read
 from ansible_collections.packit.deployment.plugins.module_utils.progress import Progress
-from ansible_collections.packit.deployment.plugins.plugin_utils.deployment_action import DeploymentAction
 from ansible_collections.packit.deployment.plugins.plugin_utils.option_names import worded
 
 _INTERVAL = 0.5

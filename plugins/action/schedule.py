@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from ansible_collections.packit.deployment.plugins.action.deployment import ActionModule as DeploymentAction
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_projects
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.plugin_utils.deployment_action import DeploymentAction
 
 
 class ActionModule(DeploymentAction):

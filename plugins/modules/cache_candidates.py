@@ -35,6 +35,7 @@ options:
     type: int
     default: 600
 extends_documentation_fragment:
+  - packit.deployment.deployment
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes
 attributes:
@@ -43,12 +44,6 @@ attributes:
     details: Changes nothing in any mode.
   diff_mode:
     support: none
-  platform:
-    platforms: posix
-requirements:
-  - python >= 3.10
-  - kubernetes >= 25.3
-  - openshift (used where it is there)
 author:
   - Packit deployment contributors (@packit)
 """

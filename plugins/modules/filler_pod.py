@@ -121,6 +121,7 @@ options:
     type: int
     default: 600
 extends_documentation_fragment:
+  - packit.deployment.deployment
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes
 attributes:
@@ -129,12 +130,6 @@ attributes:
     details: Tells whether a pod would be made or removed.
   diff_mode:
     support: none
-  platform:
-    platforms: posix
-requirements:
-  - python >= 3.10
-  - kubernetes >= 25.3
-  - openshift (used where it is there)
 author:
   - Packit deployment contributors (@packit)
 """

@@ -59,6 +59,7 @@ options:
     type: int
     default: 60
 extends_documentation_fragment:
+  - packit.deployment.deployment
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes
 attributes:
@@ -68,12 +69,6 @@ attributes:
   diff_mode:
     support: full
     details: Shows each annotation that changes, before and after.
-  platform:
-    platforms: posix
-requirements:
-  - python >= 3.10
-  - kubernetes >= 25.3
-  - openshift (used where it is there)
 author:
   - Packit deployment contributors (@packit)
 seealso:

@@ -19,18 +19,6 @@ description:
   - Where O(path) is on the volume of a claim, the claim is locked meanwhile, and another run that is at work there is waited for. Without
     the right to patch claims it goes on without a lock, and warns.
 options:
-  namespace:
-    description: The pod's namespace.
-    type: str
-    required: true
-  pod:
-    description: The pod's name.
-    type: str
-    required: true
-  container:
-    description: The container. The default is the pod's first.
-    type: str
-    default: ""
   url:
     description: Upstream, by https, http or git. No user name, password or token may be in it.
     type: str
@@ -47,19 +35,10 @@ options:
     description: Check all that is there, not only what is new.
     type: bool
     default: false
-  timeout:
-    description: Seconds for the whole task. From 30 to 604800.
-    type: int
-    default: 1800
-  stall_timeout:
-    description:
-      - Seconds without a single byte from upstream after which a fetch from it is given up. While a server counts the objects of a large
-        repository it tells how far it is each second, and that is enough.
-      - A proxy that passes on nothing, or only pieces of many kilobytes, hides that. Raise this then above the time that counting takes.
-      - From 10 to 604800.
-    type: int
-    default: 300
 extends_documentation_fragment:
+  - packit.deployment.deployment
+  - packit.deployment.deployment.pod
+  - packit.deployment.deployment.stall
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes
 attributes:
@@ -68,12 +47,7 @@ attributes:
     details: Compares the refs in the pod with upstream's.
   diff_mode:
     support: none
-  platform:
-    platforms: posix
 requirements:
-  - python >= 3.10
-  - kubernetes >= 25.3
-  - openshift (used where it is there)
   - git on the controller and in the pod
 author:
   - Packit deployment contributors (@packit)

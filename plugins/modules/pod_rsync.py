@@ -16,18 +16,6 @@ description:
   - Where O(dest) is on the volume of a claim, the claim is locked meanwhile, and another run that is at work there is waited for. Without
     the right to patch claims it goes on without a lock, and warns.
 options:
-  namespace:
-    description: The pod's namespace.
-    type: str
-    required: true
-  pod:
-    description: The pod's name.
-    type: str
-    required: true
-  container:
-    description: The container. The default is the pod's first.
-    type: str
-    default: ""
   src:
     description:
       - The directory on the controller, whose content is copied. It may not be empty, nor lead to C(/), by C(..) or a link.
@@ -49,11 +37,9 @@ options:
     type: list
     elements: str
     default: []
-  timeout:
-    description: Seconds for the whole task. From 30 to 604800.
-    type: int
-    default: 1800
 extends_documentation_fragment:
+  - packit.deployment.deployment
+  - packit.deployment.deployment.pod
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes
 attributes:
@@ -62,12 +48,7 @@ attributes:
     details: Runs rsync with C(--dry-run).
   diff_mode:
     support: none
-  platform:
-    platforms: posix
 requirements:
-  - python >= 3.10
-  - kubernetes >= 25.3
-  - openshift (used where it is there)
   - rsync on the controller and in the pod
 author:
   - Packit deployment contributors (@packit)

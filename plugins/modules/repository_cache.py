@@ -106,14 +106,6 @@ options:
       - From 30 to 570.
     type: int
     default: 300
-  stall_timeout:
-    description:
-      - Seconds without a single byte from upstream after which a fetch from it is given up. While a server counts the objects of a large
-        repository it tells how far it is each second, and that is enough.
-      - A proxy that passes on nothing, or only pieces of many kilobytes, hides that. Raise this then above the time that counting takes.
-      - From 10 to 604800.
-    type: int
-    default: 300
   compact:
     description:
       - When packs are put together. Each update brings a pack, and with hundreds of them consumers' clones and updates take longer. A compaction
@@ -178,6 +170,8 @@ options:
         standard error while the task runs.
     type: path
 extends_documentation_fragment:
+  - packit.deployment.deployment
+  - packit.deployment.deployment.stall
   - packit.deployment.cache_volumes
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes
@@ -188,12 +182,7 @@ attributes:
   diff_mode:
     support: full
     details: Shows each volume's projects with their snapshots, before and after.
-  platform:
-    platforms: posix
 requirements:
-  - python >= 3.10
-  - kubernetes >= 25.3
-  - openshift (used where it is there)
   - jmespath (for O(select))
   - git on the controller
   - rsync on the controller (for method V(rsync))

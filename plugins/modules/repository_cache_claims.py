@@ -82,6 +82,7 @@ options:
     type: int
     default: 60
 extends_documentation_fragment:
+  - packit.deployment.deployment
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes
 attributes:
@@ -91,12 +92,6 @@ attributes:
   diff_mode:
     support: full
     details: Shows each claim's storage and new labels, before and after.
-  platform:
-    platforms: posix
-requirements:
-  - python >= 3.10
-  - kubernetes >= 25.3
-  - openshift (used where it is there)
 author:
   - Packit deployment contributors (@packit)
 seealso:

@@ -47,6 +47,7 @@ options:
     type: int
     default: 600
 extends_documentation_fragment:
+  - packit.deployment.deployment
   - packit.deployment.cache_volumes
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes
@@ -56,12 +57,7 @@ attributes:
     details: Changes nothing in any mode.
   diff_mode:
     support: none
-  platform:
-    platforms: posix
 requirements:
-  - python >= 3.10
-  - kubernetes >= 25.3
-  - openshift (used where it is there)
   - jmespath (for O(select) and O(query))
 author:
   - Packit deployment contributors (@packit)

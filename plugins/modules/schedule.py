@@ -92,6 +92,7 @@ options:
     type: int
     default: 14400
 extends_documentation_fragment:
+  - packit.deployment.deployment
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes
 attributes:
@@ -101,12 +102,6 @@ attributes:
   diff_mode:
     support: full
     details: Shows each object that changes, before and after.
-  platform:
-    platforms: posix
-requirements:
-  - python >= 3.10
-  - kubernetes >= 25.3
-  - openshift (used where it is there)
 author:
   - Packit deployment contributors (@packit)
 seealso:

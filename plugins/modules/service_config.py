@@ -89,6 +89,7 @@ options:
     type: int
     default: 600
 extends_documentation_fragment:
+  - packit.deployment.deployment
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes
 attributes:
@@ -98,12 +99,7 @@ attributes:
   diff_mode:
     support: full
     details: Shows the lines that change, and no others.
-  platform:
-    platforms: posix
 requirements:
-  - python >= 3.10
-  - kubernetes >= 25.3
-  - openshift (used where it is there)
   - ruamel.yaml
 author:
   - Packit deployment contributors (@packit)

@@ -83,6 +83,7 @@ options:
     type: int
     default: 300
 extends_documentation_fragment:
+  - packit.deployment.deployment
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes
 attributes:
@@ -92,12 +93,6 @@ attributes:
   diff_mode:
     support: full
     details: Shows each field that changes, before and after.
-  platform:
-    platforms: posix
-requirements:
-  - python >= 3.10
-  - kubernetes >= 25.3
-  - openshift (used where it is there)
 author:
   - Packit deployment contributors (@packit)
 seealso:

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How long a new sandbox's volume is held that starts as a clone, against one that starts empty: a ratio, so on the embedded cluster."""
+"""Measure how long a new sandbox's volume is held that starts as a clone, against one that starts empty: a ratio, so on the embedded cluster."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def kernel(repository: Path, counts: bool, table: Table) -> None:
 
 
 def _gain(scene: Scene, fill: float, table: Table) -> None:
-    """What packit's clone costs with the cache, and without it; ``fill`` in seconds."""
+    """Return what packit's clone costs with the cache, and without it; ``fill`` in seconds."""
     url, upstream = scene.url(_NAME), scene.server.root / f"{_NAME}.git"
     empty, checkout = scene.directory / "empty", scene.directory / "checkout"
     empty.mkdir()

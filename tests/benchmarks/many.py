@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run costs where there are many projects, volumes or refs: amounts and growth, so on the embedded cluster."""
+"""Measure what a run costs where there are many projects, volumes or refs: amounts and growth, so on the embedded cluster."""
 
 from __future__ import annotations
 
@@ -53,13 +53,13 @@ def _pods_of_another_run(cluster: EmbeddedTestCluster, scene: Scene, *names: str
 
 
 def _recorded(scene: Scene) -> int:
-    """How many projects the claims list, the one of the two with fewer."""
+    """Return how many projects the claims list, the one of the two with fewer."""
     claims = scene.module("repository_cache_info", worker_namespace=WORK, sandbox_namespace=SAND)["volumes"]
     return min(len(claim["projects"]) for claim in claims)
 
 
 def pairs(table: Table) -> None:
-    """What the API is asked for where there are many volumes."""
+    """Measure what the API is asked for where there are many volumes."""
     with embedded(through_playbook=False) as (_cluster, scene):
         scene.deploy(_PAIRS)
         scene.repository(commits=3)

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every figure needs: time, the memory of a tree of processes, and a table of what came out."""
+"""The tools for every figure: time, the memory of a tree of processes, and a table of what came out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What travels where volumes have most of it: amounts, so on the embedded cluster, and with a smaller repository."""
+"""Measure what travels where volumes have most of it: amounts, so on the embedded cluster, and with a smaller repository."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ it says so; a section's figures were measured in one run on one machine.
 
 
 class Section(Enum):
-    """What one command measures, by its heading; in the order of the page."""
+    """The part of the page that one command measures, by its heading; in the order of the page."""
 
     USUAL = "A repository as large as git's own"
     KERNEL = "A repository as large as the kernel"

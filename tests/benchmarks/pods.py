@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How much memory our pods take: of their processes, and by the kernel's own account of the container."""
+"""Measure how much memory our pods take: of their processes, and by the kernel's own account of the container."""
 
 from __future__ import annotations
 

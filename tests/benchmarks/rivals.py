@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What people do instead, each in a pod with the filler's own resources, and each until the data is on disk."""
+"""Measure what people do instead, each in a pod with the filler's own resources, and each until the data is on disk."""
 
 from __future__ import annotations
 

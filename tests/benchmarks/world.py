@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where figures are measured: the real cluster with four pairs of volumes, and embedded ones."""
+"""The places where figures are measured: the real cluster with four pairs of volumes, and embedded ones."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ LARGE = 1200
 
 @dataclass
 class World:
-    """Where everything is measured."""
+    """The clusters on which everything is measured."""
 
     cluster: RealCluster
     scene: Scene
@@ -76,7 +76,7 @@ class World:
 
 
 def sandbox_of(run: Run) -> dict[str, object]:
-    """What the result says of the first pair's sandbox's volume."""
+    """Return what the result says of the first pair's sandbox's volume."""
     found: dict[str, object] = next(volume for volume in run.result["volumes"] if volume["role"] == "sandbox")
     return found
 

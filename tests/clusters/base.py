@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What integration scenarios need of a cluster; everything that is common is done through the API as an administrator."""
+"""The part of a cluster that integration scenarios need; everything that is common is done through the API as an administrator."""
 
 from __future__ import annotations
 
@@ -313,7 +313,7 @@ class TestCluster(ABC):
         until(lambda: name not in self.pods(namespace), f"the end of pod {namespace}/{name}")
 
     def is_ready(self, namespace: str, name: str) -> bool:
-        """Whether a pod is there and Ready."""
+        """Return whether a pod is there and Ready."""
         if name not in self.pods(namespace):
             return False
         conditions = self.core.read_namespaced_pod(name, namespace).status.conditions or []
@@ -372,7 +372,7 @@ class TestCluster(ABC):
         return [name for namespace in namespaces for name in self.pods(namespace, "packit.dev/repository-cache-filler")]
 
     def counted_by_quota(self, namespace: str) -> int:
-        """How many of our pods a quota counts: not those that have ended, though they may be there for a moment yet
+        """Return how many of our pods a quota counts: not those that have ended, though they may be there for a moment yet
         (kubernetes, pkg/quota/v1/evaluator/core/pods.go, QuotaV1Pod)."""
         found = self.core.list_namespaced_pod(namespace, label_selector="packit.dev/repository-cache-filler").items
         return len([item for item in found if item.status.phase not in ("Succeeded", "Failed")])
@@ -412,7 +412,7 @@ class TestCluster(ABC):
             network.delete_namespaced_network_policy(_LAST, namespace)
 
     def _history(self, list_them: Callable[..., Any], namespace: str, since: str, **selected: str) -> Iterator[tuple[str, Any]]:
-        """What happened to objects since a version, until the one that marks the end. Nothing is missed, however busy the machine is."""
+        """Return what happened to objects since a version, until the one that marks the end. Nothing is missed, however busy the machine is."""
         watcher = watch.Watch()
         for event in watcher.stream(list_them, namespace, resource_version=since, timeout_seconds=int(BOUND), **selected):
             if event["object"].metadata.name == _LAST:
@@ -430,7 +430,7 @@ class TestCluster(ABC):
         return getattr(client, group)(self.api)
 
     def execute(self, namespace: str, pod: str, command: list[str]) -> str:
-        """What a command prints in a pod."""
+        """Return what a command prints in a pod."""
         # `stream` swaps a method of the client that it is given, so it has one of its own.
         core = client.CoreV1Api(config.new_client_from_config(str(self.kubeconfig)))
         said: str = stream(core.connect_get_namespaced_pod_exec, pod, namespace, command=command, stdout=True, stderr=True)

@@ -101,7 +101,7 @@ class EmbeddedTestCluster(TestCluster):
         self._control("POST", "faults", {"kind": kind, **where})
 
     def faults_left(self) -> int:
-        """How many faults have not happened as often as they were asked for."""
+        """Return how many faults have not happened as often as they were asked for."""
         left: int = self._control("GET", "faults")
         return left
 
@@ -110,7 +110,7 @@ class EmbeddedTestCluster(TestCluster):
         self._control("DELETE", "faults")
 
     def requests(self, clear: bool = False) -> dict[str, int]:
-        """How often each user asked what."""
+        """Return how often each user asked what."""
         counted: dict[str, int] = self._control("DELETE" if clear else "GET", "requests")
         return counted
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is between a user's machine and the API, and may cut each connection at any time."""
+"""A gateway between a user's machine and the API, which may cut each connection at any time."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def namespaces() -> list[str]:
 
 
 def possible() -> bool:
-    """Whether this machine allows it."""
+    """Return whether this machine allows namespaces of its own for each container."""
     try:
         return subprocess.run([*namespaces(), "true"], capture_output=True, timeout=BOUND, check=False).returncode == 0
     except FileNotFoundError:

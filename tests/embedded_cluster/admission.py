@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who may do what (RBAC), and which pods a namespace takes (tolerations, PodSecurity, LimitRange, ResourceQuota)."""
+"""Decide who may do what (RBAC), and which pods a namespace takes (tolerations, PodSecurity, LimitRange, ResourceQuota)."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Access:
                 yield from role.get("rules") or []
 
     def allows(self, user: str, verb: str, group: str, resource: str, namespace: str, name: str = "") -> bool:
-        """Whether one of them gives the right; ``resource`` may be ``pods/exec``."""
+        """Return whether one of the user's rules gives a right; ``resource`` may be ``pods/exec``."""
         for rule in self.rules(user, namespace):
             names = rule.get("resourceNames") or []
             if (
@@ -143,7 +143,7 @@ def _restricted(pod: Json) -> None:
 
 
 def usage(pod: Json) -> dict[str, float]:
-    """What a pod takes from a quota."""
+    """Return what a pod takes from a quota."""
     total = {"pods": 1.0, "count/pods": 1.0}
     for container in pod["spec"]["containers"]:
         resources = container.get("resources") or {}
@@ -154,7 +154,7 @@ def usage(pod: Json) -> dict[str, float]:
 
 
 def counts_for(quota: Json, pod: Json) -> bool:
-    """Whether a pod is in a quota's scopes, and has not ended."""
+    """Return whether a pod is in a quota's scopes, and has not ended."""
     terminating = pod["spec"].get("activeDeadlineSeconds") is not None
     scopes = quota["spec"].get("scopes") or []
     inside = all({"Terminating": terminating, "NotTerminating": not terminating}.get(scope, True) for scope in scopes)

@@ -89,7 +89,7 @@ class Bind:
 
 @dataclass(frozen=True)
 class ContainerSpec:
-    """What to run. ``user`` 0: as the server."""
+    """A container that is to run. ``user`` 0: as the server."""
 
     command: tuple[str, ...]
     environment: dict[str, str]

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What lies in volumes that are made of objects: Secrets, ConfigMaps, the pod itself, and a service account's token."""
+"""Make the content of volumes that are made of objects: Secrets, ConfigMaps, the pod itself, and a service account's token."""
 
 from __future__ import annotations
 

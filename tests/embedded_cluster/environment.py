@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a container's environment and its command's words are: values from elsewhere, and ``$(NAME)`` in them."""
+"""Make a container's environment and its command's words: values from elsewhere, and ``$(NAME)`` in them."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the cluster has been told to do wrong."""
+"""The faults that the cluster has been told to have."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Faults:
         self._faults.append(fault)
 
     def left(self) -> int:
-        """How many faults are still on: those with a number of times end when they have happened so often."""
+        """Return how many faults are still on: those with a number of times end when they have happened so often."""
         return len(self._faults)
 
     def clear(self) -> None:

@@ -18,7 +18,7 @@ _SHARED = ("/bin", "/etc", "/lib", "/opt", "/sbin", "/usr")
 
 @dataclass(frozen=True)
 class Image:
-    """What an image has beside this machine's programs. ``user`` is who runs in it where the pod does not say."""
+    """An image, by what it has beside this machine's programs. ``user`` is who runs in it where the pod does not say."""
 
     environment: Mapping[str, str] = field(default_factory=dict)
     directories: tuple[Path, ...] = ()

@@ -37,7 +37,7 @@ _READY, _POD_READY = "ContainersReady", "Ready"
 
 @dataclass(frozen=True)
 class Node:
-    """What all pods share: the cluster's objects and volumes, and a directory in which each has one of its own."""
+    """The things that all pods share: the cluster's objects and volumes, and a directory in which each has one of its own."""
 
     store: Store
     volumes: Volumes
@@ -282,7 +282,7 @@ class PodLife:
                 await asyncio.sleep(_RETRY)
 
     def _stays_ended(self, code: int) -> bool:
-        """Whether a container that ended with this code is not started again."""
+        """Return whether a container that ended with this code is not started again."""
         policy = self._pod["spec"].get("restartPolicy", "Always")
         return policy == "Never" or (policy == "OnFailure" and not code) or self._stopping.is_set()
 
@@ -337,7 +337,7 @@ class PodLife:
 
 
 def _bind(mount: Json, source: tuple[Path, bool]) -> Bind:
-    """What a mount is made of; a sub-path that is not there is made, with the volume's mode, as the kubelet does."""
+    """Return what a mount is made of; a sub-path that is not there is made, with the volume's mode, as the kubelet does."""
     volume, fixed = source
     path = volume / mount.get("subPath", "")
     if not path.exists():

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with a pod's spec, or a workload's template of one, in the API server's words. Pure."""
+"""Find what is wrong with a pod's spec, or a workload's template of one, in the API server's words. Pure."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def _fixed(resource: Resource, item: Json) -> Json:
 
 
 def wrong_spec(spec: Json, path: str, claims: Sequence[str] = ()) -> list[str]:
-    """What is wrong with a pod's spec. ``claims``: the volumes that a StatefulSet's claim templates add."""
+    """Return what is wrong with a pod's spec. ``claims``: the volumes that a StatefulSet's claim templates add."""
     volumes = [volume.get("name", "") for volume in spec.get("volumes") or []]
     found = [f'{path}.volumes[{at}].name: Duplicate value: "{name}"' for at, name in enumerate(volumes) if name in volumes[:at]]
     for at, volume in enumerate(spec.get("volumes") or []):

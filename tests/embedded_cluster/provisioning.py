@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When claims get their volumes: at once, or when a pod comes; what is said where the storage makes none; and that they go with their claims."""
+"""Give claims their volumes: at once, or when a pod comes; what is said where the storage makes none; and that they go with their claims."""
 
 from __future__ import annotations
 

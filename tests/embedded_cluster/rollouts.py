@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the controllers of StatefulSets and Deployments do next: pods to make, pods to delete, and the status. Pure."""
+"""Decide what the controllers of StatefulSets and Deployments do next: pods to make, pods to delete, and the status. Pure."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def step(owner: Json, pods: Sequence[Json]) -> Step:
 
 
 def ready(pod: Json) -> bool:
-    """Whether a pod is Ready and not on its way out."""
+    """Return whether a pod is Ready and not on its way out."""
     conditions = (pod.get("status") or {}).get("conditions") or []
     return not _ending(pod) and any(item["type"] == "Ready" and item["status"] == "True" for item in conditions)
 

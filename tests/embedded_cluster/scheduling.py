@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which node a pod goes to, or why none, in the scheduler's words. Pure."""
+"""Decide which node a pod goes to, or why none, in the scheduler's words. Pure."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a pod is given to ask the API: its service account's token (kubernetes/plugin/pkg/admission/serviceaccount)."""
+"""Give a pod what it needs to ask the API: its service account's token (kubernetes/plugin/pkg/admission/serviceaccount)."""
 
 from __future__ import annotations
 

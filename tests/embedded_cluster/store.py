@@ -171,7 +171,7 @@ class Store:
 
 
 def other_uid(wanted: str, present: str) -> str:
-    """Why a precondition failed."""
+    """Return why a precondition failed."""
     return (
         f"the UID in the precondition ({wanted}) does not match the UID in record ({present}). "
         "The object might have been deleted and then recreated"
@@ -179,7 +179,7 @@ def other_uid(wanted: str, present: str) -> str:
 
 
 def other_version(wanted: str, present: str) -> str:
-    """Why a precondition failed."""
+    """Return why a precondition failed."""
     return (
         f"the ResourceVersion in the precondition ({wanted}) does not match the ResourceVersion in record ({present}). "
         "The object might have been modified"

@@ -57,7 +57,7 @@ def add_tolerations(annotations: dict[str, str], pod: Json) -> None:
 
 
 def wrong_tolerations(tolerations: list[Json], path: str) -> list[str]:
-    """What the server refuses of a pod's tolerations."""
+    """Return what the server refuses of a pod's tolerations."""
     found = []
     for number, item in enumerate(tolerations):
         where = f"{path}[{number}]"

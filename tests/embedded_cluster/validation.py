@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is wrong with an object that was sent, in the API server's words. Pure."""
+"""Find what is wrong with an object that was sent, in the API server's words. Pure."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def _decoded(kind: str, value: str) -> bytes:
 
 
 def wrong_metadata(meta: Json, path: str) -> list[str]:
-    """What is wrong with labels and annotations."""
+    """Return what is wrong with labels and annotations."""
     found = []
     for key, value in (meta.get("labels") or {}).items():
         if re.fullmatch(_QUALIFIED, key.rpartition("/")[2]) is None:

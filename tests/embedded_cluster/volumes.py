@@ -74,7 +74,7 @@ class Volumes:
         subprocess.run(["cp", "-a", "--", f"{origin}/.", str(path)], check=True, timeout=BOUND)
 
     def share(self, path: Path, group: int) -> None:
-        """What the kubelet does for fsGroup with OnRootMismatch; only root may."""
+        """Give a volume to its group, as the kubelet does for fsGroup with OnRootMismatch; only root may."""
         if os.environ.get("EMBEDDED_CLUSTER_ROOT") != "1" or not group or path.stat().st_gid == group:
             return
         for directory, _names, files in os.walk(path):

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a failed scenario shows, so that it is understood without a second run: its runs, pods with their logs, events and volumes."""
+"""Show of a failed scenario what happened, so that it is understood without a second run: its runs, pods with their logs, events and volumes."""
 
 from __future__ import annotations
 

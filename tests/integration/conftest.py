@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which cluster the scenarios run on (the embedded one, or with ``--real`` the real one), and what each finds there."""
+"""Choose the cluster that the scenarios run on (the embedded one, or with ``--real`` the real one), and what each finds there."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def cluster(shared_cluster: TestCluster) -> Iterator[TestCluster]:
 
 @pytest.fixture(scope="session", name="launcher")
 def shared_launcher() -> Iterator[Launcher]:
-    """What starts modules without Ansible."""
+    """A process that starts modules without Ansible."""
     with launcher() as made:
         yield made
 

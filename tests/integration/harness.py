@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a scenario is made of: namespaces with workers and sandboxes, an upstream, the playbook, and the rules that must hold."""
+"""The parts that a scenario is made of: namespaces with workers and sandboxes, an upstream, the playbook, and the rules that must hold."""
 
 from __future__ import annotations
 

@@ -48,17 +48,17 @@ class Run:
 
     @property
     def text(self) -> str:
-        """What was printed, in one line, for looking for words."""
+        """Return what was printed, in one line, for looking for words."""
         return " ".join(self.output.split())
 
     @property
     def everything(self) -> str:
-        """What was printed, and the whole answer of the module: where a secret may not be."""
+        """Return what was printed, and the whole answer of the module: where a secret may not be."""
         return self.output + json.dumps(self.result)
 
     @property
     def story(self) -> str:
-        """What to read where it failed: what became of each volume first, as the end of the output may not say it."""
+        """Return what to read where it failed: what became of each volume first, as the end of the output may not say it."""
         errors = [
             f"{volume['claim']} {project['name']}: {project['error']}"
             for volume in self.result.get("volumes", [])
@@ -106,7 +106,7 @@ class Started(ABC):
 
     @abstractmethod
     def so_far(self) -> str:
-        """What it has printed until now."""
+        """Return what it has printed until now."""
 
     def finish(self) -> Run:
         """Wait for its end; a run that hangs is killed, and its output shown. Whatever else it did, no hold was too long."""
@@ -219,7 +219,7 @@ class ModuleRun(Started):
 
 
 def words_of(answer: dict[str, Any]) -> list[str]:
-    """What a person reads of a module's answer: warnings, the difference, the summary, and why it failed."""
+    """Return what a person reads of a module's answer: warnings, the difference, the summary, and why it failed."""
     warnings = [item if isinstance(item, str) else json.dumps(item) for item in answer.get("warnings", [])]
     told = [f"[WARNING]: {words}" for words in warnings]
     if answer.get("diff"):

@@ -69,7 +69,7 @@ def test_a_volume_that_is_not_detached_after_the_work_was_filled_and_no_pod_of_o
 @pytest.mark.real
 @pytest.mark.faults
 def test_killed_while_a_volume_is_attached_nothing_is_pending_or_attached_soon_after(scene: Scene) -> None:
-    """What nobody comes to ends itself a minute after it could begin."""
+    """A filler to which nobody comes ends itself a minute after it could begin."""
     scene.deploy(storage_class=BLOCK)
     scene.repository()
     scene.cluster.order(SAND, scene.sandbox_claim(), "attach", "never")

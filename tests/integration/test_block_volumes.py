@@ -135,7 +135,7 @@ def test_a_filler_whose_volume_is_not_attached_yet_lets_a_sandbox_go_first(scene
 
 @pytest.mark.real
 def test_a_filler_beside_a_sandbox_gives_way_to_the_next_one_on_another_node(scene: Scene) -> None:
-    """What is written on a frozen volume waits until it is thawed, so that the filler is at work when its neighbour goes."""
+    """Writes to a frozen volume wait until it is thawed, so that the filler is at work when its neighbour goes."""
     scene.deploy(storage_class=BLOCK)
     scene.repository()
     scene.cluster.consumer(SAND, scene.sandbox_claim(), name="first", node="node1")

@@ -39,7 +39,7 @@ def clone(cluster: TestCluster, name: str, storage_class: str = BLOCK_NOW, of: s
 
 
 def told(cluster: TestCluster, uid: str, reason: str) -> str:
-    """What an event of this reason says of an object, when there is one."""
+    """Return what an event of this reason says of an object, when there is one."""
 
     def message() -> str:
         events = cluster.core.list_namespaced_event(NS, field_selector=f"involvedObject.uid={uid}").items

@@ -45,14 +45,14 @@ def status(contract: TestCluster, name: str) -> Any:
 
 
 def waits(contract: TestCluster, name: str) -> tuple[str, str]:
-    """Why a pod's container waits, and in which words."""
+    """Return why a pod's container waits, and in which words."""
     found = (status(contract, name).container_statuses or [None])[0]
     waiting = found.state.waiting if found is not None else None
     return (waiting.reason, waiting.message or "") if waiting else ("", "")
 
 
 def log(contract: TestCluster, name: str, **more: Any) -> str:
-    """What a pod has printed."""
+    """Return what a pod has printed."""
     said: str = contract.core.read_namespaced_pod_log(name, NS, **more)
     return said
 

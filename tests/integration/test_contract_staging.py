@@ -60,7 +60,7 @@ def annotate(contract: TestCluster, defaults: str | None, whitelist: str | None 
 
 
 def admit(contract: TestCluster, requests: bool = False, **spec: Any) -> tuple[int, Any]:
-    """What becomes of a pod: its tolerations, or the refusal's code and words."""
+    """Return what becomes of a pod: its tolerations, or the refusal's code and words."""
     body = proof_pod(requests)
     body["spec"].update(spec)
     try:

@@ -129,7 +129,7 @@ def _encoded(data: bytes) -> str:
 
 
 def is_refused(kubeconfig: Path) -> bool:
-    """Whether the API does not accept the kubeconfig's token (any more)."""
+    """Return whether the API does not accept the kubeconfig's token (any more)."""
     try:
         client.VersionApi(config.new_client_from_config(str(kubeconfig))).get_code()
     except client.ApiException as error:

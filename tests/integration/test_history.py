@@ -13,7 +13,7 @@ import pytest
 from kubernetes import client
 
 from ansible_collections.packit.deployment.plugins.module_utils.history.config_map import NAME
-from ansible_collections.packit.deployment.plugins.module_utils.history.runs import RUNS, History, News, Run, parse, render
+from ansible_collections.packit.deployment.plugins.module_utils.history.runs import RUNS, History, HistoryUpdate, Run, parse, render
 from tests.receiver import receiver
 from tests.repositories import make
 from tests.upstream.server import Page
@@ -31,7 +31,7 @@ def history(scene: Scene) -> History:
 
 
 def run_of(found: History, done: Done) -> Run:
-    """What the history has of a run. Those of one second are in no order."""
+    """Return what the history has of a run. Those of one second are in no order."""
     return next(run for run in found.runs if run.id == done.result["run"]["id"])
 
 
@@ -87,7 +87,7 @@ def test_runs_at_once_all_stay_and_only_the_oldest_go(scene: Scene) -> None:
     begun = datetime.now(timezone.utc) - timedelta(days=90)
     old: dict[str, str | None] = {}
     for number in range(2 * RUNS):
-        old |= render(News(Run(f"{number:012x}", begun + timedelta(hours=number), "me", "present", 1)))
+        old |= render(HistoryUpdate(Run(f"{number:012x}", begun + timedelta(hours=number), "me", "present", 1)))
     scene.cluster.core.create_namespaced_config_map(WORK, {"metadata": {"name": NAME}, "data": {**old, "foreign": "\x07"}})
     runs = [scene.start() for _number in range(2)]
     ids = {run.finish().result["run"]["id"] for run in runs}

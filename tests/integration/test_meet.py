@@ -26,7 +26,7 @@ LISTS = (PROJECTS, ("one",), ("two",))
 
 
 def claimed(scene: Scene) -> list[set[str]]:
-    """What the claims of the first pair say is there."""
+    """Return what the claims of the first pair say is there."""
     found = []
     for namespace, claim in ((WORK, scene.worker_claim()), (SAND, scene.sandbox_claim())):
         annotations = scene.cluster.core.read_namespaced_persistent_volume_claim(claim, namespace).metadata.annotations or {}
@@ -43,7 +43,7 @@ def listed(scene: Scene) -> list[set[str]]:
 
 
 def holds(scene: Scene, namespace: str) -> bool:
-    """Whether a volume's filler is there: other pods of ours are, before one is."""
+    """Return whether a volume's filler is there: other pods of ours are, before one is."""
     return any(name.startswith("packit-cache-filler-") for name in scene.cluster.fillers(namespace))
 
 
@@ -174,7 +174,7 @@ def go_on(run: Started, lines: int) -> None:
 
 
 def ended(runs: Sequence[Started]) -> bool:
-    """Whether one of them has."""
+    """Return whether one of the runs has ended."""
     return any(run.poll() is not None for run in runs)
 
 
@@ -187,7 +187,7 @@ def require_end(runs: Sequence[Started]) -> Sequence[Started]:
 
 
 def require_rules(scene: Scene) -> None:
-    """What lies on the worker's volume is on its sandbox's, and the claims name nothing that is not there."""
+    """Require that a sandbox's volume has all of its worker's, and that the claims name nothing that is not there."""
     worker, sandbox = scene.worker(), scene.sandbox()
     for name in PROJECTS:
         if (worker / name).exists():

@@ -72,7 +72,7 @@ def test_another_runs_filler_is_refused_in_check_mode_too(scene: Scene) -> None:
 
 
 def test_each_of_them_is_a_task_of_a_play(scene: Scene) -> None:
-    """Ansible packs a module with what it imports, and pod_git has an action plugin: scenarios that call the modules see neither."""
+    """Ansible packs a module with what it imports, and runs an action plugin of ours: scenarios that call the modules see neither."""
     scene.deploy()
     upstream = scene.repository()
     source = scene.directory / "source"

@@ -39,7 +39,7 @@ def ran(run: Run) -> dict[str, str]:
 
 
 def access(scene: Scene) -> dict[str, Any]:
-    """What a play gives to log in without a kubeconfig."""
+    """Return what a play gives to log in without a kubeconfig."""
     given = yaml.safe_load(scene.kubeconfig.read_text())
     cluster = given["clusters"][0]["cluster"]
     return {"host": cluster["server"], "api_key": given["users"][0]["user"]["token"], "ca_cert": cluster["certificate-authority"]}

@@ -40,7 +40,7 @@ def delete_first(scene: Scene, namespace: str, selector: str) -> None:
 
 
 def received(*volumes: Path) -> bool:
-    """Whether some of a pack, and not all of the project, is on one of the volumes."""
+    """Return whether some of a pack, and not all of the project, is on one of the volumes."""
     return any(not (volume / "one").exists() and any(_sizes(volume)) for volume in volumes)
 
 
@@ -241,7 +241,7 @@ def test_a_scratch_that_is_known_to_be_too_small_is_named_before_the_clone(scene
 
 
 def locks(done: Run) -> dict[str, int]:
-    """How often the volumes of each kind were taken."""
+    """Return how often the volumes of each kind were taken."""
     volumes = done.result["volumes"]
     return {role: sum(len(volume["locks"]) for volume in volumes if volume["role"] == role) for role in ("sandbox", "worker")}
 

@@ -49,7 +49,7 @@ def write(cluster: TestCluster, text: str, **more: Any) -> None:
 
 
 def read(cluster: TestCluster, name: str = "packit-config", key: str = KEY) -> str:
-    """What is in it."""
+    """Return what is in a key of a Secret."""
     return base64.b64decode(cluster.core.read_namespaced_secret(name, WORK).data[key]).decode()
 
 

@@ -82,7 +82,7 @@ def annotate(cluster: TestCluster, **changes: str | None) -> None:
 
 
 def refuses_pods(cluster: TestCluster) -> bool:
-    """Whether a pod that is right in itself could not be made in the workers' namespace now."""
+    """Return whether a pod that is right in itself could not be made in the workers' namespace now."""
     container = {"name": "main", "image": cluster.image, "securityContext": SECURITY}
     body = {"metadata": {"name": "tried"}, "spec": {"securityContext": {"runAsUser": 1000}, "containers": [container]}}
     try:
@@ -109,7 +109,7 @@ def pod_spec(cluster: TestCluster, name: str = "dashboard") -> dict[str, Any]:
 
 
 def available(cluster: TestCluster, name: str = "dashboard") -> int:
-    """How many pods of a Deployment are available."""
+    """Return how many pods of a Deployment are available."""
     status = cluster.apps.read_namespaced_deployment(name, WORK).status
     return (status.available_replicas if status is not None else 0) or 0
 

@@ -35,7 +35,7 @@ def rows(answer: dict[str, Any]) -> dict[tuple[str, str], list[str]]:
 
 
 def disk_usage(*paths: Path) -> int:
-    """What du says of them together."""
+    """Return what du says of files and directories together."""
     return int(subprocess.run(["du", "-B1", "-s", "-c", *paths], capture_output=True, timeout=BOUND, check=True).stdout.split(b"\n")[-2].split()[0])
 
 

@@ -20,7 +20,7 @@ START = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 class Objects:
-    """What the API has."""
+    """The objects of the API."""
 
     def __init__(self) -> None:
         self.objects: dict[tuple[str, str, str], dict[str, Any]] = {}

@@ -93,7 +93,7 @@ class Contents:
 
 
 def objects_of(key: str) -> set[str]:
-    """What ``record.key`` says lies there."""
+    """Return what ``record.key`` says lies there."""
     return {*key.partition(":")[2].split()}
 
 
@@ -129,7 +129,7 @@ class Place:
 
     @property
     def alive(self) -> bool:
-        """Whether processes can run here."""
+        """Return whether processes can run here."""
         body = self.world.api.find("Pod", *self.key)
         return not self.cut and body is not None and body["metadata"]["uid"] == self.uid and not parse_pod(body).ended
 
@@ -313,7 +313,8 @@ class Actor:
         }
         present = self.state is State.PRESENT
         snapshots = {project.name: world.snapshot(project) for project in projects} if present else {}
-        plan = make_plan(Wanted(self.state, projects, snapshots, METHODS), (PAIR,), {volume: known(claim) for volume, claim in claims.items()})
+        wanted = Wanted(self.state, projects, snapshots, METHODS, client.now())
+        plan = make_plan(wanted, (PAIR,), {volume: known(claim) for volume, claim in claims.items()})
         owner = {"run": self.name, "user": "somebody", "host": "here"}
         settings = Settings("/cache", "image", parse_filler({"pull_policy": "Never"}), InUse(self.in_use), 600, 4, 4, owner)
         access = ClusterVolumeAccess(client, claims, settings, lambda told: self.told.append(f"{told.subject} {told.phase}"))
@@ -401,7 +402,7 @@ class World:
         self._patches.close()
 
     def snapshot(self, project: Project) -> Snapshot:
-        """What upstream has."""
+        """Return what upstream has."""
         return Snapshot((Ref("refs/heads/main", f"{self.upstream[project.name]:040x}"),), "refs/heads/main")
 
     def start(self, state: State, wanted: tuple[str, ...], in_use: str, skew: float = 0.0) -> Actor:
@@ -460,12 +461,12 @@ class World:
         raise AssertionError(f"runs that never end: {[(run.name, run.told[-3:]) for run in self.runs if not run.done]}")
 
     def annotations(self, volume: Volume) -> dict[str, str]:
-        """What is written on the claim."""
+        """Return what is written on the claim."""
         found: dict[str, str] = self.api.objects["PersistentVolumeClaim", volume.namespace, volume.claim]["metadata"].get("annotations", {})
         return found
 
     def record(self, volume: Volume) -> Record:
-        """What the claim says."""
+        """Return what the claim says."""
         found = recorded(parse_claim(self.api.objects["PersistentVolumeClaim", volume.namespace, volume.claim]))
         assert found is not None
         return found

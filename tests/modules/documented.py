@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a module documents: its options, and what it returns, which is compared with its answer in each run of a scenario."""
+"""Read what a module documents: its options, and what it returns, which is compared with its answer in each run of a scenario."""
 
 from __future__ import annotations
 
@@ -25,10 +25,11 @@ def options(module: str) -> dict[str, dict[str, Any]]:
     """Return a module's options, with those of our own doc fragments and without those of others'."""
     documentation = yaml.safe_load(import_module(f"{MODULES}.{module}").DOCUMENTATION)
     fragments = [name.removeprefix(_OURS) for name in documentation["extends_documentation_fragment"] if name.startswith(_OURS)]
-    texts = [import_module(f"{_FRAGMENTS}.{name}").ModuleDocFragment.DOCUMENTATION for name in fragments]
     found: dict[str, dict[str, Any]] = dict(documentation["options"])
-    for text in texts:
-        found |= yaml.safe_load(text)["options"]
+    for fragment in fragments:
+        name, _dot, part = fragment.partition(".")
+        text = getattr(import_module(f"{_FRAGMENTS}.{name}").ModuleDocFragment, part.upper() or "DOCUMENTATION")
+        found |= yaml.safe_load(text).get("options", {})
     return found
 
 

@@ -66,7 +66,7 @@ class Hooks:
 
     @property
     def calls(self) -> int:
-        """How many programs were called."""
+        """Return how many programs were called."""
         return (self._at / "calls").stat().st_size
 
     def __enter__(self) -> Hooks:

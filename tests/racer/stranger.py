@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a stranger does to a volume in the middle of the work: something of his in the place of something there."""
+"""A stranger who acts on a volume in the middle of the work: something of his in the place of something there."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Stranger:
 
     @property
     def harmless(self) -> bool:
-        """Whether nothing that consumers read was touched by himself."""
+        """Return whether he touched nothing himself that consumers read."""
         return not self.does or self._place.startswith(WORK)
 
     def act(self, again: bool) -> None:
@@ -116,7 +116,7 @@ class Stranger:
 
 
 def victims(outside: Path) -> None:
-    """What must stay as it is: a tree of everything that we make, change or delete on a volume."""
+    """Make what must stay as it is: a tree of everything that we make, change or delete on a volume."""
     for top in ("one", "one/.git", f"{WORK}/one", f"{WORK}/one/new"):
         at = outside / top
         for directory in ("objects/pack", "objects/info", "objects/aa", "refs/heads", "refs/tags", "info", "old", "repair/was", "loose"):

@@ -52,7 +52,7 @@ SANDBOX = Volume("s", "sandbox", Role.SANDBOX)
 
 @dataclass(frozen=True)
 class Try:
-    """What came of one seed: what the stranger did, what the work said, and what must not be (empty: nothing)."""
+    """The outcome of one seed: what the stranger did, what the work said, and what must not be (empty: nothing)."""
 
     seed: int
     stage: str
@@ -114,7 +114,7 @@ class World:
         return Work(self._project, self._snapshot, transfer, verify, (), None, 3600.0, scratch, lambda _phase, _line: None, lambda: None)
 
     def undisturbed(self, stage: str, layout: str, shell: str) -> int:
-        """How many programs a stage calls where nobody is there."""
+        """Return how many programs a stage calls where nobody is there."""
         if (stage, layout) not in self._calls:
             with self._place(stage, layout) as place:
                 done = self._run(place, stage, shell, (), None)

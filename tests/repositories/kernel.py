@@ -30,7 +30,7 @@ _RELEASE = 1_000
 
 @dataclass(frozen=True)
 class KernelShape:
-    """How much of it. Files lie in ``top`` × ``middle`` × ``low`` directories, and have so many lines of 24 bytes."""
+    """The size of the repository. Files lie in ``top`` × ``middle`` × ``low`` directories, and have so many lines of 24 bytes."""
 
     commits: int = 1_000_000
     top: int = 20

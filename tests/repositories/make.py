@@ -66,7 +66,7 @@ def delete_branch(path: Path, branch: str) -> None:
 
 
 def forget_unreachable(path: Path) -> None:
-    """What no ref reaches is gone, as after upstream's own gc."""
+    """Remove what no ref reaches, as upstream's own gc does."""
     git(path, "reflog", "expire", "--expire=now", "--all")
     git(path, "gc", "--quiet", "--prune=now")
 

@@ -23,7 +23,7 @@ _WORDS = ("the", "if", "return", "const", "struct", "static", "value", "=", "(",
 
 @dataclass(frozen=True)
 class Shape:
-    """How much of it. A commit edits ``edits`` files, ``lines`` lines of each; a file has 200 to 600 lines of about 45 bytes."""
+    """The size of the repository. A commit edits ``edits`` files, ``lines`` lines of each; a file has 200 to 600 lines of about 45 bytes."""
 
     commits: int = 60_000
     files: int = 3_000
@@ -51,7 +51,7 @@ def cached(name: str, make: Callable[[Path], object]) -> Path:
 
 
 def a_day(path: Path, commits: int = 200, seed: int = 5, begins: int = 10_000_000) -> None:
-    """What a busy day brings: commits on main, each with small edits of two of the files.
+    """Add what a busy day brings: commits on main, each with small edits of two of the files.
 
     It ``begins`` so many seconds after the first commit of all, which is after the last one: where commits are older than those before
     them upload-pack does not see what both sides have, and git offers it all that there is.

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How the unit tests run: with a directory that they share, in one process for many of them, and with no example of hypothesis judged
+"""Settings of the unit tests: they run with a directory that they share, in one process for many of them, and with no example of hypothesis judged
 by its time, which is another one on a busy machine."""
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 import yaml
 
+from ansible_collections.packit.deployment.plugins.action.deployment import is_chosen
 from ansible_collections.packit.deployment.plugins.action.schedule import ActionModule as Schedule
-from ansible_collections.packit.deployment.plugins.plugin_utils.deployment_action import is_chosen
 
 ROOT = Path(__file__).parents[2]
 
@@ -42,13 +42,15 @@ def test_tags_choose_as_ansibles_own_do(tags: list[str], run_tags: list[str], ch
 
 
 def test_each_module_has_an_action_plugin_and_is_in_the_group_of_defaults() -> None:
-    modules = {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")}
-    assert {path.stem for path in (ROOT / "plugins" / "action").glob("*.py")} == modules
-    groups = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())["action_groups"]
-    assert set(groups["deployment"]) == modules
+    modules, own = ({path.stem for path in (ROOT / "plugins" / kind).glob("*.py")} for kind in ("modules", "action"))
+    runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
+    routed = {name: {"action_plugin": "packit.deployment.deployment"} for name in modules - own}
+    assert runtime["plugin_routing"] == {"modules": routed} and len(routed) > 5
+    assert own - modules == {"deployment"}
+    assert set(runtime["action_groups"]["deployment"]) == modules
 
 
-@pytest.mark.parametrize("role", ["repository_cache", "schedule", "service_config", "staging"])
+@pytest.mark.parametrize("role", sorted(path.name for path in ROOT.glob("roles/*")))
 def test_each_of_our_tasks_in_a_role_takes_all_that_says_which_cluster(role: str) -> None:
     found = 0
     for path in (ROOT / "roles" / role / "tasks").glob("*.yml"):

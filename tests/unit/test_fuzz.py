@@ -52,7 +52,7 @@ ID = "1" * 40
 
 
 class Chance:
-    """What a seed makes."""
+    """Chance values that a seed makes."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -103,7 +103,7 @@ def in_words(error: DeploymentError) -> None:
 
 
 def used_or_refused(use: Callable[[], Any]) -> Any:
-    """What it returns, or None where it is refused in words."""
+    """Return what a use returns, or None where it is refused in words."""
     try:
         return use()
     except DeploymentError as error:
@@ -151,7 +151,7 @@ def words_of(entry: Entry, root: str) -> None:
 
 @pytest.fixture(scope="module")
 def inspected(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """What a look at a good entry prints."""
+    """Return what a look at a good entry prints."""
     directory = tmp_path_factory.mktemp("inspected")
     make.make(directory / "root/one", commits=3)
     looked = Repository(LocalShell(), str(directory / "root"), "one", str(directory / "scratch"), Limits())

@@ -34,7 +34,7 @@ def nowhere(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def answer_of(module: Any, capsys: pytest.CaptureFixture[str]) -> dict[str, Any]:
-    """What the module answers, as Ansible reads it."""
+    """Return what the module answers, as Ansible reads it."""
     with pytest.raises(SystemExit):
         module()
     told: dict[str, Any] = json.loads(capsys.readouterr().out.strip().splitlines()[-1])

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 import yaml
 
-from ansible_collections.packit.deployment.plugins.module_utils.history.runs import History, News
+from ansible_collections.packit.deployment.plugins.module_utils.history.runs import History, HistoryUpdate
 from ansible_collections.packit.deployment.plugins.module_utils.populate.metrics import metrics_of
 from tests.clusters.real import BINARIES
 
@@ -25,7 +25,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 PROMTOOL = shutil.which("promtool") or shutil.which("promtool", path=str(BINARIES))
 ALERTS = yaml.safe_load((DOCS / "alerts.yml").read_text())
 DASHBOARD = json.loads((DOCS / "grafana-dashboard.json").read_text())
-GIVEN = {f"packit_repository_cache_{metric.name}": {"deployment", *metric.labels} for metric in metrics_of([], News(BEGUN), History(), outcome())}
+GIVEN = {f"packit_repository_cache_{metric.name}": {"deployment", *metric.labels} for metric in metrics_of([], HistoryUpdate(BEGUN), History(), outcome())}
 EXPRESSIONS = [
     *(target["expr"].replace("$deployment", "packit-prod") for panel in DASHBOARD["panels"] for target in panel["targets"]),
     *(rule["expr"] for group in ALERTS["groups"] for rule in group["rules"]),

@@ -113,7 +113,7 @@ def test_the_bounds_of_each_number_are_documented(module: str) -> None:
             assert f"From {least} to {most}." in str(about["description"]), name
 
 
-@pytest.mark.parametrize("role", ["repository_cache", "schedule", "service_config", "staging"])
+@pytest.mark.parametrize("role", sorted(path.name for path in ROOT.glob("roles/*")))
 def test_the_bounds_of_each_number_of_a_role_are_documented(role: str) -> None:
     specs = yaml.safe_load((ROOT / "roles" / role / "meta" / "argument_specs.yml").read_text())
     numbers = {name: about for name, about in specs["argument_specs"]["main"]["options"].items() if about["type"] == "int"}

@@ -57,7 +57,7 @@ def calls(role: str) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def shape(option: dict[str, Any]) -> dict[str, Any]:
-    """What an option takes, without its words."""
+    """Return what an option takes, without its words."""
     kept = {key: value for key, value in option.items() if key in ("type", "elements", "choices", "required")}
     inside = option.get("options") or option.get("suboptions") or {}
     return {**kept, "options": {name: shape(about) for name, about in inside.items()}}
@@ -107,6 +107,10 @@ def test_a_roles_documented_default_is_its_default(role: str) -> None:
 def test_a_role_reads_each_of_its_options(role: str) -> None:
     tasks = "".join(path.read_text() for path in (ROLES / role / "tasks").glob("*.yml"))
     assert [name for name in options(role) if not re.search(rf"\b{name}\b", tasks)] == []
+
+
+def test_each_role_has_a_scenario_of_molecule() -> None:
+    assert sorted(path.parent.name for path in ROLES.parent.glob("extensions/molecule/*/molecule.yml")) == NAMES
 
 
 def test_only_roles_know_their_variables() -> None:

@@ -20,7 +20,7 @@ _TEXT = "{http://www.w3.org/2000/svg}text"
 
 
 def lines(name: str) -> list[str]:
-    """What the drawing shows, line by line, with single blanks."""
+    """Return what the drawing shows, line by line, with single blanks."""
     rows: dict[float, list[tuple[float, str]]] = {}
     for text in ElementTree.parse(DOCS / name).iter(_TEXT):
         rows.setdefault(float(text.attrib["y"]), []).append((float(text.attrib.get("x", 0)), text.text or ""))

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an upstream does before it sends a pack: a program in place of git's pack-objects, which goes on with that at its end.
+"""An upstream that does something before it sends a pack: a program in place of git's pack-objects, which goes on with that at its end.
 
 So a repository of a few objects is counted for as long as one of ten millions, by the real upload-pack.
 """

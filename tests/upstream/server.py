@@ -27,7 +27,7 @@ _CHUNK = 65536
 
 @dataclass(frozen=True)
 class Page:
-    """What is answered instead of a repository: with a body of bytes its length is told; a body of many parts may have no end."""
+    """An answer instead of a repository: with a body of bytes its length is told; a body of many parts may have no end."""
 
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What makes git read an attacker's content under the id of another: in packs' indexes, loose objects, and files derived from both."""
+"""Make git read an attacker's content under the id of another: in packs' indexes, loose objects, and files derived from both."""
 
 from __future__ import annotations
 

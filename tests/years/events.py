@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What happens in a year between two runs. An event that the claims cannot show returns True: only ``verify`` finds it."""
+"""The events of a year, between two runs. An event that the claims cannot show returns True: only ``verify`` finds it."""
 
 from __future__ import annotations
 
@@ -159,7 +159,7 @@ def refs_are_narrowed_or_widened(world: World, chance: random.Random) -> bool:
 
 
 def _by_hand(directory: Path, *words: str, stdin: bytes = b"") -> str:
-    """What somebody runs; git may refuse, in an entry that is not whole."""
+    """Run what somebody runs by hand; git may refuse, in an entry that is not whole."""
     try:
         return make.git(directory, *words, stdin=stdin)
     except subprocess.CalledProcessError:

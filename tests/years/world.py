@@ -180,7 +180,7 @@ class World:
         return Project(name or upstream, f"file://{self.upstreams}/{upstream}.git")
 
     def snapshot(self, project: Project) -> Snapshot:
-        """What upstream has, as ``upstream.read_snapshot`` reads it."""
+        """Return what upstream has, as ``upstream.read_snapshot`` reads it."""
         path = Path(project.url.removeprefix("file://"))
         if not path.exists():  # read before it was gone: what the run meets then is a fetch that fails
             path = path.with_suffix(".gone")
@@ -193,7 +193,7 @@ class World:
         projects = tuple(self.projects.values())
         snapshots = {project.name: self.snapshot(project) for project in projects}
         records: Mapping[Volume, Record | None] = {volume: claim.record for volume, claim in self.claims.items()}
-        plan = make_plan(Wanted(State.PRESENT, projects, snapshots, METHODS, verify, self.compaction, self.now), tuple(self.pairs), records)
+        plan = make_plan(Wanted(State.PRESENT, projects, snapshots, METHODS, self.now, verify, self.compaction), tuple(self.pairs), records)
         if dry or not plan.changes:
             return Told(plan, ())
         self._runs += 1

@@ -102,7 +102,7 @@ def _end(world: World, hidden: bool) -> None:
 
 
 def _foretold(done: Told) -> None:
-    """What was changed is what the plan had named, which is what check mode tells. What no claim knew of, damage and what was made by
+    """Require that what was changed is what the plan had named, which is what check mode tells. What no claim knew of, damage and what was made by
     hand, is where it had named the pair."""
     planned = {
         (str(step.volume), step.project.name) for pair in done.plan.pairs for step in pair.steps if step.action is not Action.NOTHING

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the cache would save of the time that workers spend in clones. Pure."""
+"""Estimate how much of the time that workers spend in clones the cache would save. Pure."""
 
 from __future__ import annotations
 

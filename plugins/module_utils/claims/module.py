@@ -117,7 +117,7 @@ def _worker_sets(client: Client, namespace: str, scale_to: int, deadline: Deadli
 def _plan(
     client: Client, namespaces: tuple[str, str], wanted: WantedClaims, sets: tuple[WorkerSet, ...] | None, deadline: Deadline
 ) -> ClaimPlan:
-    """What is to be done. Who uses the claims is asked only where one of them may be cloned."""
+    """Return what is to be done. Who uses the claims is asked only where one of them may be cloned."""
     claims = _list(client, namespaces, deadline)
     plan = plan_claims(namespaces, wanted, claims, sets)
     if not wanted.clone or not any(step.action is ClaimAction.CREATE for steps in plan.workers for step in steps):

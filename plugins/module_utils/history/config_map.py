@@ -13,15 +13,15 @@ from ..cluster.api.client import Client
 from ..cluster.api.errors import AlreadyExists, Forbidden, NotFound
 from ..deadline import Deadline
 from ..errors import DeploymentError
-from .runs import History, News, parse, render, surplus
+from .runs import History, HistoryUpdate, parse, render, surplus
 
 NAME = "packit-repository-cache"
 _KIND = "ConfigMap"
 
 
-def write(client: Client, namespace: str, news: News, deadline: Deadline) -> History:
+def write(client: Client, namespace: str, update: HistoryUpdate, deadline: Deadline) -> History:
     """Add what one run has done. Return all that is there then. Raises ClusterError."""
-    found = _merge(client, namespace, render(news), deadline)
+    found = _merge(client, namespace, render(update), deadline)
     too_old = surplus(found, client.now())
     if too_old:
         found = _merge(client, namespace, too_old, deadline)

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What runs leave behind, as values and as the data of a ConfigMap. Pure.
+"""The history of runs, as values and as the data of a ConfigMap. Pure.
 
 Each key of the data is written whole by one run, and says what was so at one moment. So two runs that end together need not know of
 each other: neither has a key of the other's to lose. Who reads it believes nothing: anybody with the right may have written there.
@@ -94,8 +94,8 @@ class History:
 
 
 @dataclass(frozen=True)
-class News:
-    """What one run has to write. ``removed`` are projects that are on no volume any more."""
+class HistoryUpdate:
+    """The part of the history that one run writes. ``removed`` are projects that are on no volume any more."""
 
     run: Run
     checked: Mapping[str, SnapshotAt] = field(default_factory=dict)
@@ -127,16 +127,16 @@ def bounded(run: Run) -> Run:
     return kept
 
 
-def render(news: News) -> dict[str, str | None]:
+def render(update: HistoryUpdate) -> dict[str, str | None]:
     """Return the keys that a run writes; those that are None go."""
-    run = bounded(news.run)
+    run = bounded(update.run)
     data: dict[str, str | None] = {f"{_RUN}{run.started.strftime(_IN_KEY)}.{run.id}": _run_text(run)}
-    for name in news.removed:
+    for name in update.removed:
         data |= dict.fromkeys(_keys(name))
-    for prefix, moments in ((_CHECKED, news.checked), (_CHANGED, news.changed)):
+    for prefix, moments in ((_CHECKED, update.checked), (_CHANGED, update.changed)):
         for name, moment in sorted(moments.items())[:_PROJECTS_MOST]:
             data[f"{prefix}{_hashed(name)}"] = f"{name} {time_text(moment.time)} {moment.snapshot}"
-    for volume, used in sorted(news.used.items())[:_VOLUMES_MOST]:
+    for volume, used in sorted(update.used.items())[:_VOLUMES_MOST]:
         data[_used_key(volume, used.time)] = f"{volume} {time_text(used.time)} {used.bytes} {used.projects}"
     return data
 

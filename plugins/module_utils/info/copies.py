@@ -28,7 +28,7 @@ _REMEDY = (
 )
 
 
-Asked = tuple[str, str, str]
+Upstream = tuple[str, str, str]
 """A project's name, its URL, and the patterns of its refs, in a row: two volumes may have a project by different ones."""
 
 
@@ -51,22 +51,22 @@ class Copy:
 
 @dataclass(frozen=True)
 class Known:
-    """What is known: of volumes by their claims, and where somebody looked, from inside; of projects by the history and by upstreams."""
+    """All that is known: of volumes by their claims, and where somebody looked, from inside; of projects by the history and by upstreams."""
 
     records: Mapping[Volume, Record | None]
     inside: Mapping[Volume, Mapping[str, Any]]
     history: History
-    upstreams: Mapping[Asked, str | DeploymentError]
+    upstreams: Mapping[Upstream, str | DeploymentError]
     now: datetime
 
 
-def asked(records: Mapping[Volume, Record | None]) -> set[Asked]:
+def upstreams_of(records: Mapping[Volume, Record | None]) -> set[Upstream]:
     """Return which upstreams the volumes were filled from."""
     entries = [item for record in records.values() if record is not None for item in record.projects.items()]
-    return {_asked(name, entry) for name, entry in entries if entry.url}
+    return {_upstream(name, entry) for name, entry in entries if entry.url}
 
 
-def _asked(name: str, entry: RecordedEntry) -> Asked:
+def _upstream(name: str, entry: RecordedEntry) -> Upstream:
     return (name, entry.url, entry.patterns)
 
 
@@ -91,7 +91,7 @@ def _copy(known: Known, volume: Volume, name: str, entry: RecordedEntry | None, 
     if not sizes:
         sizes = {"bytes": entry.bytes, "packs": entry.inventory.packs}
     written = _seconds_since(entry.time, known.now)
-    upstream = known.upstreams.get(_asked(name, entry))
+    upstream = known.upstreams.get(_upstream(name, entry))
     checked = known.history.checked.get(name)
     if isinstance(upstream, str):
         behind: bool | None = upstream != entry.snapshot

@@ -25,7 +25,7 @@ from ..printable import printable
 from ..volumes.holding import ClusterVolumeAccess
 
 _OURS = (WORK, LEFT)
-"""How that begins in the root of a volume which is of runs: of one that works there, or that was interrupted."""
+"""The first parts of names in a volume's root that are of runs: of one that works there, or that was interrupted."""
 
 
 def look_inside(access: ClusterVolumeAccess, volumes: Sequence[Volume], timeout: int, at_once: int, stop: threading.Event) -> dict[Volume, dict[str, Any]]:
@@ -60,7 +60,7 @@ def look_inside(access: ClusterVolumeAccess, volumes: Sequence[Volume], timeout:
 
 @dataclass(frozen=True)
 class _Shared:
-    """What the packs of each entry have in common."""
+    """The packs that entries have in common."""
 
     root: str
     listing: Listing

@@ -28,11 +28,11 @@ from ..local_shell import LocalShell
 from ..signals import stopping_on_signals
 from ..times import time_text
 from ..volumes.discovery import Observed, observe, openshift_namespaces
-from ..volumes.holding import ClusterVolumeAccess, Settings, known
+from ..volumes.holding import access_to, known
 from ..volumes.owner import run_owner
 from ..volumes.pairs import describe, query
-from ..volumes.place import VOLUMES_SPEC, InUse, Place, parse_place
-from .copies import Known, asked, copies, copy_facts, free_space, summary, too_old
+from ..volumes.place import VOLUMES_SPEC, Place, parse_place
+from .copies import Known, copies, copy_facts, free_space, summary, too_old, upstreams_of
 from .look import look_inside
 from .space import space_summary
 from .upstream import read_upstreams
@@ -67,7 +67,7 @@ def info(module: Any) -> None:
         history = _history(module, client, place, reading)
         inside = _inside(client, observed, place, params, stop) if looking else {}
         asking = Deadline(params["timeout"], "reading upstream's refs", stop)
-        upstreams = read_upstreams(LocalShell(), asked(records), asking) if params["upstream"] else {}
+        upstreams = read_upstreams(LocalShell(), upstreams_of(records), asking) if params["upstream"] else {}
     now = client.now()
     found = copies(Known(records, inside, history, upstreams, now))
     free = {volume: free_space(claim.capacity, records[volume], inside.get(volume, {})) for volume, claim in observed.claims.items()}
@@ -121,20 +121,17 @@ def _history(module: Any, client: Client, place: Place, deadline: Deadline) -> H
 
 
 def _inside(client: Client, observed: Observed, place: Place, params: dict[str, Any], stop: threading.Event) -> dict[Volume, dict[str, Any]]:
-    settings = Settings(
-        path=place.path,
-        image=params["image"],
-        overrides=place.overrides,
-        in_use=InUse(params["in_use"]),
+    access = access_to(
+        client,
+        observed,
+        place,
+        lambda _progress: None,
+        owner=run_owner(),
+        openshift=openshift_namespaces(client, observed, Deadline(120.0, "reading namespaces", stop)),
         timeout=params["timeout"],
         concurrency=params["concurrency"],
         node_concurrency=params["concurrency"],
-        owner=run_owner(),
-        openshift=openshift_namespaces(client, observed, Deadline(120.0, "reading namespaces", stop)),
-        partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
-        pods=observed.pods,
     )
-    access = ClusterVolumeAccess(client, observed.claims, settings, lambda _progress: None)
     with following(client, observed.namespaces):
         return look_inside(access, list(observed.claims), params["timeout"], params["concurrency"], stop)
 

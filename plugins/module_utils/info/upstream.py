@@ -14,20 +14,20 @@ from ..cache.git.upstream import read_snapshot
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError
 from ..shell import Shell
-from .copies import Asked
+from .copies import Upstream
 
 _SECONDS = 120.0
 """For one project."""
 _AT_ONCE = 8
 
 
-def read_upstreams(shell: Shell, wanted: Iterable[Asked], deadline: Deadline) -> dict[Asked, str | DeploymentError]:
+def read_upstreams(shell: Shell, wanted: Iterable[Upstream], deadline: Deadline) -> dict[Upstream, str | DeploymentError]:
     """Return the digest of each upstream's snapshot, or why it could not be read. Raises Cancelled.
 
     The URLs are those on the claims, where others may have written them, so they are judged as the user's own are.
     """
 
-    def read(one: Asked) -> str | DeploymentError:
+    def read(one: Upstream) -> str | DeploymentError:
         name, url, patterns = one
         try:
             project = parse_project({"name": name, "url": url, **({"refs": patterns.split()} if patterns else {})})

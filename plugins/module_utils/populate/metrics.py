@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 
 from ..cache.domain.model import Role
 from ..cache.domain.plan import State
-from ..history.runs import History, News
+from ..history.runs import History, HistoryUpdate
 from .prometheus import Metric
 from .run import Outcome
 
@@ -21,9 +21,9 @@ Values = dict[tuple[str, ...], float]
 _PROJECT, _VOLUME, _COPY = ("project",), ("volume",), ("volume", "project")
 
 
-def metrics_of(projects: Iterable[str], news: News, history: History, outcome: Outcome | None) -> list[Metric]:
+def metrics_of(projects: Iterable[str], update: HistoryUpdate, history: History, outcome: Outcome | None) -> list[Metric]:
     """Return what a run has to tell of its projects and volumes. ``outcome`` is None where nothing could be done."""
-    run = news.run
+    run = update.run
     # There can be no alert on what is not told at all, and what was never checked is as old as can be.
     never: Values = {(name,): 0.0 for name in projects} if run.state == State.PRESENT.value else {}
     ended = run.started.timestamp() + run.seconds

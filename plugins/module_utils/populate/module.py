@@ -17,17 +17,17 @@ from ..cluster.api.connect import connect
 from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..history.line import run_line
-from ..history.runs import News, Run, bounded, run_facts
+from ..history.runs import HistoryUpdate, Run, bounded, run_facts
 from ..progress import Progress
 from ..redaction import SECRETS
 from ..signals import stopping_on_signals
 from ..volumes.owner import run_owner
 from . import report
 from .failures import failures, headline
-from .leaving import leave
-from .news import failed_run, news_of, planned_run
+from .history_update import failed_run, history_update, planned_run
 from .options import ARGUMENT_SPEC, parse_options
 from .progress_lines import writer
+from .recording import record_run
 from .run import Outcome, Populate
 
 _ASKING_SECONDS = 60.0
@@ -52,14 +52,14 @@ def populate(module: Any) -> None:
             outcome = Populate(options, client, stop, report_progress, owner).run(module.check_mode)
         except DeploymentError as error:
             if not module.check_mode:
-                leave(client, options, News(_redacted(failed_run(begun, client.now(), str(error)))), None, module.warn)
+                record_run(client, options, HistoryUpdate(_redacted(failed_run(begun, client.now(), str(error)))), None, module.warn)
             raise
         if module.check_mode:
-            news = News(_redacted(planned_run(outcome, begun, client.now())))
+            update = HistoryUpdate(_redacted(planned_run(outcome, begun, client.now())))
         else:
-            news = news_of(outcome, begun, client.now(), all_pairs=not options.place.select and not options.place.listed)
-            news = replace(news, run=_redacted(news.run))
-            leave(client, options, news, outcome, module.warn)
+            update = history_update(outcome, begun, client.now(), all_pairs=not options.place.select and not options.place.listed)
+            update = replace(update, run=_redacted(update.run))
+            record_run(client, options, update, outcome, module.warn)
     for words in (
         *outcome.notes,
         *filter(None, [report.unlisted(outcome.plan, outcome.results, outcome.unread)]),
@@ -68,8 +68,8 @@ def populate(module: Any) -> None:
         module.warn(words)
     answer = {
         **_answer(outcome, client, module.check_mode, options.state),
-        "summary_line": run_line(news.run, options.place.home, planned=module.check_mode),
-        "run": run_facts(bounded(news.run)),
+        "summary_line": run_line(update.run, options.place.home, planned=module.check_mode),
+        "run": run_facts(bounded(update.run)),
     }
     causes = failures(outcome.results)
     failed = headline(outcome.results, causes)

@@ -16,7 +16,7 @@ from ..cache.domain.projects import PROJECT_SPEC, Project, is_ssh, parse_project
 from ..cache.git.stall import STALL_TIMEOUT
 from ..cache.transfer.registry import BY_CONTROLLER, CHOICES, METHODS, asked_for, check_method
 from ..errors import InvalidOption
-from ..volumes.place import VOLUMES_SPEC, InUse, Place, parse_place
+from ..volumes.place import VOLUMES_SPEC, Place, parse_place
 from .clones import DEFAULT_DIRECTORY
 from .outgoing import check_url
 from .prometheus import check_file, require_library
@@ -59,7 +59,6 @@ class PopulateOptions:
     projects: tuple[Project, ...]
     state: State
     place: Place
-    image: str
     seed: SeedOptions
     clones: str
     concurrency: int
@@ -68,7 +67,6 @@ class PopulateOptions:
     max_hold: int
     stall_timeout: int
     compaction: CompactionOptions
-    in_use: InUse
     resolve_from: str
     verify: bool
     notify: str
@@ -101,7 +99,6 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         projects=projects,
         state=state,
         place=place,
-        image=params["image"],
         seed=parse_seed(params["seed"]),
         clones=params["clones"],
         concurrency=params["concurrency"],
@@ -110,7 +107,6 @@ def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
         max_hold=params["max_hold"],
         stall_timeout=params["stall_timeout"],
         compaction=CompactionOptions(Compact(params["compact"]), params["compact_grace"]),
-        in_use=InUse(params["in_use"]),
         resolve_from=params["resolve_from"],
         verify=params["verify"],
         notify=_url(params, "notify"),

@@ -36,7 +36,7 @@ from ..errors import DeploymentError
 from ..local_shell import LocalShell
 from ..progress import Progress, Report
 from ..volumes.discovery import Observed, observe, openshift_namespaces
-from ..volumes.holding import ClusterVolumeAccess, Settings, known
+from ..volumes.holding import ClusterVolumeAccess, access_to, known
 from .incomplete import still_held, tidied, unpaired, unread, with_waits
 from .options import PopulateOptions
 from .progress_lines import named
@@ -108,7 +108,7 @@ class Populate:
         before = {volume: known(claim) for volume, claim in observed.claims.items()}
         # What could not be read is as if nobody listed it: what is there of it stays, and its worker's is in its sandbox's too.
         projects = tuple(project for project in options.projects if project.name not in read.failed)
-        wanted = Wanted(options.state, projects, snapshots, METHODS, options.verify, options.compaction, self._client.now())
+        wanted = Wanted(options.state, projects, snapshots, METHODS, self._client.now(), options.verify, options.compaction)
         plan = make_plan(wanted, observed.found.pairs, before, bool(options.seed.claim))
         seed = self._seed(observed) if plan.changes else None
         done = _Done()
@@ -167,20 +167,17 @@ class Populate:
 
     def _access(self, observed: Observed) -> ClusterVolumeAccess:
         options = self._options
-        settings = Settings(
-            path=options.place.path,
-            image=options.image,
-            overrides=options.place.overrides,
-            in_use=options.in_use,
+        return access_to(
+            self._client,
+            observed,
+            options.place,
+            named(self._report, observed.found.pairs),
+            owner=self._owner,
+            openshift=self._openshift(observed),
             timeout=options.timeout,
             concurrency=options.concurrency,
             node_concurrency=options.node_concurrency,
-            owner=self._owner,
-            openshift=self._openshift(observed),
-            partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
-            pods=observed.pods,
         )
-        return ClusterVolumeAccess(self._client, observed.claims, settings, named(self._report, observed.found.pairs))
 
     def _swept(self, observed: Observed, deadline: Deadline) -> list[str]:
         """Return what earlier runs left behind is removed first."""

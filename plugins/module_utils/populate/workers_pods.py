@@ -37,7 +37,7 @@ def workers_pod(
         namespace=namespace,
         name=f"packit-cache-{purpose}-{uuid.uuid4().hex[:12]}",
         mount=None,
-        image=options.image or image(used.any, claim) or DEFAULT_IMAGE,
+        image=options.place.image or image(used.any, claim) or DEFAULT_IMAGE,
         owner=owner,
         overrides=options.place.overrides[Role.WORKER],
         identity=identity(used.any, claim, namespace in openshift),

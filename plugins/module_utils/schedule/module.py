@@ -41,15 +41,15 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "timeout": {"type": "int", "default": 14400},
 }
 POD_KEYS = tuple(key for key in OVERRIDES if key not in ("service_account", "active_deadline", "start_timeout", "heartbeat"))
-"""What of the settings for fillers is one for the job's pod, too."""
+"""The settings for fillers that the job's pod has, too."""
 
 _TIMEOUT = 120.0
 """Seconds for all requests."""
 _PAUSE = 1.0
 _SECRET = "_notify"
-"""How the name of the variable with a chat's hook ends."""
+"""The end of the name of the variable with a chat's hook."""
 _CREDENTIALS = re.compile(r"[a-z]+://[^/\s]*@", re.IGNORECASE)
-"""How a URL with a password begins, as a Pushgateway's may."""
+"""The beginning of a URL with a password, as a Pushgateway's may have one."""
 _LONGEST_NAME = 52
 """The API's, of a CronJob: its jobs' names are 11 characters longer."""
 _SET_BY_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")

@@ -17,7 +17,7 @@ VOLUME = "packit-worker-repository-cache"
 CLAIM_PREFIX = "sandcastle-repository-cache-"
 """The prefix that the service's own start-up script puts before the worker's name (packit-service, files/run_worker.sh)."""
 START_UP = "run_worker.sh"
-"""That script. It exports the variable where the worker serves the queue ``long-running``, which it does by default."""
+"""The service's start-up script. It exports the variable where the worker serves the queue ``long-running``, which it does by default."""
 QUEUE = "long-running"
 
 

@@ -44,8 +44,9 @@ from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError
 from ..progress import Progress, Report
 from ..shell import Shell
+from .discovery import Observed
 from .inside import MountedVolume, inside, wait_for
-from .place import InUse
+from .place import InUse, Place
 from .warm_up import WarmUpPods
 
 _LOOK_EVERY = 2.0
@@ -412,6 +413,35 @@ class ClusterVolumeAccess:
 
     def _tell(self, volume: Volume, words: str) -> None:
         self._report(Progress(str(volume), words))
+
+
+def access_to(
+    client: Client,
+    observed: Observed,
+    place: Place,
+    report: Report,
+    *,
+    owner: Mapping[str, str],
+    openshift: frozenset[str],
+    timeout: int,
+    concurrency: int,
+    node_concurrency: int,
+) -> ClusterVolumeAccess:
+    """Return access to the volumes that were found, with fillers as the options say."""
+    settings = Settings(
+        path=place.path,
+        image=place.image,
+        overrides=place.overrides,
+        in_use=place.in_use,
+        timeout=timeout,
+        concurrency=concurrency,
+        node_concurrency=node_concurrency,
+        owner=owner,
+        openshift=openshift,
+        partners={pair.sandbox: pair.worker for pair in observed.found.pairs},
+        pods=observed.pods,
+    )
+    return ClusterVolumeAccess(client, observed.claims, settings, report)
 
 
 def _sub_path(volume: Volume, used: Consumers) -> str:

@@ -20,7 +20,7 @@ from .pairs import LISTED_PAIRS, listed_pairs
 
 
 class InUse(str, Enum):
-    """What is done where a running pod holds a volume: the option ``in_use``."""
+    """The ways to go on where a running pod holds a volume: the option ``in_use``."""
 
     SAME_NODE = "same_node"
     HOLDER = "holder"
@@ -50,7 +50,9 @@ class Place:
     listed: tuple[Pair, ...]
     select: str
     path: str
+    image: str
     overrides: Mapping[Role, PodOverrides]
+    in_use: InUse
 
     @property
     def home(self) -> str:
@@ -72,7 +74,9 @@ def parse_place(params: Mapping[str, Any]) -> Place:
         listed=listed,
         select=params["select"],
         path=str(target("path", params["path"])),
+        image=params["image"],
         overrides=parse_filler(params["filler"]),
+        in_use=InUse(params["in_use"]),
     )
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from ansible_collections.packit.deployment.plugins.module_utils.history.runs import (
     RUNS,
     History,
-    News,
+    HistoryUpdate,
     Run,
     SnapshotAt,
     UsedAt,
@@ -49,22 +49,22 @@ def run_at(number: int) -> Run:
     return Run(f"{number:012x}", NOW - timedelta(days=200) + timedelta(hours=number), "me", "present", 1)
 
 
-def written(*news: News) -> dict[str, Any]:
+def written(*update: HistoryUpdate) -> dict[str, Any]:
     """The data after some runs, each merged as the API merges."""
     data: dict[str, Any] = {}
-    for one in news:
+    for one in update:
         data = {key: value for key, value in {**data, **render(one)}.items() if value is not None}
     return data
 
 
 def test_what_is_written_is_read_again() -> None:
     checked, changed = {"gtk+": SnapshotAt(NOW, DIGEST)}, {"gtk+": SnapshotAt(NOW - timedelta(days=1), DIGEST)}
-    assert parse(written(News(RUN, checked, changed)), NOW) == History((RUN,), checked, changed)
+    assert parse(written(HistoryUpdate(RUN, checked, changed)), NOW) == History((RUN,), checked, changed)
 
 
 def test_a_volumes_size_is_kept_for_each_week_and_the_last_run_of_a_week_has_the_last_word() -> None:
     sizes = {NOW - timedelta(days=days): {"one": 1000 - days} for days in (50, 15, 14, 7, 0)}  # NOW is a Saturday
-    data = written(*(News(RUN, used={"p/worker0": used_at(time, size)}) for time, size in sizes.items()))
+    data = written(*(HistoryUpdate(RUN, used={"p/worker0": used_at(time, size)}) for time, size in sizes.items()))
     found = parse(data, NOW)
     assert [used.bytes for used in found.used["p/worker0"]] == [986, 993, 1000]
     assert set(found.used) == {"p/worker0"}
@@ -79,14 +79,14 @@ def test_sizes_of_other_projects_are_told_apart() -> None:
 
 
 def test_junk_under_a_runs_key_hides_no_run_and_goes_first() -> None:
-    data = {**written(News(RUN)), **{f"run.zzz{number}": "junk" for number in range(80)}}
+    data = {**written(HistoryUpdate(RUN)), **{f"run.zzz{number}": "junk" for number in range(80)}}
     assert parse(data, NOW).runs == (RUN,)
     assert set(surplus(data, NOW)) == {key for key in data if "zzz" in key}
 
 
 def test_two_runs_that_end_together_lose_nothing_of_each_other() -> None:
-    earlier = News(run_at(1), {"one": SnapshotAt(NOW - timedelta(hours=2), DIGEST)}, {"one": SnapshotAt(NOW - timedelta(hours=2), DIGEST)})
-    later = News(run_at(2), {"one": SnapshotAt(NOW, DIGEST), "two": SnapshotAt(NOW, DIGEST)})
+    earlier = HistoryUpdate(run_at(1), {"one": SnapshotAt(NOW - timedelta(hours=2), DIGEST)}, {"one": SnapshotAt(NOW - timedelta(hours=2), DIGEST)})
+    later = HistoryUpdate(run_at(2), {"one": SnapshotAt(NOW, DIGEST), "two": SnapshotAt(NOW, DIGEST)})
     found = parse(written(earlier, later), NOW)
     assert [run.id for run in found.runs] == [later.run.id, earlier.run.id]
     assert found.checked == later.checked and found.changed == earlier.changed
@@ -95,7 +95,7 @@ def test_two_runs_that_end_together_lose_nothing_of_each_other() -> None:
 
 def test_a_project_that_is_removed_leaves_its_runs_alone() -> None:
     moments = {"one": SnapshotAt(NOW, DIGEST)}
-    found = parse(written(News(run_at(1), moments, moments), News(run_at(2), removed=["one"])), NOW)
+    found = parse(written(HistoryUpdate(run_at(1), moments, moments), HistoryUpdate(run_at(2), removed=["one"])), NOW)
     assert (len(found.runs), found.checked, found.changed) == (2, {}, {})
 
 
@@ -103,7 +103,7 @@ def test_of_many_runs_the_newest_stay_and_removal_is_rare() -> None:
     data: dict[str, Any] = {}
     removals = 0
     for number in range(3 * RUNS):
-        data |= render(News(run_at(number)))
+        data |= render(HistoryUpdate(run_at(number)))
         gone = surplus(data, NOW)
         removals += bool(gone)
         data = {key: value for key, value in data.items() if key not in gone}
@@ -119,8 +119,8 @@ def test_all_of_it_fits_into_a_config_map_whatever_its_runs_have_to_tell() -> No
     for number in range(3 * RUNS):
         run = run_at(number)
         words = dict.fromkeys(names, "\N{CROSS MARK}" * 1000)
-        news = News(Run(run.id, run.started, "me" * 5000, "present", 510, 400, 1.0, dict.fromkeys(names, 400), words, "no " * 5000), moments, moments)
-        data |= render(news)
+        large = Run(run.id, run.started, "me" * 5000, "present", 510, 400, 1.0, dict.fromkeys(names, 400), words, "no " * 5000)
+        data |= render(HistoryUpdate(large, moments, moments))
         most = sum(len(key) + len(value.encode()) for key, value in data.items())
         assert most < 2**20
         gone = surplus(data, NOW)
@@ -134,7 +134,7 @@ def test_projects_that_nobody_has_checked_for_longest_go_first() -> None:
     data: dict[str, Any] = {}
     for days in range(2):
         moments = {f"p{number}": SnapshotAt(NOW - timedelta(days=1 - days), DIGEST) for number in range(300 * days, 300 * (days + 1))}
-        data |= render(News(run_at(0), moments, moments))
+        data |= render(HistoryUpdate(run_at(0), moments, moments))
     gone = surplus(data, NOW)
     left = parse({key: value for key, value in data.items() if key not in gone}, NOW)
     assert len(left.checked) == len(left.changed) == 500
@@ -162,11 +162,11 @@ BROKEN: list[Any] = [
 
 @pytest.mark.parametrize("value", BROKEN, ids=lambda value: str(value)[:30])
 def test_a_run_that_nobody_of_ours_wrote_is_none(value: Any) -> None:
-    assert parse({"run.20261128T120000Z.x": value, **written(News(RUN))}, NOW).runs == (RUN,)
+    assert parse({"run.20261128T120000Z.x": value, **written(HistoryUpdate(RUN))}, NOW).runs == (RUN,)
 
 
 def test_a_stranger_can_neither_forge_a_line_nor_keep_a_project_fresh_for_ever() -> None:
-    data = written(News(RUN, {"one": SnapshotAt(NOW + timedelta(days=1), DIGEST), "two": SnapshotAt(NOW, DIGEST)}))
+    data = written(HistoryUpdate(RUN, {"one": SnapshotAt(NOW + timedelta(days=1), DIGEST), "two": SnapshotAt(NOW, DIGEST)}))
     data = {key: value.replace("No space.", "\x1b[2JNo\\u202e\\nspace.") if key.startswith("run.") else value for key, value in data.items()}
     found = parse({**data, "checked.another": data[next(key for key in data if "two" in data[key])]}, NOW)
     assert set(found.checked) == {"two"}

@@ -15,12 +15,12 @@ from ansible_collections.packit.deployment.plugins.module_utils.history.runs imp
 from ansible_collections.packit.deployment.plugins.module_utils.info.copies import (
     Copy,
     Known,
-    asked,
     copies,
     copy_facts,
     free_space,
     summary,
     too_old,
+    upstreams_of,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 from ansible_collections.packit.deployment.tests.unit.history.test_runs import DIGEST, NOW
@@ -66,7 +66,7 @@ def test_what_nobody_has_checked_is_as_old_as_it_was_filled() -> None:
 
 def test_upstream_itself_outweighs_what_runs_have_read() -> None:
     of = known(("one", held(5 * DAY)), checked={"one": HOUR})
-    (upstream,) = asked(of.records)
+    (upstream,) = upstreams_of(of.records)
     assert upstream == ("one", "https://h/one.git", "refs/heads/*")
     assert copy(replace(of, upstreams={upstream: DIGEST})).checked == 0
     moved = copy(replace(of, upstreams={upstream: "newer"}))

@@ -22,10 +22,10 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.res
     VolumeResult,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.history.runs import History, News, Run, SnapshotAt
+from ansible_collections.packit.deployment.plugins.module_utils.history.runs import History, HistoryUpdate, Run, SnapshotAt
 from ansible_collections.packit.deployment.plugins.module_utils.populate import prometheus
+from ansible_collections.packit.deployment.plugins.module_utils.populate.history_update import history_update
 from ansible_collections.packit.deployment.plugins.module_utils.populate.metrics import metrics_of
-from ansible_collections.packit.deployment.plugins.module_utils.populate.news import news_of
 from ansible_collections.packit.deployment.plugins.module_utils.populate.outgoing import NotSent
 from ansible_collections.packit.deployment.plugins.module_utils.populate.prometheus import (
     Metric,
@@ -78,12 +78,12 @@ def written(metrics: list[Metric], directory: Path) -> Values:
 
 def test_a_run_tells_ages_as_times_and_sizes_holds_and_failures_by_volume_and_project(tmp_path: Path) -> None:
     ended = NOW + timedelta(seconds=90)
-    news = news_of(outcome(), BEGUN, ended, all_pairs=True)
+    update = history_update(outcome(), BEGUN, ended, all_pairs=True)
     earlier = SnapshotAt(NOW - timedelta(days=4), DIGEST)
-    history = History((), {**news.checked, "two": earlier, "of-another-list": earlier}, {**news.changed, "two": earlier})
+    history = History((), {**update.checked, "two": earlier, "of-another-list": earlier}, {**update.changed, "two": earlier})
     sandbox, worker = ("volume", "p-sandbox/sandbox0"), ("volume", "p/worker0")
     one, two = ("project", "one"), ("project", "two")
-    assert written(metrics_of(["one", "two"], news, history, outcome()), tmp_path) == {
+    assert written(metrics_of(["one", "two"], update, history, outcome()), tmp_path) == {
         ("run_timestamp_seconds", ()): ended.timestamp(),
         ("run_duration_seconds", ()): 90,
         ("run_failed", ()): 1,
@@ -105,7 +105,7 @@ def test_a_run_tells_ages_as_times_and_sizes_holds_and_failures_by_volume_and_pr
 
 def test_a_run_that_could_do_nothing_still_tells_what_it_knows(tmp_path: Path) -> None:
     history = History((), {"one": SnapshotAt(NOW, DIGEST)})
-    values = written(metrics_of(["one"], News(Run("1", NOW, "me", "present", 1, error="No rights.")), history, None), tmp_path)
+    values = written(metrics_of(["one"], HistoryUpdate(Run("1", NOW, "me", "present", 1, error="No rights.")), history, None), tmp_path)
     assert {name for name, _labels in values} == {"run_timestamp_seconds", "run_duration_seconds", "run_failed", "checked_timestamp_seconds"}
     assert values["run_failed", ()] == 1
 
@@ -113,14 +113,14 @@ def test_a_run_that_could_do_nothing_still_tells_what_it_knows(tmp_path: Path) -
 def test_what_was_never_checked_is_as_old_as_can_be_and_what_is_removed_is_not_told(tmp_path: Path) -> None:
     run = Run("1", NOW, "me", "present", 1, error="No rights.")
     checked = "checked_timestamp_seconds"
-    assert written(metrics_of(["one"], News(run), History(), None), tmp_path)[checked, (("project", "one"),)] == 0
-    removal = News(replace(run, state="absent"))
+    assert written(metrics_of(["one"], HistoryUpdate(run), History(), None), tmp_path)[checked, (("project", "one"),)] == 0
+    removal = HistoryUpdate(replace(run, state="absent"))
     assert not [name for name, _labels in written(metrics_of(["one"], removal, History(), None), tmp_path) if name == checked]
 
 
 def test_a_pushgateway_gets_them_under_the_deployments_name_in_place_of_the_last_ones() -> None:
     with receiver() as gateway:
-        push(gateway.url(), "p", metrics_of(["one"], news_of(outcome(), BEGUN, NOW, all_pairs=True), History(), outcome()))
+        push(gateway.url(), "p", metrics_of(["one"], history_update(outcome(), BEGUN, NOW, all_pairs=True), History(), outcome()))
         (request,) = gateway.received
         assert (request.method, request.path) == ("PUT", "/metrics/job/packit_repository_cache/deployment/p")
         assert request.headers["Content-Type"].startswith("text/plain; version=")

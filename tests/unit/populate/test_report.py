@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timezone
 
 import yaml
 
@@ -23,6 +24,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.populate.report 
 from ansible_collections.packit.deployment.plugins.module_utils.table import ROWS_MOST
 
 SANDBOX = Volume("packit-prod-sandbox", "sandcastle-repository-cache-packit-worker-long-running-0", Role.SANDBOX)
+NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
 WORKER = Volume("packit-prod", "packit-worker-repository-cache-packit-worker-long-running-0", Role.WORKER)
 
 
@@ -52,13 +54,13 @@ def test_a_hundred_pairs_with_nothing_to_do_are_one_line() -> None:
     nothing = ["Nothing to do: every volume holds every project, as upstream has it."]
     assert summary([PairResult(Pair(WORKER, SANDBOX), idle, idle)] * 100, State.PRESENT) == nothing
     assert summary([], State.ABSENT) == ["Nothing to do: no volume holds any of the projects."]
-    wanted = Wanted(State.PRESENT, (), {}, METHODS)
+    wanted = Wanted(State.PRESENT, (), {}, METHODS, NOW)
     assert planned_summary(make_plan(wanted, (Pair(WORKER, SANDBOX),), {})) == nothing
 
 
 def test_where_all_fails_nobody_says_that_all_is_there() -> None:
     failed = VolumeResult(WORKER, (ProjectResult(WORKER, "packit", Action.FAILED, error="no upstream"),))
-    plan = make_plan(Wanted(State.PRESENT, (), {}, METHODS), (Pair(WORKER, SANDBOX),), {})
+    plan = make_plan(Wanted(State.PRESENT, (), {}, METHODS, NOW), (Pair(WORKER, SANDBOX),), {})
     assert planned_summary(plan, [PairResult(Pair(WORKER, SANDBOX), VolumeResult(SANDBOX, ()), failed)]) == ["Nothing could be done."]
 
 
@@ -71,7 +73,7 @@ def test_of_a_long_table_the_beginning_is_shown() -> None:
 
 def test_what_check_mode_would_do_is_a_table_in_usual_words() -> None:
     project = parse_project({"url": "https://example.org/packit.git"})
-    plan = make_plan(Wanted(State.PRESENT, (project,), {"packit": Snapshot((), "")}, METHODS), (Pair(WORKER, SANDBOX),), {})
+    plan = make_plan(Wanted(State.PRESENT, (project,), {"packit": Snapshot((), "")}, METHODS, NOW), (Pair(WORKER, SANDBOX),), {})
     head, *rows = (re.split("  +", line) for line in planned_summary(plan))
     assert head == ["VOLUME", "PROJECT", "WOULD", "METHOD", "WHY"]
     assert [row[:3] for row in rows] == [[str(SANDBOX), "packit", "check"], [str(WORKER), "packit", "check"]]

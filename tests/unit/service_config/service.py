@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the service makes of its configuration, in a few lines: the judge of what we write and of what we refuse.
+"""The service's own reading of its configuration, in a few lines: the judge of what we write and of what we refuse.
 
 The facts, with the files of the published source that have them:
 

@@ -34,7 +34,7 @@ def template(path: str = "/repository-cache", **container: Any) -> dict[str, Any
 
 
 def said(of: dict[str, Any], claims: Collection[str] | None = CLAIMS) -> list[str]:
-    """What is found of a worker with two replicas."""
+    """Return what is found of a worker with two replicas."""
     found = worker("packit-worker", 2, of, WANTED)
     return list(findings(WANTED, [found] if found is not None else [], SAND, claims))
 

@@ -24,7 +24,7 @@ class Outlook:
 
 
 Fits = Callable[[Project, "RecordedEntry | None", Outlook], str]
-"""Why `auto` brings a project by a method to a volume that has an entry of it (None: not), in half a sentence; empty where it does not."""
+"""Tells why `auto` brings a project by a method to a volume that has an entry of it (None: not), in half a sentence; empty where it does not."""
 
 
 @dataclass(frozen=True)

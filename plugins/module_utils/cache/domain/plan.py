@@ -70,9 +70,9 @@ class Wanted:
     projects: tuple[Project, ...]
     snapshots: Mapping[str, Snapshot]
     methods: Sequence[Method]
+    now: datetime
     verify: bool = False
     compaction: CompactionOptions = NO_COMPACTION
-    now: datetime = datetime.max
 
 
 @dataclass(frozen=True)

@@ -49,7 +49,7 @@ class TooLarge(DeploymentError):
 
 @dataclass(frozen=True)
 class Room:
-    """What a fetch may use: bytes of memory, and of disk with what to do for more of it. 0: that is not known."""
+    """The room for a fetch: bytes of memory, and of disk with what to do for more of it. 0: that is not known."""
 
     memory: int = 0
     disk: int = 0
@@ -60,7 +60,7 @@ UNKNOWN = Room()
 """Nobody knows what there is: nothing is refused."""
 
 
-class Announced:
+class Announcement:
     """Reads the progress of one fetch. ``refusal`` says why it cannot end well, where that is so."""
 
     def __init__(self, url: str, where: str, room: Room) -> None:
@@ -122,7 +122,7 @@ class Announced:
 class UntilRefused(Deadline):
     """The caller's deadline for a fetch, which also ends where what upstream announces is refused."""
 
-    def __init__(self, caller: Deadline, announced: Announced) -> None:
+    def __init__(self, caller: Deadline, announced: Announcement) -> None:
         super().__init__(caller.seconds, caller.what, caller.stop, caller.clock)
         self._caller = caller
         self._announced = announced

@@ -30,7 +30,7 @@ _BESIDE = frozenset(("pack", "idx", "rev", "bitmap"))
 
 @dataclass(frozen=True)
 class Dropped:
-    """How many covered packs were removed. ``why`` none could be, in half a sentence."""
+    """The number of covered packs that were removed. ``why`` none could be, in half a sentence."""
 
     number: int
     why: str = ""

@@ -13,7 +13,7 @@ from ...progress import OnLine
 from ...shell import Shell
 from ..domain.projects import redacted
 from . import scripts
-from .announced import PROVING, UNKNOWN, Announced, Room, UntilRefused
+from .announced import PROVING, UNKNOWN, Announcement, Room, UntilRefused
 from .fetch_errors import explained_fetch
 from .retries import ask_again
 from .stall import STALL_TIMEOUT, WATCH, http_limit, limited_by_git
@@ -74,7 +74,7 @@ def fetch(
     watched = 0 if limited_by_git(url) else stall_timeout
     argv = (*within, *scripts.argv(_SCRIPT, git_dir, str(watched), *settings, *http_limit(stall_timeout), *_FETCH, url))
     wanted = "".join(f"{value}\n" for value in ids).encode()
-    announced = Announced(redacted(url), shell.where, room)
+    announced = Announcement(redacted(url), shell.where, room)
 
     def told(line: str) -> None:
         for words in announced.read(line):

@@ -35,7 +35,7 @@ _CONFIG = (
 MOST_BYTES = 64 * MEBI
 """Of a list of refs: some 900,000 of them."""
 MOST_REFS = 500_000
-"""That are wanted of one project."""
+"""Refs that one project may want."""
 MOST_MEMORY = 512 * MEBI
 """Of git, which keeps the whole list before it prints the first line."""
 

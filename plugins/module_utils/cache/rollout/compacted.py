@@ -25,7 +25,7 @@ from ..git.superset import StagedEntry
 
 @dataclass(frozen=True)
 class CompactionWork:
-    """What is to be done of a compaction for one project on one volume. ``now`` tells the time by the clock that records are written by.
+    """A part of a compaction that is to be done for one project on one volume. ``now`` tells the time by the clock that records are written by.
 
     ``joined_at``, for a sandbox's volume: the directory on this machine with the files of the pack that was joined on its worker's.
     ``given_up``: an earlier try of this run was cut off where there was such work, so this one does without, as it is worth no failure.
@@ -40,7 +40,7 @@ class CompactionWork:
 
 @dataclass(frozen=True)
 class Compacted:
-    """What was done of a compaction on one volume: the pack that was joined or came here, and how many covered packs were removed.
+    """The part of a compaction that was done on one volume: the pack that was joined or came here, and how many covered packs were removed.
 
     ``in_grace``: packs that an earlier one has covered, if there are any, stay for now. ``settled``: all packs were found not worth joining.
     """

@@ -26,6 +26,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.r
 from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 
 PAIR = Pair(Volume("work", "w", Role.WORKER, "packit-worker-0"), Volume("sand", "s", Role.SANDBOX, "packit-worker-0"))
+NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
 PROJECT = Project("x", "https://example.org/x.git")
 SNAPSHOT = Snapshot((Ref("refs/heads/main", "a" * 40),), "refs/heads/main")
 
@@ -35,7 +36,7 @@ def held(snapshot: Snapshot = SNAPSHOT, url: str = PROJECT.url) -> Record:
 
 
 def plan_for(record: Record | None, *, state: State = State.PRESENT, verify: bool = False, project: Project = PROJECT) -> Plan:
-    wanted = Wanted(state, (project,), {"x": SNAPSHOT}, METHODS, verify)
+    wanted = Wanted(state, (project,), {"x": SNAPSHOT}, METHODS, NOW, verify)
     return make_plan(wanted, (PAIR,), {PAIR.worker: record, PAIR.sandbox: record})
 
 
@@ -46,14 +47,13 @@ def test_what_the_claim_says_is_there_needs_no_pod() -> None:
 
 
 def test_many_packs_are_compacted_and_only_then_a_volume_is_taken() -> None:
-    now = datetime(2026, 3, 1, tzinfo=timezone.utc)
     record = held()
     entry = record.projects["x"]
     many = record.with_project("x", replace(entry, inventory=replace(entry.inventory, packs=365)))
-    waits = record.with_project("x", replace(many.projects["x"], covering="a b", covering_since=time_text(now - timedelta(hours=1))))
+    waits = record.with_project("x", replace(many.projects["x"], covering="a b", covering_since=time_text(NOW - timedelta(hours=1))))
 
     def steps(worker: Record, sandbox: Record, project: Project = PROJECT, digest: Snapshot = SNAPSHOT) -> list[tuple[Action, Method, str]]:
-        wanted = Wanted(State.PRESENT, (project,), {"x": digest}, METHODS, compaction=CompactionOptions(), now=now)
+        wanted = Wanted(State.PRESENT, (project,), {"x": digest}, METHODS, NOW, compaction=CompactionOptions())
         plan = make_plan(wanted, (PAIR,), {PAIR.worker: worker, PAIR.sandbox: sandbox})
         return [(step.action, step.method, step.why) for step in plan.pairs[0].steps]
 
@@ -61,7 +61,7 @@ def test_many_packs_are_compacted_and_only_then_a_volume_is_taken() -> None:
     assert steps(many, many) == [(Action.COMPACT, GIT, same), (Action.COMPACT, GIT, "365 packs, of which the small ones become one")]
     assert [action for action, _method, _why in steps(waits, waits)] == [Action.NOTHING, Action.NOTHING]
     assert steps(many, many, replace(PROJECT, method="seed"))[1] == (Action.COMPACT, GIT, "365 packs, of which the small ones become one")
-    over = record.with_project("x", replace(waits.projects["x"], covering_since=time_text(now - timedelta(days=3))))
+    over = record.with_project("x", replace(waits.projects["x"], covering_since=time_text(NOW - timedelta(days=3))))
     old = "old packs go, as a newer one has all of their objects"
     assert [why for _action, _method, why in steps(over, over)] == [old, old]
     newer = Snapshot((Ref("refs/heads/main", "b" * 40),), "refs/heads/main")
@@ -119,7 +119,7 @@ def test_auto_chooses_by_what_is_known_before_a_volume_is_taken_and_says_why(
 
 
 def test_a_plan_says_how_each_volume_will_be_filled() -> None:
-    wanted = Wanted(State.PRESENT, (PROJECT,), {"x": SNAPSHOT}, METHODS)
+    wanted = Wanted(State.PRESENT, (PROJECT,), {"x": SNAPSHOT}, METHODS, NOW)
     sandbox, worker = make_plan(wanted, (PAIR,), {PAIR.worker: held(), PAIR.sandbox: None}).pairs[0].steps
     assert (sandbox.action, sandbox.why) == (Action.LOOK, "nothing is known of the volume; git, as it is small")
     assert (worker.action, worker.why) == (Action.LOOK, "its sandbox's volume may lack something that it has")
@@ -138,7 +138,7 @@ def test_options_that_changed_are_said_to_be_that() -> None:
 
 def test_what_is_not_listed_is_looked_at_where_the_claims_do_not_say_that_all_is_well() -> None:
     here, elsewhere = (replace(held().projects["x"], inventory=Inventory(1, 0, digest)) for digest in ("0", "1"))
-    wanted = Wanted(State.PRESENT, (PROJECT,), {"x": SNAPSHOT}, METHODS)
+    wanted = Wanted(State.PRESENT, (PROJECT,), {"x": SNAPSHOT}, METHODS, NOW)
     with_old = held().with_project("old", here)
 
     def old_steps(sandbox: Record | None) -> list[Action]:

@@ -13,7 +13,7 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import announced, mirror
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git.announced import PROVING, Announced, Room, TooLarge
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.announced import PROVING, Announcement, Room, TooLarge
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import OutOfMemory, explained_fetch
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetching import phase_of
@@ -32,8 +32,8 @@ KERNEL = 9_906_037
 AT_FIRST = f"Receiving objects:   0% (1/{KERNEL})"
 
 
-def reader(**room: int) -> Announced:
-    return Announced("https://h/linux.git", "pod w/seed", Room(more_disk="Raise it.", **room))
+def reader(**room: int) -> Announcement:
+    return Announcement("https://h/linux.git", "pod w/seed", Room(more_disk="Raise it.", **room))
 
 
 def test_a_repository_like_the_kernel_fits_into_the_memory_that_a_seed_has_by_default() -> None:

@@ -21,7 +21,7 @@ SHELLS = [words for words in (("dash",), ("bash",), ("busybox", "sh")) if shutil
 
 
 def entered(shell: tuple[str, ...], root: Path, path: str) -> Completed:
-    """What the working directory is, once it was entered."""
+    """Return what the working directory is, once it was entered."""
     script = f'{PLACES}\nroot=$1\nat "$2"\npwd -P\n'
     return LocalShell().run((*shell, "-c", script, "at", str(root), path), deadline=Deadline(BOUND))
 

@@ -30,7 +30,7 @@ def server(tmp_path: Path) -> Iterator[GitServer]:
 
 
 def error(server: GitServer, refs: list[str] | None = None) -> UpstreamError:
-    """What is said of the repository `one`."""
+    """Return what is said of the repository `one`."""
     project = parse_project({"url": server.url("one.git"), **({} if refs is None else {"refs": refs})})
     with pytest.raises(UpstreamError) as raised:
         read_snapshot(LocalShell(), project, Deadline(60, "this test"))

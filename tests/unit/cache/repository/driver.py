@@ -158,7 +158,7 @@ def fill(
         return read_snapshot(LocalShell(), wanted, started)
 
     snapshots = {"one": read(project)}
-    plan = make_plan(Wanted(State.PRESENT, (project,), snapshots, METHODS, verify, compaction, at), (PAIR,), access.records)
+    plan = make_plan(Wanted(State.PRESENT, (project,), snapshots, METHODS, at, verify, compaction), (PAIR,), access.records)
     scratch = directory / "scratch"
     scratch.mkdir(exist_ok=True)
     options = Options(timeout=BOUND, max_hold=max_hold, verify=verify, scratch=scratch, compaction=compaction, now=lambda: at)
@@ -177,7 +177,7 @@ def fill(
 def remove(directory: Path, access: LocalVolumeAccess | None = None) -> PairResult:
     """Take the project off both directories."""
     project = project_of("https://example.org/one.git")
-    plan = make_plan(Wanted(State.ABSENT, (project,), {}, METHODS), (PAIR,), {})
+    plan = make_plan(Wanted(State.ABSENT, (project,), {}, METHODS, datetime.now(timezone.utc)), (PAIR,), {})
     options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=directory / "scratch")
     return RemovePair(plan.pairs[0], access or LocalVolumeAccess(directory), options, lambda _progress: None, threading.Event()).run()
 

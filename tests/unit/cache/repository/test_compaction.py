@@ -283,7 +283,7 @@ def test_a_damaged_object_is_not_given_new_checksums(life: Life) -> None:
 
 
 def drop(life: Life, role: str = "worker") -> Dropped:
-    """What could go by the claim goes, without a run around it."""
+    """Remove the packs that can go by the claim, without a run around it."""
     deadline = Deadline(BOUND, "the test")
     repository = Repository(LocalShell(), str(life.directory / role), "one", str(life.directory / "scratch-drop"), Limits())
     covering = life.access.records[PAIR.worker].projects["one"].covering

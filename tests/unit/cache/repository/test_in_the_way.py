@@ -227,7 +227,7 @@ def head_directory(entry: Path) -> None:
 
 
 def reftable(entry: Path) -> None:
-    """What `git init --ref-format=reftable` leaves for older gits to see."""
+    """Make what `git init --ref-format=reftable` leaves for older gits to see."""
     set_in(entry, "core.repositoryformatversion=1", "extensions.refstorage=reftable")
     shutil.rmtree(entry / "refs")
     (entry / "packed-refs").unlink(missing_ok=True)

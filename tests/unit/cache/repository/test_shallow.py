@@ -47,7 +47,7 @@ def become_whole(upstream: GitServer, commits: int = 1) -> None:
 
 
 def published_by_an_earlier_version(place: Path, upstream: GitServer) -> None:
-    """What it took from a shallow upstream: all of its objects and refs, and no word of where its history ends."""
+    """Make an entry as an earlier version took it from a shallow upstream: all of its objects and refs, and no word of where its history ends."""
     make.shallow_copy(upstream.root / "one.git", place, depth=1000)
     (place / "shallow").unlink()
     make.git(place, "config", "--remove-section", "remote.origin")

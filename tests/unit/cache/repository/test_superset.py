@@ -138,7 +138,7 @@ def test_an_object_that_ends_git_itself_is_as_little_there_as_any_loose_one_with
 
 
 def test_an_empty_file_is_no_object(tmp_path: Path, upstream: GitServer) -> None:
-    """What a lost node leaves of a loose object that was not on disk yet."""
+    """A lost node leaves such a file of a loose object that was not on disk yet."""
     sandbox, worker = filled(tmp_path)
     value, _loose = alone(worker, b"only the worker has it whole")
     (sandbox / "objects" / value[:2]).mkdir(exist_ok=True)
@@ -166,7 +166,7 @@ def test_an_index_that_hides_objects_is_replaced(tmp_path: Path, upstream: GitSe
 
 
 def test_a_tip_without_its_history_is_not_believed(tmp_path: Path, upstream: GitServer) -> None:
-    """What is left when a node is lost between two packs of one publication."""
+    """A node that is lost between two packs of one publication leaves that."""
     sandbox, worker = filled(tmp_path)
     tip = make.commit(upstream.root / "one.git", "main", 3)
     for entry in (sandbox, worker):

@@ -303,7 +303,7 @@ def test_a_year_of_use_stays_whole(tmp_path: Path, start: Path, seed: int) -> No
 
 
 def test_a_checkout_of_a_worker_is_whole_with_the_sandbox_behind_it(world: World, tmp_path: Path) -> None:
-    """What a year's end looks at can fail: with an object of the worker's missing in the sandbox it does."""
+    """The look at a year's end can fail: with an object of the worker's missing in the sandbox it does."""
     anew(world)
     checkout = tmp_path / "checkout"
     make.git(

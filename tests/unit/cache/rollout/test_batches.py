@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -265,7 +266,7 @@ def fill(access: VolumeAccess, url: str, number: int) -> PairResult:
     projects = tuple(replace(project_of(url), name=f"project-{index}") for index in range(number))
     snapshot = read_snapshot(LocalShell(), projects[0], Deadline(BOUND, "this test"))
     snapshots = dict.fromkeys((project.name for project in projects), snapshot)
-    plan = make_plan(Wanted(State.PRESENT, projects, snapshots, METHODS), (PAIR,), access.records)
+    plan = make_plan(Wanted(State.PRESENT, projects, snapshots, METHODS, datetime.now(timezone.utc)), (PAIR,), access.records)
     scratch = access.directory / "scratch"
     scratch.mkdir(exist_ok=True, parents=True)
     options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=scratch)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -67,7 +68,7 @@ def run(tmp_path: Path) -> Iterator[Run]:
         def go(error: BaseException | None, role: Role = Role.SANDBOX, transfer: Callable[[Step], Transfer] | None = None):  # type: ignore[no-untyped-def]
             stop = threading.Event()
             snapshots = {"one": read_snapshot(LocalShell(), project_of(url), Deadline(BOUND, "this test"))}
-            plan = make_plan(Wanted(State.PRESENT, (project_of(url),), snapshots, METHODS), PAIRS, {})
+            plan = make_plan(Wanted(State.PRESENT, (project_of(url),), snapshots, METHODS, datetime.now(timezone.utc)), PAIRS, {})
             (tmp_path / "scratch").mkdir()
             return roll_out(
                 plan,

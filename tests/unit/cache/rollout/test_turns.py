@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
@@ -155,7 +156,7 @@ def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
             projects = tuple(replace(project_of(url), name=name) for name in names)
             volumes = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
             snapshots = {project.name: read_snapshot(LocalShell(), project, Deadline(BOUND, "this test")) for project in projects}
-            plan = make_plan(Wanted(State.PRESENT, projects, snapshots, METHODS), (volumes,), {})
+            plan = make_plan(Wanted(State.PRESENT, projects, snapshots, METHODS, datetime.now(timezone.utc)), (volumes,), {})
             access, transfer = CountingAccess(tmp_path, interrupted), Stumbling(url, failures, resumes)
             told: list[Progress] = []
             transfer.on_worker += on_worker

@@ -145,7 +145,7 @@ def finished(place: Place) -> FinishedPacks:
 
 
 def partial(place: Place, packs: FinishedPacks, share: float, flip: bool = False) -> None:
-    """What a transfer that was cut off has left of the pack."""
+    """Return what a transfer that was cut off has left of the pack."""
     place.repository.quarantine(place.deadline())
     data = bytearray((Path(packs.directory) / f"{packs.names[0]}.pack").read_bytes())
     if flip:

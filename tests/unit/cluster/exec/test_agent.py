@@ -65,7 +65,7 @@ class Agent:
 
 
 def written(file: Path) -> str:
-    """What a file says, once there is a whole line in it."""
+    """Return what a file says, once there is a whole line in it."""
     text = file.read_text() if file.exists() else ""
     return text.strip() if text.endswith("\n") else ""
 
@@ -98,7 +98,7 @@ until [ -e "$OVER" ]; do REAL 0.02; done
 
 
 def ended(process: str) -> bool:
-    """Whether a process is no more; one that nobody has waited for yet counts."""
+    """Return whether a process is no more; one that nobody has waited for yet counts."""
     try:
         return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
     except (FileNotFoundError, ProcessLookupError):

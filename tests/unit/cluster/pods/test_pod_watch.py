@@ -29,7 +29,7 @@ def body(name: str, uid: str, version: int, phase: str = "Pending") -> dict[str,
 
 
 class Api:
-    """What the server answers, as the test says: lists wait until there is one, and a watch for its next line."""
+    """A server that answers as the test says: lists wait until there is one, and a watch for its next line."""
 
     def __init__(self, *present: dict[str, Any]) -> None:
         self.followed: dict[str, PodWatch] = {}

@@ -45,7 +45,7 @@ class One:
 
 
 class Place:
-    """Where shells are opened."""
+    """A place in which shells are opened."""
 
     def __init__(self, most: int) -> None:
         self.shells: list[One] = []

@@ -3,6 +3,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decides on the controller, for each of our modules, whether it runs and with which arguments.
 
+C(meta/runtime.yml) routes each module here, but for those that have an action plugin of their own name.
+
 - The tasks of our roles are tagged C(always), so that C(include_role) runs them under the include's own tags: Ansible does not hand
   those down. A static import does hand its tags down, and then it is as if C(always) were not there.
 - An argument that a template leaves out (C(default(omit))) is left out: Ansible itself lets it take C(module_defaults) away.
@@ -28,8 +30,8 @@ _GROUP = f"group/{_COLLECTION}.deployment"
 _ALWAYS = "always"
 
 
-class DeploymentAction(ActionBase):  # type: ignore[misc]
-    """Runs the module of its own name."""
+class ActionModule(ActionBase):  # type: ignore[misc]
+    """Runs the module that the task names."""
 
     _supports_check_mode = True
     _supports_diff = True
@@ -64,7 +66,7 @@ class DeploymentAction(ActionBase):  # type: ignore[misc]
     def _variables(self) -> dict[str, str]:
         """Return the variables that the task, as it is written, takes its options from; in a role of ours, those of its other tasks, too."""
         written = getattr(self._task, "_ds", None) or {}
-        arguments = [written.get(name) for name in ("args", self._task.action, self._task.resolved_action)]
+        arguments = [written.get(name) for name in ("args", self._task.action)]
         found = {option: name for given in arguments if isinstance(given, Mapping) for option, name in variables_of(given).items()}
         role = self._task._role
         if role is None or not role.get_name().startswith(f"{_COLLECTION}."):
@@ -101,7 +103,9 @@ class DeploymentAction(ActionBase):  # type: ignore[misc]
         for inner in self._task.module_defaults:  # from the outermost to the innermost
             entries.update(inner)
         named: dict[str, Any] = {}
-        for entry in (entries.get(_GROUP), entries.get(self._task.resolved_action)):
+        # Not the task's `resolved_action`: where the module is routed here, that is this plugin for some versions of Ansible.
+        module = self._shared_loader_obj.module_loader.find_plugin_with_context(self._task.action, collection_list=self._task.collections)
+        for entry in (entries.get(_GROUP), entries.get(module.resolved_fqcn)):
             named.update((self._templar.template(entry) if isinstance(entry, str) else entry) or {})
         # Only what the task does not give: the rest need not even be defined.
         templated = self._templar.template({name: value for name, value in named.items() if name not in self._task.args})
@@ -121,4 +125,4 @@ def is_chosen(tags: Collection[str], run_tags: Collection[str]) -> bool:
     return "never" not in tags and ("all" in run_tags or ("tagged" in run_tags and bool(tags)))
 
 
-__all__ = ["DeploymentAction", "is_chosen"]
+__all__ = ["ActionModule", "is_chosen"]

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run has to tell those who were not there. Pure."""
+"""Make of a run's outcome what it adds to the history. Pure."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from datetime import datetime
 from ..cache.domain.model import Role
 from ..cache.domain.plan import Action, State
 from ..cache.domain.results import ProjectResult
-from ..history.runs import News, Run, SnapshotAt, used_at
+from ..history.runs import HistoryUpdate, Run, SnapshotAt, used_at
 from .run import Outcome
 
 
-def news_of(outcome: Outcome, begun: Run, ended: datetime, all_pairs: bool) -> News:
+def history_update(outcome: Outcome, begun: Run, ended: datetime, all_pairs: bool) -> HistoryUpdate:
     """Return what became of a run. ``begun`` is what was known of it at its beginning; ``all_pairs`` means that no worker was left out."""
     volumes = [volume for result in outcome.results for volume in result.volumes]
     sandboxes = [volume for volume in volumes if volume.volume.role is Role.SANDBOX]
@@ -37,11 +37,11 @@ def news_of(outcome: Outcome, begun: Run, ended: datetime, all_pairs: bool) -> N
     records = {volume: record for volume, record in outcome.after.items() if record is not None}
     used = {str(volume): used_at(ended, {name: entry.bytes for name, entry in record.projects.items()}) for volume, record in records.items()}
     if begun.state == State.ABSENT.value:
-        return News(run, removed=_gone(rows) if all_pairs else (), used=used)
+        return HistoryUpdate(run, removed=_gone(rows) if all_pairs else (), used=used)
     brought = {row.project: row.snapshot for row in rows if row.changed and row.project in outcome.snapshots}
     # Where upstream moved while volumes were filled, what came is newer than what was read at the beginning.
     checked = {name: SnapshotAt(begun.started, brought.get(name, snapshot.digest)) for name, snapshot in outcome.snapshots.items()}
-    return News(run, checked, {name: SnapshotAt(ended, snapshot) for name, snapshot in brought.items()}, used=used)
+    return HistoryUpdate(run, checked, {name: SnapshotAt(ended, snapshot) for name, snapshot in brought.items()}, used=used)
 
 
 def failed_run(begun: Run, ended: datetime, error: str) -> Run:
