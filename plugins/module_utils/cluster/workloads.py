@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timezone
 from typing import Any
 
 from ..annotation import parse_object
@@ -178,7 +177,7 @@ def split_name(name: str) -> tuple[str, str]:
 
 def restart(client: Client, workload: Workload, deadline: Deadline) -> Workload:
     """Start all pods of a workload anew, as its strategy says: what ``kubectl rollout restart`` does. Does not wait."""
-    now = time_text(datetime.now(timezone.utc))
+    now = time_text(client.now())
     body = {"metadata": {"uid": workload.uid}, "spec": {"template": {"metadata": {"annotations": {RESTARTED_AT: now}}}}}
     return parse_workload({**client.patch(workload.kind, workload.namespace, workload.name, body, deadline), "kind": workload.kind})
 

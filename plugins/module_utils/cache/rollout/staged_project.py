@@ -11,7 +11,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timezone
 from pathlib import Path
 
 from ...deadline import Deadline
@@ -276,7 +275,7 @@ def publish_project(staged: StagedProject, worker: StagedProject | None, deadlin
         bytes=bridged.bytes,
         layout=layout,
         method=method,
-        time=time_text(datetime.now(timezone.utc)),
+        time=time_text(work.compaction.now()),
         inventory=side.inventory(bridged),
         patterns=" ".join(work.earlier) if work.snapshot is None else patterns_of(work.project),
     )

@@ -41,6 +41,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.deadline import 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed, Completed
+from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.forks import ForkServer
 from ansible_collections.packit.deployment.tests.once import copied
@@ -232,6 +233,12 @@ def test_whatever_became_of_the_new_pack_no_object_goes_with_the_old_ones(life: 
         life.update()
     check_rules(life.directory, {})
     check_consumer(life.directory, life.upstream)
+
+
+def test_a_record_has_the_time_of_the_clock_that_the_run_was_told(life: Life) -> None:
+    life.now -= timedelta(days=2)
+    life.update()
+    assert {record.projects["one"].time for record in life.access.records.values()} == {time_text(life.now)}
 
 
 @pytest.mark.parametrize("plant", ["a directory", "a pipe", "a link", "names"])
