@@ -11,8 +11,12 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+from ansible import constants
+
 for _name in ("cli.playbook", "executor.process.worker", "plugins.action.normal", "plugins.connection.local", "plugins.strategy.linear"):
     importlib.import_module(f"ansible.{_name}")
+# As `internal_poll_interval` of an ansible.cfg: it would look a thousand times a second whether a task has ended.
+constants.DEFAULT_INTERNAL_POLL_INTERVAL = 0.02
 
 
 def work(job: Mapping[str, Any]) -> int:
