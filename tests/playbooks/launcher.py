@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import subprocess
 import sys
 import tempfile
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Protocol
 
 from tests.forks import ForkServer
+from tests.once import made
 
 _PROGRAM = str(Path(sys.executable).parent / "ansible-playbook")
 _OF_A_RUN = ("K8S_AUTH_", "KUBECONFIG", "PYTEST_")
@@ -49,9 +51,9 @@ class Playbooks(ABC):
 class ForkedPlaybooks(Playbooks):
     """Starts it in processes that have imported it.
 
-    What Ansible reads of its environment when it is imported is as each run would have it: a fork server serves one environment. All of
-    its runs share Ansible's temporary directory, in which it keeps the modules that it has packed; to pack them is most of what a short
-    play does. So no module may change while tests run.
+    What Ansible reads of its environment when it is imported is as each run would have it: a fork server serves one environment. All
+    runs of a session share the modules that Ansible has packed, which is most of what it does in a short play: no module of the same
+    collections may change while tests run.
     """
 
     def __init__(self, servers: ExitStack) -> None:
@@ -66,7 +68,9 @@ class ForkedPlaybooks(Playbooks):
             self._servers[known] = self._stack.enter_context(ForkServer("tests.playbooks.entry", lasting))
         apart = {} if stderr is None else {"stderr": str(stderr)}
         place = Path(tempfile.mkdtemp(dir=directory, prefix="playbook-"))
-        return self._servers[known].start(place, argv=[_PROGRAM, *words], environment=dict(environment), within=str(directory), **apart)
+        collections = hashlib.sha256(environment["ANSIBLE_COLLECTIONS_PATH"].encode()).hexdigest()
+        job = {"argv": [_PROGRAM, *words], "within": str(directory), "packed": str(made(f"packed-{collections}", Path.mkdir)), **apart}
+        return self._servers[known].start(place, environment=dict(environment), **job)
 
 
 class FreshPlaybooks(Playbooks):
