@@ -22,8 +22,10 @@ BIN := $(VENV)/bin
 COLLECTIONS := .build/collections
 LIBRARY := $(COLLECTIONS)/ansible_collections/packit/deployment
 export ANSIBLE_COLLECTIONS_PATH := $(CURDIR)/$(COLLECTIONS)
-export PYTHONDONTWRITEBYTECODE := 1
-RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR) PATH=$(CURDIR)/$(BIN):$$PATH
+# What Python has compiled, of the checkout and of the packages, and of the modules that Ansible packs (tests/site): the tree stays clean.
+export PYTHONPYCACHEPREFIX := $(CURDIR)/.build/pycache
+unexport PYTHONDONTWRITEBYTECODE
+RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR):$(CURDIR)/tests/site PATH=$(CURDIR)/$(BIN):$$PATH
 
 .PHONY: demo test docs years compaction-kills meetings image test-real test-faults hostile racer terminals benchmark benchmark-large lint lowest sanity units pytest molecule prerequisites clean
 

@@ -42,8 +42,9 @@ def install(session: nox.Session, core: str, client: str) -> dict[str, str]:
     session.install("-r", "requirements/demo.txt", *TESTS)
     session.install(f"ansible-core=={core}.*", *CLIENTS[client])
     session.run("python", "tests/tools/lay_out.py")
-    paths = os.pathsep.join([str(ROOT / ".build" / "collections"), str(ROOT)])
-    return {"PYTHONPATH": paths, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"), "PYTHONDONTWRITEBYTECODE": "1"}
+    paths = os.pathsep.join(str(ROOT / path) for path in (".build/collections", ".", "tests/site"))
+    compiled = str(ROOT / ".build" / "pycache")
+    return {"PYTHONPATH": paths, "ANSIBLE_COLLECTIONS_PATH": str(ROOT / ".build" / "collections"), "PYTHONPYCACHEPREFIX": compiled}
 
 
 @nox.session

@@ -5,7 +5,8 @@
 
 ``python -m tests.forks MODULE`` is the server. ``MODULE`` has a function ``work(job)``, which gets the job, a dict, and returns an
 exit code. The process that is forked for a job leads a session of its own; in the job's ``directory``, its working directory,
-what it prints goes to the file ``printed``, and its exit code to ``code`` when it has ended by itself.
+what it prints goes to the file ``printed``, and its exit code to ``code`` when it has ended by itself. Its standard error goes to the
+file that the job's ``stderr`` names, where it does.
 """
 
 from __future__ import annotations
@@ -63,10 +64,10 @@ class Forked:
 
 
 class ForkServer:
-    """A server that runs. A context manager."""
+    """A server that runs. A context manager. ``given`` is its environment where that is not ours."""
 
-    def __init__(self, module: str) -> None:
-        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+    def __init__(self, module: str, given: Mapping[str, str] | None = None) -> None:
+        environment = {**(os.environ if given is None else given), "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         argv = [sys.executable, "-m", __name__, module]
         self._server = subprocess.Popen(argv, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
@@ -91,13 +92,18 @@ def serve(work: Callable[[Mapping[str, Any]], int]) -> None:
     """Take jobs, a line of JSON each, from standard input until it ends; tell each one's process id on standard output."""
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes here
     for line in sys.stdin:
+        job = json.loads(line)
+        # Open before it is told that the process runs: whoever gave the file may close it then.
+        errors = os.open(job["stderr"], os.O_WRONLY | os.O_APPEND | os.O_NOCTTY) if "stderr" in job else None
         process = os.fork()
         if process == 0:
-            _work_and_exit(work, json.loads(line))
+            _work_and_exit(work, job, errors)
+        if errors is not None:
+            os.close(errors)
         print(process, flush=True)
 
 
-def _work_and_exit(work: Callable[[Mapping[str, Any]], int], job: Mapping[str, Any]) -> None:
+def _work_and_exit(work: Callable[[Mapping[str, Any]], int], job: Mapping[str, Any], errors: int | None) -> None:
     """Work on one job in a process that was just forked. Does not return."""
     code, directory = 1, Path(job["directory"])
     try:
@@ -105,7 +111,7 @@ def _work_and_exit(work: Callable[[Mapping[str, Any]], int], job: Mapping[str, A
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         nothing = os.open(os.devnull, os.O_RDONLY)
         printed = os.open(directory / "printed", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-        for number, descriptor in enumerate((nothing, printed, printed)):
+        for number, descriptor in enumerate((nothing, printed, printed if errors is None else errors)):
             os.dup2(descriptor, number)
         os.closerange(3, 256)
         os.chdir(directory)

@@ -15,6 +15,7 @@ from tests.clusters.real import RealCluster
 from tests.consumers.packit import packit
 from tests.integration.harness import SAND, WORK, Scene
 from tests.modules.launcher import launcher
+from tests.playbooks.launcher import FreshPlaybooks
 from tests.repositories.make import git
 from tests.repositories.realistic import a_day
 from tests.upstream import packing
@@ -87,7 +88,7 @@ def _scene(repository: Path) -> Iterator[tuple[RealCluster, Scene]]:
         shutil.copytree(repository, directory / f"upstream/{_NAME}.git")
         try:
             with GitServer(directory / "upstream", cluster.upstream_host) as server, launcher() as modules, packit() as consumer:
-                scene = Scene(cluster, server, directory, modules, consumer, through_playbook=True)
+                scene = Scene(cluster, server, directory, modules, FreshPlaybooks(), consumer, through_playbook=True)
                 scene.deploy(size=_SIZE)
                 yield cluster, scene
         finally:

@@ -19,6 +19,7 @@ from tests.consumers.packit import packit
 from tests.integration.harness import SAND, WORK, Scene
 from tests.integration.runs import Run
 from tests.modules.launcher import launcher
+from tests.playbooks.launcher import FreshPlaybooks
 from tests.repositories.make import make_large
 from tests.repositories.realistic import Shape, cached, realistic
 from tests.upstream.server import GitServer
@@ -94,7 +95,7 @@ def embedded(through_playbook: bool = True) -> Iterator[tuple[EmbeddedTestCluste
         with tempfile.TemporaryDirectory(prefix="packit-benchmark-") as name, launcher() as modules, packit() as consumer:
             directory = Path(name)
             with GitServer(directory / "upstream", cluster.upstream_host) as server:
-                yield cluster, Scene(cluster, server, directory, modules, consumer, through_playbook=through_playbook)
+                yield cluster, Scene(cluster, server, directory, modules, FreshPlaybooks(), consumer, through_playbook=through_playbook)
     finally:
         cluster.close()
 
@@ -110,7 +111,7 @@ def world() -> Iterator[World]:
         root.mkdir()
         try:
             with GitServer(root, cluster.upstream_host) as server, launcher() as modules, packit() as consumer:
-                scene = Scene(cluster, server, directory, modules, consumer, through_playbook=True)
+                scene = Scene(cluster, server, directory, modules, FreshPlaybooks(), consumer, through_playbook=True)
                 scene.deploy(PAIRS, size="3G")
                 made = World(cluster, scene)
                 made.original()

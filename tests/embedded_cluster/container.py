@@ -35,12 +35,16 @@ layer() {
 }
 mount -t tmpfs -o mode=0755 none "$root"
 cd "$root"
-mkdir dev proc tmp home root run srv sys var var/tmp
+mkdir .outside dev proc tmp home root run srv sys var var/tmp
 chmod 1777 tmp var/tmp
+links='' own=''
 for d in /bin /etc /lib* /opt /sbin /usr; do
-    if [ -L "$d" ]; then cp -P "$d" ".$d"
-    elif [ -d "$d" ]; then mkdir ".$d"; mount --rbind "$d" ".$d"; fi
+    if [ -L "$d" ]; then links="$links $d"
+    elif [ -d "$d" ]; then own="$own .$d"; fi
 done
+[ -z "$links" ] || cp -P $links .
+mkdir $own
+for d in $own; do mount --rbind "${d#.}" "$d"; done
 mount --rbind /dev dev
 mount -t proc proc proc
 while [ "$1" != -- ]; do
@@ -52,8 +56,8 @@ while [ "$1" != -- ]; do
             case " $layers " in *" $top "*) ;; *) layer "$top"; layers="$layers $top" ;; esac
         fi ;;
     esac
-    if [ -d "$from" ]; then mkdir -p ".$to"
-    else mkdir -p ".${to%/*}"; [ -e ".$to" ] || : >".$to"; fi
+    if [ -d "$from" ]; then [ -d ".$to" ] || mkdir -p ".$to"
+    elif [ ! -e ".$to" ]; then [ -d ".${to%/*}" ] || mkdir -p ".${to%/*}"; : >".$to"; fi
     mount --bind "$from" ".$to"
     if [ "$how" = ro ]; then
         flags=$(findmnt -n -o VFS-OPTIONS -T "$from")
@@ -62,7 +66,6 @@ while [ "$1" != -- ]; do
     shift
 done
 shift
-mkdir .outside
 pivot_root . .outside
 cd /
 umount -l .outside

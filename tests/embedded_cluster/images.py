@@ -32,8 +32,10 @@ def find_image(name: str) -> Image:
 
 def _execution_environment() -> Image:
     directories = {ROOT, Path(sys.prefix), Path(sys.base_prefix)}
+    compiled = {name: value for name, value in os.environ.items() if name == "PYTHONPYCACHEPREFIX"}  # it may be below the checkout
     return Image(
         environment={
+            **compiled,
             "PATH": f"{Path(sys.executable).parent}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
             "ANSIBLE_COLLECTIONS_PATH": os.environ["ANSIBLE_COLLECTIONS_PATH"],
         },

@@ -17,6 +17,7 @@ from tests.clusters.embedded import EmbeddedTestCluster
 from tests.clusters.real import RealCluster
 from tests.consumers.packit import Packit, packit
 from tests.modules.launcher import Launcher, launcher
+from tests.playbooks.launcher import Playbooks, playbooks
 from tests.upstream.server import GitServer
 
 from .aftermath import sections
@@ -30,7 +31,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make the session's directory, and let the processes that scenarios start find the collection, also where `make` did not start pytest."""
     collections = str(ROOT / ".build" / "collections")
     os.environ.setdefault("ANSIBLE_COLLECTIONS_PATH", collections)
-    os.environ.setdefault("PYTHONPATH", f"{collections}:{ROOT}")
+    os.environ.setdefault("PYTHONPATH", f"{collections}:{ROOT}:{ROOT / 'tests' / 'site'}")
     once.pytest_configure(config)
 
 
@@ -85,6 +86,13 @@ def shared_launcher() -> Iterator[Launcher]:
         yield made
 
 
+@pytest.fixture(scope="session", name="playbooks")
+def shared_playbooks() -> Iterator[Playbooks]:
+    """What starts ansible-playbook."""
+    with playbooks() as made:
+        yield made
+
+
 @pytest.fixture(scope="session", name="packit")
 def shared_packit() -> Iterator[Packit]:
     """The consumer of the caches."""
@@ -93,12 +101,14 @@ def shared_packit() -> Iterator[Packit]:
 
 
 @pytest.fixture
-def scene(cluster: TestCluster, launcher: Launcher, packit: Packit, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Scene]:
+def scene(
+    cluster: TestCluster, launcher: Launcher, playbooks: Playbooks, packit: Packit, tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Scene]:
     """A cluster with nothing in it, and a git server with nothing on it."""
     root = tmp_path / "upstream"
     root.mkdir()
     with GitServer(root, cluster.upstream_host) as server:
-        made = Scene(cluster, server, tmp_path, launcher, packit, request.node.get_closest_marker("playbook") is not None)
+        made = Scene(cluster, server, tmp_path, launcher, playbooks, packit, request.node.get_closest_marker("playbook") is not None)
         request.node.stash[_SCENE] = made
         yield made
         for run in made.started:

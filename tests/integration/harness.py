@@ -6,8 +6,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Mapping
@@ -23,6 +21,7 @@ from tests.clusters.real import RealCluster
 from tests.consumers.packit import Packit
 from tests.modules import role
 from tests.modules.launcher import Call, Launcher
+from tests.playbooks.launcher import Playbooks
 from tests.repositories import make
 from tests.upstream.server import GitServer
 from tests.waiting import until
@@ -43,6 +42,7 @@ class Scene:
     server: GitServer
     directory: Path
     launcher: Launcher
+    playbooks: Playbooks
     packit: Packit
     through_playbook: bool
     pods: list[str] = field(default_factory=list)
@@ -108,7 +108,7 @@ class Scene:
         arguments: tuple[str, ...] = (),
         variables: dict[str, Any] | None = None,
         environment: dict[str, str] | None = None,
-        stderr: int = subprocess.STDOUT,
+        stderr: int | None = None,
         **more: Any,
     ) -> Started:
         """Start the main job: the playbook in a test that is marked so, else the modules that the playbook's role would call.
@@ -119,7 +119,7 @@ class Scene:
         if self.through_playbook:
             shown = {"ANSIBLE_CALLBACK_RESULT_FORMAT": "json", "ANSIBLE_STDOUT_CALLBACK": "ansible.builtin.default", **(environment or {})}
             return self.start_playbook(PLAYBOOK, "-e", self.write_variables(given), "-vv", *arguments, environment=shown, stderr=stderr)
-        assert {*arguments} <= _FOR_MODULES and stderr == subprocess.STDOUT, "only a test that is marked `playbook` can ask for that"
+        assert {*arguments} <= _FOR_MODULES and stderr is None, "only a test that is marked `playbook` can ask for that"
         return self._start_modules(role.calls(given), environment, check="--check" in arguments, diff="--diff" in arguments)
 
     def _start_modules(self, calls: list[Call], environment: Mapping[str, str] | None = None, *, check: bool, diff: bool) -> ModuleRun:
@@ -140,17 +140,16 @@ class Scene:
         return {name: value for name, value in settings.items() if value is not None}
 
     def start_playbook(
-        self, path: Path | str, *arguments: str, environment: Mapping[str, str | None] | None = None, stderr: int = subprocess.STDOUT
+        self, path: Path | str, *arguments: str, environment: Mapping[str, str | None] | None = None, stderr: int | None = None
     ) -> PlaybookRun:
-        """Start a playbook as a user would, on this scenario's cluster; a variable of the environment that is None is not set."""
+        """Start a playbook as a user would, on this scenario's cluster; a variable of the environment that is None is not set.
+
+        ``stderr``: an open file's number, where standard error is to go.
+        """
         shown = {"ANSIBLE_NOCOLOR": "1", "ANSIBLE_LOCALHOST_WARNING": "false", "ANSIBLE_INVENTORY_UNPARSED_WARNING": "false"}
         settings = self._environment({**shown, **(environment or {})})
-        argv = [str(Path(sys.executable).parent / "ansible-playbook"), str(path), *arguments]
-        run = PlaybookRun(
-            subprocess.Popen(
-                argv, env=settings, stdout=subprocess.PIPE, stderr=stderr, text=True, cwd=self.directory, start_new_session=True
-            )
-        )
+        apart = None if stderr is None else Path(f"/proc/{os.getpid()}/fd/{stderr}")
+        run = PlaybookRun(self.playbooks.start([str(path), *arguments], self.directory, settings, apart))
         self.started.append(run)
         return run
 

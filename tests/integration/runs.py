@@ -14,7 +14,6 @@ import os
 import re
 import signal
 import subprocess
-import threading
 import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.populate.progres
 from tests.bounds import BOUND
 from tests.modules.documented import require_documented
 from tests.modules.launcher import ModuleProcess
+from tests.playbooks.launcher import PlaybookProcess
 from tests.processes import kill_tree
 from tests.waiting import until
 
@@ -160,28 +160,19 @@ class Started(ABC):
 class PlaybookRun(Started):
     """A process of ansible-playbook whose standard output, and standard error unless that goes elsewhere, is kept."""
 
-    def __init__(self, process: subprocess.Popen[str]) -> None:
+    def __init__(self, process: PlaybookProcess) -> None:
         self.pid = process.pid
         self._process = process
-        self._printed: list[str] = []
-        self._reader = threading.Thread(target=self._read, daemon=True)
-        self._reader.start()
-
-    def _read(self) -> None:
-        assert self._process.stdout is not None
-        for line in self._process.stdout:
-            self._printed.append(line)
 
     def poll(self) -> int | None:
         return self._process.poll()
 
     def wait(self, seconds: float) -> Run:
         code = self._process.wait(seconds)
-        self._reader.join(seconds)
         return Run(code, self.so_far(), _module_answer(self.so_far()))
 
     def so_far(self) -> str:
-        return "".join(self._printed)
+        return self._process.printed
 
 
 class ModuleRun(Started):

@@ -1,0 +1,54 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Is ansible-playbook: what the processes of a fork server do, which has imported Ansible."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from ansible import constants
+
+for _name in ("cli.playbook", "executor.process.worker", "plugins.action.normal", "plugins.connection.local", "plugins.strategy.linear"):
+    importlib.import_module(f"ansible.{_name}")
+_PACKED = "ansiballz_cache"
+"""The directory in Ansible's temporary one in which it keeps what it has packed."""
+_UNFINISHED = ("-part", ".lock")
+"""How the names of files end that are not what was packed: what is written, until it is renamed, and what is locked."""
+# As `internal_poll_interval` of an ansible.cfg: it would look a thousand times a second whether a task has ended.
+constants.DEFAULT_INTERNAL_POLL_INTERVAL = 0.02
+
+
+def work(job: Mapping[str, Any]) -> int:
+    """Do what the program does, with these arguments in this environment and directory; ``packed`` has modules that others have packed."""
+    os.environ.clear()
+    os.environ.update(job["environment"])
+    os.chdir(job["within"])
+    sys.argv = [*job["argv"]]
+    own, packed = Path(job["directory"]) / "tmp", Path(job["packed"])
+    constants.DEFAULT_LOCAL_TMP = str(own)
+    (own / _PACKED).mkdir(parents=True)
+    _link(packed, own / _PACKED)
+    try:
+        importlib.import_module("ansible.cli.playbook").main()
+    except SystemExit as end:
+        return int(end.code or 0)
+    finally:
+        _link(own / _PACKED, packed)
+        shutil.rmtree(own)
+    raise RuntimeError("ansible-playbook has returned")
+
+
+def _link(source: Path, target: Path) -> None:
+    """Have the files of a directory in another one too: each run writes in its own alone, as Ansible's locks are those of one run."""
+    for path in source.iterdir():
+        if not path.name.endswith(_UNFINISHED):
+            with suppress(FileExistsError):
+                (target / path.name).hardlink_to(path)
