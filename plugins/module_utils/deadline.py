@@ -12,6 +12,11 @@ from contextlib import contextmanager
 
 from .errors import Cancelled, DeadlineExceeded, Interrupted
 
+AWAY_SECONDS = 150.0
+"""Seconds in which a cluster's API that was away, as its server restarts, is back or was waited for (``HEARTBEAT_LIMIT``), and has answered. Whatever such
+a restart may not lose has so long at the least: that what was made is removed, and what was done is written down."""
+_STOPPED = 10.0
+"""Seconds without a look at the deadline, which every wait looks at each half second: this run was stopped meanwhile."""
 _LOOK_EVERY = 0.5
 """Seconds between two looks at the events, while a lock is waited for."""
 
@@ -67,7 +72,30 @@ class Deadline:
         finally:
             lock.release()
 
+    def excuse(self, seconds: float) -> None:
+        """The place of the work was out of reach for so long: nothing for a whole, whose time is what it is. See ``Step``."""
+
     def sleep(self, seconds: float) -> None:
         """Pause for ``seconds``, or until the deadline or the stop. Raises as ``left`` does."""
         self.stop.wait(min(seconds, self.left()))
         self.left()
+
+
+class Step(Deadline):
+    """The time of one step, within its caller's. That this run was stopped, or could not reach the step's place, counts for the caller alone."""
+
+    def __init__(self, caller: Deadline, seconds: float, what: str) -> None:
+        super().__init__(seconds, what, caller.stop, caller.clock)
+        self._caller = caller
+        self._looked = self.clock()
+
+    def left(self) -> float:
+        """See ``Deadline``."""
+        now = self.clock()
+        if now - self._looked > _STOPPED:
+            self.excuse(now - self._looked)
+        self._looked = now
+        return min(self._caller.left(), super().left())
+
+    def excuse(self, seconds: float) -> None:
+        self._end += seconds

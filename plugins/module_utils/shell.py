@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from .deadline import Deadline
+from .deadline import Deadline, Step
 from .errors import DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 from .progress import OnLine
 
@@ -138,7 +138,7 @@ def not_in_time(argv: Sequence[str], place: str, why: object) -> DeadlineExceede
 def require_there(shell: Shell, deadline: Deadline) -> None:
     """Look for half a minute at the most whether processes can still be run in a place. Raises PlaceLost where they cannot."""
     try:
-        shell.run(("true",), deadline=deadline.within(_LOOKING_SECONDS, f"looking after {shell.where}"))
+        shell.run(("true",), deadline=Step(deadline, _LOOKING_SECONDS, f"looking after {shell.where}"))
     except Interrupted:
         raise
     except DeadlineExceeded as error:

@@ -11,10 +11,12 @@ import os
 import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import urllib3
 import yaml
 from kubernetes import client, config, watch
 from kubernetes.stream import stream
@@ -103,6 +105,18 @@ class TestCluster(ABC):
     @abstractmethod
     def close(self) -> None:
         """End the cluster, or leave it as it was found."""
+
+    @abstractmethod
+    def without_api(self) -> AbstractContextManager[None]:
+        """No API server runs in the context. What runs in pods goes on."""
+
+    def answers(self) -> bool:
+        """Whether the API answers."""
+        try:
+            self.core.list_node()
+        except (urllib3.exceptions.HTTPError, client.ApiException):
+            return False
+        return True
 
     @property
     @abstractmethod
@@ -412,14 +426,14 @@ class TestCluster(ABC):
             network.delete_namespaced_network_policy(_LAST, namespace)
 
     def _history(self, list_them: Callable[..., Any], namespace: str, since: str, **selected: str) -> Iterator[tuple[str, Any]]:
-        """Return what happened to objects since a version, until the one that marks the end. Nothing is missed, however busy the machine is."""
-        watcher = watch.Watch()
-        for event in watcher.stream(list_them, namespace, resource_version=since, timeout_seconds=int(BOUND), **selected):
-            if event["object"].metadata.name == _LAST:
-                watcher.stop()
-                return
+        """Return what happened to objects since a version, until the one that marks the end."""
+        return takewhile(lambda change: change[1].metadata.name != _LAST, self.history(list_them, namespace, since=since, **selected))
+
+    def history(self, list_them: Callable[..., Any], *where: str, since: str, **selected: str) -> Iterator[tuple[str, Any]]:
+        """Return what happened to objects since a version, and happens: nothing is missed, however busy the machine is."""
+        for event in watch.Watch().stream(list_them, *where, resource_version=since, timeout_seconds=int(BOUND), **selected):
             yield event["type"], event["object"]
-        raise TimeoutError(f"waited {BOUND:.0f} seconds for {_LAST}")
+        raise TimeoutError(f"waited {BOUND:.0f} seconds for what happens to objects")
 
     def network_policies(self, namespace: str) -> list[str]:
         """The names of a namespace's network policies."""

@@ -6,12 +6,16 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 import ssl
 import subprocess
 import sys
 import tempfile
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -95,6 +99,16 @@ class EmbeddedTestCluster(TestCluster):
     def remove_volumes(self, namespace: str) -> None:
         for path in (self.directory / "volumes").glob(f"{namespace}-*"):
             shutil.rmtree(path, ignore_errors=True)
+
+    @contextmanager
+    def without_api(self) -> Iterator[None]:
+        os.kill(self._inner(), signal.SIGUSR1)
+        until(lambda: not self.answers(), "the end of the API server")
+        try:
+            yield
+        finally:
+            os.kill(self._inner(), signal.SIGUSR2)
+            until(self.answers, "an API that answers")
 
     def fault(self, kind: str, **where: Any) -> None:
         """Switch a fault on."""

@@ -10,10 +10,9 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
-import urllib3
 from kubernetes import client
 
 from tests.bounds import BOUND
@@ -119,7 +118,15 @@ class RealCluster(TestCluster):
             yield
         finally:
             run([str(SCRIPT), "start", part])
-            until(self._answers, "an API that answers")
+            until(self.answers, "an API that answers")
+
+    def answers(self) -> bool:
+        """Whether the API answers, and is ready to all."""
+        argv = [str(BINARIES / "kubectl"), "--kubeconfig", str(self.kubeconfig), "get", "--raw", "/readyz"]
+        return subprocess.run(argv, check=False, capture_output=True, timeout=BOUND).returncode == 0
+
+    def without_api(self) -> AbstractContextManager[None]:
+        return self.stopped("apiserver")
 
     @contextmanager
     def lost_node(self, name: str) -> Iterator[None]:
@@ -127,13 +134,6 @@ class RealCluster(TestCluster):
         with self.stopped(name.replace("node", "kubelet")):
             yield
         until(lambda: self._is_well(name), f"node {name}")
-
-    def _answers(self) -> bool:
-        try:
-            self.core.list_node()
-        except (urllib3.exceptions.HTTPError, client.ApiException):
-            return False
-        return True
 
     def _is_well(self, node: str) -> bool:
         found = self.core.read_node(node)

@@ -8,7 +8,9 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import signal
 import socket
+import ssl
 import sys
 from pathlib import Path
 
@@ -29,6 +31,42 @@ from .tokens import Tokens
 from .volumes import Volumes
 
 
+class Door:
+    """The port of the API, which the cluster keeps for as long as it is there: open, or shut as where no API server runs."""
+
+    def __init__(self, api: Api, context: ssl.SSLContext, port: int) -> None:
+        self._api = api
+        self._context = context
+        self._port = port
+        self._runner: web.AppRunner | None = None
+        self._turning = asyncio.Lock()
+        self._turns: set[asyncio.Task[None]] = set()
+
+    async def open(self) -> None:
+        """Listen."""
+        async with self._turning:
+            self._runner = web.AppRunner(self._api.application(), access_log=None, shutdown_timeout=0.5)
+            await self._runner.setup()
+            await web.TCPSite(self._runner, "127.0.0.1", self._port, ssl_context=self._context, reuse_address=True).start()
+
+    async def shut(self) -> None:
+        """Cut all connections, and refuse who comes. Pods and storage go on."""
+        async with self._turning:
+            assert self._runner is not None and self._runner.server is not None
+            for site in self._runner.sites:
+                await site.stop()
+            for connection in self._runner.server.connections:
+                if connection.transport is not None:
+                    connection.transport.abort()
+            await self._runner.cleanup()
+
+    def obey(self, shut: signal.Signals, opened: signal.Signals) -> None:
+        """Turn at these signals."""
+        loop = asyncio.get_running_loop()
+        loop.add_signal_handler(shut, lambda: self._turns.add(loop.create_task(self.shut())))
+        loop.add_signal_handler(opened, lambda: self._turns.add(loop.create_task(self.open())))
+
+
 async def serve(directory: Path, nodes: int) -> None:
     """Serve until the process is ended; prints the kubeconfig's path when ready."""
     store = Store()
@@ -38,8 +76,10 @@ async def serve(directory: Path, nodes: int) -> None:
     Expansion(store, attachments)
     faults = Faults()
     tokens = Tokens()
-    door = socket.create_server(("127.0.0.1", 0))
-    port = door.getsockname()[1]
+    place = socket.socket()  # bound only: nobody else is given the port while the API is away
+    place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    place.bind(("127.0.0.1", 0))
+    port = place.getsockname()[1]
     kubelet = Kubelet(Node(store, volumes, Provisioning(store, volumes), faults, tokens, directory / "pods", port))
     controllers = Controllers(store, kubelet, volumes)
     for number in range(1, nodes + 1):
@@ -61,10 +101,9 @@ async def serve(directory: Path, nodes: int) -> None:
     store.create(BY_KIND["Namespace"], "", {"metadata": {"name": "default"}, "status": {"phase": "Active"}})
     controllers.start()
     authority, context = make_certificate(directory)
-    api = Api(store, kubelet, faults, tokens, Path(authority).read_text())
-    runner = web.AppRunner(api.application(), access_log=None, shutdown_timeout=0.5)
-    await runner.setup()
-    await web.SockSite(runner, door, ssl_context=context).start()
+    door = Door(Api(store, kubelet, faults, tokens, Path(authority).read_text()), context, port)
+    await door.open()
+    door.obey(signal.SIGUSR1, signal.SIGUSR2)
     kubeconfig = directory / "kubeconfig"
     kubeconfig.write_text(
         json.dumps(

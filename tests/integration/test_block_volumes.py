@@ -5,12 +5,19 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import Any
+
 import pytest
 
 from tests.clusters.base import BLOCK
 from tests.waiting import until
 
 from .harness import SAND, Scene
+
+FILLERS = "packit.dev/repository-cache-filler=filler"
 
 
 def test_volumes_that_were_never_used_are_made_attached_and_filled(scene: Scene) -> None:
@@ -23,6 +30,50 @@ def test_volumes_that_were_never_used_are_made_attached_and_filled(scene: Scene)
     }
     scene.check()
     assert not scene.succeed().result["changed"]
+
+
+@pytest.mark.real
+def test_the_parts_of_a_hold_are_what_the_volumes_attachment_says(scene: Scene) -> None:
+    """The API's own objects tell each moment, in whole seconds. One volume is detached slowly: that is after the filler has gone, and no part of it."""
+    scene.deploy(2, storage_class=BLOCK)
+    scene.repository()
+    scene.cluster.order(SAND, scene.sandbox_claim(0), "detach", "5")
+    pods = scene.cluster.core.list_namespaced_pod, SAND
+    attachments = (scene.cluster.api_of("StorageV1Api").list_volume_attachment,)
+    since = [list_them(*where).metadata.resource_version for list_them, *where in (pods, attachments)]
+    done = scene.succeed()
+    until(lambda: not any(attached_to(scene, number) for number in range(2)), "two volumes that no node has")
+    detached = time.time()
+    for number in range(2):
+        claim = scene.sandbox_claim(number)
+        volume = scene.cluster.core.read_namespaced_persistent_volume_claim(claim, SAND).spec.volume_name
+        filler = life(scene.cluster.history(*pods, since=since[0]), partial(mounts, claim=claim))
+        attachment = life(scene.cluster.history(*attachments, since=since[1]), partial(is_of, volume=volume))
+        attached = next(item for item in attachment if item.status.attached)
+        running = next(pod for pod in filler if any(status.state.running for status in pod.status.container_statuses or []))
+        asked = next(pod for pod in filler if pod.metadata.deletion_timestamp)
+        in_order = [filler[0], attachment[0], attached, running, asked, filler[-1], attachment[-1]]
+        versions = [int(item.metadata.resource_version) for item in in_order]
+        assert versions == sorted(versions)
+        (lock,) = next(item["locks"] for item in done.result["volumes"] if item["claim"] == claim)
+        begun = filler[0].metadata.creation_timestamp.timestamp()
+        told = next(field.time for field in attached.metadata.managed_fields if field.subresource == "status").timestamp()
+        given_back = asked.metadata.deletion_timestamp.timestamp() - asked.metadata.deletion_grace_period_seconds
+        assert lock["attach"] >= told - begun - 1
+        assert sum(lock.values()) >= given_back - begun - 1
+        if number == 0:
+            assert sum(lock.values()) <= detached - begun + 2
+
+
+def life(history: Iterator[tuple[str, Any]], wanted: Callable[[Any], bool]) -> list[Any]:
+    """One object as it was after each change, from its creation to its end."""
+    states = []
+    for change, item in history:
+        if wanted(item):
+            states.append(item)
+            if change == "DELETED":
+                break
+    return states
 
 
 def test_a_volume_that_is_attached_elsewhere_is_given_back_and_filled_later(scene: Scene) -> None:
@@ -68,7 +119,6 @@ def test_a_volume_on_a_lost_node_is_told_and_filled_when_the_node_is_back(scene:
         core.patch_node("node2", {"spec": {"unschedulable": None}})
     scene.repository()
     scene.cluster.consumer(SAND, scene.sandbox_claim(0), name="sandbox", node="node2")
-    volume = core.read_namespaced_persistent_volume_claim(scene.sandbox_claim(0), SAND).spec.volume_name
     with scene.real.lost_node("node2"):
         core.delete_namespaced_pod("sandbox", SAND, grace_period_seconds=0)
         done = scene.run(timeout=60, filler={"sandbox": {"node_selector": {"kubernetes.io/hostname": "node1"}}})
@@ -77,10 +127,25 @@ def test_a_volume_on_a_lost_node_is_told_and_filled_when_the_node_is_back(scene:
         assert "The volume is attached to another node: Multi-Attach error" in done.text
         assert done.actions()[scene.worker_claim(1)] == {"one": "add"}
         assert scene.fillers() == []
-        attached = scene.cluster.api_of("StorageV1Api").list_volume_attachment().items
-        assert [item.spec.node_name for item in attached if item.spec.source.persistent_volume_name == volume] == ["node2"]
+        assert attached_to(scene) == ["node2"]
     scene.succeed()
     scene.check()
+
+
+def attached_to(scene: Scene, number: int = 0) -> list[str]:
+    """The nodes that have a sandbox's volume, or are about to have it."""
+    volume = scene.cluster.core.read_namespaced_persistent_volume_claim(scene.sandbox_claim(number), SAND).spec.volume_name
+    found = scene.cluster.api_of("StorageV1Api").list_volume_attachment().items
+    return [item.spec.node_name for item in found if is_of(item, volume)]
+
+
+def is_of(attachment: Any, volume: str) -> bool:
+    return bool(attachment.spec.source.persistent_volume_name == volume)
+
+
+def mounts(pod: Any, claim: str) -> bool:
+    used = [volume.persistent_volume_claim for volume in pod.spec.volumes]
+    return any(item is not None and item.claim_name == claim for item in used)
 
 
 def other_node(scene: Scene, filler: str) -> str:
@@ -90,7 +155,7 @@ def other_node(scene: Scene, filler: str) -> str:
 
 def sandbox_filler(scene: Scene) -> str:
     """The name of the filler that has the sandbox's volume, or is about to; empty where none is."""
-    placed = scene.cluster.core.list_namespaced_pod(SAND, label_selector="packit.dev/repository-cache-filler=filler").items
+    placed = scene.cluster.core.list_namespaced_pod(SAND, label_selector=FILLERS).items
     return next((item.metadata.name for item in placed if item.spec.node_name and not item.metadata.deletion_timestamp), "")
 
 

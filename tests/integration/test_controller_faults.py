@@ -12,11 +12,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from kubernetes import client, config
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FIRST_HEARTBEAT
 from tests.bounds import BOUND
 from tests.clusters.base import run
 from tests.clusters.gateway import Gateway
@@ -24,6 +26,7 @@ from tests.repositories import make
 from tests.waiting import until
 
 from .harness import SAND, WORK, Scene
+from .runs import Started
 
 
 def test_all_connections_are_cut_in_each_phase_of_each_method_and_no_work_is_lost(scene: Scene) -> None:
@@ -157,3 +160,54 @@ def test_a_token_that_ends_in_mid_run_ends_it_in_words_and_the_fillers_end_thems
     scene.kubeconfig.write_text(lasting)
     scene.sweep()
     scene.check()
+
+
+WAYS = ("git", "rsync", "seed", "holder")
+"""Each method, and work inside the holders."""
+
+
+def start_each_way(scene: Scene) -> list[Started]:
+    """A run for each of WAYS, on a pair and for a project of its own; upstream's answers are held."""
+    scene.deploy(len(WAYS))
+    scene.server.hold()
+    runs = []
+    for number, way in enumerate(WAYS):
+        make.make_large(scene.server.root / f"{way}.git", 10, commits=30)
+        settings: dict[str, Any] = {"method": way, "clones": str(scene.directory / "clones")}
+        if way == "holder":
+            scene.cluster.consumer(SAND, scene.sandbox_claim(number), name="sandbox")
+            settings = {"method": "git", "in_use": "holder"}
+        runs.append(scene.start(way, select=f"[?worker.pod=='{scene.pods[number]}']", **settings))
+    until(lambda: scene.server.fetches >= len(WAYS), "fetches by all runs")
+    return runs
+
+
+def require_success(scene: Scene, runs: list[Started]) -> None:
+    outcomes = [run.finish() for run in runs]
+    assert [outcome.code for outcome in outcomes] == [0] * len(WAYS), "\n".join(outcome.story for outcome in outcomes if outcome.code)
+    for number, way in enumerate(WAYS):
+        scene.check_pair(number, way)
+
+
+@pytest.mark.alone
+def test_an_api_server_that_restarts_in_mid_run_costs_no_run(scene: Scene) -> None:
+    """While upstream is read, so that what runs in pods ends while nobody can say so, and while a sandbox's volume is filled."""
+    runs = start_each_way(scene)
+    with scene.cluster.without_api():
+        scene.server.release()
+    until(lambda: any(scene.sandbox_claim(number) in run.so_far() for number, run in enumerate(runs)), "a sandbox's volume that is taken")
+    with scene.cluster.without_api():
+        pass
+    require_success(scene, runs)
+
+
+@pytest.mark.real
+@pytest.mark.alone
+@pytest.mark.faults
+def test_an_api_server_that_is_away_for_longer_than_a_filler_waits_for_its_run_costs_no_run(scene: Scene) -> None:
+    runs = start_each_way(scene)
+    scene.server.release()
+    until(lambda: any(scene.sandbox_claim(number) in run.so_far() for number, run in enumerate(runs)), "a sandbox's volume that is taken")
+    with scene.cluster.without_api():
+        time.sleep(FIRST_HEARTBEAT + 10)
+    require_success(scene, runs)

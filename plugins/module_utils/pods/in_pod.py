@@ -15,13 +15,11 @@ from ..cluster.api.errors import ClusterError, Forbidden, NotFound
 from ..cluster.api.objects import Pod, parse_pod
 from ..cluster.pods.claim_lock import Busy, ClaimLock, Holder, HoldLost
 from ..cluster.pods.diagnosis import explain
-from ..deadline import Deadline
+from ..deadline import AWAY_SECONDS, Deadline
 from ..errors import DeploymentError, InvalidOption
 from ..progress import OnLine
 from ..volumes.inside import MountedVolume, inside, mounts_of, wait_for
 from ..volumes.owner import run_owner
-
-_GIVING_BACK_SECONDS = 60.0
 
 
 @contextmanager
@@ -74,7 +72,7 @@ def _taken(
 
 def _give_back(lock: ClaimLock, tell: OnLine) -> None:
     try:
-        lock.write(lambda _claim: {}, Deadline(_GIVING_BACK_SECONDS, f"unlocking claim {lock.claim.name}"), last=True)
+        lock.write(lambda _claim: {}, Deadline(AWAY_SECONDS, f"unlocking claim {lock.claim.name}"), last=True)
     except HoldLost as error:
         tell(error.message)
     except DeploymentError as error:

@@ -12,7 +12,7 @@ from functools import partial
 from ..cache.domain.space import about_free
 from ..cluster.api.client import Client
 from ..cluster.api.errors import ClusterError
-from ..deadline import Deadline
+from ..deadline import AWAY_SECONDS, Deadline
 from ..errors import DeadlineExceeded, DeploymentError
 from ..history.config_map import NAME, why_not, write
 from ..history.growth import full_soon
@@ -23,9 +23,6 @@ from .options import PopulateOptions
 from .outgoing import send
 from .prometheus import push, write_file
 from .run import Outcome
-
-_SECONDS = 20.0
-"""For the ConfigMap. A run that was asked to stop writes it, too."""
 
 
 def record_run(client: Client, options: PopulateOptions, update: HistoryUpdate, outcome: Outcome | None, warn: Callable[[str], None]) -> None:
@@ -56,7 +53,8 @@ def _free(update: HistoryUpdate, outcome: Outcome) -> dict[str, int]:
 def _write(client: Client, namespace: str, update: HistoryUpdate, warn: Callable[[str], None]) -> History | None:
     """Return all that is in the ConfigMap then, None where it could not be written."""
     try:
-        return write(client, namespace, update, Deadline(_SECONDS, f"writing ConfigMap {namespace}/{NAME}"))
+        # A deadline of its own: a run that was asked to stop writes it, too.
+        return write(client, namespace, update, Deadline(AWAY_SECONDS, f"writing ConfigMap {namespace}/{NAME}"))
     except (ClusterError, DeadlineExceeded) as error:
         warn(f"What this run did could not be written to ConfigMap {namespace}/{NAME}: {why_not(error)}")
         return None

@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster.api.objects import Object
-from ..cluster.pods.filler import RELEASE_TIMEOUT
 from ..cluster.pods.manifest import proxy_variables
 from ..cluster.pods.overrides import PodOverrides, merge_resources
+from ..deadline import AWAY_SECONDS
 from .first_process import TRUSTED_CA, UPSTREAM, argv
 
 LABEL = "packit.dev/repository-cache-schedule"
 """On every object of a schedule, and on the pods of its jobs. Its value is the schedule's name."""
 OWNER = "schedule"
 """The user as whom a scheduled run is known to others."""
-GRACE = int(RELEASE_TIMEOUT) + 60
+GRACE = int(AWAY_SECONDS) + 60
 """Seconds from TERM to KILL: in them a run removes its pods, and records what it has done."""
 
 _START_WITHIN = 3600

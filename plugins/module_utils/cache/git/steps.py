@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from ...deadline import Deadline
+from ...deadline import Deadline, Step
 from ...errors import DeadlineExceeded, DeploymentError, Interrupted
 from ...shell import Completed, Shell, require_there
 
@@ -15,29 +15,10 @@ SECONDS = 60.0
 """For a step that reads nothing large: far more than it needs where nothing stands still."""
 BYTES_A_SECOND = 2_000_000
 """The least rate at which a step reads: the slowest is to index a pack anew with half a processor."""
-_STOPPED = 10.0
-"""Seconds without a look at the deadline, which every wait looks at each half second: this run was stopped meanwhile."""
 
 
 class StoodStill(DeploymentError):
     """A step took far longer than what it had to do."""
-
-
-class _Step(Deadline):
-    """The time of a step, within its caller's. What this run was stopped for counts for the caller, but not for the step."""
-
-    def __init__(self, caller: Deadline, seconds: float) -> None:
-        super().__init__(seconds, "one step", caller.stop, caller.clock)
-        self._caller = caller
-        self._looked = self.clock()
-
-    def left(self) -> float:
-        """See ``Deadline``."""
-        now = self.clock()
-        if now - self._looked > _STOPPED:
-            self._end += now - self._looked
-        self._looked = now
-        return min(self._caller.left(), super().left())
 
 
 def run_step(
@@ -46,7 +27,7 @@ def run_step(
     """Run an argv that reads ``size`` bytes at the most. Raises StoodStill where the process hung, and as ``Shell.run`` does."""
     limit = SECONDS + size / BYTES_A_SECOND
     try:
-        return shell.run(argv, deadline=_Step(deadline, limit), stdin=stdin, env=env)
+        return shell.run(argv, deadline=Step(deadline, limit, "one step"), stdin=stdin, env=env)
     except Interrupted:
         raise
     except DeadlineExceeded as error:

@@ -19,7 +19,7 @@ from time import monotonic
 from typing import TypeVar
 
 from ...background import unexpected
-from ...deadline import Deadline
+from ...deadline import Deadline, Step
 from ...errors import DeploymentError
 from ...progress import OnLine
 from ...shell import Completed, RsyncPeer, Shell, checked, not_in_time
@@ -184,7 +184,7 @@ class BatchingShell:
                 self._changed.notify_all()
 
     def _run_alone(self, one: _Request) -> None:
-        deadline = self._limit.within(one.seconds, one.what)
+        deadline = Step(self._limit, one.seconds, one.what)
         try:
             one.completed = self._shell.run(one.argv, deadline=deadline, stdin=one.stdin, env=one.env, progress=one.progress)
         except DeploymentError as error:

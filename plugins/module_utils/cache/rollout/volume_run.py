@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
-from ...deadline import Deadline
+from ...deadline import AWAY_SECONDS, Deadline
 from ...errors import DeploymentError
 from ...progress import Progress, Report
 from ..domain.model import Volume
@@ -28,8 +28,6 @@ _DONE = {
     Action.COMPACT: "compacted",
     Action.REMOVE: "removed",
 }
-RECORD_TIMEOUT = 60.0
-"""Seconds for writing a record."""
 
 
 class VolumeRun:
@@ -200,4 +198,4 @@ class VolumeRun:
 
 def writing(volume: Volume) -> Deadline:
     """A deadline of its own: records are written after the work, also when the run was asked to stop."""
-    return Deadline(RECORD_TIMEOUT, f"writing the annotation of claim {volume}")
+    return Deadline(AWAY_SECONDS, f"writing the annotation of claim {volume}")

@@ -24,8 +24,7 @@ from urllib.parse import urlencode
 from ...deadline import Deadline
 from .bodies import NoAnswer, lines, parse, read, retry_after, words
 from .channels import PROTOCOL
-from .errors import ClusterError, Conflict, Gone, NotFound, Unreachable
-from .heartbeat import HEARTBEAT_LIMIT
+from .errors import ClusterError, Conflict, Forbidden, Gone, NotFound, Unauthorized, Unreachable
 from .libraries import ApiException, ConfigException, DynamicClient, certifi, urllib3, websocket
 from .names import require_name
 from .objects import Object, Pod, parse_pod
@@ -41,6 +40,7 @@ from .refusals import (
     redirected,
     refused,
 )
+from .silence import Silence
 from .websocket_options import cut_after, headers, proxy_options, tls_options
 
 T = TypeVar("T")
@@ -52,7 +52,11 @@ WATCH_SECONDS = 5
 """After so many seconds a watch is opened again where it was: so soon a quiet one notices a stop."""
 _PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 """Seconds before a request is sent again; the last one repeats."""
+_AWAY = (502, 503, 504)
+"""Statuses that are no answer of an API: what is before it has none from it, or it has none from where its objects are kept."""
 
+_NOTHING_DONE = (401, 403, 409, 429)
+"""Statuses by which the API says that it did nothing."""
 _REVIEWS = ("SelfSubjectAccessReview", "SelfSubjectRulesReview", "SelfSubjectReview")
 """They are questions: nothing is made, so that they may be asked again."""
 _SEND = "".join(("url", "open"))
@@ -101,7 +105,7 @@ class Client:
             setattr(pools, _SEND, partial(_bounded, send, redirect=False, retries=False))
         self._lock = threading.Lock()
         self._clock = (datetime.now(timezone.utc), time.monotonic())
-        self._answered = False
+        self._silence = Silence()
         self.requests = 0
         self.followed: dict[str, FollowedPods] = {}
         """By namespace: who knows its pods without a request, see ``pod_watch``."""
@@ -110,6 +114,11 @@ class Client:
     def host(self) -> str:
         """The API's URL."""
         return str(self._configuration.host)
+
+    @property
+    def is_away(self) -> bool:
+        """Return whether the API does not answer at present, as its newest request told."""
+        return self._silence.lasts
 
     def now(self) -> datetime:
         """Return the time by the API server's clock, as its newest answer had it: ours may be wrong, and objects have its times."""
@@ -243,7 +252,8 @@ class Client:
     def follow(self, kind: str, namespace: str, version: str, seconds: int, deadline: Deadline) -> Iterator[Change]:
         """Changes of all objects of a namespace from ``version`` on, as the server tells them in ``seconds``. Raises Gone and the other ClusterErrors."""
         what = f"watch {kind} in {namespace}"
-        return self._told(self._open_watch(kind, namespace, version, seconds, deadline, [], what), deadline, what)
+        response = self._open_watch(kind, namespace, version, seconds, deadline, [], what)
+        return self._told(response, deadline.within(seconds + REQUEST_TIMEOUT, what), what)
 
     def _open_watch(
         self, kind: str, namespace: str, version: str, seconds: int, deadline: Deadline, query: Sequence[tuple[str, str]], what: str
@@ -296,11 +306,11 @@ class Client:
         take: Callable[[Any, Deadline], T],
     ) -> T:
         """Send until an answer comes, of which ``take`` makes the result; ``tries`` 0 means as often as the deadline allows."""
-        sent, since = 0, 0.0
+        sent = 0
         while True:
             with self._lock:
                 self.requests += 1
-            left, untouched = deadline.left(), False
+            left, status, unsent = deadline.left(), 0, False
             try:
                 response = self._dynamic.request(
                     method,
@@ -315,7 +325,7 @@ class Client:
                     raise ClusterError(f"The client library answered {type(response).__name__} when asked to {what}.")
                 self._set_clock(response.headers)
                 answer = take(response, deadline)
-                self._answered = True
+                self._silence.end()
                 return answer
             except ApiException as error:
                 if error.status in REDIRECTS:
@@ -324,15 +334,12 @@ class Client:
                     failure = refused(error.status, answer_body(error.body), what, self.host, retry_after(error.headers), self._credentials)
                 else:  # the library's word for whatever fails in TLS: the certificate, or a connection that is cut
                     failure = no_answer(error.__context__ or error, what, self.host)
-                # Who has read what changed since reads it again; a creation has read nothing, and was not done.
-                again = failure.passes and (method == "post" or not isinstance(failure, Conflict))
-                untouched = error.status in (409, 429)
+                status = error.status or 0
             except NoAnswer as error:
                 failure = Unreachable(f"What {self.host} answered when asked to {what} is no API's answer: {error}.", REACH_REMEDY)
-                again = True
             except (urllib3.exceptions.HTTPError, OSError) as error:
                 failure = no_answer(error, what, self.host)
-                again = failure.passes
+                unsent = isinstance(error, urllib3.exceptions.NewConnectionError)
             except ConfigException as error:
                 raise ClusterError(f"There are no credentials any more to {what}: {error}", "Log in again.") from error
             except ValueError as error:  # its words may hold the token
@@ -340,15 +347,27 @@ class Client:
                     f"The client library could not ask the API at {self.host} to {what} ({type(error).__name__})."
                 ) from error
             sent += 1
-            since = since or time.monotonic()
+            away = self._weigh(failure, status)
+            # Who has read what changed since reads it again; a creation has read nothing, and was not done.
+            again = failure.passes and (method == "post" or not isinstance(failure, Conflict))
+            untouched = unsent or status in _NOTHING_DONE
             if not again or (tries and sent >= tries and not untouched):
                 raise failure
             pause = max(_PAUSES[min(sent - 1, len(_PAUSES) - 1)], failure.retry_after)
-            # An API that is away in the middle of a run, as its server restarts, is waited for as long as pods of ours last without us.
-            away = isinstance(failure, Unreachable) and self._answered and time.monotonic() - since < HEARTBEAT_LIMIT
             if (sent > len(_PAUSES) + 2 and not away) or pause >= deadline.left():
                 raise failure
             deadline.sleep(pause)
+
+    def _weigh(self, failure: ClusterError, status: int) -> bool:
+        """Return whether to wait for an API that is away; a refusal passes where it may be that of a server which is about to start.
+
+        ``status`` is the answer's, 0 where there was none.
+        """
+        if status in (0, *_AWAY):
+            return self._silence.keep()
+        if self._silence.end() and type(failure) in (Unauthorized, Forbidden):
+            failure.passes = True
+        return False
 
     def require_way_for_exec(self) -> None:
         """Raises InvalidOption where the configured proxy serves every other request, and cannot serve an exec."""
@@ -377,7 +396,9 @@ class Client:
         except websocket.WebSocketBadStatusException as error:
             raw = getattr(error, "resp_body", b"") or b""
             told = retry_after(getattr(error, "resp_headers", None))
-            raise exec_refused(error.status_code, answer_body(raw), what, self.host, told, self._credentials) from error
+            failure = exec_refused(error.status_code, answer_body(raw), what, self.host, told, self._credentials)
+            self._weigh(failure, error.status_code)
+            raise failure from error
         except websocket.WebSocketProxyException as error:
             raise proxy_refused(innermost_reason(error), what) from error
         except (websocket.WebSocketException, OSError) as error:

@@ -9,4 +9,4 @@ BEAT_EVERY = 10.0
 """Seconds between heartbeats."""
 HEARTBEAT_LIMIT = 120
 """Seconds without a sign of life after which a run is gone: its fillers end themselves (the default of the option heartbeat), its hold in another's
-pod may be taken over, and it tries no longer to reconnect."""
+pod may be taken over, and it tries no longer to reconnect. So an API may be away for as long, and no run fails."""

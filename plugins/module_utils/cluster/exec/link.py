@@ -164,9 +164,9 @@ class AgentLink(Background):
                 return stream
             except NotFound as error:
                 raise PodLost(f"The pod is gone (deleted, evicted, or its node drained): {error.message}", "Run again.") from error
-            except (Forbidden, Unauthorized, Redirected):
-                raise
             except ClusterError as error:
+                if isinstance(error, Redirected) or (isinstance(error, (Forbidden, Unauthorized)) and not error.passes):
+                    raise
                 attempt += 1
                 # A node may say so for a moment of a pod that is ready, so it is asked a few times.
                 if isinstance(error, PodLost) or (isinstance(error, ExecRefused) and not self._opened):

@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -19,7 +20,7 @@ from ...progress import OnLine
 from ...shell import KILLED, STDERR_LIMIT, AnswerTooLarge, Completed, RsyncPeer, not_in_time, require_there
 from ..api.channels import STDERR, STDOUT, NotStarted
 from ..api.client import Client
-from ..api.errors import ClusterError, ConnectionLost, NotFound, PodLost
+from ..api.errors import ClusterError, ConnectionLost, Forbidden, NotFound, PodLost, Unauthorized, Unreachable
 from ..api.heartbeat import HEARTBEAT_LIMIT
 from .agent import OTHER_POD, run_message, served_argv, start_argv
 from .link import AgentLink
@@ -27,6 +28,8 @@ from .rsync_peer import serve_rsync
 from .streams import ExecStream, open_exec
 
 _CLOSING_SECONDS = 20.0
+_PAUSE = 1.0
+"""Seconds before an API that is away is asked again."""
 _BUFFER = 4 * 1024 * 1024
 """Bytes in flight towards a pod, at most."""
 
@@ -104,9 +107,13 @@ class PodShell:
     def _run(self, argv: Sequence[str], words: Sequence[str], deadline: Deadline, stdin: bytes, progress: OnLine | None) -> Completed:
         job = next(self._names)
         self._link.begin(job, run_message(job, words, stdin), progress)
+        looked = time.monotonic()
         try:
             while True:
                 answer = self._link.wait(min(0.5, deadline.left()))
+                looked, before = time.monotonic(), looked
+                if self._client.is_away:
+                    deadline.excuse(looked - before)
                 if answer is not None and answer.completed is not None:
                     return replace(answer.completed, argv=tuple(argv))
                 if answer is not None:
@@ -154,10 +161,17 @@ class PodShell:
         return open_exec(self._client, address.namespace, address.pod, address.container, words, deadline, stdin=stdin)
 
     def _open(self, argv: Sequence[str], deadline: Deadline, stdin: bool = True) -> ExecStream:
-        try:
-            return self._connect(deadline, argv, stdin)
-        except NotFound as error:
-            raise PodLost(f"The pod is gone (deleted, evicted, or its node drained): {error.message}", "Run again.") from error
+        """An exec of ``argv``; an API that is away is waited for as the agent's exec waits for it."""
+        limit = deadline.within(self._reconnect_seconds, "reconnecting to the pod")
+        while True:
+            try:
+                return self._connect(limit, argv, stdin)
+            except NotFound as error:
+                raise PodLost(f"The pod is gone (deleted, evicted, or its node drained): {error.message}", "Run again.") from error
+            except (Unreachable, Unauthorized, Forbidden) as error:
+                if not error.passes or limit.left() <= _PAUSE:
+                    raise
+                limit.sleep(_PAUSE)
 
     def _exec(self, argv: Sequence[str], deadline: Deadline, source: Path | None, take: Callable[[bytes], int]) -> Completed:
         """One exec of its own, streamed; a lost connection is an error, never a short file."""

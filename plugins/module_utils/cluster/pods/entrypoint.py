@@ -9,6 +9,9 @@ count while the pod is Pending, and a pod left behind by a dead controller may s
 
 from __future__ import annotations
 
+ALONE = 3
+"""The exit code where nobody comes, or nobody is there any more."""
+
 SCRIPT = r"""
 trap 'exit 0' TERM INT
 heart=$1 limit=$2 first=$3

@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from datetime import datetime
 
 from ...annotation import parse_object
-from ...deadline import Deadline
+from ...deadline import AWAY_SECONDS, Deadline
 from ...errors import DeadlineExceeded, DeploymentError
 from ...progress import OnLine
 from ..api.client import Client
@@ -23,14 +23,13 @@ from ..api.quota import ConcurrencyLimit, never_fits
 from ..exec.pod_shell import ContainerAddress, PodShell
 from .consumers import waits_elsewhere
 from .diagnosis import FATAL_WAITING, Diagnosis, explain
+from .entrypoint import ALONE
 from .manifest import CONTAINER, HEARTBEAT, JOBS, OWNER, FillerSpec, manifest
 from .overrides import START_TIMEOUT
 from .pod_removal import removal_command, remove_pod
 
 UNSCHEDULABLE_GRACE = 5.0
 """Seconds for which a filler may be unschedulable: the scheduler tries again when others have gone."""
-RELEASE_TIMEOUT = 90.0
-"""Seconds to wait until a deleted filler is really gone. Longer means a lost node, where only its owner can help."""
 SKEW = 30.0
 """Seconds by which the clocks of several API servers may differ."""
 _QUOTA_PAUSES = (1.0, 2.0, 4.0, 8.0)
@@ -96,8 +95,13 @@ class Filler:
         try:
             for limit in self._limits:
                 self._stack.enter_context(limit.place(self._deadline))
-            self._pod = self._until_ready(self._create())
-            ready = True
+            while not ready:
+                try:
+                    self._pod = self._until_ready(self._create())
+                    ready = True
+                except _Alone as error:
+                    self._tell(error.message)
+                    remove_pod(self._client, self.pod, self._deadline)
         finally:
             if not ready:
                 self._remove()
@@ -216,6 +220,8 @@ class Filler:
                     return pod
                 waiting = pod.conditions.get("PodScheduled", ("", "", ""))[0] == "False"
                 unschedulable = (unschedulable or time.monotonic()) if waiting else 0.0
+                if any(container.exit_code == ALONE for container in pod.containers if container.name == CONTAINER):
+                    raise _Alone(f"Pod {pod.namespace}/{pod.name} ended before this run could come, as the API did not answer. It is made again.")
                 failed = pod.ended or any(container.waiting in FATAL_WAITING for container in pod.needed)
                 if change is None:
                     self._give_way(pod)
@@ -283,7 +289,11 @@ class Filler:
         return pod if owner(pod).get("run") == self._spec.owner.get("run") else None
 
     def _closing_deadline(self) -> Deadline:
-        return Deadline(RELEASE_TIMEOUT, f"the removal of pod {self._spec.namespace}/{self._spec.name}", threading.Event())
+        return Deadline(AWAY_SECONDS, f"the removal of pod {self._spec.namespace}/{self._spec.name}", threading.Event())
+
+
+class _Alone(ClusterError):
+    """A pod has ended by itself, as its run could not come to it in time."""
 
 
 def why_ended(pod: Pod) -> str:

@@ -10,16 +10,17 @@ import uuid
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from ...deadline import Deadline
+from ...deadline import AWAY_SECONDS, Deadline
 from ...errors import DeploymentError
 from ..api.client import Client
-from ..api.errors import ClusterError, NotFound, PodLost
+from ..api.errors import ClusterError, ConnectionLost, NotFound, PodLost
 from ..api.objects import Pod, parse_pod
 from ..api.ours import SCRATCH
 from ..exec.pod_shell import ContainerAddress, PodShell
 from .manifest import HEARTBEAT, LABEL
 
-_LEAVING_SECONDS = 30.0
+_PAUSE = 1.0
+"""Seconds before what was cut off is done again."""
 
 # Each word is a directory of ours: jobs that still run there are ended, with whatever else has a path below it among its words or in its
 # environment, as all that we start has, then it is removed.
@@ -127,8 +128,13 @@ def _directories(name: str) -> tuple[str, ...]:
 
 
 def _remove(shell: PodShell, directories: Sequence[str], deadline: Deadline) -> None:
-    """By an exec of its own: the agent's connection has ended, in whatever way."""
-    done = shell.run_apart(("sh", "-c", LEAVE, "packit-leave", *directories), deadline)
+    """By execs of their own: the agent's connection has ended, in whatever way."""
+    while True:
+        try:
+            done = shell.run_apart(("sh", "-c", LEAVE, "packit-leave", *directories), deadline)
+            break
+        except ConnectionLost:
+            deadline.sleep(_PAUSE)  # what is gone already is no hindrance
     if done.returncode:
         raise ClusterError(done.stderr.strip()[-200:] or f"rm ended with code {done.returncode}")
 
@@ -136,7 +142,7 @@ def _remove(shell: PodShell, directories: Sequence[str], deadline: Deadline) -> 
 def _leave(visit: Guest, shell: PodShell) -> str:
     """Remove what is ours. Returns why not, in words."""
     try:
-        _remove(shell, (visit.scratch,), Deadline(_LEAVING_SECONDS, f"cleaning up in {visit.shell.where}"))
+        _remove(shell, (visit.scratch,), Deadline(AWAY_SECONDS, f"cleaning up in {visit.shell.where}"))
     except PodLost:
         return ""  # with all that was in it
     except DeploymentError as error:

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from ...deadline import Deadline
+from ...deadline import AWAY_SECONDS, Deadline
 from ..api.client import Client
 from ..api.errors import NotFound
 from ..api.objects import Object, Pod
 from .manifest import LABEL, RUN
-
-_REMOVAL_SECONDS = 30.0
 
 
 def policies(run: str, seed_namespace: str, filler_namespace: str, port: int) -> tuple[tuple[str, Object], ...]:
@@ -58,7 +56,7 @@ def allowed(client: Client, run: str, seed_namespace: str, filler_namespace: str
             made.append((namespace, client.create("NetworkPolicy", namespace, body, deadline)))
         yield
     finally:
-        closing = Deadline(_REMOVAL_SECONDS, "removing the run's network policies")
+        closing = Deadline(AWAY_SECONDS, "removing the run's network policies")
         with ExitStack() as stack:  # each is tried, whatever becomes of the other
             for namespace, body in made:
                 stack.callback(_remove, client, namespace, body, closing)

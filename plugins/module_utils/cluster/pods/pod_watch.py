@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 
 from ...background import Background
-from ...deadline import Deadline
+from ...deadline import AWAY_SECONDS, Deadline
 from ...errors import Cancelled, DeadlineExceeded, DeploymentError
 from ..api.client import WATCH_SECONDS, Change, Client
 from ..api.errors import ClusterError, Gone
@@ -19,7 +19,7 @@ from ..api.objects import Object, Pod, parse_pod
 
 _SECONDS = 10
 """After so many seconds the watch is opened again where it was: something in between may hold back what is told until then."""
-_REQUEST_SECONDS = 60.0
+_REQUEST_SECONDS = AWAY_SECONDS
 _PAUSE = 1.0
 """Seconds before the API is asked again, after it refused, or could not be asked for all of a request's time."""
 _MOMENT = 0.05
@@ -60,20 +60,21 @@ class PodWatch:
     def present(self, deadline: Deadline) -> Sequence[Pod]:
         """See ``Client.pods``. Raises what keeps the API from telling."""
         with self._changed:
-            while not self._listed:
-                self._wait(deadline)
-            self._require_well()
+            known = self._failure
+            while not self._listed or (self._failure is not None and self._failure is known):
+                self._wait(deadline, known)
+            self._require_well(known)
             return [pod for _body, pod in self._pods.values()]
 
     def changes(self, pod: Pod, deadline: Deadline) -> Iterator[Change | None]:
         """See ``Client.changes``. Raises what keeps the API from telling."""
-        version, begun = pod.resource_version, self._begun
+        version, begun, known = pod.resource_version, self._begun, self._failure
         quiet = time.monotonic()
         while True:
             with self._changed:
                 change = self._news(pod, version, begun)
                 if change is None:
-                    self._wait(deadline)
+                    self._wait(deadline, known)
                     change = self._news(pod, version, begun)
             if change is not None:
                 version, quiet = change.object["metadata"].get("resourceVersion", version), time.monotonic()
@@ -92,12 +93,13 @@ class PodWatch:
             return Change("DELETED", {"metadata": {"name": pod.name, "namespace": pod.namespace, "uid": pod.uid}})
         return None  # it was made a moment ago, and is not told yet
 
-    def _wait(self, deadline: Deadline) -> None:
-        self._require_well()
+    def _wait(self, deadline: Deadline, known: DeploymentError | None) -> None:
+        self._require_well(known)
         self._changed.wait(min(_LOOK_EVERY, deadline.left()))
 
-    def _require_well(self) -> None:
-        if self._failure is not None:
+    def _require_well(self, known: DeploymentError | None) -> None:
+        """Raise what keeps the API from telling; but what was ``known`` when it was asked, and may have passed since, only where it is so again."""
+        if self._failure is not None and not (self._failure is known and _may_have_passed(self._failure)):
             raise self._failure
 
     def _fail(self, error: DeploymentError | None) -> None:
@@ -152,6 +154,10 @@ class PodWatch:
                 self._pods[pod.name] = change.object, pod
             self._version = pod.resource_version or self._version
             self._changed.notify_all()
+
+
+def _may_have_passed(failure: DeploymentError) -> bool:
+    return isinstance(failure, DeadlineExceeded) or (isinstance(failure, ClusterError) and failure.passes)
 
 
 @contextmanager

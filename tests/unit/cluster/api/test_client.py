@@ -17,12 +17,14 @@ from datetime import datetime, timezone
 from email.utils import parsedate_to_datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import kubernetes
 import pytest
+import urllib3
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import client as client_module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import libraries
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import libraries, silence
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import (
     AlreadyExists,
@@ -34,8 +36,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.erro
     Unauthorized,
     Unreachable,
 )
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.libraries import missing_message
-from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import AWAY_SECONDS, Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.ports import own_port
 
@@ -189,10 +192,51 @@ def test_an_api_that_goes_away_in_mid_run_is_waited_for(server: Server, monkeypa
     server.cut = 10
     assert ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))["metadata"]["name"] == "x"
     assert server.cut == 0
-    monkeypatch.setattr(client_module, "HEARTBEAT_LIMIT", 0)
+    monkeypatch.setattr(silence, "HEARTBEAT_LIMIT", 0)
     server.cut = 10
     with pytest.raises(Unreachable):
         ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))
+
+
+@pytest.mark.parametrize("refused", [refusal(403, "Forbidden", "not yet ready to handle request"), refusal(401, "Unauthorized", "Unauthorized")])
+def test_what_a_server_refuses_that_was_away_a_moment_ago_is_asked_again(
+    server: Server, monkeypatch: pytest.MonkeyPatch, refused: tuple[int, dict[str, object]]
+) -> None:
+    """It answers before it knows all accounts and rights: a creation, too, of which it says that it did nothing."""
+    monkeypatch.setattr(client_module, "_PAUSES", (0.01,))
+    ours = client_of(server.url)
+    made: tuple[int, dict[str, object]] = 200, {"metadata": {"name": "x"}}
+    server.answers, server.cut = [refused, refused, made, refused, refused, made], 1
+    assert ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))["metadata"]["name"] == "x"
+    assert ours.create("Pod", "ns", {"metadata": {"name": "x"}}, Deadline(BOUND, "this test"))["metadata"]["name"] == "x"
+    monkeypatch.setattr(silence, "_STARTING_SECONDS", 0)
+    server.answers = [refused]
+    with pytest.raises((Forbidden, Unauthorized)):
+        ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))
+
+
+def test_a_creation_that_reached_nobody_is_sent_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(client_module, "_PAUSES", (0.01,))
+    server.answers = [(200, {"metadata": {"name": "x"}})]
+    ours = client_of(server.url)
+    ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))
+    send, refused = ours._dynamic.request, [urllib3.exceptions.NewConnectionError(None, "Connection refused")] * 10
+
+    def request(*words: Any, **options: Any) -> Any:
+        if refused:
+            raise refused.pop()
+        return send(*words, **options)
+
+    monkeypatch.setattr(ours._dynamic, "request", request)
+    assert ours.create("Pod", "ns", {"metadata": {"name": "x"}}, Deadline(BOUND, "this test"))["metadata"]["name"] == "x"
+    server.cut = 1  # it may have come, and its answer was lost
+    with pytest.raises(Unreachable):
+        ours.create("Pod", "ns", {"metadata": {"name": "x"}}, Deadline(BOUND, "this test"))
+
+
+def test_whatever_a_restart_may_not_lose_has_longer_than_an_api_is_waited_for() -> None:
+    waited = HEARTBEAT_LIMIT + client_module._PAUSES[-1] + client_module._CONNECT_TIMEOUT
+    assert waited < AWAY_SECONDS
 
 
 def test_a_handshake_that_is_cut_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,19 +9,22 @@ import os
 import threading
 import time
 from pathlib import Path
+from types import SimpleNamespace
 from typing import ClassVar
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost, Forbidden
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import Answer
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link import AgentLink
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell
-from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline, Step
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.waiting import until
+
+API = SimpleNamespace(is_away=False)
 
 
 class SilentStream:
@@ -43,7 +46,7 @@ class SilentStream:
 @pytest.fixture
 def shell(monkeypatch: pytest.MonkeyPatch) -> PodShell:
     monkeypatch.setattr(PodShell, "_connect", lambda _self, _deadline: SilentStream())
-    return PodShell(None, ContainerAddress("ns", "pod", "uid", "container"), job_directory="/jobs")  # type: ignore[arg-type]
+    return PodShell(API, ContainerAddress("ns", "pod", "uid", "container"), job_directory="/jobs")  # type: ignore[arg-type]
 
 
 def test_who_waits_is_told_at_once_that_the_connection_was_closed(shell: PodShell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -101,7 +104,7 @@ class CutStream(SilentStream):
 def test_a_job_that_was_given_up_is_ended_also_when_the_connection_was_cut_just_then(monkeypatch: pytest.MonkeyPatch) -> None:
     CutStream.sent.clear()
     monkeypatch.setattr(PodShell, "_connect", lambda _self, _deadline: CutStream())
-    with PodShell(None, ContainerAddress("ns", "pod", "uid", "container"), job_directory="/jobs") as shell:  # type: ignore[arg-type]
+    with PodShell(API, ContainerAddress("ns", "pod", "uid", "container"), job_directory="/jobs") as shell:  # type: ignore[arg-type]
         with pytest.raises(DeadlineExceeded):
             shell.run(("sleep", "9"), deadline=Deadline(0.2, "a step"))
         until(lambda: len(CutStream.sent) == 2 and b"kill" in CutStream.sent[1], "the next connection to be told")
@@ -115,3 +118,49 @@ def test_nothing_is_begun_when_the_time_is_over(shell: PodShell) -> None:
         with pytest.raises(DeadlineExceeded, match=r"^a hold took longer than 0 seconds"):
             place.run(("true",), deadline=over)
     assert begun == []
+
+
+def test_a_step_is_excused_while_the_api_is_away_and_its_caller_is_not(shell: PodShell, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The process may have ended long ago: nobody can say so."""
+    told: list[float] = []
+
+    class Told(Step):
+        """Tells that it was excused."""
+
+        def excuse(self, seconds: float) -> None:
+            told.append(seconds)
+            super().excuse(seconds)
+
+    monkeypatch.setattr(shell, "_client", SimpleNamespace(is_away=True))
+    caller = Deadline(BOUND, "a hold")
+    step = Told(caller, 0.4, "one step")
+
+    def close_late() -> None:
+        until(lambda: sum(told) > 1, "more than the step's time")
+        shell._link.close()
+
+    with shell:
+        threading.Thread(target=close_late, daemon=True).start()
+        with pytest.raises(ConnectionLost):
+            shell.run(("true",), deadline=step)
+    caller.excuse(BOUND)
+    assert caller.left() < BOUND
+
+
+def test_an_api_server_that_starts_may_refuse_an_exec_for_a_moment(monkeypatch: pytest.MonkeyPatch) -> None:
+    refusal = Forbidden("pods/exec is forbidden: role is not known yet")
+    refusal.passes = True
+    answers: list[Forbidden | SilentStream] = [refusal, SilentStream()]
+
+    def connect(_deadline: Deadline) -> SilentStream:
+        answer = answers.pop(0)
+        if isinstance(answer, Forbidden):
+            raise answer
+        return answer
+
+    monkeypatch.setattr("ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link._PAUSES", (0.01,))
+    link = AgentLink(connect, BOUND, threading.Event())  # type: ignore[arg-type]
+    link.start()
+    until(lambda: not answers, "the second try")
+    link.close()
+    assert "was closed" in str(link._ended_by)

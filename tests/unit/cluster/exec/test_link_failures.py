@@ -22,7 +22,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.deadline import 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
 from ansible_collections.packit.deployment.plugins.module_utils.shell import OUTPUT_LIMIT, AnswerTooLarge
 from ansible_collections.packit.deployment.tests.bounds import BOUND
-from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_link import SilentStream
+from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_link import API, SilentStream
 from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_streams import server_frame
 
 NEVER = 3600.0
@@ -34,7 +34,7 @@ def shell_over(monkeypatch: pytest.MonkeyPatch, exchange: Callable[..., object],
     stream.exchange = exchange  # type: ignore[method-assign,assignment]
     monkeypatch.setattr(PodShell, "_connect", lambda _self, _deadline: stream)
     address = ContainerAddress("ns", "pod", "uid", "container")
-    return PodShell(None, address, job_directory="/jobs", reconnect_seconds=reconnect_seconds)  # type: ignore[arg-type]
+    return PodShell(API, address, job_directory="/jobs", reconnect_seconds=reconnect_seconds)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

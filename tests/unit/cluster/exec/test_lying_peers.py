@@ -20,7 +20,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import ExecStream
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
-from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_link import SilentStream
+from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_link import API, SilentStream
 from ansible_collections.packit.deployment.tests.unit.cluster.exec.test_streams import server_frame
 
 Received = list[tuple[int, bytes]]
@@ -124,7 +124,7 @@ def opened(monkeypatch: pytest.MonkeyPatch, make: Callable[[], Scripted]) -> tup
         return make()
 
     monkeypatch.setattr(PodShell, "_connect", connect)
-    return PodShell(None, ContainerAddress("ns", "pod", "uid", "container"), job_directory="/jobs", reconnect_seconds=0.3), times  # type: ignore[arg-type]
+    return PodShell(API, ContainerAddress("ns", "pod", "uid", "container"), job_directory="/jobs", reconnect_seconds=0.3), times  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("said", [[], [(STDOUT, b"ready\n")], [(STDERR, b"no room\n")]])

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import PodLost, Unreachable
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import pod_shell as module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import OTHER_POD
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell
@@ -53,3 +53,17 @@ def test_what_the_end_of_a_pod_kills_is_the_pods_loss_and_no_failure_of_the_prog
         shell.download(("sh", "-c", f"echo half; exit {OTHER_POD}"), tmp_path / "to", deadline=limit())
     with pytest.raises(PlaceLost, match="The pod is gone"):
         shell.upload(("sh", "-c", "cat >/dev/null; exit 137"), source, deadline=limit())
+
+
+def test_a_process_of_its_own_waits_for_an_api_that_is_away(shell: PodShell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """rsync's, a file's, and that of the last cleaning."""
+    monkeypatch.setattr(module, "_PAUSE", 0.01)
+    away = [Unreachable("The API did not answer.")] * 10
+
+    def open_exec(*words: object, **_: object) -> LocalExec:
+        if away:
+            raise away.pop()
+        return LocalExec(words[4])  # type: ignore[arg-type]
+
+    monkeypatch.setattr(module, "open_exec", open_exec)
+    assert shell.run_apart(("sh", "-c", "exit 3"), limit()).returncode == 3

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.entrypoint import argv
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.entrypoint import ALONE, argv
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.shells import HERE, SHELLS
 
@@ -33,7 +33,7 @@ def test_what_is_no_beat_is_neither_run_nor_a_sign_of_life(shell: str, text: str
     monkeypatch.chdir(tmp_path)
     (tmp_path / "heartbeat").write_text(f"{text}\n")
     done = run(shell, tmp_path / "heartbeat", 100, -1)
-    assert (done.returncode, done.stderr) == (3, "")
+    assert (done.returncode, done.stderr) == (ALONE, "")
     assert "no controller came within -1 seconds" in done.stdout
     assert not (tmp_path / "ran").exists()
 
@@ -41,6 +41,6 @@ def test_what_is_no_beat_is_neither_run_nor_a_sign_of_life(shell: str, text: str
 @pytest.mark.parametrize("shell", HERE)
 def test_a_pipe_or_a_link_in_its_place_does_not_hold_it(shell: str, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "heartbeat")
-    assert run(shell, tmp_path / "heartbeat", 100, -1).returncode == 3
+    assert run(shell, tmp_path / "heartbeat", 100, -1).returncode == ALONE
     (tmp_path / "link").symlink_to("/proc/uptime")
-    assert run(shell, tmp_path / "link", 100, -1).returncode == 3
+    assert run(shell, tmp_path / "link", 100, -1).returncode == ALONE

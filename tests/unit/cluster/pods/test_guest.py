@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, ConnectionLost, PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import message, run_message, served_argv
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import guest as module
@@ -169,3 +169,18 @@ def test_what_could_not_be_removed_is_told_unless_it_is_gone(container: type[Con
         pass
     assert words in visit.left and bool(visit.left) is bool(words)
     LocalShell().run(("rm", "-rf", "--", visit.scratch), deadline=Deadline(BOUND, "this test"))
+
+
+def test_what_was_cut_off_while_it_was_removed_is_removed_all_the_same(container: type[Container], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "_PAUSE", 0.01)
+    cut, remove = [ConnectionLost("The connection was lost.")] * 3, container.run_apart
+
+    def run_apart(self: Container, argv: Sequence[str], deadline: Deadline) -> Completed:
+        if cut:
+            raise cut.pop()
+        return remove(self, argv, deadline)
+
+    monkeypatch.setattr(container, "run_apart", run_apart)
+    with guest(None, POD, "c", threading.Event()) as visit:  # type: ignore[arg-type]
+        place = Path(visit.scratch)
+    assert not place.exists() and not visit.left

@@ -209,6 +209,22 @@ def test_the_api_is_asked_again_after_it_was_out_of_reach(monkeypatch: pytest.Mo
         assert api.followed["ns"].present(limit()) == []
 
 
+def test_who_comes_after_the_api_was_away_hears_what_is_so_now() -> None:
+    api = Api(body("a", "1", 5))
+    with following(api, ["ns"]):  # type: ignore[arg-type]
+        watch = api.followed["ns"]
+        assert [present.uid for present in watch.present(limit())] == ["1"]
+        api.lines.put(Unreachable("nobody answers"))
+        until(lambda: watch._failure is not None, "a watch that fails")
+        assert [present.uid for present in watch.present(limit())] == ["1"]
+        api.lines.put(Unreachable("nobody answers"))
+        until(lambda: watch._failure is not None, "a watch that fails")
+        changes = watch.changes(pod("a", "1", 5), limit())
+        api.tell("MODIFIED", "a", "1", 11, "Running")
+        change = next(changes)
+        assert change is not None and change.object["status"]["phase"] == "Running"
+
+
 def test_who_waits_hears_of_the_runs_stop_and_the_watch_outlasts_it() -> None:
     api, stop = Api(body("a", "1", 5)), threading.Event()
     with following(api, ["ns"]):  # type: ignore[arg-type]

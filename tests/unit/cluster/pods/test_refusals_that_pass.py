@@ -16,8 +16,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.erro
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.refusals import refused
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.entrypoint import ALONE
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import Filler
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Mount
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import CONTAINER, FillerSpec, Mount
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import PodOverrides
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.pod_removal import remove_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -97,6 +98,17 @@ def test_a_creation_that_is_refused_for_a_moment_is_tried_again(error: Callable[
         assert filler.pod.uid == "1"
         assert api.asked[:2] == ["create", "create"]
     assert deadline.asked and not api.there
+
+
+def test_a_pod_that_ended_as_this_run_could_not_come_in_time_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The API was away for longer than a pod waits for its first sign of life."""
+    ended = {"name": CONTAINER, "state": {"terminated": {"exitCode": ALONE, "reason": "Error"}}}
+    told = [{**POD, "spec": {"containers": [{"name": CONTAINER}]}, "status": {"phase": "Failed", "containerStatuses": [ended]}}, POD]
+    api, words = Api(), list[str]()
+    monkeypatch.setattr(api, "changes", lambda *_: iter([Change("MODIFIED", told.pop(0))]))
+    with Filler(api, SPEC, Pauses(), tell=words.append):  # type: ignore[arg-type]
+        assert api.asked == ["create", "delete", "create"] and api.there
+    assert words == ["Pod ns/filler ended before this run could come, as the API did not answer. It is made again."]
 
 
 def test_a_creation_is_tried_again_when_the_server_says(monkeypatch: pytest.MonkeyPatch) -> None:
