@@ -41,9 +41,12 @@ def why_not_grown(client: Client, volume: Volume, storage: str, deadline: Deadli
 
 
 def _refusal(client: Client, claim: Claim, since: str, deadline: Deadline) -> str:
-    """Return why the storage has refused the growth since then; empty where it has not, or nobody may tell us. An older refusal may be of another size."""
+    """Return why the storage has refused the growth since then; empty where it has not, or nobody may tell us.
+
+    An older refusal may be of another size, and one of that very second may be older: the storage is asked again, and refuses again.
+    """
     try:
         events = events_of(client, claim.namespace, claim.uid, deadline)
     except Forbidden:
         return ""
-    return next((event.message for event in events if event.reason == _FAILED and event.last >= since), "")
+    return next((event.message for event in events if event.reason == _FAILED and event.last > since), "")

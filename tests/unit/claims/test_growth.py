@@ -53,7 +53,8 @@ def test_why_the_storage_refuses_is_told_at_once() -> None:
     assert why_not_grown(Cluster({}, events=[OLD, REFUSED]), SANDBOX, "2Gi", Deadline(60)) == "The cluster says: there is no room"  # type: ignore[arg-type]
 
 
-def test_what_was_refused_before_says_nothing_of_this_growth() -> None:
+@pytest.mark.parametrize("when", ["2025-12-31T23:59:59Z", "2026-01-01T00:00:00Z"])
+def test_what_was_refused_before_or_in_the_second_of_its_beginning_says_nothing_of_this_growth(when: str) -> None:
     deadline = Deadline(0.05, "the growth of the sandbox's volume")
-    words = why_not_grown(Cluster({}, events=[OLD]), SANDBOX, "2Gi", deadline)  # type: ignore[arg-type]
+    words = why_not_grown(Cluster({}, events=[{**OLD, "lastTimestamp": when}]), SANDBOX, "2Gi", deadline)  # type: ignore[arg-type]
     assert words == "the growth of the sandbox's volume took longer than 0 seconds."
