@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, tzinfo
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.pla
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import staged_project as cache_fill
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
@@ -34,12 +33,7 @@ from .driver import LocalVolumeAccess, fill
 EVIL = b"an attacker's"
 
 
-class StandingClock(datetime):
-    """A clock that stands still."""
-
-    @classmethod
-    def now(cls, tz: tzinfo | None = None) -> StandingClock:
-        return cls(2026, 1, 1, tzinfo=tz)
+NOW = datetime(2026, 1, 1, tzinfo=timezone.utc)
 
 
 @pytest.fixture
@@ -114,24 +108,24 @@ def test_a_pack_whose_end_alone_is_right_does_not_count(tmp_path: Path, upstream
     assert pack.read_bytes() == whole
 
 
-def test_packs_that_the_claim_has_on_record_count_until_a_file_is_changed(
-    tmp_path: Path, upstream: GitServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A sandbox that has the same objects in other packs gets its worker's packs once, and reads its own no second time."""
-    monkeypatch.setattr(cache_fill, "datetime", StandingClock)  # that they are proved is written down, though nothing else has changed
+def test_packs_that_the_claim_has_on_record_count_until_a_file_is_changed(tmp_path: Path, upstream: GitServer) -> None:
+    """A sandbox that has the same objects in other packs gets its worker's packs once, and reads its own no second time.
+
+    That they are proved is written down though nothing else has changed, the time neither.
+    """
     access = LocalVolumeAccess(tmp_path)
     sandbox = tmp_path / "sandbox/one"
     make.git(sandbox, "repack", "-a", "-d", "-f", "--depth=1", "-q")
     url = upstream.url("one.git")
-    first = fill(tmp_path, url, access=access).sandbox.projects[0]
+    first = fill(tmp_path, url, access=access, now=NOW).sandbox.projects[0]
     assert any("copied from the worker's volume, with objects that the sandbox's was not proved to have" in words for words in first.warnings)
     (recorded,) = (record.projects["one"].inventory for volume, record in access.records.items() if volume.claim == "sandbox")
     assert recorded.stamp == "" and recorded.packs == 2  # one of the two was not proved: nobody needed it
-    fill(tmp_path, url, verify=True, access=access)
+    fill(tmp_path, url, verify=True, access=access, now=NOW)
     (recorded,) = (record.projects["one"].inventory for volume, record in access.records.items() if volume.claim == "sandbox")
     assert recorded.stamp != ""
     make.commit(upstream.root / "one.git", "main", 1)
-    again = fill(tmp_path, url, access=access).sandbox.projects[0]
+    again = fill(tmp_path, url, access=access, now=NOW).sandbox.projects[0]
     assert again.action is Action.UPDATE and again.warnings == ()
 
 
