@@ -5,20 +5,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
+
 import pytest
 
 from tests.clusters.base import BLOCK
 from tests.waiting import until
 
 from .harness import SAND, WORK, Scene
-from .test_block_volumes import other_node, sandbox_filler
-
-
-def attached_to(scene: Scene) -> list[str]:
-    """The nodes that have the sandbox's volume, or are about to have it."""
-    volume = scene.cluster.core.read_namespaced_persistent_volume_claim(scene.sandbox_claim(), SAND).spec.volume_name
-    found = scene.cluster.api_of("StorageV1Api").list_volume_attachment().items
-    return [item.spec.node_name for item in found if item.spec.source.persistent_volume_name == volume]
+from .test_block_volumes import FILLERS, attached_to, mounts, other_node, sandbox_filler
 
 
 def test_a_volume_that_is_never_attached_is_told_and_nothing_waits_for_it(scene: Scene) -> None:
@@ -81,3 +76,43 @@ def test_killed_while_a_volume_is_attached_nothing_is_pending_or_attached_soon_a
     until(lambda: attached_to(scene) == [], "a volume that no node has")
     scene.sweep()
     scene.check()
+
+
+def filler_of(scene: Scene, claim: str) -> str:
+    """The name of a claim's filler that is Ready; empty where there is none."""
+    found = [pod.metadata.name for pod in scene.cluster.core.list_namespaced_pod(SAND, label_selector=FILLERS).items if mounts(pod, claim)]
+    return next((name for name in found if scene.cluster.is_ready(SAND, name)), "")
+
+
+@pytest.mark.real
+@pytest.mark.alone
+@pytest.mark.parametrize("part", ["csi-driver", "kubelet"])
+def test_what_serves_the_storage_or_the_pods_restarts_in_each_phase(scene: Scene, part: str) -> None:
+    """While a volume is attached, while it is worked on, and while it is given back."""
+    scene.deploy(storage_class=BLOCK)
+    scene.repository(commits=30)
+    scene.cluster.order(SAND, scene.sandbox_claim(), "attach", "3")
+    run = scene.start()
+    node = until(lambda: node_of_filler(scene), "a filler that has been placed")
+    restart(scene, part, node)
+    until(lambda: run.poll() is not None or filler_of(scene, scene.sandbox_claim()), "a filler that is at work")
+    restart(scene, part, node)
+    until(lambda: run.poll() is not None or "released" in run.so_far(), "a volume that is given back")
+    restart(scene, part, node)
+    done = run.finish()
+    assert done.code == 0, done.story
+    scene.check()
+
+
+def node_of_filler(scene: Scene) -> str:
+    """The node of the sandbox's filler; empty where there is none."""
+    name = sandbox_filler(scene)
+    return str(scene.cluster.core.read_namespaced_pod(name, SAND).spec.node_name) if name else ""
+
+
+def restart(scene: Scene, part: str, node: str) -> None:
+    """Restart it, and who ends where it is away, as a kubelet does in their pod."""
+    parts = (node.replace("node", "kubelet"),) if part == "kubelet" else ("csi-provisioner", "csi-attacher", "csi-resizer", part)
+    with ExitStack() as stack:
+        for name in parts:
+            stack.enter_context(scene.real.stopped(name))
