@@ -83,7 +83,12 @@ def test_killed_while_a_volume_is_attached_nothing_is_pending_or_attached_soon_a
 @pytest.mark.faults
 def test_a_node_that_is_lost_under_a_filler_at_work_is_told_and_other_pairs_go_on(scene: Scene) -> None:
     """What is written on a frozen volume waits, so that the filler is at work when its node's kubelet ends. Its containers run on, so nothing goes by force."""
-    scene.deploy(2, storage_class=BLOCK)
+    core = scene.cluster.core
+    core.patch_node("node2", {"spec": {"unschedulable": True}})
+    try:
+        scene.deploy(2, storage_class=BLOCK)
+    finally:
+        core.patch_node("node2", {"spec": {"unschedulable": None}})
     scene.repository()
     for number, node in enumerate(("node2", "node1")):
         scene.cluster.consumer(SAND, scene.sandbox_claim(number), name=f"sandbox-{number}", node=node)
@@ -93,8 +98,9 @@ def test_a_node_that_is_lost_under_a_filler_at_work_is_told_and_other_pairs_go_o
         with scene.real.lost_node("node2"):
             done = run.finish()
             assert done.code != 0
-            print("STORY", done.text)
-            assert done.actions()[scene.worker_claim(0)] == {"one": "blocked"}
+            assert f"on node node2 could not be removed, so {scene.sandbox_claim(0)} stays held" in done.text
+            assert f"kubectl delete pod --namespace {SAND} {filler}" in done.text
+            assert done.actions()[scene.worker_claim(0)]["one"] in ("failed", "blocked")
             assert done.actions()[scene.worker_claim(1)] == {"one": "add"}
             assert scene.fillers() == [filler]
             assert attached_to(scene) == ["node2"]
