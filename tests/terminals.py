@@ -23,6 +23,7 @@ from tests.repositories import make
 from tests.upstream.server import GitServer
 
 ROOT = Path(__file__).parents[1]
+COLLECTIONS = ROOT / ".build" / "collections"
 SUCCESS, FAILURE = ROOT / "docs/terminal-success.svg", ROOT / "docs/terminal-failure.svg"
 WORK, SAND = "packit-prod", "packit-prod-sandbox"
 COMMAND = "ansible-playbook packit.deployment.populate_cache -e @vars.yml"
@@ -43,6 +44,7 @@ def run(kubeconfig: Path, variables: Path) -> str:
     """Run the playbook by the command that is shown; return what it prints, with its colours, as if the collection were installed."""
     settings = {
         "K8S_AUTH_KUBECONFIG": str(kubeconfig),
+        "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS),
         "ANSIBLE_FORCE_COLOR": "1",
         "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
         "ANSIBLE_LOCALHOST_WARNING": "false",
@@ -53,7 +55,7 @@ def run(kubeconfig: Path, variables: Path) -> str:
     done = subprocess.run(
         argv, env={**os.environ, **settings}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False, timeout=BOUND
     )
-    return done.stdout.replace(os.environ["ANSIBLE_COLLECTIONS_PATH"], "~/.ansible/collections")
+    return done.stdout.replace(str(COLLECTIONS), "~/.ansible/collections")
 
 
 def main() -> None:

@@ -67,6 +67,7 @@ options:
       - What is under C(worker) or C(sandbox) is for the fillers of that side only. It takes the place of the same key for both. So
         each side can have the ids of its own volumes' consumers. The seed pod, and the pod that reads refs, are of the worker's side.
       - A request above the default limit raises that limit.
+      - C(heartbeat) is of the pods. The wait for an API that is away, and holds inside another's pod, always have its default.
       - The seed pod has the same, but for C(resources), C(start_timeout) and C(active_deadline).
     type: dict
     default: {}

@@ -13,8 +13,8 @@ from contextlib import contextmanager
 from .errors import Cancelled, DeadlineExceeded, Interrupted
 
 AWAY_SECONDS = 150.0
-"""Seconds in which a cluster's API that was away, as its server restarts, is back or was waited for (``HEARTBEAT_LIMIT``), and has answered. Whatever such
-a restart may not lose has so long at the least: that what was made is removed, and what was done is written down."""
+"""Seconds for what a restart of the API server may not prevent: to remove what was made, and to write down what was done. An API that is away is waited
+for that long (``HEARTBEAT_LIMIT``), and then has time to answer."""
 _STOPPED = 10.0
 """Seconds without a look at the deadline, which every wait looks at each half second: this run was stopped meanwhile."""
 _LOOK_EVERY = 0.5
@@ -73,7 +73,7 @@ class Deadline:
             lock.release()
 
     def excuse(self, seconds: float) -> None:
-        """The place of the work was out of reach for so long: nothing for a whole, whose time is what it is. See ``Step``."""
+        """Do nothing: a whole gets no more time where the place of its work was out of reach for ``seconds``. See ``Step``."""
 
     def sleep(self, seconds: float) -> None:
         """Pause for ``seconds``, or until the deadline or the stop. Raises as ``left`` does."""
@@ -98,4 +98,5 @@ class Step(Deadline):
         return min(self._caller.left(), super().left())
 
     def excuse(self, seconds: float) -> None:
+        """Give the step so much more time."""
         self._end += seconds

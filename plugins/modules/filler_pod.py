@@ -109,6 +109,7 @@ options:
       - Seconds without a sign of life after which the pod ends itself and frees the volume. Each task of M(packit.deployment.pod_git)
         or M(packit.deployment.pod_rsync) in it, and each repetition of this one, is a sign of life.
       - V(0) switches this off; then only O(active_deadline) bounds its life. Values from 1 to 11 are refused.
+      - How long a task waits for an API that is away is not changed by it.
       - From 0 to 604800.
     type: int
     default: 120

@@ -111,7 +111,7 @@ class TestCluster(ABC):
         """No API server runs in the context. What runs in pods goes on."""
 
     def answers(self) -> bool:
-        """Whether the API answers."""
+        """Return whether the API answers."""
         try:
             self.core.list_node()
         except (urllib3.exceptions.HTTPError, client.ApiException):

@@ -121,7 +121,7 @@ class RealCluster(TestCluster):
             until(self.answers, "an API that answers")
 
     def answers(self) -> bool:
-        """Whether the API answers, and is ready to all."""
+        """Return whether the API answers, and is ready for everybody."""
         argv = [str(BINARIES / "kubectl"), "--kubeconfig", str(self.kubeconfig), "get", "--raw", "/readyz"]
         return subprocess.run(argv, check=False, capture_output=True, timeout=BOUND).returncode == 0
 

@@ -61,7 +61,7 @@ class Door:
             await self._runner.cleanup()
 
     def obey(self, shut: signal.Signals, opened: signal.Signals) -> None:
-        """Turn at these signals."""
+        """Shut at the one signal, and open at the other."""
         loop = asyncio.get_running_loop()
         loop.add_signal_handler(shut, lambda: self._turns.add(loop.create_task(self.shut())))
         loop.add_signal_handler(opened, lambda: self._turns.add(loop.create_task(self.open())))

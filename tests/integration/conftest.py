@@ -88,7 +88,7 @@ def shared_launcher() -> Iterator[Launcher]:
 
 @pytest.fixture(scope="session", name="playbooks")
 def shared_playbooks() -> Iterator[Playbooks]:
-    """What starts ansible-playbook."""
+    """Processes that start ansible-playbook."""
     with playbooks() as made:
         yield made
 

@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import registry
 from tests.clusters.base import LANE, LOCAL, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
 from tests.clusters.embedded import EmbeddedTestCluster
 from tests.clusters.real import RealCluster
@@ -31,6 +32,7 @@ from .runs import ModuleRun, PlaybookRun, Run, Started
 ROOT = Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks" / "populate-cache.yml"
 WORK, SAND = f"packit--test{LANE}", f"packit--test{LANE}-sandbox"
+METHODS = tuple(method.name for method in registry.METHODS)
 _FOR_MODULES = {"--check", "--diff"}
 
 

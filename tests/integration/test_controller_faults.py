@@ -25,20 +25,19 @@ from tests.clusters.gateway import Gateway
 from tests.repositories import make
 from tests.waiting import until
 
-from .harness import SAND, WORK, Scene
+from .harness import METHODS, SAND, WORK, Scene
 from .runs import Started
 
 
 def test_all_connections_are_cut_in_each_phase_of_each_method_and_no_work_is_lost(scene: Scene) -> None:
     """Whenever a run has printed one more line, all connections to the API are cut: watches, execs and what goes through them."""
-    methods = ("git", "rsync", "seed")
-    scene.deploy(len(methods))
-    for number in range(len(methods)):
+    scene.deploy(len(METHODS))
+    for number in range(len(METHODS)):
         make.make_large(scene.server.root / f"p{number}.git", 10, commits=30)
     cut = 0
     with Gateway(scene.kubeconfig, scene.directory) as gateway:
         through = {"K8S_AUTH_KUBECONFIG": str(gateway.kubeconfig)}
-        for number, method in enumerate(methods):
+        for number, method in enumerate(METHODS):
             clones = str(scene.directory / f"clones{number}")
             select = f"[?worker.pod=='{scene.pods[number]}']"
             started = scene.start(f"p{number}", method=method, clones=clones, select=select, environment=through)
@@ -54,7 +53,7 @@ def test_all_connections_are_cut_in_each_phase_of_each_method_and_no_work_is_los
             assert done.code == 0 or "did not answer when asked to run a process" in done.text, done.story
             scene.succeed(f"p{number}", method=method, clones=clones, select=select)
             scene.check_pair(number, f"p{number}")
-    assert cut > 3 * len(methods)
+    assert cut > 3 * len(METHODS)
     assert scene.fillers() == []
 
 
@@ -162,7 +161,7 @@ def test_a_token_that_ends_in_mid_run_ends_it_in_words_and_the_fillers_end_thems
     scene.check()
 
 
-WAYS = ("git", "rsync", "seed", "holder")
+WAYS = (*METHODS, "holder")
 """Each method, and work inside the holders."""
 
 

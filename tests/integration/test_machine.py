@@ -13,7 +13,7 @@ import yaml
 
 from tests.repositories import make
 
-from .harness import Scene
+from .harness import METHODS, Scene
 
 
 def everything(directory: Path) -> dict[str, tuple[int, int, bytes]]:
@@ -30,7 +30,7 @@ def access(scene: Scene) -> tuple[str, str]:
     return config["clusters"][0]["cluster"]["server"], config["users"][0]["user"]["token"]
 
 
-@pytest.mark.parametrize("method", ["git", "rsync", "seed"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_run_from_a_git_hook_leaves_the_users_repository_alone(scene: Scene, method: str) -> None:
     scene.deploy()
     scene.repository()

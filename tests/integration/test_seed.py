@@ -15,7 +15,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.net
 from tests.repositories import make
 from tests.waiting import until
 
-from .harness import SAND, WORK, Scene, own
+from .harness import METHODS, SAND, WORK, Scene, own
 from .runs import Run, Started
 
 SEED, FILLER = "packit.dev/repository-cache-filler=seed", "packit.dev/repository-cache-filler=filler"
@@ -156,7 +156,7 @@ def test_a_seed_pod_that_is_killed_while_eight_fillers_read_is_made_again(scene:
     scene.check(volumes=2)
 
 
-@pytest.mark.parametrize("method", ["seed", "rsync", "git"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_filler_that_is_killed_in_the_middle_is_gone_on_with(scene: Scene, method: str) -> None:
     scene.deploy(1)
     make.make_large(scene.server.root / "one.git", 60, commits=60)

@@ -15,7 +15,7 @@ from tests.bounds import BOUND
 from tests.repositories import make
 from tests.upstream import packing
 
-from .harness import WORK, Scene, own
+from .harness import METHODS, WORK, Scene, own
 
 
 def shallow(scene: Scene) -> Path:
@@ -30,7 +30,7 @@ def become_whole(scene: Scene) -> None:
     make.git(source, "fetch", "--quiet", "--unshallow", f"file://{scene.server.root / 'whole' / 'one.git'}")
 
 
-@pytest.mark.parametrize("method", ["git", "rsync", "seed"])
+@pytest.mark.parametrize("method", METHODS)
 def test_a_shallow_upstream_is_refused_and_nothing_is_published(scene: Scene, method: str) -> None:
     scene.deploy()
     shallow(scene)

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Is ansible-playbook: what the processes of a fork server do, which has imported Ansible."""
+"""Run ansible-playbook in a process of a fork server that has imported Ansible."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ for _name in ("cli.playbook", "executor.process.worker", "plugins.action.normal"
 _PACKED = "ansiballz_cache"
 """The directory in Ansible's temporary one in which it keeps what it has packed."""
 _UNFINISHED = ("-part", ".lock")
-"""How the names of files end that are not what was packed: what is written, until it is renamed, and what is locked."""
+"""Ends of names of files that are no packed module: one that is being written, and locks."""
 # As `internal_poll_interval` of an ansible.cfg: it would look a thousand times a second whether a task has ended.
 constants.DEFAULT_INTERNAL_POLL_INTERVAL = 0.02
 

@@ -20,7 +20,7 @@ from tests.once import made
 
 _PROGRAM = str(Path(sys.executable).parent / "ansible-playbook")
 _OF_A_RUN = ("K8S_AUTH_", "KUBECONFIG", "PYTEST_")
-"""How the names of those variables begin that only modules read, and pytest."""
+"""Beginnings of names of variables that only modules, or pytest, read."""
 
 
 class PlaybookProcess(Protocol):

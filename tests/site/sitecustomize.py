@@ -34,7 +34,7 @@ def _compiled(path: str, source: bytes) -> CodeType:
 
 
 def _keep(code: CodeType, kept: str) -> None:
-    """Whoever reads it meanwhile finds all of it or nothing; where nothing can be written, it is compiled each time."""
+    """Keep a code. Whoever reads it meanwhile finds all of it or nothing; where nothing can be written, it is compiled each time."""
     try:
         os.makedirs(os.path.dirname(kept), exist_ok=True)  # noqa: PTH103, PTH120
         new = f"{kept}.{os.getpid()}"

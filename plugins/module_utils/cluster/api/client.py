@@ -359,7 +359,7 @@ class Client:
             deadline.sleep(pause)
 
     def _weigh(self, failure: ClusterError, status: int) -> bool:
-        """Return whether to wait for an API that is away; a refusal passes where it may be that of a server which is about to start.
+        """Return whether to wait for an API that is away; a refusal passes where it may be that of a server which is still starting.
 
         ``status`` is the answer's, 0 where there was none.
         """

@@ -15,7 +15,7 @@ _STARTING_SECONDS = 30.0
 
 
 class Silence:
-    """What is known of it by all requests of a client. Safe for threads."""
+    """The time without an answer, as all requests of a client tell of it. Safe for threads."""
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
@@ -37,7 +37,7 @@ class Silence:
             return self._heard and self._until - self._since < HEARTBEAT_LIMIT
 
     def end(self) -> bool:
-        """A request had an answer. Return whether it may be that of a server which is about to start."""
+        """A request had an answer. Return whether it may be that of a server which is still starting."""
         with self._lock:
             self._heard, self._since = True, None
             return self._until is not None and time.monotonic() - self._until < _STARTING_SECONDS

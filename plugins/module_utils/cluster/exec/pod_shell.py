@@ -161,7 +161,7 @@ class PodShell:
         return open_exec(self._client, address.namespace, address.pod, address.container, words, deadline, stdin=stdin)
 
     def _open(self, argv: Sequence[str], deadline: Deadline, stdin: bool = True) -> ExecStream:
-        """An exec of ``argv``; an API that is away is waited for as the agent's exec waits for it."""
+        """Open an exec of ``argv``. Waits for an API that is away, as the agent's exec does."""
         limit = deadline.within(self._reconnect_seconds, "reconnecting to the pod")
         while True:
             try:

@@ -27,7 +27,6 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fi
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.remove_pair import RemovePair
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import Snapshots
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GIT, GitTransfer
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_rsync import RSYNC
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.finished_packs import PackTransfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_exec import ExecTransport
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import Transfer
@@ -37,6 +36,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.local_shell impo
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 from .kill import watch_commands
+
+BY_NAME = {method.name: method for method in METHODS if not method.by_seed}
+"""The methods that ``fill`` has by their names: here is no seed pod."""
 
 
 class HeldDirectory:
@@ -167,9 +169,8 @@ def fill(
     clone = OwnClone(directory, project)
 
     def transfer(step: Step) -> Transfer:
-        if method == "git" or (method == "as planned" and step.method is GIT):
-            return GitTransfer(url)
-        return PackTransfer(step.method if method == "as planned" else RSYNC, clone, ExecTransport(LocalShell()))
+        chosen = BY_NAME.get(method, step.method)
+        return GitTransfer(url) if chosen is GIT else PackTransfer(chosen, clone, ExecTransport(LocalShell()))
 
     return FillPair(plan.pairs[0], access, shared, transfer, options, lambda _progress: None, threading.Event()).run()
 

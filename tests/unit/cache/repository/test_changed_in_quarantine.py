@@ -23,7 +23,7 @@ from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 from ansible_collections.packit.deployment.tests.volumes import poison
 
-from .driver import LocalVolumeAccess, fill
+from .driver import BY_NAME, LocalVolumeAccess, fill
 from .programs import put_in_place
 from .test_worker_unknown import WorkerInUse
 
@@ -104,7 +104,7 @@ def test_an_index_that_is_changed_before_it_is_looked_at_is_found(
         assert "somebody changed pack-" in result.sandbox.projects[0].error
 
 
-@pytest.mark.parametrize("method", ["git", "rsync"])
+@pytest.mark.parametrize("method", BY_NAME)
 @pytest.mark.parametrize("act", [swapping, lambda _upstream: rewrite], ids=["index", "pack"])
 def test_what_is_changed_after_it_was_looked_at_is_not_published(
     tmp_path: Path, upstream: GitServer, act: Callable[[GitServer], Callable[[Path], None]], method: str

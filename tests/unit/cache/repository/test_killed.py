@@ -45,7 +45,7 @@ def check_rules(directory: Path, before: dict[str, set[str]]) -> dict[str, set[s
     return held
 
 
-@pytest.mark.parametrize("method", ["git", "rsync"])
+@pytest.mark.parametrize("method", driver.BY_NAME)
 def test_killed_at_any_moment_and_after_each_both_rules_hold(tmp_path: Path, method: str) -> None:
     """Each moment is somewhere in the n-th command: every part of a fill has its share of them, however fast the machine is."""
     (tmp_path / "upstream").mkdir()

@@ -23,7 +23,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.shell import Com
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
-from .driver import LocalVolumeAccess, fill
+from .driver import BY_NAME, LocalVolumeAccess, fill
 
 NAMES = (
     *(b"refs/heads/caf\xe9", "refs/heads/caf\u00e9".encode(), b"refs/heads/\x80", "refs/heads/topic\u2028x".encode(), b"refs/heads/topic"),
@@ -51,7 +51,7 @@ def upstream(tmp_path: Path) -> Iterator[GitServer]:
         yield server
 
 
-@pytest.mark.parametrize("method", ["git", "rsync"])
+@pytest.mark.parametrize("method", BY_NAME)
 def test_names_of_any_bytes_arrive_and_move(tmp_path: Path, upstream: GitServer, method: str) -> None:
     source = upstream.root / "one.git"
     for expected in (Action.ADD, Action.UPDATE):
@@ -100,7 +100,7 @@ def test_no_name_is_an_argument(tmp_path: Path, upstream: GitServer, broken: Cal
             assert listed(tmp_path / side / "one") == listed(upstream.root / "one.git")
 
 
-@pytest.mark.parametrize("method", ["git", "rsync"])
+@pytest.mark.parametrize("method", BY_NAME)
 def test_names_that_git_refuses_are_not_even_fetched(tmp_path: Path, upstream: GitServer, method: str) -> None:
     """The ids behind them exist nowhere: a fetch of one would fail."""
     upstream.more_refs = [

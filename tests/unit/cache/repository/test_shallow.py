@@ -21,9 +21,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.local_shell impo
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
-from .driver import fill, project_of
+from .driver import BY_NAME, fill, project_of
 
-METHODS = pytest.mark.parametrize("method", ["git", "rsync"])
+METHODS = pytest.mark.parametrize("method", BY_NAME)
 
 
 @pytest.fixture
