@@ -9,12 +9,13 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from ...annotation import parse_object
 from ...deadline import AWAY_SECONDS, Deadline
 from ...errors import DeadlineExceeded, DeploymentError
 from ...progress import OnLine
+from ...times import time_text
 from ..api.client import Client
 from ..api.errors import AlreadyExists, CloneRefused, ClusterError, FillerExists, NotFound, PodLost, QuotaExceeded, VolumeBusy
 from ..api.heartbeat import HEARTBEAT_LIMIT
@@ -265,18 +266,26 @@ class Filler:
             if pod is not None:
                 remove_pod(self._client, pod, deadline)
         except DeploymentError as error:
-            node = f" on node {self._pod.node}" if self._pod is not None and self._pod.node else ""
-            held = f", so {self._spec.mount.claim} stays held" if self._spec.mount is not None else ""
-            ends = self._spec.overrides.heartbeat
-            itself = (
-                f"It ends itself {ends} seconds after its last heartbeat. " if ends else "It does not end by itself before its deadline. "
-            )
-            stuck = (
-                f"Pod {self._spec.namespace}/{self._spec.name}{node} could not be removed{held}: {error} "
-                f"{itself}To remove it: {removal_command(self._spec.namespace, self._spec.name)}"
-            )
+            stuck = self._why_it_stays(error, deadline)
             self._tell(stuck)
             self._left(stuck)
+
+    def _why_it_stays(self, error: DeploymentError, deadline: Deadline) -> str:
+        """Return that the pod could not be removed, what it holds since when, and what to do."""
+        node = self._pod.node if self._pod is not None else ""
+        ends = self._spec.overrides.heartbeat
+        itself = f"It ends itself {ends} seconds after its last heartbeat." if ends else "It does not end by itself before its deadline."
+        because, remedy = str(error), f"{itself} To remove it: {removal_command(self._spec.namespace, self._spec.name)}"
+        if isinstance(error, DeadlineExceeded) and node and not self._client.is_away:  # it is being deleted: to ask once more does nothing
+            since = self._client.now() - timedelta(seconds=AWAY_SECONDS - deadline.left())
+            because = f"it was asked to end at {time_text(since)}, and node {node} has not ended it."
+            remedy = (
+                f"{itself} Where the node does not answer, the volume is free when it is back, or when an administrator of the cluster has made "
+                "sure that it is off, and given it the taint node.kubernetes.io/out-of-service. Do not remove the pod by force: it may still write."
+            )
+        held = f", so {self._spec.mount.claim} stays held" if self._spec.mount is not None else ""
+        where = f" on node {node}" if node else ""
+        return f"Pod {self._spec.namespace}/{self._spec.name}{where} could not be removed{held}: {because} {remedy}"
 
     def _mine(self, deadline: Deadline) -> Pod | None:
         """The pod, where the answer to its creation was lost."""

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import datetime, timezone
 from typing import Any
 from unittest import mock
 
@@ -22,6 +23,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.man
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import PodOverrides
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.pod_removal import remove_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
 from ansible_collections.packit.deployment.tests.unit.cluster.api.test_answers import Pauses
 
 SPEC = FillerSpec("ns", "filler", Mount("claim", "/cache"), "image", {"run": "r"}, PodOverrides(start_timeout=60))
@@ -171,3 +173,22 @@ def test_a_deletion_that_stays_refused_is_told_with_the_command_to_remove_the_po
     assert "Pod ns/filler could not be removed, so claim stays held: The API refused to do it: an admission plugin says no" in told[0]
     assert told[0].endswith("To remove it: kubectl delete pod --namespace ns filler")
     assert f"It ends itself {HEARTBEAT_LIMIT} seconds after its last heartbeat." in told[0]
+
+
+def test_a_pod_that_its_node_does_not_end_is_told_with_since_when_and_what_frees_the_volume(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[str] = []
+    api = mock.Mock(is_away=False)
+    api.now.return_value = datetime(2026, 3, 1, 12, 5, tzinfo=timezone.utc)
+    filler = Filler(api, SPEC, Pauses(), left=told.append)
+    filler._pod = parse_pod({**POD, "spec": {"nodeName": "node2"}})
+    deadline = mock.Mock()
+    deadline.left.return_value = 0.0
+    monkeypatch.setattr(filler, "_closing_deadline", lambda: deadline)
+    monkeypatch.setattr(f"{Filler.__module__}.remove_pod", mock.Mock(side_effect=DeadlineExceeded("late")))
+    filler._remove()
+    (words,) = told
+    assert words.startswith(
+        "Pod ns/filler on node node2 could not be removed, so claim stays held: it was asked to end at 2026-03-01T12:02:30Z, "
+        f"and node node2 has not ended it. It ends itself {HEARTBEAT_LIMIT} seconds after its last heartbeat. Where the node does not answer, "
+    )
+    assert "node.kubernetes.io/out-of-service" in words and "kubectl delete" not in words
