@@ -82,7 +82,7 @@ def test_killed_while_a_volume_is_attached_nothing_is_pending_or_attached_soon_a
 @pytest.mark.alone
 @pytest.mark.faults
 def test_a_node_that_is_lost_under_a_filler_at_work_is_told_and_other_pairs_go_on(scene: Scene) -> None:
-    """What is written on a frozen volume waits, so that the filler is at work when its node's kubelet ends. Its containers run on, so nothing goes by force."""
+    """Writes to a frozen volume wait, so that the filler is at work when its node's kubelet ends. Its containers run on, so nothing goes by force."""
     scene.deploy(2, storage_class=BLOCK)
     scene.repository()
     for number, node in enumerate(("node2", "node1")):
@@ -93,7 +93,7 @@ def test_a_node_that_is_lost_under_a_filler_at_work_is_told_and_other_pairs_go_o
         with scene.real.lost_node("node2"):
             done = run.finish()
             assert done.code != 0
-            print("STORY", done.text)
+            assert f"kubectl delete pod --namespace {SAND} {filler}" in done.text
             assert done.actions()[scene.worker_claim(0)] == {"one": "blocked"}
             assert done.actions()[scene.worker_claim(1)] == {"one": "add"}
             assert scene.fillers() == [filler]
@@ -136,7 +136,7 @@ def node_of_filler(scene: Scene) -> str:
 
 
 def restart(scene: Scene, part: str, node: str) -> None:
-    """Restart it, and who ends where it is away, as a kubelet does in their pod."""
+    """Restart a part, and whatever ends where it is away: a kubelet starts those again in their pod."""
     parts = (node.replace("node", "kubelet"),) if part == "kubelet" else ("csi-provisioner", "csi-attacher", "csi-resizer", part)
     with ExitStack() as stack:
         for name in parts:
