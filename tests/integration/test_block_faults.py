@@ -82,7 +82,7 @@ def test_killed_while_a_volume_is_attached_nothing_is_pending_or_attached_soon_a
 @pytest.mark.alone
 @pytest.mark.faults
 def test_a_node_that_is_lost_under_a_filler_at_work_is_told_and_other_pairs_go_on(scene: Scene) -> None:
-    """What is written on a frozen volume waits, so that the filler is at work when its node's kubelet ends. Its containers run on, so nothing goes by force."""
+    """Writes to a frozen volume wait, so that the filler is at work when its node's kubelet ends. Its containers run on, so nothing goes by force."""
     core = scene.cluster.core
     core.patch_node("node2", {"spec": {"unschedulable": True}})
     try:
