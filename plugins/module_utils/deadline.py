@@ -46,7 +46,7 @@ class Deadline:
 
     def within(self, seconds: float, what: str, wanted: threading.Event | None = None) -> Deadline:
         """A deadline for a part of the work: at most ``seconds`` from now, never later than this one."""
-        left, wanted = max(0.0, self._end - self.clock()), wanted or self._wanted
+        left, wanted = max(0.0, self._rest()), wanted or self._wanted
         if left <= seconds:
             return Deadline(left, self.what, self.stop, self.clock, wanted)
         return Deadline(seconds, what, self.stop, self.clock, wanted)
@@ -57,10 +57,13 @@ class Deadline:
             raise Cancelled("the run was asked to stop")
         if self._wanted is not None and self._wanted.is_set():
             raise Interrupted("a consumer's pod waits for the volume")
-        left = self._end - self.clock()
+        left = self._rest()
         if left <= 0:
             raise DeadlineExceeded(f"{self.what} took longer than {self.seconds:.0f} seconds")
         return left
+
+    def _rest(self) -> float:
+        return self._end - self.clock()
 
     @contextmanager
     def holding(self, lock: threading.Lock) -> Iterator[None]:
@@ -85,7 +88,7 @@ class Step(Deadline):
     """The time of one step, within its caller's. That this run was stopped, or could not reach the step's place, counts for the caller alone."""
 
     def __init__(self, caller: Deadline, seconds: float, what: str) -> None:
-        super().__init__(seconds, what, caller.stop, caller.clock)
+        super().__init__(seconds, what, caller.stop, caller.clock, caller._wanted)
         self._caller = caller
         self._looked = self.clock()
 
@@ -95,8 +98,12 @@ class Step(Deadline):
         if now - self._looked > _STOPPED:
             self.excuse(now - self._looked)
         self._looked = now
-        return min(self._caller.left(), super().left())
+        return min(self._caller.left(), super().left())  # the caller's first: its end has words of its own
+
+    def _rest(self) -> float:
+        return min(self._caller._rest(), super()._rest())
 
     def excuse(self, seconds: float) -> None:
         """Give the step so much more time."""
         self._end += seconds
+        self._looked = self.clock()  # what is excused once is not excused again

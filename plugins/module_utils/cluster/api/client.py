@@ -306,7 +306,7 @@ class Client:
         take: Callable[[Any, Deadline], T],
     ) -> T:
         """Send until an answer comes, of which ``take`` makes the result; ``tries`` 0 means as often as the deadline allows."""
-        sent = 0
+        sent, asked = 0, time.monotonic()
         while True:
             with self._lock:
                 self.requests += 1
@@ -325,7 +325,7 @@ class Client:
                     raise ClusterError(f"The client library answered {type(response).__name__} when asked to {what}.")
                 self._set_clock(response.headers)
                 answer = take(response, deadline)
-                self._silence.end()
+                self._silence.end(served=True)
                 return answer
             except ApiException as error:
                 if error.status in REDIRECTS:
@@ -347,7 +347,7 @@ class Client:
                     f"The client library could not ask the API at {self.host} to {what} ({type(error).__name__})."
                 ) from error
             sent += 1
-            away = self._weigh(failure, status)
+            away = self._weigh(failure, status, asked)
             # Who has read what changed since reads it again; a creation has read nothing, and was not done.
             again = failure.passes and (method == "post" or not isinstance(failure, Conflict))
             untouched = unsent or status in _NOTHING_DONE
@@ -358,14 +358,18 @@ class Client:
                 raise failure
             deadline.sleep(pause)
 
-    def _weigh(self, failure: ClusterError, status: int) -> bool:
+    def _weigh(self, failure: ClusterError, status: int, asked: float) -> bool:
         """Return whether to wait for an API that is away; a refusal passes where it may be that of a server which is still starting.
 
-        ``status`` is the answer's, 0 where there was none.
+        ``status`` is the answer's, 0 where there was none; ``asked`` is when it was asked at first. An API that was away for too long is asked for
+        each thing once more, so that a run whose API does not come back ends soon.
         """
         if status in (0, *_AWAY):
-            return self._silence.keep()
-        if self._silence.end() and type(failure) in (Unauthorized, Forbidden):
+            away = self._silence.keep(asked)
+            failure.passes = failure.passes and not self._silence.too_long
+            return away
+        rejected = type(failure) in (Unauthorized, Forbidden)
+        if self._silence.end(served=not rejected) and rejected:
             failure.passes = True
         return False
 
@@ -397,7 +401,7 @@ class Client:
             raw = getattr(error, "resp_body", b"") or b""
             told = retry_after(getattr(error, "resp_headers", None))
             failure = exec_refused(error.status_code, answer_body(raw), what, self.host, told, self._credentials)
-            self._weigh(failure, error.status_code)
+            self._weigh(failure, error.status_code, time.monotonic())
             raise failure from error
         except websocket.WebSocketProxyException as error:
             raise proxy_refused(innermost_reason(error), what) from error

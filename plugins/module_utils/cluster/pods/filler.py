@@ -25,7 +25,7 @@ from ..exec.pod_shell import ContainerAddress, PodShell
 from .consumers import waits_elsewhere
 from .diagnosis import FATAL_WAITING, Diagnosis, explain
 from .entrypoint import ALONE
-from .manifest import CONTAINER, HEARTBEAT, JOBS, OWNER, FillerSpec, manifest
+from .manifest import CONTAINER, FIRST_HEARTBEAT, HEARTBEAT, JOBS, OWNER, FillerSpec, manifest
 from .overrides import START_TIMEOUT
 from .pod_removal import removal_command, remove_pod
 
@@ -103,6 +103,7 @@ class Filler:
                 except _Alone as error:
                     self._tell(error.message)
                     remove_pod(self._client, self.pod, self._deadline)
+                    self._pod = None  # what is left to be removed from now on is the next one
         finally:
             if not ready:
                 self._remove()
@@ -221,7 +222,7 @@ class Filler:
                     return pod
                 waiting = pod.conditions.get("PodScheduled", ("", "", ""))[0] == "False"
                 unschedulable = (unschedulable or time.monotonic()) if waiting else 0.0
-                if any(container.exit_code == ALONE for container in pod.containers if container.name == CONTAINER):
+                if self._ended_alone(pod):
                     raise _Alone(f"Pod {pod.namespace}/{pod.name} ended before this run could come, as the API did not answer. It is made again.")
                 failed = pod.ended or any(container.waiting in FATAL_WAITING for container in pod.needed)
                 if change is None:
@@ -234,6 +235,11 @@ class Filler:
             found = explain(self._client, pod, self._closing_deadline())
             raise ClusterError(f"{error}. {found.sentence}", found.remedy) from error
         raise ClusterError(f"Pod {pod.namespace}/{pod.name} disappeared while it was starting.", "Run again.")
+
+    def _ended_alone(self, pod: Pod) -> bool:
+        """Return whether a pod ended as nobody came: not sooner than it waits for that, whatever else ends with that code at once, and would again."""
+        young = pod.created is not None and (self._client.now() - pod.created).total_seconds() < FIRST_HEARTBEAT - SKEW
+        return not young and any(container.exit_code == ALONE for container in pod.containers if container.name == CONTAINER)
 
     def _give_way(self, pod: Pod) -> None:
         """Raise VolumeBusy where a consumer's pod waits for the volume on another node than the one that the filler has been placed on."""

@@ -129,12 +129,15 @@ def _directories(name: str) -> tuple[str, ...]:
 
 def _remove(shell: PodShell, directories: Sequence[str], deadline: Deadline) -> None:
     """By execs of their own: the agent's connection has ended, in whatever way."""
+    limit = deadline.within(AWAY_SECONDS, "cleaning up in a container")
     while True:
         try:
-            done = shell.run_apart(("sh", "-c", LEAVE, "packit-leave", *directories), deadline)
+            done = shell.run_apart(("sh", "-c", LEAVE, "packit-leave", *directories), limit)
             break
         except ConnectionLost:
-            deadline.sleep(_PAUSE)  # what is gone already is no hindrance
+            if limit.left() <= _PAUSE:
+                raise
+            limit.sleep(_PAUSE)  # what is gone already is no hindrance
     if done.returncode:
         raise ClusterError(done.stderr.strip()[-200:] or f"rm ended with code {done.returncode}")
 

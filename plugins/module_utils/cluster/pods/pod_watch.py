@@ -14,7 +14,7 @@ from ...background import Background
 from ...deadline import AWAY_SECONDS, Deadline
 from ...errors import Cancelled, DeadlineExceeded, DeploymentError
 from ..api.client import WATCH_SECONDS, Change, Client
-from ..api.errors import ClusterError, Gone
+from ..api.errors import ClusterError, Gone, Unreachable
 from ..api.objects import Object, Pod, parse_pod
 
 _SECONDS = 10
@@ -157,7 +157,7 @@ class PodWatch:
 
 
 def _may_have_passed(failure: DeploymentError) -> bool:
-    return isinstance(failure, DeadlineExceeded) or (isinstance(failure, ClusterError) and failure.passes)
+    return isinstance(failure, (DeadlineExceeded, Unreachable)) or (isinstance(failure, ClusterError) and failure.passes)
 
 
 @contextmanager

@@ -198,6 +198,20 @@ def test_an_api_that_goes_away_in_mid_run_is_waited_for(server: Server, monkeypa
         ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))
 
 
+def test_an_api_that_was_away_for_too_long_is_asked_for_each_thing_once_more(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So who waits for the end of a run waits for one silence, not for one of each thing that is to be removed or written down."""
+    server.answers = [(200, {"metadata": {"name": "x"}})]
+    ours = client_of(server.url)
+    ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))
+    monkeypatch.setattr(silence, "HEARTBEAT_LIMIT", 0)
+    server.cut = 3
+    for left in (2, 1, 0):
+        with pytest.raises(Unreachable) as caught:
+            ours.delete("Pod", "ns", "x", "1", Deadline(BOUND, "this test"))
+        assert (server.cut, caught.value.passes) == (left, False)
+    assert ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))["metadata"]["name"] == "x"
+
+
 @pytest.mark.parametrize("refused", [refusal(403, "Forbidden", "not yet ready to handle request"), refusal(401, "Unauthorized", "Unauthorized")])
 def test_what_a_server_refuses_that_was_away_a_moment_ago_is_asked_again(
     server: Server, monkeypatch: pytest.MonkeyPatch, refused: tuple[int, dict[str, object]]

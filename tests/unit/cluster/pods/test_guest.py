@@ -17,8 +17,9 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, ConnectionLost, PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import message, run_message, served_argv
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import guest as module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.guest import guest
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.guest import end_visit, guest
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
@@ -169,6 +170,13 @@ def test_what_could_not_be_removed_is_told_unless_it_is_gone(container: type[Con
         pass
     assert words in visit.left and bool(visit.left) is bool(words)
     LocalShell().run(("rm", "-rf", "--", visit.scratch), deadline=Deadline(BOUND, "this test"))
+
+
+def test_a_connection_that_is_always_cut_is_told_when_the_time_is_over(container: type[Container]) -> None:
+    """As such, so that who ends a dead run's work can say whose it was."""
+    container.failure = ConnectionLost("it was cut")
+    with pytest.raises(ConnectionLost):
+        end_visit(None, ContainerAddress("ns", "pod", "uid", "c"), "x", Deadline(0.5, "a hold"))  # type: ignore[arg-type]
 
 
 def test_what_was_cut_off_while_it_was_removed_is_removed_all_the_same(container: type[Container], monkeypatch: pytest.MonkeyPatch) -> None:

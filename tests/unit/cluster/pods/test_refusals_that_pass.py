@@ -113,6 +113,41 @@ def test_a_pod_that_ended_as_this_run_could_not_come_in_time_is_made_again(monke
     assert words == ["Pod ns/filler ended before this run could come, as the API did not answer. It is made again."]
 
 
+def test_a_pod_that_is_made_again_is_removed_also_where_that_cannot_be_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first one is gone: what may hold the volume is the second, whose creation had no answer that helps."""
+    ended = {"name": CONTAINER, "state": {"terminated": {"exitCode": ALONE, "reason": "Error"}}}
+    told = {**POD, "spec": {"containers": [{"name": CONTAINER}]}, "status": {"phase": "Failed", "containerStatuses": [ended]}}
+    api = Api(done_all_the_same=True)
+    deleted: list[str] = []
+
+    def delete(_kind: str, _namespace: str, _name: str, uid: str, _deadline: Deadline) -> Any:
+        deleted.append(uid)
+        if uid != api.uid:
+            raise refusal(409, "Conflict", "the UID in the precondition does not match")
+        api.there, api.uid, api.refusals = False, "2", [refusal(400, "BadRequest", "made all the same")]
+        return {"kind": "Status"}
+
+    monkeypatch.setattr(api, "delete", delete)
+    monkeypatch.setattr(api, "changes", lambda *_: iter([Change("MODIFIED", told)]))
+    with pytest.raises(ClusterError, match="made all the same"), Filler(api, SPEC, Pauses()):  # type: ignore[arg-type]
+        pass
+    assert deleted == ["1", "2"] and not api.there
+
+
+def test_a_pod_that_ends_at_once_is_not_made_again_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever ends it with that code: it has not waited for its run, and would hold the volume again and again."""
+    ended = {"name": CONTAINER, "state": {"terminated": {"exitCode": ALONE, "reason": "Error"}}}
+    meta = {**POD["metadata"], "creationTimestamp": "2026-01-01T00:00:00Z"}  # type: ignore[dict-item]
+    told = {**POD, "metadata": meta, "spec": {"containers": [{"name": CONTAINER}]}, "status": {"phase": "Failed", "containerStatuses": [ended]}}
+    api = Api()
+    monkeypatch.setattr(api, "now", lambda: datetime(2026, 1, 1, 0, 0, 5, tzinfo=timezone.utc), raising=False)
+    monkeypatch.setattr(api, "logs", lambda *_, **__: "", raising=False)
+    monkeypatch.setattr(api, "changes", lambda *_: iter([Change("MODIFIED", told)]))
+    with pytest.raises(ClusterError, match=r"^Pod ns/filler"), Filler(api, SPEC, Pauses()):  # type: ignore[arg-type]
+        pass
+    assert api.asked.count("create") == 1 and not api.there
+
+
 def test_a_creation_is_tried_again_when_the_server_says(monkeypatch: pytest.MonkeyPatch) -> None:
     api, deadline = Api(refusal(429, "TooManyRequests", "later", retry_after=17.0)), Pauses()
     with Filler(api, SPEC, deadline):  # type: ignore[arg-type]
