@@ -18,7 +18,6 @@ import pytest
 import yaml
 from kubernetes import client, config
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FIRST_HEARTBEAT
 from tests.bounds import BOUND
 from tests.clusters.base import run
 from tests.clusters.gateway import Gateway
@@ -197,16 +196,4 @@ def test_an_api_server_that_restarts_in_mid_run_costs_no_run(scene: Scene) -> No
     until(lambda: any(scene.sandbox_claim(number) in run.so_far() for number, run in enumerate(runs)), "a sandbox's volume that is taken")
     with scene.cluster.without_api():
         pass
-    require_success(scene, runs)
-
-
-@pytest.mark.real
-@pytest.mark.alone
-@pytest.mark.faults
-def test_an_api_server_that_is_away_for_longer_than_a_filler_waits_for_its_run_costs_no_run(scene: Scene) -> None:
-    runs = start_each_way(scene)
-    scene.server.release()
-    until(lambda: any(scene.sandbox_claim(number) in run.so_far() for number, run in enumerate(runs)), "a sandbox's volume that is taken")
-    with scene.cluster.without_api():
-        time.sleep(FIRST_HEARTBEAT + 10)
     require_success(scene, runs)

@@ -266,24 +266,24 @@ class Filler:
 
     def _remove(self) -> None:
         """Delete the pod and wait until it is gone, with a deadline of its own: also when the run was asked to stop."""
-        deadline = self._closing_deadline()
+        deadline, began = self._closing_deadline(), time.monotonic()
         try:
             pod = self._pod or self._mine(deadline)
             if pod is not None:
                 remove_pod(self._client, pod, deadline)
         except DeploymentError as error:
-            stuck = self._why_it_stays(error, deadline)
+            stuck = self._why_it_stays(error, time.monotonic() - began)
             self._tell(stuck)
             self._left(stuck)
 
-    def _why_it_stays(self, error: DeploymentError, deadline: Deadline) -> str:
-        """Return that the pod could not be removed, what it holds since when, and what to do."""
+    def _why_it_stays(self, error: DeploymentError, seconds: float) -> str:
+        """Return that the pod could not be removed in so many seconds, what it holds since when, and what to do."""
         node = self._pod.node if self._pod is not None else ""
         ends = self._spec.overrides.heartbeat
         itself = f"It ends itself {ends} seconds after its last heartbeat." if ends else "It does not end by itself before its deadline."
         because, remedy = str(error), f"{itself} To remove it: {removal_command(self._spec.namespace, self._spec.name)}"
         if isinstance(error, DeadlineExceeded) and node and not self._client.is_away:  # it is being deleted: to ask once more does nothing
-            since = self._client.now() - timedelta(seconds=AWAY_SECONDS - deadline.left())
+            since = self._client.now() - timedelta(seconds=seconds)
             because = f"it was asked to end at {time_text(since)}, and node {node} has not ended it."
             remedy = (
                 f"{itself} Where the node does not answer, the volume is free when it is back, or when an administrator of the cluster has made "
