@@ -13,7 +13,7 @@ from tests.clusters.base import BLOCK
 from tests.waiting import until
 
 from .harness import SAND, WORK, Scene
-from .test_block_volumes import FILLERS, attached_to, mounts, other_node, sandbox_filler
+from .test_block_volumes import FILLERS, attached_to, deploy_workers_on_node1, mounts, other_node, sandbox_filler
 
 
 def test_a_volume_that_is_never_attached_is_told_and_nothing_waits_for_it(scene: Scene) -> None:
@@ -83,12 +83,7 @@ def test_killed_while_a_volume_is_attached_nothing_is_pending_or_attached_soon_a
 @pytest.mark.faults
 def test_a_node_that_is_lost_under_a_filler_at_work_is_told_and_other_pairs_go_on(scene: Scene) -> None:
     """Writes to a frozen volume wait, so that the filler is at work when its node's kubelet ends. Its containers run on, so nothing goes by force."""
-    core = scene.cluster.core
-    core.patch_node("node2", {"spec": {"unschedulable": True}})
-    try:
-        scene.deploy(2, storage_class=BLOCK)
-    finally:
-        core.patch_node("node2", {"spec": {"unschedulable": None}})
+    deploy_workers_on_node1(scene)
     scene.repository()
     for number, node in enumerate(("node2", "node1")):
         scene.cluster.consumer(SAND, scene.sandbox_claim(number), name=f"sandbox-{number}", node=node)

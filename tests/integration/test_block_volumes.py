@@ -111,12 +111,8 @@ def test_a_volume_that_no_node_gives_back_is_said_to_be_stuck_and_other_pairs_go
 @pytest.mark.real
 @pytest.mark.alone
 def test_a_volume_on_a_lost_node_is_told_and_filled_when_the_node_is_back(scene: Scene) -> None:
+    deploy_workers_on_node1(scene)
     core = scene.cluster.core
-    core.patch_node("node2", {"spec": {"unschedulable": True}})
-    try:
-        scene.deploy(2, storage_class=BLOCK)
-    finally:
-        core.patch_node("node2", {"spec": {"unschedulable": None}})
     scene.repository()
     scene.cluster.consumer(SAND, scene.sandbox_claim(0), name="sandbox", node="node2")
     with scene.real.lost_node("node2"):
@@ -130,6 +126,16 @@ def test_a_volume_on_a_lost_node_is_told_and_filled_when_the_node_is_back(scene:
         assert attached_to(scene) == ["node2"]
     scene.succeed()
     scene.check()
+
+
+def deploy_workers_on_node1(scene: Scene) -> None:
+    """Two workers with block volumes, none of them on the node that is to be lost."""
+    core = scene.cluster.core
+    core.patch_node("node2", {"spec": {"unschedulable": True}})
+    try:
+        scene.deploy(2, storage_class=BLOCK)
+    finally:
+        core.patch_node("node2", {"spec": {"unschedulable": None}})
 
 
 def attached_to(scene: Scene, number: int = 0) -> list[str]:

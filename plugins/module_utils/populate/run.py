@@ -64,7 +64,7 @@ class Outcome:
     notes: tuple[str, ...]
     unread: frozenset[str] = frozenset()
     after: Mapping[Volume, Record | None] = field(default_factory=dict)
-    """What the volumes hold at the end, as ``before`` is at the beginning."""
+    """The volumes' records at the end; ``before`` has those at the beginning."""
     capacities: Mapping[Volume, int] = field(default_factory=dict)
     """In bytes, 0 where it is not known."""
 
