@@ -13,13 +13,15 @@ from .bounds import BOUND
 
 T = TypeVar("T")
 
-_LOOK_EVERY = 0.02
+_AT_FIRST, _AT_MOST = 0.02, 0.25
+"""Seconds between two looks. In between they are a tenth of what was waited, as a look may be a request, and cost what is waited for."""
 
 
 def until(fact: Callable[[], T], what: str) -> T:
     """Wait until something is so, and return what was found. Raises AssertionError, which says ``what`` never came to be."""
-    ends = time.monotonic() + BOUND
+    began = time.monotonic()
     while not (found := fact()):
-        assert time.monotonic() < ends, f"waited {BOUND:.0f} seconds for {what}"
-        time.sleep(_LOOK_EVERY)
+        waited = time.monotonic() - began
+        assert waited < BOUND, f"waited {BOUND:.0f} seconds for {what}"
+        time.sleep(min(max(_AT_FIRST, waited / 10), _AT_MOST))
     return found

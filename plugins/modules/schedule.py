@@ -74,7 +74,8 @@ options:
   upstream_secret:
     description:
       - A Secret in O(namespace) with credentials for private upstreams - C(ssh-privatekey) and C(known_hosts), or C(netrc). It is mounted
-        in the job's pod only, never in a filler or a seed. Such upstreams need the method V(rsync).
+        in the job's pod only, never in a filler or a seed. Only a method that reads upstream on the
+        controller can use them, such as V(rsync).
       - Its key C(variables.yml) may have variables of the playbook that are secret, such as C(repository_cache_notify).
     type: str
     default: ""

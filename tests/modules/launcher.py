@@ -33,11 +33,15 @@ class ModuleProcess:
     process: Forked
     directory: Path
     calls: Sequence[Call]
+    _read: dict[int, dict[str, Any]] = field(default_factory=dict)
 
     def answers(self) -> list[dict[str, Any]]:
         """The answers that there are, in the order of the calls, in the words that our action plugins give them."""
-        paths = [(self.directory / f"{number}.json", call) for number, call in enumerate(self.calls)]
-        return [worded(json.loads(path.read_text()), call.variables) for path, call in paths if path.exists()]
+        for number, call in enumerate(self.calls):
+            path = self.directory / f"{number}.json"
+            if number not in self._read and path.exists():
+                self._read[number] = worded(json.loads(path.read_text()), call.variables)
+        return [self._read[number] for number in sorted(self._read)]
 
 
 class Launcher:

@@ -9,11 +9,13 @@ So a run without Ansible gets what the role would give, and a line that is missi
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import yaml
+from jinja2.environment import TemplateExpression
 
 from ansible_collections.packit.deployment.plugins.plugin_utils.option_names import variables_of
 
@@ -26,12 +28,12 @@ _OMIT = object()
 
 def calls(variables: Mapping[str, Any]) -> list[Call]:
     """Return the calls for these variables of a play, in order."""
-    given = {**yaml.safe_load((ROLE / "defaults/main.yml").read_text()), **variables, "omit": _OMIT}
+    given = {**_read("defaults/main.yml"), **variables, "omit": _OMIT}
     return list(_calls("main.yml", given))
 
 
 def _calls(name: str, variables: dict[str, Any]) -> Iterator[Call]:
-    for task in _flat(yaml.safe_load((ROLE / "tasks" / name).read_text()), ()):
+    for task in _flat(_read(f"tasks/{name}"), ()):
         found = [key for key in task if key.startswith(_OURS) or key == "ansible.builtin.import_tasks"]
         if not found or not all(_value(condition, variables) for condition in task["when"]):
             continue
@@ -62,7 +64,18 @@ def _resolve(value: Any, variables: dict[str, Any]) -> Any:
 
 def _value(expression: str, variables: dict[str, Any]) -> Any:
     """The value of an expression; what comes of it may be an expression itself, as defaults are."""
+    resolved = {name: _resolve(value, variables) for name, value in variables.items() if name in expression}
+    return _compiled(expression)(**resolved)
+
+
+@cache
+def _read(name: str) -> Any:
+    """Return what one of the role's files holds. Who reads it changes nothing in it."""
+    return yaml.safe_load((ROLE / name).read_text())
+
+
+@cache
+def _compiled(expression: str) -> TemplateExpression:
     environment = jinja2.Environment(undefined=jinja2.ChainableUndefined)
     environment.filters["bool"] = lambda value: str(value).lower() in ("true", "yes", "on", "1")
-    resolved = {name: _resolve(value, variables) for name, value in variables.items() if name in expression}
-    return environment.compile_expression(expression, undefined_to_none=False)(**resolved)
+    return environment.compile_expression(expression, undefined_to_none=False)

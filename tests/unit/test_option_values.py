@@ -16,8 +16,8 @@ import yaml
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_projects
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import credentials
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.given_values import LIMITS
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import LIMITS
 from ansible_collections.packit.deployment.tests.modules.documented import options
 from ansible_collections.packit.deployment.tests.unit.test_modules import MODULES, PLACE, POD, PROJECT, answer_of, given
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Method rsync on the controller: the user's own clones, and clones that the runs keep for themselves."""
+"""Packs of clones on the controller: the user's own, and those that the runs keep for themselves."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from ..cache.git.mirror import Mirror
 from ..cache.git.pack_maker import PackMaker
 from ..deadline import Deadline
 from ..errors import DeploymentError, PlaceLost
-from ..local_shell import LocalShell, require_program
+from ..local_shell import LocalShell
 from ..progress import Tell
 
 DEFAULT_DIRECTORY = "~/.cache/packit-deployment/clones"
@@ -36,7 +36,6 @@ class GivenClone:
 
     def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
         """See ``PackSource``."""
-        require_program("rsync")
         return self._maker
 
     def maker(self, snapshot: Snapshot) -> PackMaker:
@@ -66,7 +65,6 @@ class KeptClone:
 
     def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
         """See ``PackSource``."""
-        require_program("rsync")
         with deadline.holding(self._making):
             if snapshot.digest not in self._makers:
                 with self._locked(deadline):

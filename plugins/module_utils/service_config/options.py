@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..cluster.api.given_values import set_it
 from ..cluster.api.names import require_name, require_namespace
 from ..errors import InvalidOption
+from ..given_values import set_it
 from .edit import State
 from .secret import Place
 from .wanted import VARIABLE, Wanted, parse_wanted

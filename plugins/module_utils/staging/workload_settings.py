@@ -12,10 +12,10 @@ from ..cluster.api.access import RBAC_STAGING, Right, require
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
 from ..cluster.api.errors import Conflict, Forbidden
-from ..cluster.api.given_values import set_it
 from ..cluster.workloads import Workload, choose_workload, find_workload, list_workloads, parse_workload, split_name, wait_for_rollout
 from ..deadline import Deadline
 from ..errors import InvalidOption
+from ..given_values import set_it
 from .namespace import Space, contradiction, parse_space
 from .node_fit import no_place, parse_node
 from .settings import Change, Wanted, decide, shown

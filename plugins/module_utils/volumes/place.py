@@ -12,10 +12,10 @@ from typing import Any
 
 from ..cache.domain.model import Pair, Role
 from ..cluster.api.given_paths import target
-from ..cluster.api.given_values import SET_NAMESPACE
 from ..cluster.api.names import require_namespace
 from ..cluster.pods.overrides import PodOverrides, parse_overrides, require_mapping
 from ..errors import InvalidOption
+from ..given_values import SET_NAMESPACE
 from .pairs import LISTED_PAIRS, listed_pairs
 
 

@@ -32,7 +32,8 @@ class Method:
     """A way in which a snapshot reaches a volume: what the options, the plan and the rollout ask of it.
 
     ``in_cluster``: a pod reads upstream, which has no ssh key; else the controller does. ``on_volume``: upstream is read while the volume is held.
-    ``takes_path``: it can use a clone that the user names. ``by_seed``: a seed pod serves the packs. ``fits`` decides for `auto`.
+    ``takes_path``: it can use a clone that the user names. ``by_seed``: a seed pod serves the packs. ``programs`` are those that the controller
+    has to have beside git. ``fits`` decides for `auto`.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Method:
     on_volume: bool
     takes_path: bool
     by_seed: bool
+    programs: tuple[str, ...]
     fits: Fits
 
 

@@ -58,4 +58,4 @@ def _make(sources: Sources, project: Project, volume: Volume) -> Transfer:
     return GitTransfer(project.url, volume.role is Role.SANDBOX, sources.stall_timeout)
 
 
-GIT = TransferMethod("git", in_cluster=True, on_volume=True, takes_path=False, by_seed=False, fits=_fits, make=_make)
+GIT = TransferMethod("git", in_cluster=True, on_volume=True, takes_path=False, by_seed=False, programs=(), fits=_fits, make=_make)

@@ -25,4 +25,4 @@ def _make(sources: Sources, project: Project, _volume: Volume) -> Transfer:
     return PackTransfer(RSYNC, sources.clone(project), sources.clone_transport())
 
 
-RSYNC = TransferMethod("rsync", in_cluster=False, on_volume=False, takes_path=True, by_seed=False, fits=_fits, make=_make)
+RSYNC = TransferMethod("rsync", in_cluster=False, on_volume=False, takes_path=True, by_seed=False, programs=("rsync",), fits=_fits, make=_make)

@@ -25,4 +25,4 @@ def _make(sources: Sources, project: Project, volume: Volume) -> Transfer:
     return PackTransfer(SEED, sources.seed(project), sources.seed_transport(volume))
 
 
-SEED = TransferMethod("seed", in_cluster=True, on_volume=False, takes_path=False, by_seed=True, fits=_fits, make=_make)
+SEED = TransferMethod("seed", in_cluster=True, on_volume=False, takes_path=False, by_seed=True, programs=(), fits=_fits, make=_make)

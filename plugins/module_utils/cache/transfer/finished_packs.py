@@ -13,6 +13,7 @@ from typing import Protocol
 
 from ...deadline import Deadline
 from ...errors import PlaceLost
+from ...local_shell import require_program
 from ...progress import OnLine
 from ..domain.methods import Method
 from ..domain.model import Snapshot
@@ -65,6 +66,8 @@ class PackTransfer:
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
         """Have the snapshot where packs are made, and the full packs, where they may be needed."""
+        for program in self.method.programs:
+            require_program(program)
         for attempt in range(_TRIES):
             if attempt:
                 deadline.sleep(_PAUSE)

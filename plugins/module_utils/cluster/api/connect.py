@@ -14,11 +14,11 @@ from typing import Any
 from ...ansible_module import TellingModule
 from ...background import unexpected
 from ...errors import DeploymentError
+from ...given_values import require_values
 from . import credentials
 from .client import Client
 from .errors import ClusterError
 from .given_paths import require_paths
-from .given_values import require_values
 from .libraries import (
     AUTH_ARG_SPEC,
     MISSING,

@@ -11,7 +11,7 @@ from functools import partial
 from typing import Any
 
 from ...errors import InvalidOption
-from ..api.given_values import LIMITS
+from ...given_values import LIMITS, whole_number
 from ..api.heartbeat import BEAT_EVERY, HEARTBEAT_LIMIT
 from ..api.objects import exact_quantity, quantity
 
@@ -141,14 +141,6 @@ def require_mapping(name: str, value: Any) -> Mapping[Any, Any]:
     return value
 
 
-def whole_number(name: str, value: Any, least: int = 0, most: int = _MOST_ID) -> int:
-    """Return the value as a whole number, also where a template has made a text of it. Raises InvalidOption."""
-    number = int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < len(str(most)) + 2 else value
-    if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
-        raise InvalidOption(f"`{name}` is {value!r}, and must be a whole number from {least} to {most}.")
-    return number
-
-
 def require_text(name: str, value: Any) -> str:
     """Return the value, which must be text. Raises InvalidOption."""
     if not isinstance(value, str):
@@ -178,7 +170,7 @@ def _tolerations(name: str, value: Any) -> Sequence[Mapping[str, Any]]:
 
 def _pod_security(name: str, value: Any) -> dict[str, Any]:
     given = require_mapping(name, value)
-    return {key: whole_number(f"{name}.{key}", item) if key in _IDS and item is not None else item for key, item in given.items()}
+    return {key: whole_number(f"{name}.{key}", item, 0, _MOST_ID) if key in _IDS and item is not None else item for key, item in given.items()}
 
 
 def _pull_policy(name: str, value: Any) -> str:

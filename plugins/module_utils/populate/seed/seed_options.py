@@ -13,8 +13,9 @@ from typing import Any
 from ansible.module_utils.parsing.convert_bool import boolean
 
 from ...cluster.api.objects import quantity
-from ...cluster.pods.overrides import Check, PodOverrides, Resources, checked, merge_resources, parse_resources, require_text, whole_number
+from ...cluster.pods.overrides import Check, PodOverrides, Resources, checked, merge_resources, parse_resources, require_text
 from ...errors import InvalidOption
+from ...given_values import whole_number
 
 DEFAULT_SIZE = "4Gi"
 """As large as a cache volume is by default: what does not fit there does not fit on a volume either."""
@@ -89,5 +90,5 @@ _CHECKS: Mapping[str, Check] = {
     "claim": require_text,
     "resources": parse_resources,
     "network_policy": _truth,
-    "count": partial(whole_number, most=MOST_REPLICAS),
+    "count": partial(whole_number, least=0, most=MOST_REPLICAS),
 }

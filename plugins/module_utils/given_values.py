@@ -1,14 +1,14 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Values that no module takes, refused by the option's name before anything is asked: numbers out of bounds, and blanks."""
+"""Bounds of the options' values: what is outside of them, or blank, is refused by the option's name before anything is asked."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from ...errors import InvalidOption
+from .errors import InvalidOption
 
 _WEEK = 7 * 24 * 3600
 LIMITS: Mapping[str, tuple[int, int]] = {
@@ -31,6 +31,14 @@ LIMITS: Mapping[str, tuple[int, int]] = {
     "scale_to": (0, 256),
 }
 """Least and most of each whole-number option. Options with one name have one range."""
+
+
+def whole_number(name: str, value: Any, least: int, most: int) -> int:
+    """Return the value as a whole number, also where a template has made a text of it. Raises InvalidOption."""
+    number = int(value) if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < len(str(most)) + 2 else value
+    if not isinstance(number, int) or isinstance(number, bool) or not least <= number <= most:
+        raise InvalidOption(f"`{name}` is {value!r}, and must be a whole number from {least} to {most}.")
+    return number
 
 
 def set_it(option: str, variable: str) -> str:
