@@ -13,7 +13,7 @@ from .bounds import BOUND
 
 T = TypeVar("T")
 
-_AT_FIRST, _AT_MOST = 0.02, 0.25
+_AT_FIRST, _AT_MOST = 0.02, 0.1
 """Seconds between two looks. In between they are a tenth of what was waited, as a look may be a request, and cost what is waited for."""
 
 

@@ -7,6 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from .words import duration
+
+UNKNOWN = "-"
+"""The cell of what is not known."""
 ROWS_MOST = 200
 """Rows of a table that are printed."""
 
@@ -22,3 +26,8 @@ def table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> list[str]:
     if len(rows) > ROWS_MOST:
         lines.append(f"and {len(rows) - ROWS_MOST:,} rows more, which are in the task's result")
     return lines
+
+
+def age_cell(seconds: int | None) -> str:
+    """Return the cell of an age."""
+    return UNKNOWN if seconds is None else duration(seconds).replace(" ", "")

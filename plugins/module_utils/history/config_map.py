@@ -5,14 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..cluster.api.access import RBAC
 from ..cluster.api.client import Client
-from ..cluster.api.errors import AlreadyExists, Forbidden, NotFound
+from ..cluster.api.errors import AlreadyExists, ClusterError, Forbidden, NotFound
 from ..deadline import Deadline
-from ..errors import DeploymentError
+from ..errors import DeadlineExceeded, DeploymentError, Interrupted
 from .runs import History, HistoryUpdate, parse, render, surplus
 
 NAME = "packit-repository-cache"
@@ -33,6 +33,17 @@ def read(client: Client, namespace: str, deadline: Deadline) -> History:
     try:
         return parse(_data(client.get(_KIND, namespace, NAME, deadline)), client.now())
     except NotFound:
+        return History()
+
+
+def read_or_warn(client: Client, namespace: str, deadline: Deadline, warn: Callable[[str], None]) -> History:
+    """Return what runs have left; nothing, with a warning, where it cannot be read. Raises Interrupted."""
+    try:
+        return read(client, namespace, deadline)
+    except Interrupted:
+        raise
+    except (ClusterError, DeadlineExceeded) as error:
+        warn(f"ConfigMap {namespace}/{NAME} could not be read, so what is told of runs and checks is less than there may be: {why_not(error)}")
         return History()
 
 

@@ -15,13 +15,12 @@ from ..cache.domain.plan import State
 from ..cache.domain.record import Record, RecordedEntry
 from ..cache.domain.space import size
 from ..errors import DeploymentError
+from ..history.ages import Ages, ages_of
 from ..history.line import run_line
 from ..history.runs import History
-from ..table import table
-from ..times import parse_time
+from ..table import UNKNOWN, age_cell, table
 from ..words import counted, duration
 
-_UNKNOWN = "-"
 _REMEDY = (
     "Fill them again, and look at what failed. A project that nobody lists any more is removed by a run of the role, or of the module "
     "`repository_cache`, whose state is absent."
@@ -34,17 +33,11 @@ Upstream = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Copy:
-    """A project on a volume. None where something is not known.
-
-    ``age`` is seconds since a run last wrote it there; ``checked`` since it was last known to be what upstream has; ``behind`` whether
-    upstream had something else when it was read last.
-    """
+    """A project on a volume. None where something is not known; ``bytes`` on disk."""
 
     volume: Volume
     project: str
-    age: int | None = None
-    checked: int | None = None
-    behind: bool | None = None
+    ages: Ages
     bytes: int | None = None
     packs: int | None = None
 
@@ -87,40 +80,21 @@ def copies(known: Known) -> list[Copy]:
 def _copy(known: Known, volume: Volume, name: str, entry: RecordedEntry | None, seen: Mapping[str, Any] | None) -> Copy:
     sizes = {"bytes": seen["bytes"], "packs": seen["packs"]} if seen is not None else {}
     if entry is None:
-        return Copy(volume, name, behind=None if seen is not None else True, **sizes)
+        return Copy(volume, name, Ages(behind=None if seen is not None else True), **sizes)
     if not sizes:
         sizes = {"bytes": entry.bytes, "packs": entry.inventory.packs}
-    written = _seconds_since(entry.time, known.now)
     upstream = known.upstreams.get(_upstream(name, entry))
-    checked = known.history.checked.get(name)
-    if isinstance(upstream, str):
-        behind: bool | None = upstream != entry.snapshot
-        current = written if behind else 0
-    elif checked is not None:
-        behind = checked.snapshot != entry.snapshot
-        since = max(0, int((known.now - checked.time).total_seconds()))
-        current = written if behind else since if written is None else min(written, since)
-    else:
-        behind, current = None, written
-    return Copy(volume, name, written, current, behind, **sizes)
-
-
-def _seconds_since(text: str, now: datetime) -> int | None:
-    """Return the age of a time that a claim's annotation has, None where it has none."""
-    try:
-        time = parse_time(text)
-    except ValueError:
-        return None
-    return max(0, int((now - time).total_seconds()))
+    digest = upstream if isinstance(upstream, str) else None
+    return Copy(volume, name, ages_of(entry, known.history.checked.get(name), known.now, digest), **sizes)
 
 
 def copy_facts(copy: Copy) -> dict[str, Any]:
     """Return a copy as the module tells it: what is not known is not there."""
     values = {
         "project": copy.project,
-        "age": copy.age,
-        "checked": copy.checked,
-        "behind": copy.behind,
+        "age": copy.ages.age,
+        "checked": copy.ages.checked,
+        "behind": copy.ages.behind,
         "bytes": copy.bytes,
         "packs": copy.packs,
     }
@@ -134,12 +108,12 @@ def summary(found: Iterable[Copy], free: Mapping[Volume, str]) -> list[str]:
         (
             str(copy.volume),
             copy.project,
-            _time(copy.age),
-            _time(copy.checked),
-            _UNKNOWN if copy.behind is None else "yes" if copy.behind else "no",
-            _UNKNOWN if copy.bytes is None else size(copy.bytes).replace(" ", ""),
-            free.get(copy.volume, _UNKNOWN),
-            _UNKNOWN if copy.packs is None else str(copy.packs),
+            age_cell(copy.ages.age),
+            age_cell(copy.ages.checked),
+            UNKNOWN if copy.ages.behind is None else "yes" if copy.ages.behind else "no",
+            UNKNOWN if copy.bytes is None else size(copy.bytes).replace(" ", ""),
+            free.get(copy.volume, UNKNOWN),
+            UNKNOWN if copy.packs is None else str(copy.packs),
         )
         for copy in found
     ]
@@ -151,7 +125,7 @@ def free_space(capacity: int, record: Record | None, inside: Mapping[str, Any]) 
     if "free_bytes" in inside:
         return size(inside["free_bytes"]).replace(" ", "")
     if not capacity or record is None:
-        return _UNKNOWN
+        return UNKNOWN
     used = sum(entry.bytes for entry in record.projects.values())
     return f"~{size(max(0, capacity - used)).replace(' ', '')}"
 
@@ -164,7 +138,7 @@ def too_old(found: Iterable[Copy], most: int, history: History, namespace: str, 
     everything = list(found)
     old: dict[str, list[Copy]] = {}
     for copy in everything:
-        if copy.checked is None or copy.checked > most:
+        if copy.ages.checked is None or copy.ages.checked > most:
             old.setdefault(copy.project, []).append(copy)
     last = f" The last run: {run_line(history.runs[0], namespace)}." if history.runs else " No run is known."
     lacking = f"No claim for the sandboxes of {', '.join(map(str, unpaired[:10]))}. " if unpaired else ""
@@ -179,9 +153,5 @@ def too_old(found: Iterable[Copy], most: int, history: History, namespace: str, 
 
 
 def _oldest(copies: Iterable[Copy]) -> str:
-    ages = [copy.checked for copy in copies]
+    ages = [copy.ages.checked for copy in copies]
     return "not known since when" if None in ages else duration(max(age for age in ages if age is not None))
-
-
-def _time(seconds: int | None) -> str:
-    return _UNKNOWN if seconds is None else duration(seconds).replace(" ", "")

@@ -16,14 +16,13 @@ from ..cache.domain.space import about_free
 from ..cluster.api.access import CHANGE_RIGHTS, READ_RIGHTS, require
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
-from ..cluster.api.errors import ClusterError
 from ..cluster.api.objects import Claim
 from ..cluster.pods.pod_watch import following
 from ..deadline import Deadline
-from ..errors import DeadlineExceeded, DeploymentError, Interrupted, InvalidOption
-from ..history.config_map import NAME, read, why_not
+from ..errors import DeploymentError, InvalidOption
+from ..history.config_map import read_or_warn
 from ..history.growth import full_soon
-from ..history.runs import History, run_facts
+from ..history.runs import run_facts
 from ..local_shell import LocalShell
 from ..signals import stopping_on_signals
 from ..times import time_text
@@ -64,7 +63,7 @@ def info(module: Any) -> None:
         if looking:
             require(client, observed.namespaces, rights, reading)
         records = {volume: known(claim) for volume, claim in observed.claims.items()}
-        history = _history(module, client, place, reading)
+        history = read_or_warn(client, place.home, reading, module.warn)
         inside = _inside(client, observed, place, params, stop) if looking else {}
         asking = Deadline(params["timeout"], "reading upstream's refs", stop)
         upstreams = read_upstreams(LocalShell(), upstreams_of(records), asking) if params["upstream"] else {}
@@ -106,18 +105,6 @@ def _free(observed: Observed, records: Mapping[Volume, Record | None], inside: M
         elif record is not None and claim.capacity:
             found[volume] = about_free(claim.capacity, sum(entry.bytes for entry in record.projects.values()))
     return found
-
-
-def _history(module: Any, client: Client, place: Place, deadline: Deadline) -> History:
-    try:
-        return read(client, place.home, deadline)
-    except Interrupted:
-        raise
-    except (ClusterError, DeadlineExceeded) as error:
-        module.warn(
-            f"ConfigMap {place.home}/{NAME} could not be read, so what is told of runs and checks is less than there may be: {why_not(error)}"
-        )
-        return History()
 
 
 def _inside(client: Client, observed: Observed, place: Place, params: dict[str, Any], stop: threading.Event) -> dict[Volume, dict[str, Any]]:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Role, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, Record, RecordedEntry
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
+from ansible_collections.packit.deployment.plugins.module_utils.history.ages import Ages
 from ansible_collections.packit.deployment.plugins.module_utils.history.runs import History, Run, SnapshotAt
 from ansible_collections.packit.deployment.plugins.module_utils.info.copies import (
     Copy,
@@ -48,37 +49,37 @@ def copy(of: Known) -> Copy:
 
 def test_what_was_checked_an_hour_ago_and_has_nothing_new_is_an_hour_old() -> None:
     found = copy(known(("one", held(5 * DAY)), checked={"one": HOUR}))
-    assert found == Copy(VOLUME, "one", 5 * DAY, HOUR, False, 22_000_000, 3)
+    assert found == Copy(VOLUME, "one", Ages(5 * DAY, HOUR, False), 22_000_000, 3)
     assert copy_facts(found)["checked"] == HOUR
 
 
 def test_what_a_run_could_not_bring_gets_old_though_upstream_is_read_every_day() -> None:
     found = copy(known(("one", held(5 * DAY, "another")), checked={"one": HOUR}))
-    assert (found.age, found.checked, found.behind) == (5 * DAY, 5 * DAY, True)
+    assert found.ages == Ages(5 * DAY, 5 * DAY, True)
 
 
 def test_what_nobody_has_checked_is_as_old_as_it_was_filled() -> None:
     found = copy(known(("one", held(5 * DAY))))
-    assert (found.age, found.checked, found.behind) == (5 * DAY, 5 * DAY, None)
+    assert found.ages == Ages(5 * DAY, 5 * DAY, None)
     assert "behind" not in copy_facts(found)
-    assert copy(known(("one", held(HOUR)), checked={"one": 5 * DAY})).checked == HOUR
+    assert copy(known(("one", held(HOUR)), checked={"one": 5 * DAY})).ages.checked == HOUR
 
 
 def test_upstream_itself_outweighs_what_runs_have_read() -> None:
     of = known(("one", held(5 * DAY)), checked={"one": HOUR})
     (upstream,) = upstreams_of(of.records)
     assert upstream == ("one", "https://h/one.git", "refs/heads/*")
-    assert copy(replace(of, upstreams={upstream: DIGEST})).checked == 0
+    assert copy(replace(of, upstreams={upstream: DIGEST})).ages.checked == 0
     moved = copy(replace(of, upstreams={upstream: "newer"}))
-    assert (moved.checked, moved.behind) == (5 * DAY, True)
-    assert copy(replace(of, upstreams={upstream: DeploymentError("dead")})).checked == HOUR
+    assert (moved.ages.checked, moved.ages.behind) == (5 * DAY, True)
+    assert copy(replace(of, upstreams={upstream: DeploymentError("dead")})).ages.checked == HOUR
 
 
 def test_what_should_be_there_and_is_not_is_missing() -> None:
     run = Run("1", NOW, "me", "present", 3, failed={"dead": "No upstream."})
     of = known(checked={"one": HOUR, "of-an-older-list": DAY})
     found = copies(replace(of, history=replace(of.history, runs=(run,))))
-    assert found == [Copy(VOLUME, "dead", behind=True), Copy(VOLUME, "one", behind=True)]
+    assert found == [Copy(VOLUME, "dead", Ages(behind=True)), Copy(VOLUME, "one", Ages(behind=True))]
     removal = replace(run, state="absent")
     assert [one.project for one in copies(replace(of, history=replace(of.history, runs=(removal,))))] == ["one"]
     assert copies(Known({VOLUME: None}, {}, History(), {}, NOW)) == []
@@ -87,13 +88,13 @@ def test_what_should_be_there_and_is_not_is_missing() -> None:
 def test_what_was_seen_inside_counts_more_than_what_is_written_on_the_claim() -> None:
     entries = {"one": {"bytes": 5, "packs": 1}, "by-hand": {"bytes": 7, "packs": 2}}
     hand, one = copies(replace(known(("one", held(DAY))), inside={VOLUME: {"entries": entries}}))
-    assert (one.bytes, one.packs, one.age) == (5, 1, DAY)
-    assert hand == Copy(VOLUME, "by-hand", None, None, None, 7, 2)
+    assert (one.bytes, one.packs, one.ages.age) == (5, 1, DAY)
+    assert hand == Copy(VOLUME, "by-hand", Ages(), 7, 2)
 
 
 def test_times_that_nobody_of_ours_wrote_are_not_believed() -> None:
-    assert copy(known(("one", replace(held(0), time="yesterday")))).age is None
-    assert copy(known(("one", held(-DAY)))).age == 0
+    assert copy(known(("one", replace(held(0), time="yesterday")))).ages.age is None
+    assert copy(known(("one", held(-DAY)))).ages.age == 0
 
 
 def test_the_table_has_what_is_asked_for_and_no_cell_with_a_space() -> None:
@@ -132,5 +133,5 @@ def test_what_is_too_old_is_named_by_project_with_the_last_run() -> None:
         "The last run: p: 2 volumes, 1 project: 1 failed (kernel: Upstream is dead); 3 s. Fill them again,"
     )
     assert too_old(copies(of), 6 * DAY, of.history, "p") == ""
-    assert "one (1 volume, not known since when)" in too_old([Copy(VOLUME, "one")], DAY, History(), "p")
+    assert "one (1 volume, not known since when)" in too_old([Copy(VOLUME, "one", Ages())], DAY, History(), "p")
     assert too_old([], DAY, History(), "p") == "No volume holds anything that is known. No run is known."
