@@ -32,6 +32,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.background impor
 from ansible_collections.packit.deployment.plugins.module_utils.populate.board import Board
 from ansible_collections.packit.deployment.plugins.module_utils.populate.progress_lines import Lines, Screen, own_copy, read
 from ansible_collections.packit.deployment.plugins.module_utils.progress import Progress
+from ansible_collections.packit.deployment.plugins.module_utils.signals import for_the_main_thread
 from ansible_collections.packit.deployment.plugins.plugin_utils.option_names import worded
 
 _INTERVAL = 0.5
@@ -67,7 +68,8 @@ class ActionModule(DeploymentAction):
             show = _watch if _LIVE and alone and os.environ.get("TERM") not in (None, "", "dumb") else _list
             # The run itself needs nobody who watches: it goes on, and the person is told that no more lines come.
             shower = Background("Showing what the run does", lambda: show(progress, screen, stop, self._variables()), lambda error: screen.show(f"  {error}"))
-            shower.start()
+            with for_the_main_thread():  # Ansible's handlers end the module
+                shower.start()
             try:
                 result = super().execute({**arguments, "progress_file": str(progress)}, task_vars)
             finally:

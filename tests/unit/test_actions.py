@@ -5,14 +5,19 @@
 
 from __future__ import annotations
 
+import signal
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import yaml
 
+from ansible_collections.packit.deployment.plugins.action import repository_cache
+from ansible_collections.packit.deployment.plugins.action.deployment import ActionModule as Shared
 from ansible_collections.packit.deployment.plugins.action.deployment import is_chosen
 from ansible_collections.packit.deployment.plugins.action.schedule import ActionModule as Schedule
+from ansible_collections.packit.deployment.plugins.module_utils.signals import STOPPING
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,3 +83,15 @@ def test_each_of_our_tasks_in_a_role_takes_all_that_says_which_cluster(role: str
 def test_a_schedule_whose_job_would_refuse_its_projects_is_not_made(variables: dict[str, Any], words: str) -> None:
     told = Schedule.__new__(Schedule).execute({"variables": variables}, None)
     assert told["failed"] and words in told["msg"]
+
+
+def test_what_shows_the_live_lines_takes_no_signal_that_ends_the_module(monkeypatch: pytest.MonkeyPatch) -> None:
+    blocked: list[set[int]] = []
+    monkeypatch.setattr(repository_cache, "_list", lambda *_given: blocked.append(set(signal.pthread_sigmask(signal.SIG_BLOCK, ()))))
+    monkeypatch.setattr(Shared, "execute", lambda *_given: {})
+    action = object.__new__(repository_cache.ActionModule)
+    action._task = SimpleNamespace(async_val=0, no_log=False, _ds={}, action="packit.deployment.repository_cache", _role=None)
+    action._connection = SimpleNamespace(transport="local")
+    action.execute({}, {})
+    assert [mask >= set(STOPPING) for mask in blocked] == [True]
+    assert not signal.pthread_sigmask(signal.SIG_BLOCK, ()) & set(STOPPING)

@@ -65,7 +65,7 @@ def roll_out(
         futures: list[Future[PairResult]] = [executor.submit(run, pair) for pair in plan.pairs]
         waiting = set(futures)
         while waiting:
-            # Short waits, so that the signals' handlers of the main thread run.
+            # Short waits, so that a stop is seen.
             _done, waiting = wait(waiting, timeout=0.5)
             if stop.is_set():
                 for future in waiting:
