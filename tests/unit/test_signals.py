@@ -46,7 +46,7 @@ os.read(os.pipe()[0], 1)
 
 @pytest.mark.parametrize("number", STOPPING)
 def test_a_signal_that_another_thread_gets_stops_the_run_at_once(number: signal.Signals) -> None:
-    argv = [sys.executable, "-c", IMPORTS + TO_ANOTHER_THREAD, str(int(number))]
+    argv = [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}\n" + IMPORTS + TO_ANOTHER_THREAD, str(int(number))]
     done = subprocess.run(argv, capture_output=True, text=True, timeout=BOUND, check=False)
     assert (done.returncode, done.stdout) == (0, "stopped\n"), done.stderr
 
@@ -54,7 +54,7 @@ def test_a_signal_that_another_thread_gets_stops_the_run_at_once(number: signal.
 @pytest.mark.parametrize("_attempt", range(5))
 def test_two_signals_at_once_wake_the_main_thread_beside_one_that_takes_none(_attempt: int) -> None:
     """Ansible sends its workers two; without the mask about one in fifty stayed asleep."""
-    argv = [sys.executable, "-c", IMPORTS + AT_ONCE, str(int(signal.SIGINT))]
+    argv = [sys.executable, "-c", f"import sys; sys.path[:] = {sys.path!r}\n" + IMPORTS + AT_ONCE, str(int(signal.SIGINT))]
     with subprocess.Popen(argv, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None and process.stdout.readline() == "ready\n"
         os.kill(process.pid, signal.SIGINT)
