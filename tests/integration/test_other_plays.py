@@ -6,13 +6,12 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests import bounds
+from tests import background_jobs
 
 from .harness import SAND, WORK, Scene
 from .runs import Run
@@ -27,9 +26,7 @@ def play(scene: Scene, tasks: list[dict[str, Any]], *arguments: str, **variables
     """Run tasks in a play that finds no kubeconfig by itself."""
     path = scene.directory / "other-play.yml"
     path.write_text(yaml.safe_dump([{"hosts": "localhost", "gather_facts": False, "vars": variables, "tasks": tasks}]))
-    # Ansible looks for a job below the home that the system has for the user, and its wrapper leaves it below HOME.
-    jobs = {"ANSIBLE_LIBRARY": str(Path(bounds.__file__).parent / "library"), "ANSIBLE_ASYNC_DIR": str(scene.directory / "jobs")}
-    environment = {"K8S_AUTH_KUBECONFIG": None, "KUBECONFIG": "/nonexistent", **jobs}
+    environment = {"K8S_AUTH_KUBECONFIG": None, "KUBECONFIG": "/nonexistent", **background_jobs.environment(scene.directory)}
     return scene.start_playbook(path, *arguments, environment=environment).finish()
 
 

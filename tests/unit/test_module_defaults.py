@@ -13,10 +13,9 @@ from typing import Any
 
 import yaml
 
-from ansible_collections.packit.deployment.tests import bounds
+from ansible_collections.packit.deployment.tests import background_jobs, bounds
 
 COLLECTIONS = Path(bounds.__file__).parents[4]
-LIBRARY = Path(bounds.__file__).parent / "library"
 MODULE = "packit.deployment.service_config"
 GIVEN = {"path": "{{ unknown | default(omit) }}", "pvc_from_env": "{{ unknown | default(omit) }}"}
 """Options that are left out: Ansible alone would take their C(module_defaults) away."""
@@ -41,9 +40,7 @@ def test_a_routed_module_has_its_defaults_by_each_of_its_names(tmp_path: Path) -
     for file in files.values():
         file.write_text("deployment: stg\n")
     (tmp_path / "play.yml").write_text(yaml.safe_dump([play]))
-    # Ansible looks for a job below the home that the system has for the user, and its wrapper leaves it below HOME.
-    jobs = {"ANSIBLE_LIBRARY": str(LIBRARY), "ANSIBLE_ASYNC_DIR": str(tmp_path / "jobs")}
-    environment = {**os.environ, **jobs, "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_NOCOLOR": "1"}
+    environment = {**os.environ, **background_jobs.environment(tmp_path), "ANSIBLE_COLLECTIONS_PATH": str(COLLECTIONS), "ANSIBLE_NOCOLOR": "1"}
     argv = [sys.executable, "-m", "ansible.cli.playbook", "play.yml"]
     done = subprocess.run(argv, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=bounds.BOUND, check=False)
     assert done.returncode == 0, done.stdout + done.stderr
