@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 UPSTREAM = "/upstream"
-"""Where the Secret with the credentials of upstreams, and with secret variables, is mounted."""
+"""The directory of the Secret with the credentials of upstreams and with secret variables."""
 TRUSTED_CA = "/trusted-ca/ca-bundle.crt"
 """The bundle of trusted certificates, under the name that OpenShift gives it."""
 
