@@ -15,6 +15,9 @@ Controller to agent, lines::
     kill ID                 end the job and its children: asked to, and a second later made to; one that has not begun never will
     forget ID               its answer has arrived: delete its files
 
+What was sent on a connection that was cut may still lie in the pipe of its agent, which reads it sooner or later. So a job is sent again only
+where no agent has taken it, the first that takes it starts it, and for any other it counts as taken for good.
+
 Agent to controller, on stdout, first of all whom it serves::
 
     ready RUN               it begins; RUN is the run whose pod this is, where that is one of ours
@@ -43,7 +46,7 @@ SCRIPT = r"""
 set -u
 if [ "${UID_NAME-$3}" != "$3" ]; then echo "other ${RUN_NAME-}"; exit; fi
 umask 022
-jobs=$1 heart=$2 last=
+jobs=$1 heart=$2 last= own= asked=
 export JOBS_NAME="$jobs"
 command -v setsid >/dev/null || setsid() { "$@"; }
 beat() {
@@ -66,11 +69,19 @@ answer() {
         echo "done $1 $code 0 0"
     fi
 }
+# Whether this agent is the first to take a job: of two that create the file, one does.
+take() { (set -C; : >"$jobs/$1.taken") 2>/dev/null; }
+await() {
+    if [ -e "$jobs/$1/started" ]; then
+        last=$1
+        ( while [ ! -e "$jobs/$1/rc" ]; do sleep 0.2; [ -d "$jobs/$1" ] || exit; done; answer "$1" ) &
+    else
+        echo "unknown $1"
+    fi
+}
 start() {
     case $2$3 in *[!0-9]*) exit 1 ;; esac
-    id=$1 words=$2 length=$3 dir=$jobs/$1
-    [ ! -e "$dir" ] || rm -rf "$dir"
-    mkdir "$dir" || exit 1
+    id=$1 words=$2 length=$3 dir=$jobs/$1 in=$jobs/$1.in.$$
     set --
     while [ "$words" -gt 0 ]; do
         IFS= read -r line || exit 0
@@ -81,20 +92,28 @@ start() {
         words=$((words - 1))
     done
     if [ "$length" -gt 0 ]; then
-        head -c "$length" >"$dir/in"
-        [ "$(wc -c <"$dir/in")" -eq "$length" ] || exit 0
+        head -c "$length" >"$in"
+        [ "$(wc -c <"$in")" -eq "$length" ] || exit 0
     else
-        : >"$dir/in"
+        : >"$in"
     fi
-    : >"$dir/started"
+    if ! take "$id"; then
+        [ -e "$jobs/$id.taken" ] || exit 1
+        rm -f "$in"
+        await "$id"
+        return
+    fi
+    [ "$asked" = "$id" ] || own=$id
+    mkdir "$dir" && : >"$dir/started" || exit 1
     last=$id
     (
         trap '' PIPE HUP
         setsid sh -c '
             echo $$ >"$0/pid"
             [ -e "$0/started" ] || exit
-            dir=$0; "$@" <"$dir/in" >"$dir/out" 2>"$dir/err"; echo $? >"$dir/rc.new"; mv "$dir/rc.new" "$dir/rc"' \
-            "$dir" "$@" </dev/null >/dev/null 2>&1
+            dir=$0 in=$1; shift
+            "$@" <"$in" >"$dir/out" 2>"$dir/err"; echo $? >"$dir/rc.new"; mv "$dir/rc.new" "$dir/rc"' \
+            "$dir" "$in" "$@" </dev/null >/dev/null 2>&1
         [ -e "$dir/rc" ] || echo 137 >"$dir/rc"
         answer "$id"
     ) &
@@ -113,14 +132,11 @@ while IFS= read -r line; do
         ;;
     run) start "$2" "$3" "$4" ;;
     wait)
-        if [ -e "$jobs/$2/started" ]; then
-            last=$2
-            ( while [ ! -e "$jobs/$2/rc" ]; do sleep 0.2; [ -d "$jobs/$2" ] || exit; done; answer "$2" ) &
-        else
-            echo "unknown $2"
-        fi
+        asked=$2  # it was sent to another agent before
+        await "$2"
         ;;
     kill)
+        take "$2"
         rm -f "$jobs/$2/started"  # before its number is looked for: a job that has none yet looks for this once it has
         if [ -e "$jobs/$2/pid" ]; then
             read -r pid <"$jobs/$2/pid"
@@ -129,7 +145,11 @@ while IFS= read -r line; do
             { sleep 1; send KILL "$pid"; } >/dev/null &
         fi
         ;;
-    forget) last= ; rm -rf "$jobs/$2" ;;
+    forget)
+        last=
+        rm -rf "$jobs/$2" "$jobs/$2".in.*
+        [ "$own" != "$2" ] || rm -f "$jobs/$2.taken"
+        ;;
     esac
 done
 """

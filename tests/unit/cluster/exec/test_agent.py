@@ -193,6 +193,80 @@ def test_a_job_goes_on_when_the_connection_is_cut_and_is_found_again(agent: Agen
     assert (tmp_path / "count").read_text() == "once\n"
 
 
+@pytest.fixture
+def late(agent: Agent) -> Iterator[Agent]:
+    """An agent that has not read yet what it was sent when its connection was cut: one that adds a line to `count`."""
+    until(lambda: written(agent.jobs.parent / "heartbeat"), "the agent to begin")
+    agent.process.send_signal(signal.SIGSTOP)
+    try:
+        agent.tell(counting(agent.jobs))
+        yield agent
+    finally:
+        agent.process.send_signal(signal.SIGCONT)
+
+
+def counting(jobs: Path) -> bytes:
+    """The request of a job that adds a line to `count`, and ends once there is `go`."""
+    count, go = jobs.parent / "count", jobs.parent / "go"
+    return run_message("7", ("sh", "-c", f"echo once >>{count}; until [ -e {go} ]; do sleep 0.02; done; cat"), b"input")
+
+
+def read_late(late: Agent) -> None:
+    """The cut connection's agent reads all, and has ended with what it started."""
+    assert late.process.stdin is not None and late.process.stdout is not None
+    late.process.send_signal(signal.SIGCONT)
+    late.process.stdin.close()
+    while late.process.stdout.read(1000):  # open as long as one of its processes lives
+        pass
+
+
+@pytest.mark.parametrize("forgotten", [False, True])
+def test_a_job_that_was_sent_again_and_is_read_twice_is_done_once(late: Agent, forgotten: bool) -> None:
+    again = Agent("sh", late.jobs)
+    again.tell(message("wait", "7"))
+    assert again.answer() == Answer("7", None)
+    (late.jobs.parent / "go").touch()
+    again.tell(counting(late.jobs))
+    completed = again.answer().completed
+    assert completed is not None and completed.stdout == b"input"
+    if forgotten:
+        again.tell(message("forget", "7") + message("wait", "8"))
+        assert again.answer() == Answer("8", None)
+    read_late(late)
+    again.close()
+    assert (late.jobs.parent / "count").read_text() == "once\n"
+
+
+def test_a_job_that_another_agent_has_taken_first_is_answered_by_both(agent: Agent) -> None:
+    agent.tell(counting(agent.jobs))
+    until((agent.jobs / "7/out").exists, "the job to begin")
+    again = Agent("sh", agent.jobs)
+    again.tell(counting(agent.jobs))
+    (agent.jobs.parent / "go").touch()
+    answers = [each.answer().completed for each in (agent, again)]
+    again.close()
+    assert [answer and answer.stdout for answer in answers] == [b"input", b"input"]
+    assert (agent.jobs.parent / "count").read_text() == "once\n"
+
+
+def test_a_job_that_was_given_up_before_it_was_read_is_never_done(late: Agent) -> None:
+    again = Agent("sh", late.jobs)
+    again.tell(message("kill", "7") + message("forget", "7") + message("wait", "8"))
+    assert again.answer() == Answer("8", None)
+    (late.jobs.parent / "go").touch()
+    read_late(late)
+    again.close()
+    assert not (late.jobs.parent / "count").exists()
+
+
+def test_a_forgotten_job_leaves_nothing(agent: Agent) -> None:
+    agent.tell(run_message("1", ("cat",), b"input"))
+    agent.answer()
+    agent.tell(message("forget", "1") + message("wait", "2"))
+    agent.answer()
+    assert [*agent.jobs.iterdir()] == []
+
+
 @pytest.mark.parametrize("shell", SHELLS)
 def test_an_agent_whose_connection_has_ended_before_it_began_leaves_nothing(shell: str, tmp_path: Path) -> None:
     words = start_argv(str(tmp_path / "ours/jobs"), "", "uid")
