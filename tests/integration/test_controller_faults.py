@@ -11,6 +11,7 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,11 @@ import pytest
 import yaml
 from kubernetes import client, config
 
+from ansible_collections.packit.deployment.plugins.module_utils.times import parse_time
 from tests.bounds import BOUND
 from tests.clusters.base import run
 from tests.clusters.gateway import Gateway
+from tests.modules.entry import CLOCK_OFF
 from tests.repositories import make
 from tests.waiting import until
 
@@ -69,6 +72,32 @@ def test_runs_of_two_users_at_once_wait_for_each_other_by_name(scene: Scene) -> 
     outcomes = [each.finish() for each in (first, second)]
     assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[0].story + outcomes[1].story
     scene.check()
+
+
+@pytest.mark.parametrize("off", [86400, -86400])
+def test_a_clock_that_is_a_day_off_changes_nothing_for_anybody(scene: Scene, off: int) -> None:
+    """Neither does its run take another one's living filler for a dead one, nor do later runs doubt what it wrote."""
+    scene.deploy(2)
+    scene.repository(commits=30)
+    scene.server.hold()
+    first = scene.start(environment={"LOGNAME": "ada"})
+    until(lambda: scene.server.fetches > 0, "the first run's fetch")
+    second = scene.start(environment={"LOGNAME": "bea", CLOCK_OFF: str(off)})
+    second.until_it_says("waits for the filler of ada on ")
+    scene.server.release()
+    outcomes = [each.finish() for each in (first, second)]
+    assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[0].story + outcomes[1].story
+    scene.repository("two")
+    scene.succeed("one", "two", environment={CLOCK_OFF: str(off)})
+    scene.check("one", "two")
+    assert "Nothing to do" in scene.succeed("one", "two").text
+    answer = scene.module("repository_cache_info", worker_namespace=WORK, sandbox_namespace=SAND)
+    ages = [
+        parse_time(answer["time"]) - parse_time(project["time"])
+        for volume in answer["volumes"]
+        for project in volume["projects"].values()
+    ]
+    assert len(ages) == 8 and all(abs(age) < timedelta(seconds=abs(off) / 2) for age in ages)
 
 
 @contextmanager
