@@ -110,7 +110,7 @@ def filler_of(scene: Scene, claim: str) -> str:
 @pytest.mark.alone
 @pytest.mark.parametrize("part", ["csi-driver", "kubelet"])
 def test_what_serves_the_storage_or_the_pods_restarts_in_each_phase(scene: Scene, part: str) -> None:
-    """While a volume is attached, while it is worked on, and while it is given back."""
+    """While a volume is attached, while it is worked on, while a project is published, and while the volume is given back."""
     scene.deploy(storage_class=BLOCK)
     scene.repository(commits=30)
     scene.cluster.order(SAND, scene.sandbox_claim(), "attach", "3")
@@ -118,6 +118,8 @@ def test_what_serves_the_storage_or_the_pods_restarts_in_each_phase(scene: Scene
     node = until(lambda: node_of_filler(scene), "a filler that has been placed")
     restart(scene, part, node)
     until(lambda: run.poll() is not None or filler_of(scene, scene.sandbox_claim()), "a filler that is at work")
+    restart(scene, part, node)
+    until(lambda: run.poll() is not None or "publishes" in run.so_far(), "a project that is published")
     restart(scene, part, node)
     until(lambda: run.poll() is not None or "released" in run.so_far(), "a volume that is given back")
     restart(scene, part, node)
