@@ -43,3 +43,10 @@ def path_of_one(kind: str, namespace: str, name: str) -> str:
     """The path of an object. Raises InvalidOption where a name is none."""
     require_name(kind, name)
     return f"{path_of(kind, namespace)}/{name}"
+
+
+def words_of(kind: str, namespace: str, name: str = "") -> str:
+    """An object, or without ``name`` a collection, in words. Nodes and reviews, among others, are in no namespace."""
+    if not name:
+        return f"{kind} in {namespace}" if namespace else kind
+    return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"

@@ -142,6 +142,21 @@ def test_the_words_of_a_refusal_have_a_bound(peer: Callable[..., Peer], monkeypa
         client_of(peer(endless).url).get("Pod", "ns", "x", limit())
 
 
+@pytest.mark.parametrize(
+    ("request_", "words"),
+    [
+        (lambda client: client.create("SelfSubjectReview", "", {}, limit()), "create SelfSubjectReview"),
+        (lambda client: client.list("Node", "", limit()), "list Node"),
+        (lambda client: client.get("Namespace", "", "ns", limit()), "get Namespace ns"),
+        (lambda client: client.list("Pod", "ns", limit()), "list Pod in ns"),
+        (lambda client: client.patch("Pod", "ns", "x", {}, limit()), "patch Pod ns/x"),
+    ],
+)
+def test_a_refusal_says_what_was_asked_for(peer: Callable[..., Peer], request_: Callable[[Client], object], words: str) -> None:
+    with pytest.raises(ClusterError, match=f"^The API refused to {words}: no$"):
+        request_(client_of(peer(http(400, b"no")).url))
+
+
 def test_who_uses_the_library_beside_us_without_a_time_out_reads_a_refusal(peer: Callable[..., Peer]) -> None:
     configuration = kubernetes.client.Configuration()
     configuration.host = peer(http(403, b"no")).url
