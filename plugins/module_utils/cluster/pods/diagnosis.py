@@ -51,6 +51,8 @@ _NEVER_ADMITTED = (
     "PodOSNotSupported", "PodOSSelectorNodeLabelDoesNotMatch", "AppArmor", "PodLevelResourcesNotSupported",
     "SupplementalGroupsPolicyNotSupported", "InitContainerRestartPolicyForbidden",
 )  # fmt: skip
+_NO_LOG = "unable to retrieve container logs for "
+"""What the kubelet tells in place of a log that is gone, with its own name of the container (kubernetes pkg/kubelet: kuberuntime)."""
 # What attaching says where another node has the volume: Kubernetes' own words, those of storage drivers, and the code that CSI has for it.
 _ELSEWHERE = re.compile(
     r"multi-attach|already (exclusively )?(attached|published)|(still )?attached to (a different|another|node)|attachment is being deleted"
@@ -151,11 +153,12 @@ def judge(observed: Observed, whose: Whose = Whose.FILLER) -> Diagnosis:
         found = _workload_container(observed.pod) or _scheduling(observed.pod, whose)
     if found is None:
         found = Diagnosis(f"Pod {observed.pod.namespace}/{observed.pod.name} is {observed.pod.phase or 'not started'}")
-    said = "; ".join(f"{event.reason}: {event.message}" for event in observed.events[-_EVENTS:] if event.message not in found.sentence)
-    sentence = found.sentence + (f". The cluster says: {said}" if said else "")
+    sentence = found.sentence.rstrip(". ")  # the kubelet's own end with both
+    said = "; ".join(f"{event.reason}: {event.message}" for event in observed.events[-_EVENTS:] if event.message.rstrip(". ") not in sentence)
+    sentence += f". The cluster says: {said}" if said else ""
     if observed.blind:
         sentence += f". Not looked at: {'; '.join(observed.blind)}"
-    return replace(found, sentence=sentence.rstrip(".") + ".")
+    return replace(found, sentence=sentence.rstrip(". ") + ".")
 
 
 def _ended(observed: Observed) -> Diagnosis | None:
@@ -165,9 +168,11 @@ def _ended(observed: Observed) -> Diagnosis | None:
     where = f"Pod {pod.namespace}/{pod.name}"
     if pod.reason == "DeadlineExceeded":
         return Diagnosis(f"{where} was ended at its active deadline", "Raise option `timeout`.", fatal=True)
-    if pod.reason == "Evicted":
+    # The kubelet tells it as an event first, and changes the pod's state when all in it has ended.
+    evicted = next((event.message for event in reversed(observed.events) if event.reason == "Evicted"), "")
+    if pod.reason == "Evicted" or evicted:
         return Diagnosis(
-            f"{where} was evicted: {pod.message}",
+            f"{where} was evicted: {pod.message or evicted}",
             f"Run again; raise resources.requests in {option_of(pod)} if it happens again.",
             fatal=True,
         )
@@ -212,7 +217,8 @@ def _ended(observed: Observed) -> Diagnosis | None:
                 fatal=True,
             )
         if container.exit_code is not None:
-            said = f": {observed.log.strip()}" if observed.log.strip() else ""
+            log = "" if observed.log.startswith(_NO_LOG) else observed.log.strip()
+            said = f": {log}" if log else ""
             return Diagnosis(f"{where} ended with code {container.exit_code}{said}", "Run again.", fatal=True)
     return Diagnosis(f"{where} ended: {pod.reason} {pod.message}".rstrip(), "Run again.", fatal=True)
 

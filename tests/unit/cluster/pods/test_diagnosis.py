@@ -95,6 +95,20 @@ def test_its_own_last_words_are_shown() -> None:
     assert found.sentence == "Pod ns/p ended with code 3: no heartbeat for 120 seconds."
 
 
+def test_an_eviction_is_known_by_its_event_before_it_is_the_pods_state() -> None:
+    event = Event("Warning", "Evicted", 'Usage of EmptyDir volume "scratch" exceeds the limit "256Mi". ', 1, "")
+    ended = container({"terminated": {"reason": "Completed", "exitCode": 0}}, "Failed")
+    found = judge(Observed(ended, [event], log="unable to retrieve container logs for containerd://33a8d655"))
+    assert found.sentence == 'Pod ns/p was evicted: Usage of EmptyDir volume "scratch" exceeds the limit "256Mi".'
+    assert found.remedy == "Run again; raise resources.requests in option `filler` if it happens again."
+
+
+def test_what_the_kubelet_says_in_place_of_a_log_is_not_told_as_one() -> None:
+    ended = container({"terminated": {"reason": "Completed", "exitCode": 0}}, "Failed")
+    found = judge(Observed(ended, log="unable to retrieve container logs for containerd://33a8d655"))
+    assert found.sentence == "Pod ns/p ended with code 0."
+
+
 @pytest.mark.parametrize(("reason", "words"), [("DeadlineExceeded", "active deadline"), ("Evicted", "was evicted")])
 def test_ended_by_the_cluster(reason: str, words: str) -> None:
     assert words in judge(Observed(container({}, "Failed", reason=reason))).sentence
