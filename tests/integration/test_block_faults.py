@@ -98,6 +98,9 @@ def test_a_node_that_is_lost_under_a_filler_at_work_is_told_and_other_pairs_go_o
             assert "the taint node.kubernetes.io/out-of-service" in done.text
             assert done.actions()[scene.worker_claim(0)]["one"] in ("failed", "blocked")
             assert done.actions()[scene.worker_claim(1)] == {"one": "add"}
+    until(lambda: scene.fillers() == [], "the end of the filler, as its node is back")
+    scene.succeed()
+    scene.check()
 
 
 def filler_of(scene: Scene, claim: str) -> str:
