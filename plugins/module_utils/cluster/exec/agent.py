@@ -9,14 +9,15 @@ finds them again; keeps the pod's heartbeat; and needs nothing but sh and coreut
 Controller to agent, lines::
 
     beat                    touch the heartbeat; with a job running, its newest words go to stderr
-    run ID WORDS LENGTH     then WORDS times `a WORD` in a line, or `b BYTES` in a line and so many bytes of a word with
-                            newlines in it; then LENGTH bytes of standard input
+    run ID WORDS LENGTH     then WORDS times `a WORD` in a line, or `b BYTES` in a line, so many bytes of a word with newlines
+                            in it, and a newline; then LENGTH bytes of standard input
     wait ID                 answer when the job has ended; `unknown ID` where it was never started
     kill ID                 end the job and its children: asked to, and a second later made to; one that has not begun never will
     forget ID               its answer has arrived: delete its files
 
 What was sent on a connection that was cut may still lie in the pipe of its agent, which reads it sooner or later. So a job is sent again only
-where no agent has taken it, the first that takes it starts it, and for any other it counts as taken for good.
+where no agent has taken it, and the first that takes it starts it. For any other it counts as taken for good, and what was to be ended counts
+as over. A job's ID never comes again.
 
 Agent to controller, on stdout, first of all whom it serves::
 
@@ -42,6 +43,9 @@ JOBS_VARIABLE = "PACKIT_DEPLOYMENT_JOBS"
 OTHER_POD = 113
 """Exit code of a process that was started in another pod than was meant, as it may be of any other: the agent knows which it is."""
 
+_UNWRITTEN = 74
+"""Exit code of a job whose own could not be kept, for want of room: EX_IOERR of sysexits.h."""
+
 SCRIPT = r"""
 set -u
 if [ "${UID_NAME-$3}" != "$3" ]; then echo "other ${RUN_NAME-}"; exit; fi
@@ -56,7 +60,7 @@ beat() {
 answer() {
     # Every process that is started here costs a filler's small share of a processor: as few as can be.
     if [ -s "$jobs/$1/err" ]; then tail -c LIMIT "$jobs/$1/err" >"$jobs/$1/tail"; else : >"$jobs/$1/tail"; fi
-    read -r code <"$jobs/$1/rc"
+    read -r code <"$jobs/$1/rc" || code=UNWRITTEN
     if [ -s "$jobs/$1/out" ] || [ -s "$jobs/$1/tail" ]; then
         sizes=$(stat -c %s "$jobs/$1/out" "$jobs/$1/tail")
         if [ "${sizes%%[!0-9]*}" -gt MOST ]; then
@@ -74,43 +78,45 @@ take() { (set -C; : >"$jobs/$1.taken") 2>/dev/null; }
 await() {
     if [ -e "$jobs/$1/started" ]; then
         last=$1
-        ( while [ ! -e "$jobs/$1/rc" ]; do sleep 0.2; [ -d "$jobs/$1" ] || exit; done; answer "$1" ) &
+        ( while [ ! -e "$jobs/$1/rc" ]; do sleep 0.2; [ -e "$jobs/$1/started" ] || exit; done; answer "$1" ) &
     else
         echo "unknown $1"
     fi
 }
 start() {
     case $2$3 in *[!0-9]*) exit 1 ;; esac
-    id=$1 words=$2 length=$3 dir=$jobs/$1 in=$jobs/$1.in.$$
+    id=$1 words=$2 length=$3 dir=$jobs/$1 in=$jobs/$1/in.$$
+    mkdir -p "$dir" || exit 1
     set --
     while [ "$words" -gt 0 ]; do
-        IFS= read -r line || exit 0
+        LC_ALL=C IFS= read -r line || exit 0  # bytes: bash would take a newline for a part of a character
         case $line in
-        b*) word=$(head -c "${line#b }"; echo .) && set -- "$@" "${word%.}" ;;
+        b*) word=$(head -c "${line#b }"; echo .) && set -- "$@" "${word%.}" && read -r line || exit 0 ;;
         *) set -- "$@" "${line#a }" ;;
         esac
         words=$((words - 1))
     done
     if [ "$length" -gt 0 ]; then
         head -c "$length" >"$in"
-        [ "$(wc -c <"$in")" -eq "$length" ] || exit 0
+        [ "$(wc -c <"$in")" -eq "$length" ] || { rm -f "$in"; exit 0; }
     else
         : >"$in"
     fi
     if ! take "$id"; then
         [ -e "$jobs/$id.taken" ] || exit 1
         rm -f "$in"
+        rmdir "$dir" 2>/dev/null  # of a forgotten job
         await "$id"
         return
     fi
+    : >"$dir/started" || { rm -f "$jobs/$id.taken"; exit 1; }
     [ "$asked" = "$id" ] || own=$id
-    mkdir "$dir" && : >"$dir/started" || exit 1
     last=$id
     (
         trap '' PIPE HUP
         setsid sh -c '
             echo $$ >"$0/pid"
-            [ -e "$0/started" ] || exit
+            [ -e "$0/started" ] && [ ! -e "$0.over" ] || exit
             dir=$0 in=$1; shift
             "$@" <"$in" >"$dir/out" 2>"$dir/err"; echo $? >"$dir/rc.new"; mv "$dir/rc.new" "$dir/rc"' \
             "$dir" "$in" "$@" </dev/null >/dev/null 2>&1
@@ -136,8 +142,7 @@ while IFS= read -r line; do
         await "$2"
         ;;
     kill)
-        take "$2"
-        rm -f "$jobs/$2/started"  # before its number is looked for: a job that has none yet looks for this once it has
+        : >"$jobs/$2.over"  # before its number is looked for: a job that has none yet looks for this once it has
         if [ -e "$jobs/$2/pid" ]; then
             read -r pid <"$jobs/$2/pid"
             # git removes its lock files when it is asked to end; a `packed-refs.lock` that stays stops the next turn.
@@ -147,8 +152,8 @@ while IFS= read -r line; do
         ;;
     forget)
         last=
-        rm -rf "$jobs/$2" "$jobs/$2".in.*
-        [ "$own" != "$2" ] || rm -f "$jobs/$2.taken"
+        rm -rf "$jobs/$2"
+        [ "$own" != "$2" ] || rm -f "$jobs/$2.taken" "$jobs/$2.over"
         ;;
     esac
 done
@@ -156,6 +161,7 @@ done
 for _word, _value in (
     ("LIMIT", STDERR_LIMIT),
     ("MOST", OUTPUT_LIMIT),
+    ("UNWRITTEN", _UNWRITTEN),
     ("UID_NAME", POD_UID_VARIABLE),
     ("RUN_NAME", RUN_VARIABLE),
     ("JOBS_NAME", JOBS_VARIABLE),
@@ -182,7 +188,7 @@ def run_message(job: str, argv: Sequence[str], stdin: bytes) -> bytes:
     parts = [f"run {job} {len(argv)} {len(stdin)}\n".encode()]
     for word in argv:
         data = word.encode("utf-8", "surrogateescape")
-        parts.append(b"b %d\n%b" % (len(data), data) if b"\n" in data else b"a %b\n" % data)
+        parts.append(b"b %d\n%b\n" % (len(data), data) if b"\n" in data else b"a %b\n" % data)
     return b"".join([*parts, stdin])
 
 

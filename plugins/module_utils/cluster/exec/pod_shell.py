@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 import itertools
-import os
 import threading
 import time
+import uuid
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -76,7 +76,7 @@ class PodShell:
         self._job_directory = job_directory
         self._heartbeat = heartbeat
         self._reconnect_seconds = reconnect_seconds
-        self._names = (f"{os.getpid()}-{id(self):x}-{number}" for number in itertools.count())
+        self._names = map(f"{uuid.uuid4().hex}-{{}}".format, itertools.count())
         self._running = threading.Lock()
         self._link = AgentLink(self._connect, reconnect_seconds, stop if stop is not None else threading.Event())
 

@@ -135,9 +135,10 @@ exec REAL "$@"
 """
 
 
+@pytest.mark.parametrize("by", ["its agent", "another agent"])
 @pytest.mark.parametrize("forgotten", [False, True])
 @pytest.mark.parametrize("shell", SHELLS)
-def test_a_job_that_is_ended_before_it_has_begun_never_begins(shell: str, forgotten: bool, tmp_path: Path) -> None:
+def test_a_job_that_is_ended_before_it_has_begun_never_begins(shell: str, forgotten: bool, by: str, tmp_path: Path) -> None:
     begun, over, setsid = tmp_path / "begun", tmp_path / "over", tmp_path / "bin/setsid"
     setsid.parent.mkdir()
     setsid.write_text(SETSID.replace("REAL", str(shutil.which("setsid"))))
@@ -145,8 +146,13 @@ def test_a_job_that_is_ended_before_it_has_begun_never_begins(shell: str, forgot
     agent = Agent(shell, tmp_path / "jobs", {**os.environ, "PATH": f"{setsid.parent}:{os.environ['PATH']}", "OVER": str(over)})
     try:
         last = message("forget", "1") if forgotten else b""
-        agent.tell(run_message("1", ("touch", str(begun)), b"") + message("kill", "1") + last + message("wait", "2"))
+        agent.tell(run_message("1", ("touch", str(begun)), b"") + message("wait", "2"))
         assert agent.answer().job == "2"  # all of that was read
+        other = agent if by == "its agent" else Agent(shell, agent.jobs)
+        other.tell(message("kill", "1") + last + message("wait", "3"))
+        assert other.answer().job == "3"
+        if other is not agent:
+            other.close()
         over.touch()
         assert agent.process.stdin is not None and agent.process.stdout is not None
         if not forgotten:
@@ -286,6 +292,36 @@ def test_a_job_that_was_cut_off_while_it_was_sent_is_unknown(agent: Agent) -> No
     again.close()
     assert answer.completed is not None
     assert answer.completed.stdout == b"x" * 100
+
+
+@pytest.mark.parametrize("request_", [run_message("9", ("cat",), b"x" * 100), run_message("9", ("echo", "one\ntwo"), b"")])
+def test_what_was_cut_off_while_it_was_sent_leaves_no_file_and_does_not_begin(agent: Agent, request_: bytes) -> None:
+    agent.tell(request_[:-3])
+    agent.close()
+    assert [path for path in agent.jobs.rglob("*") if path.is_file()] == []
+
+
+@pytest.mark.parametrize("shell", SHELLS)
+@pytest.mark.parametrize("word", ["\udcc3", "a\udce2\udc82"])
+def test_a_word_may_end_within_a_character(shell: str, word: str, tmp_path: Path) -> None:
+    agent = Agent(shell, tmp_path / "jobs", {**os.environ, "LC_ALL": "C.UTF-8"})
+    agent.tell(run_message("1", ("printf", "%s", word), b""))
+    completed = agent.answer().completed
+    agent.close()
+    assert completed is not None and completed.stdout == word.encode("utf-8", "surrogateescape")
+
+
+def test_a_job_whose_exit_code_could_not_be_kept_has_not_succeeded(agent: Agent) -> None:
+    """A full disk lets a file be made that has nothing in it."""
+    agent.tell(run_message("1", ("sh", "-c", f"echo $$ >{agent.jobs.parent}/one; sleep 100"), b""))
+    until(lambda: written(agent.jobs.parent / "one"), "the job to begin")
+    again = Agent("sh", agent.jobs)
+    (agent.jobs / "1/rc").touch()
+    again.tell(message("wait", "1"))
+    completed = again.answer().completed
+    again.tell(message("kill", "1"))
+    again.close()
+    assert completed is not None and completed.returncode == 74
 
 
 def test_kill_ends_a_job_and_its_children(agent: Agent, tmp_path: Path) -> None:
