@@ -52,7 +52,9 @@ _NEVER_ADMITTED = (
     "SupplementalGroupsPolicyNotSupported", "InitContainerRestartPolicyForbidden",
 )  # fmt: skip
 _NO_LOG = "unable to retrieve container logs for "
-"""What the kubelet tells in place of a log that is gone, with its own name of the container (kubernetes pkg/kubelet: kuberuntime)."""
+"""The start of the kubelet's text in place of a log that is gone; the container's id follows (kubernetes pkg/kubelet: kuberuntime)."""
+_OUTGROWN = re.compile(r"(emptydir|ephemeral).*exceed|exceed.*(emptydir|ephemeral)", re.IGNORECASE)
+"""What the kubelet says of a pod that used more of the node's disk than the pod itself may (kubernetes pkg/kubelet: eviction)."""
 # What attaching says where another node has the volume: Kubernetes' own words, those of storage drivers, and the code that CSI has for it.
 _ELSEWHERE = re.compile(
     r"multi-attach|already (exclusively )?(attached|published)|(still )?attached to (a different|another|node)|attachment is being deleted"
@@ -71,12 +73,14 @@ class Whose(Enum):
 @dataclass(frozen=True)
 class Diagnosis:
     """A fault of a pod, and what to do. ``fatal``: this pod will not start. ``busy``: another one, a while later, may well do.
-    ``clone_refused``: the storage does not make its claim's volume as a clone."""
+    ``outgrown``: it used more disk than it may, so the next one would, too. ``clone_refused``: the storage does not make its claim's volume as
+    a clone."""
 
     sentence: str
     remedy: str = ""
     fatal: bool = False
     busy: bool = False
+    outgrown: bool = False
     clone_refused: bool = False
 
 
@@ -153,7 +157,7 @@ def judge(observed: Observed, whose: Whose = Whose.FILLER) -> Diagnosis:
         found = _workload_container(observed.pod) or _scheduling(observed.pod, whose)
     if found is None:
         found = Diagnosis(f"Pod {observed.pod.namespace}/{observed.pod.name} is {observed.pod.phase or 'not started'}")
-    sentence = found.sentence.rstrip(". ")  # the kubelet's own end with both
+    sentence = found.sentence.rstrip(". ")  # some of the kubelet's messages end with ". "
     said = "; ".join(f"{event.reason}: {event.message}" for event in observed.events[-_EVENTS:] if event.message.rstrip(". ") not in sentence)
     sentence += f". The cluster says: {said}" if said else ""
     if observed.blind:
@@ -169,13 +173,16 @@ def _ended(observed: Observed) -> Diagnosis | None:
     if pod.reason == "DeadlineExceeded":
         return Diagnosis(f"{where} was ended at its active deadline", "Raise option `timeout`.", fatal=True)
     # The kubelet tells it as an event first, and changes the pod's state when all in it has ended.
-    evicted = next((event.message for event in reversed(observed.events) if event.reason == "Evicted"), "")
-    if pod.reason == "Evicted" or evicted:
-        return Diagnosis(
-            f"{where} was evicted: {pod.message or evicted}",
-            f"Run again; raise resources.requests in {option_of(pod)} if it happens again.",
-            fatal=True,
-        )
+    eviction = next((event.message for event in reversed(observed.events) if event.reason == "Evicted"), "")
+    if pod.reason == "Evicted" or eviction:
+        message = pod.message or eviction
+        outgrown = bool(_OUTGROWN.search(message))
+        remedy = f"Run again; raise resources.requests in {option_of(pod)} if it happens again."
+        if outgrown and pod.labels.get(LABEL) == "seed":
+            remedy = "Raise option `seed.size`, or name a claim (option `seed.claim`)."
+        elif outgrown:
+            remedy = "Run again. If it happens again, look what writes there: this collection's own files are few and small."
+        return Diagnosis(f"{where} was evicted: {message}", remedy, fatal=True, outgrown=outgrown)
     if pod.reason in _NODE_ENDS or "node shutdown" in pod.message:
         return Diagnosis(
             f"{where} was ended as its node is shut down: {pod.reason} {pod.message}".rstrip(), "Run again.", fatal=True, busy=True

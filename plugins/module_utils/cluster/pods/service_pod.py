@@ -102,8 +102,8 @@ class ServicePod:
             return self._again(words, "Run again.")
         except PlaceLost as error:
             return self._again(error.message, error.remedy)
-        if "ephemeral" in found.sentence.lower() or "emptydir" in found.sentence.lower():
-            raise ClusterError(found.sentence, "Raise option `seed.size`, or name a claim (option `seed.claim`).")
+        if found.outgrown:
+            raise ClusterError(found.sentence, found.remedy)
         return self._again(found.sentence, found.remedy)
 
     def _again(self, words: str, remedy: str) -> bool:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -96,11 +97,35 @@ def test_its_own_last_words_are_shown() -> None:
 
 
 def test_an_eviction_is_known_by_its_event_before_it_is_the_pods_state() -> None:
-    event = Event("Warning", "Evicted", 'Usage of EmptyDir volume "scratch" exceeds the limit "256Mi". ', 1, "")
+    event = Event("Warning", "Evicted", "The node was low on resource: memory. ", 1, "")
     ended = container({"terminated": {"reason": "Completed", "exitCode": 0}}, "Failed")
     found = judge(Observed(ended, [event], log="unable to retrieve container logs for containerd://33a8d655"))
-    assert found.sentence == 'Pod ns/p was evicted: Usage of EmptyDir volume "scratch" exceeds the limit "256Mi".'
+    assert found.sentence == "Pod ns/p was evicted: The node was low on resource: memory."
     assert found.remedy == "Run again; raise resources.requests in option `filler` if it happens again."
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'Usage of EmptyDir volume "scratch" exceeds the limit "1Gi". ',
+        "Pod ephemeral local storage usage exceeds the total limit of containers 1Gi. ",
+        'Container filler exceeded its local ephemeral storage limit "1Gi". ',
+    ],
+)
+@pytest.mark.parametrize(
+    ("purpose", "remedy"),
+    [("seed", "Raise option `seed.size`, or name a claim (option `seed.claim`)."), ("filler", "Run again. If it happens again, look what writes")],
+)
+def test_a_pod_that_has_outgrown_its_own_limit_needs_another_limit_and_not_more_requests(message: str, purpose: str, remedy: str) -> None:
+    pod = container({"terminated": {"reason": "Completed", "exitCode": 0}}, "Failed", reason="Evicted", message=message)
+    found = judge(Observed(replace(pod, labels={"packit.dev/repository-cache-filler": purpose})))
+    assert found.outgrown and found.remedy.startswith(remedy)
+
+
+def test_a_node_that_has_no_disk_left_is_no_fault_of_the_pod() -> None:
+    message = "The node was low on resource: ephemeral-storage. Container filler was using 3Gi, request is 1Gi. "
+    found = judge(Observed(container({}, "Failed", reason="Evicted", message=message)))
+    assert not found.outgrown and "raise resources.requests" in found.remedy
 
 
 def test_what_the_kubelet_says_in_place_of_a_log_is_not_told_as_one() -> None:
