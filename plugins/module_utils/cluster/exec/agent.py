@@ -15,9 +15,9 @@ Controller to agent, lines::
     kill ID                 end the job and its children: asked to, and a second later made to; one that has not begun never will
     forget ID               its answer has arrived: delete its files
 
-What was sent on a connection that was cut may still lie in the pipe of its agent, which reads it sooner or later. So a job is sent again only
-where no agent has taken it, and the first that takes it starts it. For any other it counts as taken for good, and what was to be ended counts
-as over. A job's ID never comes again.
+A connection that is cut leaves what was sent in the pipe of its agent, which reads it sooner or later. So the first agent that reads a `run`
+makes the file ID.taken and starts the job; for every other one `run` is `wait`. After `kill` the file ID.over keeps the job from starting.
+Both files stay where another agent may still read of the job. An ID never comes again.
 
 Agent to controller, on stdout, first of all whom it serves::
 
@@ -25,7 +25,7 @@ Agent to controller, on stdout, first of all whom it serves::
     other RUN               the pod is another one than the caller means, and nothing was touched
     done ID CODE OUT ERR    then OUT bytes of standard output, then ERR bytes (the end) of standard error
     large ID OUT            it has ended, and its OUT bytes of standard output are more than one answer may have
-    unknown ID
+    unknown ID              it was never started here, or is forgotten
 """
 
 from __future__ import annotations
@@ -43,14 +43,15 @@ JOBS_VARIABLE = "PACKIT_DEPLOYMENT_JOBS"
 OTHER_POD = 113
 """Exit code of a process that was started in another pod than was meant, as it may be of any other: the agent knows which it is."""
 
-_UNWRITTEN = 74
-"""Exit code of a job whose own could not be kept, for want of room: EX_IOERR of sysexits.h."""
+_NO_ROOM = "error: the pod has no room left on its scratch, so how this process ended could not be kept"
+_NO_ROOM_CODE = 74
+"""Exit code where the file with a job's own is empty: EX_IOERR of sysexits.h."""
 
 SCRIPT = r"""
 set -u
 if [ "${UID_NAME-$3}" != "$3" ]; then echo "other ${RUN_NAME-}"; exit; fi
 umask 022
-jobs=$1 heart=$2 last= own= asked=
+jobs=$1 heart=$2 last= sent_once= waited_for=
 export JOBS_NAME="$jobs"
 command -v setsid >/dev/null || setsid() { "$@"; }
 beat() {
@@ -60,7 +61,10 @@ beat() {
 answer() {
     # Every process that is started here costs a filler's small share of a processor: as few as can be.
     if [ -s "$jobs/$1/err" ]; then tail -c LIMIT "$jobs/$1/err" >"$jobs/$1/tail"; else : >"$jobs/$1/tail"; fi
-    read -r code <"$jobs/$1/rc" || code=UNWRITTEN
+    if ! read -r code <"$jobs/$1/rc"; then
+        printf 'done %s EMPTY' "$1"
+        return
+    fi
     if [ -s "$jobs/$1/out" ] || [ -s "$jobs/$1/tail" ]; then
         sizes=$(stat -c %s "$jobs/$1/out" "$jobs/$1/tail")
         if [ "${sizes%%[!0-9]*}" -gt MOST ]; then
@@ -89,7 +93,7 @@ start() {
     mkdir -p "$dir" || exit 1
     set --
     while [ "$words" -gt 0 ]; do
-        LC_ALL=C IFS= read -r line || exit 0  # bytes: bash would take a newline for a part of a character
+        LC_ALL=C IFS= read -r line || exit 0  # in UTF-8, bash swallows a newline after half a character
         case $line in
         b*) word=$(head -c "${line#b }"; echo .) && set -- "$@" "${word%.}" && read -r line || exit 0 ;;
         *) set -- "$@" "${line#a }" ;;
@@ -105,12 +109,12 @@ start() {
     if ! take "$id"; then
         [ -e "$jobs/$id.taken" ] || exit 1
         rm -f "$in"
-        rmdir "$dir" 2>/dev/null  # of a forgotten job
+        rmdir "$dir" 2>/dev/null  # the job was forgotten, and the mkdir above has made this again
         await "$id"
         return
     fi
     : >"$dir/started" || { rm -f "$jobs/$id.taken"; exit 1; }
-    [ "$asked" = "$id" ] || own=$id
+    [ "$waited_for" = "$id" ] || sent_once=$id
     last=$id
     (
         trap '' PIPE HUP
@@ -138,7 +142,7 @@ while IFS= read -r line; do
         ;;
     run) start "$2" "$3" "$4" ;;
     wait)
-        asked=$2  # it was sent to another agent before
+        waited_for=$2  # it was sent to another agent, which may still read it
         await "$2"
         ;;
     kill)
@@ -153,7 +157,7 @@ while IFS= read -r line; do
     forget)
         last=
         rm -rf "$jobs/$2"
-        [ "$own" != "$2" ] || rm -f "$jobs/$2.taken" "$jobs/$2.over"
+        [ "$sent_once" != "$2" ] || rm -f "$jobs/$2.taken" "$jobs/$2.over"
         ;;
     esac
 done
@@ -161,7 +165,7 @@ done
 for _word, _value in (
     ("LIMIT", STDERR_LIMIT),
     ("MOST", OUTPUT_LIMIT),
-    ("UNWRITTEN", _UNWRITTEN),
+    ("EMPTY", rf"{_NO_ROOM_CODE} 0 {len(_NO_ROOM)}\n{_NO_ROOM}"),
     ("UID_NAME", POD_UID_VARIABLE),
     ("RUN_NAME", RUN_VARIABLE),
     ("JOBS_NAME", JOBS_VARIABLE),

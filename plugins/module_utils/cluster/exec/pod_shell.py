@@ -76,7 +76,8 @@ class PodShell:
         self._job_directory = job_directory
         self._heartbeat = heartbeat
         self._reconnect_seconds = reconnect_seconds
-        self._names = map(f"{uuid.uuid4().hex}-{{}}".format, itertools.count())
+        prefix = uuid.uuid4().hex  # not id(self): Python gives that again, and a job's ID must not come again
+        self._names = (f"{prefix}-{number}" for number in itertools.count())
         self._running = threading.Lock()
         self._link = AgentLink(self._connect, reconnect_seconds, stop if stop is not None else threading.Event())
 

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import select
 import shutil
 import signal
 import subprocess
@@ -51,10 +52,10 @@ class Agent:
 
     def answer(self) -> Answer:
         assert self.process.stdout is not None
-        while data := self.process.stdout.read(65536):
+        while select.select([self.process.stdout], [], [], BOUND)[0] and (data := self.process.stdout.read(65536)):
             for answer in self.answers.feed(data):
                 return answer
-        raise AssertionError("the agent has ended")
+        raise AssertionError("the agent has ended, or does not answer")
 
     def close(self) -> None:
         assert self.process.stdin is not None and self.process.stdout is not None and self.process.stderr is not None
@@ -294,15 +295,21 @@ def test_a_job_that_was_cut_off_while_it_was_sent_is_unknown(agent: Agent) -> No
     assert answer.completed.stdout == b"x" * 100
 
 
-@pytest.mark.parametrize("request_", [run_message("9", ("cat",), b"x" * 100), run_message("9", ("echo", "one\ntwo"), b"")])
-def test_what_was_cut_off_while_it_was_sent_leaves_no_file_and_does_not_begin(agent: Agent, request_: bytes) -> None:
-    agent.tell(request_[:-3])
-    agent.close()
-    assert [path for path in agent.jobs.rglob("*") if path.is_file()] == []
+CUT_OFF = {"input": run_message("9", ("cat",), b"x" * 10), "a word with a newline": run_message("9", ("echo", "one\ntwo"), b"")}
+
+
+@pytest.mark.parametrize("request_", CUT_OFF.values(), ids=CUT_OFF)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_wherever_a_request_is_cut_off_it_does_not_begin_and_leaves_no_file(shell: str, request_: bytes, tmp_path: Path) -> None:
+    for length in range(1, len(request_)):
+        agent = Agent(shell, tmp_path / "jobs")
+        agent.tell(request_[:length])
+        agent.close()
+        assert [path for path in agent.jobs.rglob("*") if path.is_file()] == []
 
 
 @pytest.mark.parametrize("shell", SHELLS)
-@pytest.mark.parametrize("word", ["\udcc3", "a\udce2\udc82"])
+@pytest.mark.parametrize("word", ["\udcc3", "a\udce2\udc82", "a\n\udcc3"])
 def test_a_word_may_end_within_a_character(shell: str, word: str, tmp_path: Path) -> None:
     agent = Agent(shell, tmp_path / "jobs", {**os.environ, "LC_ALL": "C.UTF-8"})
     agent.tell(run_message("1", ("printf", "%s", word), b""))
@@ -322,6 +329,7 @@ def test_a_job_whose_exit_code_could_not_be_kept_has_not_succeeded(agent: Agent)
     again.tell(message("kill", "1"))
     again.close()
     assert completed is not None and completed.returncode == 74
+    assert completed.stderr == "error: the pod has no room left on its scratch, so how this process ended could not be kept"
 
 
 def test_kill_ends_a_job_and_its_children(agent: Agent, tmp_path: Path) -> None:
