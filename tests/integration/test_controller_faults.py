@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.times import par
 from tests.bounds import BOUND
 from tests.clusters.base import run
 from tests.clusters.gateway import Gateway
-from tests.modules.entry import CLOCK_OFF
+from tests.modules.entry import CLOCK_AHEAD
 from tests.repositories import make
 from tests.waiting import until
 
@@ -74,21 +75,24 @@ def test_runs_of_two_users_at_once_wait_for_each_other_by_name(scene: Scene) -> 
     scene.check()
 
 
-@pytest.mark.parametrize("off", [86400, -86400])
-def test_a_clock_that_is_a_day_off_changes_nothing_for_anybody(scene: Scene, off: int) -> None:
-    """Neither does its run take another one's living filler for a dead one, nor do later runs doubt what it wrote."""
+@pytest.mark.parametrize("ahead", [timedelta(days=1), timedelta(days=-1)], ids=["ahead", "behind"])
+def test_a_modules_clock_that_is_a_day_off_changes_nothing_for_anybody(scene: Scene, ahead: timedelta) -> None:
+    """Its run does not take a living filler for a dead one, and later runs trust the times that it wrote."""
+    moved = {CLOCK_AHEAD: str(ahead.total_seconds())}
     scene.deploy(2)
     scene.repository(commits=30)
     scene.server.hold()
     first = scene.start(environment={"LOGNAME": "ada"})
     until(lambda: scene.server.fetches > 0, "the first run's fetch")
-    second = scene.start(environment={"LOGNAME": "bea", CLOCK_OFF: str(off)})
+    second = scene.start(environment={"LOGNAME": "bea", **moved})
     second.until_it_says("waits for the filler of ada on ")
     scene.server.release()
     outcomes = [each.finish() for each in (first, second)]
     assert [outcome.code for outcome in outcomes] == [0, 0], outcomes[0].story + outcomes[1].story
+    said = re.search(r"the clock says (\S+)", outcomes[1].text)
+    assert said and abs(parse_time(said[1]) - datetime.now(timezone.utc) - ahead) < abs(ahead) / 2
     scene.repository("two")
-    scene.succeed("one", "two", environment={CLOCK_OFF: str(off)})
+    scene.succeed("one", "two", environment=moved)
     scene.check("one", "two")
     assert "Nothing to do" in scene.succeed("one", "two").text
     answer = scene.module("repository_cache_info", worker_namespace=WORK, sandbox_namespace=SAND)
@@ -97,7 +101,8 @@ def test_a_clock_that_is_a_day_off_changes_nothing_for_anybody(scene: Scene, off
         for volume in answer["volumes"]
         for project in volume["projects"].values()
     ]
-    assert len(ages) == 8 and all(abs(age) < timedelta(seconds=abs(off) / 2) for age in ages)
+    assert len(ages) == 2 * 2 * 2, "pairs, volumes of each, projects on each"
+    assert all(abs(age) < abs(ahead) / 2 for age in ages)
 
 
 @contextmanager

@@ -40,12 +40,19 @@ def test_pods_that_are_evicted_are_made_again(scene: Scene) -> None:
 
 
 def outgrow(scene: Scene, namespace: str, selector: str, megabytes: int) -> None:
-    """Write more to a pod's scratch than it may have, and wait until its kubelet has evicted it, which looks once a minute."""
+    """Write more to a pod's scratch than it may have, and wait until its kubelet has evicted it. The kubelet looks once a minute."""
     (pod,) = scene.cluster.pods(namespace, selector)
     scene.cluster.execute(namespace, pod, ["fallocate", "-l", f"{megabytes}M", f"{SCRATCH}/too-much"])
     # A run that finds its pod's processes ended deletes it, often before its state says why.
     chosen = f"reason=Evicted,involvedObject.name={pod}"
     until(lambda: scene.cluster.core.list_namespaced_event(namespace, field_selector=chosen).items, "the eviction")
+    until(lambda: not runs(scene, namespace, pod), "the end of what ran in the pod")
+
+
+def runs(scene: Scene, namespace: str, pod: str) -> bool:
+    """Return whether a pod is there, and has not ended."""
+    found = scene.cluster.core.list_namespaced_pod(namespace, field_selector=f"metadata.name={pod}").items
+    return any(item.status.phase not in ("Succeeded", "Failed") for item in found)
 
 
 @pytest.mark.faults
@@ -56,8 +63,8 @@ def test_a_seed_that_its_kubelet_evicts_for_its_size_is_told_with_what_to_raise(
     run = scene.start(method="seed", seed={"size": "64Mi"})
     until(lambda: scene.server.fetches > 0, "the seed's clone")
     outgrow(scene, WORK, SEED, 100)
-    scene.server.release()
     done = run.finish()
+    scene.server.release()
     assert done.code != 0
     assert 'was evicted: Usage of EmptyDir volume "scratch" exceeds the limit "64Mi".' in done.text, done.story
     assert "Raise repository_cache_seed.size" in done.text
@@ -68,9 +75,10 @@ def test_a_seed_that_its_kubelet_evicts_for_its_size_is_told_with_what_to_raise(
 def test_a_filler_that_its_kubelet_evicts_is_made_again(scene: Scene) -> None:
     scene.deploy()
     make.make_large(scene.server.root / "one.git", 60, commits=60)
-    run = scene.start(method="seed", filler={"heartbeat": 600})  # a run that is stopped beats no heart
+    run = scene.start(method="seed", filler={"heartbeat": 600})  # a stopped run sends no heartbeat
     with run.frozen_when(lambda: received(scene.sandbox()), "bytes of a pack on the sandbox's volume"):
-        outgrow(scene, SAND, FILLER, 1100)
+        outgrow(scene, SAND, FILLER, 1100)  # a filler's scratch is 1Gi
     done = run.finish()
     assert done.code == 0, done.story
+    assert "goes on in a later turn" in done.text
     scene.check()

@@ -15,13 +15,16 @@ import json
 import os
 import time
 from collections.abc import Mapping
+from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from ansible.module_utils import basic
 
-CLOCK_OFF = "TESTS_CLOCK_OFF"
-"""Environment: seconds by which the job's clock is ahead of this machine's, or behind."""
+from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
+
+CLOCK_AHEAD = "TESTS_CLOCK_AHEAD"
+"""Environment: seconds by which Python's clock in the job is ahead of this machine's; fewer than 0 for behind."""
 COLLECTION = "ansible_collections.packit.deployment.plugins.modules"
 
 # Once for all jobs: what nearly every one needs. A job imports the modules that it runs.
@@ -30,13 +33,14 @@ importlib.import_module("ansible_collections.packit.deployment.plugins.module_ut
 
 
 def work(job: Mapping[str, Any]) -> int:
-    """Run the modules of ``calls`` in this environment, whatever becomes of the first; the last code that is not 0."""
+    """Run the modules of ``calls`` in this environment, whatever becomes of the first. Return the last code that is not 0."""
     os.environ.clear()
     os.environ.update(job["environment"])
     failed = 0
     with contextlib.ExitStack() as stack:
-        if CLOCK_OFF in os.environ:
-            stack.enter_context(_clock_off(float(os.environ.pop(CLOCK_OFF))))
+        if CLOCK_AHEAD in os.environ:
+            stack.enter_context(_clock_ahead(float(os.environ.pop(CLOCK_AHEAD))))
+            print(f"the clock says {time_text(datetime.now(timezone.utc))}", flush=True)
         for number, call in enumerate(job["calls"]):
             code, answer = _run(call["module"], call["arguments"])
             Path(f"{number}.new").write_text(answer)
@@ -45,7 +49,7 @@ def work(job: Mapping[str, Any]) -> int:
     return failed
 
 
-def _clock_off(seconds: float) -> contextlib.AbstractContextManager[object]:
+def _clock_ahead(seconds: float) -> contextlib.AbstractContextManager[object]:
     time_machine = importlib.import_module("time_machine")  # the demo has no need of it, and does not install it
     moved: contextlib.AbstractContextManager[object] = time_machine.travel(time.time() + seconds, tick=True)
     return moved

@@ -28,7 +28,7 @@ from .errors import ClusterError, Conflict, Forbidden, Gone, NotFound, Unauthori
 from .libraries import ApiException, ConfigException, DynamicClient, certifi, urllib3, websocket
 from .names import require_name
 from .objects import Object, Pod, parse_pod
-from .paths import path_of, path_of_one, words_of
+from .paths import named, path_of, path_of_one
 from .refusals import (
     REACH_REMEDY,
     REDIRECTS,
@@ -138,7 +138,7 @@ class Client:
 
     def get(self, kind: str, namespace: str, name: str, deadline: Deadline) -> Object:
         """One object. Raises NotFound and the other ClusterErrors."""
-        return self._send("get", path_of_one(kind, namespace, name), deadline, f"get {words_of(kind, namespace, name)}")
+        return self._send("get", path_of_one(kind, namespace, name), deadline, f"get {named(kind, namespace, name)}")
 
     def list(self, kind: str, namespace: str, deadline: Deadline, *, labels: str = "", fields: str = "") -> Sequence[Object]:
         """The objects that match the selectors."""
@@ -150,7 +150,7 @@ class Client:
         return self._list(kind, namespace, deadline, [])
 
     def _list(self, kind: str, namespace: str, deadline: Deadline, query: Sequence[tuple[str, str]]) -> tuple[Sequence[Object], str]:
-        answer = self._send("get", path_of(kind, namespace), deadline, f"list {words_of(kind, namespace)}", query=query)
+        answer = self._send("get", path_of(kind, namespace), deadline, f"list {named(kind, namespace)}", query=query)
         return list(answer.get("items") or []), str((answer.get("metadata") or {}).get("resourceVersion", ""))
 
     def pods(self, namespace: str, deadline: Deadline) -> Sequence[Pod]:
@@ -174,7 +174,7 @@ class Client:
         """
         query = [("dryRun", "All")] * dry_run
         tries = 0 if dry_run or kind in _REVIEWS else 1
-        return self._send("post", path_of(kind, namespace), deadline, f"create {words_of(kind, namespace)}", query=query, body=body, tries=tries)
+        return self._send("post", path_of(kind, namespace), deadline, f"create {named(kind, namespace)}", query=query, body=body, tries=tries)
 
     def patch(self, kind: str, namespace: str, name: str, body: Object, deadline: Deadline, *, dry_run: bool = False) -> Object:
         """Change an object by a JSON merge patch. ``dry_run``: the server checks it and answers as if, and keeps nothing."""
@@ -182,7 +182,7 @@ class Client:
             "patch",
             path_of_one(kind, namespace, name),
             deadline,
-            f"patch {words_of(kind, namespace, name)}",
+            f"patch {named(kind, namespace, name)}",
             query=[("dryRun", "All")] * dry_run,
             body=body,
             content_type="application/merge-patch+json",
@@ -191,13 +191,13 @@ class Client:
     def replace(self, kind: str, namespace: str, name: str, body: Object, deadline: Deadline, *, dry_run: bool = False) -> Object:
         """Write an object as a whole, over the version that ``body`` has. Raises Conflict. ``dry_run``: as for ``patch``."""
         path, query = path_of_one(kind, namespace, name), [("dryRun", "All")] * dry_run
-        return self._send("put", path, deadline, f"replace {words_of(kind, namespace, name)}", query=query, body=body)
+        return self._send("put", path, deadline, f"replace {named(kind, namespace, name)}", query=query, body=body)
 
     def delete(self, kind: str, namespace: str, name: str, uid: str, deadline: Deadline, *, version: str = "") -> Object:
         """Delete the object of that uid, where ``version`` is given only as it was then. Raises NotFound where it is gone, Conflict."""
         preconditions = {"uid": uid, **({"resourceVersion": version} if version else {})}
         body = {"apiVersion": "v1", "kind": "DeleteOptions", "preconditions": preconditions}
-        return self._send("delete", path_of_one(kind, namespace, name), deadline, f"delete {words_of(kind, namespace, name)}", body=body)
+        return self._send("delete", path_of_one(kind, namespace, name), deadline, f"delete {named(kind, namespace, name)}", body=body)
 
     def logs(self, namespace: str, pod: str, lines: int, deadline: Deadline, container: str = "") -> str:
         """The last lines that a pod's container printed; its name is needed where there are several."""
@@ -246,12 +246,12 @@ class Client:
             deadline.sleep(0.05)
 
     def _watch_once(self, kind: str, namespace: str, name: str, version: str, deadline: Deadline) -> Iterator[Change]:
-        query, what = [("fieldSelector", f"metadata.name={name}")], f"watch {words_of(kind, namespace, name)}"
+        query, what = [("fieldSelector", f"metadata.name={name}")], f"watch {named(kind, namespace, name)}"
         return self._told(self._open_watch(kind, namespace, version, WATCH_SECONDS, deadline, query, what), deadline, what)
 
     def follow(self, kind: str, namespace: str, version: str, seconds: int, deadline: Deadline) -> Iterator[Change]:
         """Changes of all objects of a namespace from ``version`` on, as the server tells them in ``seconds``. Raises Gone and the other ClusterErrors."""
-        what = f"watch {words_of(kind, namespace)}"
+        what = f"watch {named(kind, namespace)}"
         response = self._open_watch(kind, namespace, version, seconds, deadline, [], what)
         return self._told(response, deadline.within(seconds + REQUEST_TIMEOUT, what), what)
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The paths of the API's objects. Pure."""
+"""The paths of the API's objects, and how messages name them. Pure."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ def path_of_one(kind: str, namespace: str, name: str) -> str:
     return f"{path_of(kind, namespace)}/{name}"
 
 
-def words_of(kind: str, namespace: str, name: str = "") -> str:
-    """An object, or without ``name`` a collection, in words. Nodes and reviews, among others, are in no namespace."""
+def named(kind: str, namespace: str, name: str = "") -> str:
+    """Return how messages name an object, or a collection where ``name`` is empty. Nodes, among others, are in no namespace."""
     if not name:
         return f"{kind} in {namespace}" if namespace else kind
     return f"{kind} {namespace}/{name}" if namespace else f"{kind} {name}"
