@@ -46,13 +46,7 @@ def outgrow(scene: Scene, namespace: str, selector: str, megabytes: int) -> None
     # A run that finds its pod's processes ended deletes it, often before its state says why.
     chosen = f"reason=Evicted,involvedObject.name={pod}"
     until(lambda: scene.cluster.core.list_namespaced_event(namespace, field_selector=chosen).items, "the eviction")
-    until(lambda: not runs(scene, namespace, pod), "the end of what ran in the pod")
-
-
-def runs(scene: Scene, namespace: str, pod: str) -> bool:
-    """Return whether a pod is there, and has not ended."""
-    found = scene.cluster.core.list_namespaced_pod(namespace, field_selector=f"metadata.name={pod}").items
-    return any(item.status.phase not in ("Succeeded", "Failed") for item in found)
+    until(lambda: not scene.cluster.counted_by_quota(namespace), "the end of what ran in the pod")
 
 
 @pytest.mark.faults

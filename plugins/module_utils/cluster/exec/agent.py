@@ -59,12 +59,12 @@ beat() {
     read -r up rest </proc/uptime && echo "$up" >"$heart.new" && mv -f "$heart.new" "$heart"
 }
 answer() {
-    # Every process that is started here costs a filler's small share of a processor: as few as can be.
-    if [ -s "$jobs/$1/err" ]; then tail -c LIMIT "$jobs/$1/err" >"$jobs/$1/tail"; else : >"$jobs/$1/tail"; fi
     if ! read -r code <"$jobs/$1/rc"; then
         printf 'done %s EMPTY' "$1"
         return
     fi
+    # Every process that is started here costs a filler's small share of a processor: as few as can be.
+    if [ -s "$jobs/$1/err" ]; then tail -c LIMIT "$jobs/$1/err" >"$jobs/$1/tail"; else : >"$jobs/$1/tail"; fi
     if [ -s "$jobs/$1/out" ] || [ -s "$jobs/$1/tail" ]; then
         sizes=$(stat -c %s "$jobs/$1/out" "$jobs/$1/tail")
         if [ "${sizes%%[!0-9]*}" -gt MOST ]; then
@@ -156,8 +156,8 @@ while IFS= read -r line; do
         ;;
     forget)
         last=
-        rm -rf "$jobs/$2"
-        [ "$sent_once" != "$2" ] || rm -f "$jobs/$2.taken" "$jobs/$2.over"
+        if [ "$sent_once" = "$2" ]; then set -- "$jobs/$2" "$jobs/$2.taken" "$jobs/$2.over"; else set -- "$jobs/$2"; fi
+        rm -rf "$@"
         ;;
     esac
 done

@@ -54,7 +54,7 @@ _NEVER_ADMITTED = (
 _NO_LOG = "unable to retrieve container logs for "
 """The start of the kubelet's text in place of a log that is gone; the container's id follows (kubernetes pkg/kubelet: kuberuntime)."""
 _OUTGROWN = re.compile(r"(emptydir|ephemeral).*exceed|exceed.*(emptydir|ephemeral)", re.IGNORECASE)
-"""What the kubelet says of a pod that used more of the node's disk than the pod itself may (kubernetes pkg/kubelet: eviction)."""
+"""Matches the kubelet's words for a pod that used more disk than the pod's own limit allows (kubernetes pkg/kubelet: eviction)."""
 # What attaching says where another node has the volume: Kubernetes' own words, those of storage drivers, and the code that CSI has for it.
 _ELSEWHERE = re.compile(
     r"multi-attach|already (exclusively )?(attached|published)|(still )?attached to (a different|another|node)|attachment is being deleted"

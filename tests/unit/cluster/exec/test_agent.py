@@ -57,6 +57,13 @@ class Agent:
                 return answer
         raise AssertionError("the agent has ended, or does not answer")
 
+    def read_to_its_end(self) -> None:
+        """Its connection ends; return when it has read all and has ended with what it started."""
+        assert self.process.stdin is not None and self.process.stdout is not None
+        self.process.stdin.close()
+        while self.process.stdout.read(1000):  # open as long as one of its processes lives
+            pass
+
     def close(self) -> None:
         assert self.process.stdin is not None and self.process.stdout is not None and self.process.stderr is not None
         self.process.stdin.close()
@@ -155,13 +162,10 @@ def test_a_job_that_is_ended_before_it_has_begun_never_begins(shell: str, forgot
         if other is not agent:
             other.close()
         over.touch()
-        assert agent.process.stdin is not None and agent.process.stdout is not None
         if not forgotten:
             completed = agent.answer().completed
             assert completed is not None and completed.returncode == 137
-        agent.process.stdin.close()
-        while agent.process.stdout.read(1000):  # open as long as one of its processes lives
-            pass
+        agent.read_to_its_end()
         assert not begun.exists()
     finally:
         over.touch()
@@ -219,12 +223,9 @@ def counting(jobs: Path) -> bytes:
 
 
 def read_late(late: Agent) -> None:
-    """The cut connection's agent reads all, and has ended with what it started."""
-    assert late.process.stdin is not None and late.process.stdout is not None
+    """Let the cut connection's agent go on, to its end."""
     late.process.send_signal(signal.SIGCONT)
-    late.process.stdin.close()
-    while late.process.stdout.read(1000):  # open as long as one of its processes lives
-        pass
+    late.read_to_its_end()
 
 
 @pytest.mark.parametrize("forgotten", [False, True])
