@@ -20,53 +20,11 @@ description:
     the clone, or a pod uses its source, an empty claim takes its place. The volume's warnings tell why.
   - A volume that fails does not stop the others. The task fails at the end and lists what happened to each, and what to do.
 options:
-  projects:
-    description: The git repositories.
-    type: list
-    elements: dict
-    required: true
-    suboptions:
-      url:
-        description:
-          - Where the service clones the repository from. https, http, ssh, git, or C(user@host:path).
-          - No user name, password or token may be in it.
-        type: str
-        required: true
-      name:
-        description:
-          - The directory's name. The default is what the service looks up, the last part of the URL without C(.git).
-        type: str
-      refs:
-        description:
-          - Full patterns of the refs. C(*) stands for anything, C(/) included. The default is all branches and tags.
-        type: list
-        elements: str
-      method:
-        description: The method for this project, instead of O(method).
-        type: str
-        choices: [auto, git, rsync, seed]
-      path:
-        description:
-          - A complete local clone on the controller, for method V(rsync). The snapshot is then what this clone has.
-        type: path
   state:
     description: V(present) brings the projects to the volumes; V(absent) removes them, from each worker before its sandbox.
     type: str
     choices: [present, absent]
     default: present
-  method:
-    description:
-      - How a snapshot reaches a volume. V(seed) has one pod without cache volumes read upstream once and make finished packs,
-        which the filler pods copy over the pod network. V(git) has the workers' filler pods fetch from upstream, and their
-        packs copied to the sandboxes. V(rsync) makes finished packs of a clone on the controller and copies them through the
-        API server, for what only the controller can reach.
-      - V(auto) chooses for each project and volume, and the plan says what and why. V(rsync) for projects with a C(path) or an
-        ssh URL; V(git) where only a difference is to be fetched, or the project is known to be small; else V(seed). Where the
-        cluster turns out not to reach upstream, V(auto) goes on with V(rsync).
-      - A worker's volume without a record is looked at first, because somebody may have filled it by hand.
-    type: str
-    choices: [auto, git, rsync, seed]
-    default: auto
   seed:
     description:
       - The seed pod of method V(seed), merged over the defaults.
@@ -172,6 +130,7 @@ options:
 extends_documentation_fragment:
   - packit.deployment.deployment
   - packit.deployment.deployment.stall
+  - packit.deployment.projects
   - packit.deployment.cache_volumes
   - kubernetes.core.k8s_auth_options
   - ansible.builtin.action_common_attributes

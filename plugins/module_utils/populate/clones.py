@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Packs of clones on the controller: the user's own, and those that the runs keep for themselves."""
+"""Packs of the clones on the controller that the runs of this user keep for themselves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,6 @@ from pathlib import Path
 from ..cache.domain.model import Snapshot
 from ..cache.domain.projects import Project
 from ..cache.git.fetching import phase_of
-from ..cache.git.local_clone import ENVIRONMENT, LocalClone
 from ..cache.git.mirror import Mirror
 from ..cache.git.pack_maker import PackMaker
 from ..deadline import Deadline
@@ -26,24 +25,6 @@ from ..progress import Tell
 
 DEFAULT_DIRECTORY = "~/.cache/packit-deployment/clones"
 _LOCK_PAUSE = 0.5
-
-
-class GivenClone:
-    """A clone that the user named; see ``cache.transfer.finished_packs.PackSource``. Nothing is written into it."""
-
-    def __init__(self, local: LocalShell, clone: LocalClone, scratch: Path) -> None:
-        self._maker = PackMaker(local, clone.git_dir, str(scratch), ENVIRONMENT, whole=False)
-
-    def ready(self, snapshot: Snapshot, deadline: Deadline) -> PackMaker:
-        """See ``PackSource``."""
-        return self._maker
-
-    def maker(self, snapshot: Snapshot) -> PackMaker:
-        """See ``PackSource``."""
-        return self._maker
-
-    def lost(self) -> None:
-        """See ``PackSource``: this machine is not lost."""
 
 
 class KeptClone:

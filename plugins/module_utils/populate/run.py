@@ -102,7 +102,7 @@ class Populate:
             notes.append("Check mode makes no pod, so upstream's refs were read on the controller.")
         if not check_mode:
             notes += self._swept(observed, looking)
-        read = Upstreams({}, {}, {}) if options.state is State.ABSENT else self._upstreams(observed, check_mode)
+        read = Upstreams({}, {}) if options.state is State.ABSENT else self._upstreams(observed, check_mode)
         snapshots = read.snapshots
         notes += [left_out(name, snapshot.left_out) for name, snapshot in snapshots.items() if snapshot.left_out]
         before = {volume: known(claim) for volume, claim in observed.claims.items()}
@@ -245,7 +245,7 @@ class Populate:
             volumes = tuple(volume for pair in pairs for volume in pair.volumes)
             seeds = Seeds(context, volumes, replicas, access.visit, scratch)
             transfers = Transfers(
-                read.clones, Path(options.clones), seeds, sizes, scratch,
+                Path(options.clones), seeds, sizes, scratch,
                 lambda phase, line: self._report(Progress("", phase, "", line)),
                 options.stall_timeout,
             )

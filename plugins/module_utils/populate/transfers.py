@@ -15,7 +15,6 @@ from ..cache.domain.plan import Step
 from ..cache.domain.projects import Project
 from ..cache.git.entry import Entry
 from ..cache.git.fetch_errors import OutOfReach
-from ..cache.git.local_clone import LocalClone
 from ..cache.git.repository import Incoming, Repository
 from ..cache.transfer.finished_packs import PackSource, Transport
 from ..cache.transfer.over_exec import ExecTransport
@@ -25,7 +24,8 @@ from ..deadline import Deadline
 from ..errors import PlaceLost
 from ..local_shell import LocalShell
 from ..progress import OnLine, Tell
-from .clones import GivenClone, KeptClone
+from ..shell import Shell
+from .clones import KeptClone
 from .seed.seed_transfer import SeedSource, SeedTransport
 from .seed.seeds import Seeds
 
@@ -35,7 +35,6 @@ class Transfers:
 
     def __init__(
         self,
-        clones: Mapping[str, LocalClone],
         clone_directory: Path,
         seeds: Seeds,
         sizes: Mapping[str, int],
@@ -49,7 +48,8 @@ class Transfers:
         self._seeds = seeds
         self._sizes = sizes
         self._tell = tell
-        self._given = {name: GivenClone(self._local, clone, scratch / "packs" / name) for name, clone in clones.items()}
+        self._scratch = scratch
+        self._given: dict[str, PackSource] = {}
         self._kept: dict[str, KeptClone] = {}
         self._closed: dict[str, str] = {}
         self._lock = threading.Lock()
@@ -99,13 +99,19 @@ class Transfers:
         """See ``Sources``."""
         return ExecTransport(self._local)
 
+    def given(self, project: Project, make: Callable[[Shell, Path], PackSource]) -> PackSource:
+        """See ``Sources``."""
+        with self._lock:
+            if project.name not in self._given:
+                self._given[project.name] = make(self._local, self._scratch / "packs" / project.name)
+            return self._given[project.name]
+
     def clone(self, project: Project) -> PackSource:
         """See ``Sources``."""
         with self._lock:
-            given = self._given.get(project.name)
-            if given is None and project.name not in self._kept:
+            if project.name not in self._kept:
                 self._kept[project.name] = KeptClone(self._local, project, self._clone_directory, self._tell, self.stall_timeout)
-            return given if given is not None else self._kept[project.name]
+            return self._kept[project.name]
 
 
 class _WithFallback:

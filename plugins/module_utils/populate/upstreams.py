@@ -14,8 +14,8 @@ from queue import SimpleQueue
 from ..background import unexpected
 from ..cache.domain.model import Snapshot
 from ..cache.domain.projects import Project, is_ssh
-from ..cache.git.local_clone import LocalClone, open_clone, read_clone_snapshot
 from ..cache.git.upstream import read_snapshot
+from ..cache.transfer.registry import read_path
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError
 from ..shell import Shell
@@ -33,11 +33,10 @@ Resolver = Callable[[], AbstractContextManager[Callable[[], AbstractContextManag
 
 @dataclass(frozen=True)
 class Upstreams:
-    """Upstreams as read: by project's name its snapshot or why it could not be read, and the clones that the user has named."""
+    """Upstreams as read: by project's name its snapshot, or why it could not be read."""
 
     snapshots: Mapping[str, Snapshot]
     failed: Mapping[str, DeploymentError]
-    clones: Mapping[str, LocalClone]
 
 
 class UpstreamReader:
@@ -47,7 +46,6 @@ class UpstreamReader:
         self._local = local
         self._deadline = deadline
         self._failed: dict[str, DeploymentError] = {}
-        self._clones: dict[str, LocalClone] = {}
         self._snapshots: dict[str, Snapshot] = {}
 
     def read(self, projects: Sequence[Project], pod: Resolver | None) -> Upstreams:
@@ -57,7 +55,7 @@ class UpstreamReader:
         if pod is not None and in_pod:
             self._read_in(pod, in_pod)
         self._read_all([project for project in projects if project not in in_pod], self._read_here)
-        return Upstreams(self._snapshots, self._failed, self._clones)
+        return Upstreams(self._snapshots, self._failed)
 
     def _read_in(self, pod: Resolver, projects: Sequence[Project]) -> None:
         try:
@@ -80,10 +78,7 @@ class UpstreamReader:
     def _read_here(self, project: Project) -> Snapshot:
         if not project.path:
             return read_refs(self._local, project, self._deadline)
-        deadline = self._deadline.within(_SECONDS, f"reading {project.path}")
-        clone = open_clone(self._local, project, deadline)
-        self._clones[project.name] = clone
-        return read_clone_snapshot(self._local, clone, project, deadline)
+        return read_path(self._local, project, self._deadline.within(_SECONDS, f"reading {project.path}"))
 
     def _read_all(self, projects: Iterable[Project], read: Callable[[Project], Snapshot]) -> None:
         with ThreadPoolExecutor(_AT_ONCE, "upstream") as executor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from .model import AUTO
 from .projects import Project
@@ -27,25 +28,31 @@ Fits = Callable[[Project, "RecordedEntry | None", Outlook], str]
 """Tells why `auto` brings a project by a method to a volume that has an entry of it (None: not), in half a sentence; empty where it does not."""
 
 
+AnyMethod = TypeVar("AnyMethod", bound="Method")
+
+
 @dataclass(frozen=True)
 class Method:
     """A way in which a snapshot reaches a volume: what the options, the plan and the rollout ask of it.
 
     ``in_cluster``: a pod reads upstream, which has no ssh key; else the controller does. ``on_volume``: upstream is read while the volume is held.
-    ``takes_path``: it can use a clone that the user names. ``by_seed``: a seed pod serves the packs. ``programs`` are those that the controller
-    has to have beside git. ``fits`` decides for `auto`.
+    ``by_seed``: a seed pod serves the packs. ``programs`` are those that the controller has to have beside git. ``fits`` decides for `auto`.
+    ``about`` is for the documentation, which has it after the method's name. ``auto_for`` tells there for what `auto` chooses it; empty: for nothing.
     """
 
     name: str
     in_cluster: bool
     on_volume: bool
-    takes_path: bool
     by_seed: bool
     programs: tuple[str, ...]
     fits: Fits
+    about: str
+    auto_for: str
 
 
-def choose_method(methods: Sequence[Method], project: Project, held: RecordedEntry | None, outlook: Outlook) -> tuple[Method, str]:
+def choose_method(
+    methods: Sequence[AnyMethod], project: Project, held: RecordedEntry | None, outlook: Outlook
+) -> tuple[AnyMethod, str]:
     """Return the method for a project on a volume that has ``held`` of it, and why, in half a sentence: the one asked for, or the first that fits."""
     if project.method != AUTO:
         return next(method for method in methods if method.name == project.method), f"{project.method} was asked for"

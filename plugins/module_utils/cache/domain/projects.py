@@ -40,14 +40,33 @@ class Project:
     path: str = ""
 
 
-PROJECT_SPEC: dict[str, Any] = {
-    "url": {"type": "str", "required": True},
-    "name": {"type": "str"},
-    "refs": {"type": "list", "elements": "str"},
-    "method": {"type": "str"},
-    "path": {"type": "path"},
+PROJECT_OPTIONS: dict[str, dict[str, Any]] = {
+    "url": {
+        "description": [
+            "Where the service clones the repository from. https, http, ssh, git, or C(user@host:path).",
+            "No user name, password or token may be in it.",
+        ],
+        "type": "str",
+        "required": True,
+    },
+    "name": {
+        "description": ["The directory's name. The default is what the service looks up, the last part of the URL without C(.git)."],
+        "type": "str",
+    },
+    "refs": {
+        "description": ["Full patterns of the refs. C(*) stands for anything, C(/) included. The default is all branches and tags."],
+        "type": "list",
+        "elements": "str",
+    },
+    "method": {"description": ["The method for this project, instead of O(method)."], "type": "str"},
+    "path": {
+        "description": ["A complete local clone on the controller, for method V(rsync). The snapshot is then what this clone has."],
+        "type": "path",
+    },
 }
-"""The options of a project; the module adds the methods that there are."""
+"""The options of a project, as the module documents them (``plugins/doc_fragments/projects.py``), which adds the methods that there are."""
+PROJECT_SPEC = {name: {key: value for key, value in about.items() if key != "description"} for name, about in PROJECT_OPTIONS.items()}
+"""The same, as the module takes them."""
 
 
 def parse_projects(raw: Iterable[Mapping[str, object]], method: str = AUTO, with_path: str = AUTO) -> tuple[Project, ...]:

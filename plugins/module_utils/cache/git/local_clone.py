@@ -64,14 +64,12 @@ def open_clone(shell: Shell, project: Project, deadline: Deadline) -> LocalClone
     if object_format not in ("sha1", ""):
         raise InvalidOption(f"`path` of project `{project.name}` has object format {object_format}; only sha1 can be cached.")
     origin = shell.run(_git(git_dir, "for-each-ref", "--count=1", _REMOTE_HEADS), deadline=deadline, env=ENVIRONMENT)
-    clone = LocalClone(path, git_dir, mirror=bare == "true" or not origin.stdout)
-    if not read_clone_snapshot(shell, clone, project, deadline).refs:
-        raise InvalidOption(f"`path` of project `{project.name}` has no ref that matches {', '.join(project.refs)}: {path}.")
-    return clone
+    return LocalClone(path, git_dir, mirror=bare == "true" or not origin.stdout)
 
 
-def read_clone_snapshot(shell: Shell, clone: LocalClone, project: Project, deadline: Deadline) -> Snapshot:
-    """Return what the clone has, under upstream's names. Raises CommandFailed."""
+def read_clone(shell: Shell, project: Project, deadline: Deadline) -> Snapshot:
+    """Return what the clone at ``project.path`` has, under upstream's names. Raises InvalidOption where that is of no use, and CommandFailed."""
+    clone = open_clone(shell, project, deadline)
     listed = checked(
         shell, shell.run(_git(clone.git_dir, "for-each-ref", "--format=%(objectname) %(refname)"), deadline=deadline, env=ENVIRONMENT)
     )
@@ -84,6 +82,8 @@ def read_clone_snapshot(shell: Shell, clone: LocalClone, project: Project, deadl
     head_ref = "HEAD" if clone.mirror else f"{_REMOTE_HEADS}HEAD"
     symbolic = shell.run(_git(clone.git_dir, "symbolic-ref", "--quiet", head_ref), deadline=deadline, env=ENVIRONMENT)
     head = _upstream_name(symbolic.text(), clone.mirror) if symbolic.returncode == 0 else ""
+    if not refs:
+        raise InvalidOption(f"`path` of project `{project.name}` has no ref that matches {', '.join(project.refs)}: {project.path}.")
     return make_snapshot(refs, head if head in refs else "")
 
 

@@ -58,4 +58,15 @@ def _make(sources: Sources, project: Project, volume: Volume) -> Transfer:
     return GitTransfer(project.url, volume.role is Role.SANDBOX, sources.stall_timeout)
 
 
-GIT = TransferMethod("git", in_cluster=True, on_volume=True, takes_path=False, by_seed=False, programs=(), fits=_fits, make=_make)
+GIT = TransferMethod(
+    "git",
+    in_cluster=True,
+    on_volume=True,
+    by_seed=False,
+    programs=(),
+    fits=_fits,
+    make=_make,
+    read_path=None,
+    about="has the workers' filler pods fetch from upstream, and their packs copied to the sandboxes.",
+    auto_for="where only a difference is to be fetched, or the project is known to be small",
+)

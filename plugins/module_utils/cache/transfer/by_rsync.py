@@ -9,7 +9,9 @@ from ..domain.methods import Outlook
 from ..domain.model import Volume
 from ..domain.projects import Project, is_ssh
 from ..domain.record import RecordedEntry
+from ..git.local_clone import read_clone
 from .finished_packs import PackTransfer
+from .given_clone import GivenClone
 from .protocol import Sources, Transfer, TransferMethod
 
 
@@ -22,7 +24,19 @@ def _fits(project: Project, _held: RecordedEntry | None, _outlook: Outlook) -> s
 
 
 def _make(sources: Sources, project: Project, _volume: Volume) -> Transfer:
-    return PackTransfer(RSYNC, sources.clone(project), sources.clone_transport())
+    source = sources.given(project, lambda shell, scratch: GivenClone(shell, project, scratch)) if project.path else sources.clone(project)
+    return PackTransfer(RSYNC, source, sources.clone_transport())
 
 
-RSYNC = TransferMethod("rsync", in_cluster=False, on_volume=False, takes_path=True, by_seed=False, programs=("rsync",), fits=_fits, make=_make)
+RSYNC = TransferMethod(
+    "rsync",
+    in_cluster=False,
+    on_volume=False,
+    by_seed=False,
+    programs=("rsync",),
+    fits=_fits,
+    make=_make,
+    read_path=read_clone,
+    about="makes finished packs of a clone on the controller and copies them through the API server, for what only the controller can reach.",
+    auto_for="for projects with a O(projects[].path) or an ssh URL",
+)

@@ -25,4 +25,15 @@ def _make(sources: Sources, project: Project, volume: Volume) -> Transfer:
     return PackTransfer(SEED, sources.seed(project), sources.seed_transport(volume))
 
 
-SEED = TransferMethod("seed", in_cluster=True, on_volume=False, takes_path=False, by_seed=True, programs=(), fits=_fits, make=_make)
+SEED = TransferMethod(
+    "seed",
+    in_cluster=True,
+    on_volume=False,
+    by_seed=True,
+    programs=(),
+    fits=_fits,
+    make=_make,
+    read_path=None,
+    about="has one pod without cache volumes read upstream once and make finished packs, which the filler pods copy over the pod network.",
+    auto_for="for all else",
+)

@@ -7,11 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import OnLine
+from ...shell import Shell
 from ..domain.methods import Method
 from ..domain.model import Snapshot, Volume
 from ..domain.projects import Project
@@ -55,8 +57,14 @@ class Sources(Protocol):
     def stall_timeout(self) -> int:
         """Return the seconds without a byte from upstream after which a fetch is given up."""
 
+    def given(self, project: Project, make: Callable[[Shell, Path], PackSource]) -> PackSource:
+        """Return the packs of what the user has named as the project's `path`.
+
+        ``make`` is called once a run, with the controller's shell and a directory to be made that is removed after the run.
+        """
+
     def clone(self, project: Project) -> PackSource:
-        """Return the packs of a clone on the controller: the user's, or one that is kept."""
+        """Return the packs of a clone on the controller that is kept for the next run."""
 
     def clone_transport(self) -> Transport:
         """Return the way of packs from the controller to a volume."""
@@ -70,6 +78,15 @@ class Sources(Protocol):
 
 @dataclass(frozen=True)
 class TransferMethod(Method):
-    """A method, and how its transfer of one project to one volume is made."""
+    """A method, and how its transfer of one project to one volume is made.
+
+    ``read_path`` returns what the project's `path` has, as a snapshot; None where the method uses no path. Raises InvalidOption, CommandFailed.
+    """
 
     make: Callable[[Sources, Project, Volume], Transfer]
+    read_path: Callable[[Shell, Project, Deadline], Snapshot] | None
+
+    @property
+    def takes_path(self) -> bool:
+        """Return whether it can use what the user names on the controller."""
+        return self.read_path is not None

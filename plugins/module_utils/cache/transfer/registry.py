@@ -5,8 +5,12 @@
 
 from __future__ import annotations
 
+from ...deadline import Deadline
 from ...errors import InvalidOption
-from ..domain.model import AUTO
+from ...shell import Shell
+from ..domain.methods import Outlook, choose_method
+from ..domain.model import AUTO, Snapshot
+from ..domain.projects import Project
 from .by_git import GIT
 from .by_rsync import RSYNC
 from .by_seed import SEED
@@ -25,6 +29,13 @@ def check_method(name: str, project: str = "") -> None:
     if name not in CHOICES:
         of = f" of project `{project}`" if project else ""
         raise InvalidOption(f"Unknown method `{name}`{of}.", f"Known methods: {', '.join(CHOICES)}.")
+
+
+def read_path(shell: Shell, project: Project, deadline: Deadline) -> Snapshot:
+    """Return the snapshot of what a project's `path` has, as the method that brings it reads it. Raises InvalidOption, CommandFailed."""
+    readers = {method: method.read_path for method in METHODS if method.read_path is not None}
+    method, _why = choose_method(tuple(readers), project, None, Outlook(volumes=1))
+    return readers[method](shell, project, deadline)
 
 
 def asked_for(name: str) -> tuple[TransferMethod, ...]:

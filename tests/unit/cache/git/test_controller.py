@@ -15,13 +15,13 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Ref, Snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project, parse_project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git.local_clone import open_clone, read_clone_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.local_clone import open_clone, read_clone
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import UpstreamError, read_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.given_clone import GivenClone
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, InvalidOption
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
-from ansible_collections.packit.deployment.plugins.module_utils.populate.clones import GivenClone
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import fill
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
@@ -104,10 +104,10 @@ def test_no_variable_of_a_hook_makes_a_clone_of_ours_touch_the_users_repository(
             mirror = Mirror(LocalShell(), str(tmp_path / f"{number}.git"), str(tmp_path / f"packs-{number}"), "", None)
             mirror.fetch(wanted, snapshot, deadline())
             assert mirror.maker().make(snapshot, (), deadline()).packs, name
-            clone = open_clone(LocalShell(), project(wanted.url, own), deadline())
-            seen = read_clone_snapshot(LocalShell(), clone, wanted, deadline())
-            given = GivenClone(LocalShell(), clone, tmp_path / f"given-{number}")
-            assert given.maker(seen).make(seen, (), deadline()).packs, name
+            named = project(wanted.url, own)
+            seen = read_clone(LocalShell(), named, deadline())
+            given = GivenClone(LocalShell(), named, tmp_path / f"given-{number}")
+            assert given.ready(seen, deadline()).make(seen, (), deadline()).packs, name
         assert everything(victim.parent.parent) == before, name
         assert make.git(tmp_path / f"{number}.git", "rev-parse", "main") == make.git(tmp_path / "upstream" / "one.git", "rev-parse", "main")
 
@@ -176,9 +176,9 @@ def test_a_clone_that_the_user_names_may_be_bare_whatever_is_safe(server: GitSer
     path = upstream if bare else tmp_path / "clone"
     if not bare:
         make.git(tmp_path, "clone", "-q", str(upstream), str(path))
-    clone = open_clone(LocalShell(), project(server.url("one.git"), path), deadline())
-    snapshot = read_clone_snapshot(LocalShell(), clone, project(server.url("one.git")), deadline())
-    assert GivenClone(LocalShell(), clone, tmp_path / "scratch").maker(snapshot).make(snapshot, (), deadline()).packs
+    named = project(server.url("one.git"), path)
+    snapshot = read_clone(LocalShell(), named, deadline())
+    assert GivenClone(LocalShell(), named, tmp_path / "scratch").ready(snapshot, deadline()).make(snapshot, (), deadline()).packs
 
 
 def test_a_directory_inside_another_repository_is_no_clone(tmp_path: Path) -> None:

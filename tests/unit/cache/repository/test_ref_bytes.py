@@ -16,7 +16,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import encoded
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git.local_clone import open_clone, read_clone_snapshot
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.local_clone import read_clone
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
@@ -114,7 +114,7 @@ def test_names_that_git_refuses_are_not_even_fetched(tmp_path: Path, upstream: G
 def test_a_local_clones_names_are_bytes_too(tmp_path: Path, upstream: GitServer) -> None:
     project = Project("one", "https://host/one", path=str(upstream.root / "one.git"))
     deadline = Deadline(60, "this test")
-    snapshot = read_clone_snapshot(LocalShell(), open_clone(LocalShell(), project, deadline), project, deadline)
+    snapshot = read_clone(LocalShell(), project, deadline)
     assert {f"{ref.id} ".encode() + encoded(ref.name) for ref in snapshot.refs} == listed(upstream.root / "one.git") - {b""}
     assert encoded(snapshot.head) == NAMES[0]
     assert len(snapshot.digest) == 64
