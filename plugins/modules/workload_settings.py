@@ -69,7 +69,7 @@ options:
         type: dict
         default: {}
   restart:
-    description: Make changes of pod templates, which starts the pods anew.
+    description: Make changes of pod templates. That starts the pods anew, and kills the tasks that run in them.
     type: bool
     default: false
   force:

@@ -6,7 +6,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 import yaml
 
 from ansible_collections.packit.deployment.tests.modules.documented import options as documented
+from ansible_collections.packit.deployment.tests.tools.role_options import calls, defaults, handed_down, specs_file, written
 
 ROLES = Path(__file__).parents[2] / "roles"
 NAMES = sorted(path.name for path in ROLES.iterdir())
@@ -37,23 +37,8 @@ LEFT = {
 
 
 def options(role: str) -> dict[str, dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = yaml.safe_load((ROLES / role / "meta/argument_specs.yml").read_text())["argument_specs"]["main"]["options"]
+    found: dict[str, dict[str, Any]] = yaml.safe_load(specs_file(role).read_text())["argument_specs"]["main"]["options"]
     return found
-
-
-def defaults(role: str) -> dict[str, Any]:
-    found: dict[str, Any] = yaml.safe_load((ROLES / role / "defaults/main.yml").read_text())
-    return found
-
-
-def calls(role: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The name and arguments of each module of ours that a role runs."""
-    for path in sorted((ROLES / role / "tasks").glob("*.yml")):
-        tasks = yaml.safe_load(path.read_text())
-        while tasks:
-            task = tasks.pop()
-            tasks += task.get("block", [])
-            yield from ((name.removeprefix("packit.deployment."), value) for name, value in task.items() if name.startswith("packit.deployment."))
 
 
 def shape(option: dict[str, Any]) -> dict[str, Any]:
@@ -70,6 +55,12 @@ def test_a_role_gives_each_option_to_its_modules(role: str) -> None:
     for module, arguments in given:
         assert set(arguments) | LEFT[module] == set(documented(module)) | set(CONNECTION), module
         assert {name: arguments[name] for name in CONNECTION} == CONNECTION
+
+
+@pytest.mark.parametrize("role", NAMES)
+def test_an_option_that_a_role_hands_down_has_the_modules_words(role: str) -> None:
+    assert sum(len(options) for options in handed_down(role).values()) > 4
+    assert specs_file(role).read_text() == written(role), "`.venv/bin/python -m tests.tools.role_options` writes what the modules document"
 
 
 @pytest.mark.parametrize("role", NAMES)
