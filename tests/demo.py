@@ -28,7 +28,7 @@ from tests.upstream.server import GitServer
 ROOT = Path(__file__).parents[1]
 WORK, SAND = "packit-demo", "packit-demo-sandbox"
 _NOISE = re.compile(r"(PLAY|TASK|ok:|changed:|skipping:|localhost +:)|\s*$")
-"""What Ansible prints around what is ours."""
+"""Ansible's own lines around ours."""
 _PROGRESS = re.compile(rf"  (works on|{SAND}/\S+: released)|(?!  )")
 """Lines of progress that are shown, and all that are none."""
 

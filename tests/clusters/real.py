@@ -25,7 +25,7 @@ _ANNOTATIONS = (
     "scheduler.alpha.kubernetes.io/defaultTolerations",
     "scheduler.alpha.kubernetes.io/tolerationsWhitelist",
 )
-"""What scenarios write on namespaces."""
+"""Annotations that scenarios write on namespaces."""
 
 _CUSTOM = (
     ("image.openshift.io", "v1", "imagestreams"),
@@ -36,7 +36,7 @@ _CUSTOM = (
 
 SCRIPT = Path(__file__).parents[1] / "real_cluster" / "cluster.sh"
 BINARIES = Path(os.environ.get("CLUSTER_BIN", Path.home() / ".cache/packit-deployment/real-cluster"))
-"""Where cluster.sh puts what it builds."""
+"""The directory where cluster.sh puts what it builds."""
 
 
 class RealCluster(TestCluster):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 _SHARED = ("/bin", "/etc", "/lib", "/opt", "/sbin", "/usr")
-"""What every container has of this machine (``container``)."""
+"""Directories of this machine that every container has (``container``)."""
 
 
 @dataclass(frozen=True)

@@ -29,7 +29,7 @@ POD = BY_KIND["Pod"]
 _RETRY = 0.1
 """Seconds between two tries to schedule, attach, mount or configure."""
 _COMMAND = ("/bin/sh",)
-"""What an image runs where a container says nothing (tests/real_cluster/cluster.sh)."""
+"""The command of an image for a container that names none (tests/real_cluster/cluster.sh)."""
 _BACKOFFS = (0, 10, 20, 40, 80, 160, 300)
 """Seconds before a container is started again: the first time at once, the last one for all that follow."""
 _READY, _POD_READY = "ContainersReady", "Ready"

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which repositories are worth a place in the cache: from the logs of packit's own clones, printed by pods as the workers print them."""
+"""Repositories that are worth a place in the cache: from the logs of packit's own clones, printed by pods as the workers print them."""
 
 from __future__ import annotations
 

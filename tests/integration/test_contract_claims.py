@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How claims get their volumes, and what is said where they do not, alike on both clusters."""
+"""Claims get their volumes, or words for why not, alike on both clusters."""
 
 from __future__ import annotations
 

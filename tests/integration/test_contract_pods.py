@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a container finds, and how a pod fares that lacks something: alike on both clusters, as recorded from the real one."""
+"""A container's surroundings, and pods that lack something: alike on both clusters, as recorded from the real one."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a newcomer sees first: `make demo`."""
+"""`make demo`, the first thing that a newcomer sees."""
 
 from __future__ import annotations
 

@@ -33,7 +33,7 @@ DEPLOYMENT = [
     {"apiGroups": [""], "resources": ["secrets", "configmaps", "services"], "verbs": VERBS},
     {"apiGroups": ["apps", *OPENSHIFT], "resources": ["*"], "verbs": VERBS},
 ]
-"""What a deployment's own tasks need, beside docs/rbac.yml."""
+"""Rights that a deployment's own tasks need, beside docs/rbac.yml."""
 
 
 CONFIGURED = "packit.deployment.service_config : Bring the cache's keys to the service's configuration"

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What lies on volumes already: made by hand, older, broken, or planted."""
+"""Entries that lie on volumes already: made by hand, older, broken, or planted."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What goes wrong, what is said of it, and that the rest is done."""
+"""Faults, the words for them, and that the rest is done."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run costs does not grow with its volumes and projects as it need not."""
+"""The cost of a run does not grow with its volumes and projects where it need not."""
 
 from __future__ import annotations
 

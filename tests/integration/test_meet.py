@@ -20,7 +20,7 @@ from .runs import Started
 
 SHORT: dict[str, Any] = {"filler": {"heartbeat": 12}}
 SCHEDULES = int(os.environ.get("MEETING_SCHEDULES", "5"))
-"""How many schedules; here few, as each takes up to minutes of waiting for what sleeps. `make meetings` runs 20."""
+"""The number of schedules; here few, as each takes up to minutes of waiting for what sleeps. `make meetings` runs 20."""
 PROJECTS = ("one", "two")
 LISTS = (PROJECTS, ("one",), ("two",))
 

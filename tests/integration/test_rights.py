@@ -24,7 +24,7 @@ OPTIONAL = {
     ("patch", "configmaps"),
     ("create", "configmaps"),
 }
-"""What that file calls optional, or for explanations only."""
+"""Rights that the file calls optional, or for explanations only."""
 RIGHTS = sorted(
     (verb, resource)
     for rule in yaml.safe_load((ROOT / "docs" / "rbac.yml").read_text())["rules"]

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How it stands: what the volumes hold, how old that is, and an exit code for it."""
+"""The state of the cache: the volumes' projects, how old they are, and an exit code for it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which of our roles' tasks run under which tags, by Ansible itself. The role edits a local file, so that no cluster is needed."""
+"""Tags and the tasks of our roles that run under them, by Ansible itself. The role edits a local file, so that no cluster is needed."""
 
 from __future__ import annotations
 

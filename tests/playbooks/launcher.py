@@ -31,7 +31,7 @@ class PlaybookProcess(Protocol):
 
     @property
     def printed(self) -> str:
-        """What it has printed until now, without its standard error where that goes elsewhere."""
+        """Return what it has printed until now, without its standard error where that goes elsewhere."""
 
     def poll(self) -> int | None:
         """Return its exit code, or None while it runs."""

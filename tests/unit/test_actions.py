@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which tasks of our roles run by which tags, and that each module has the action plugin which decides that."""
+"""The tags by which tasks of our roles run; each module has the action plugin which decides that."""
 
 from __future__ import annotations
 

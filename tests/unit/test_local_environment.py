@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of the user's environment reaches our processes: how upstream is read, and never which repository is worked in."""
+"""The user's environment reaches our processes for how upstream is read, and never for which repository is worked in."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What every module refuses before it asks the cluster anything, and that whatever happens is told in words, without a secret."""
+"""Options that every module refuses before it asks the cluster anything; whatever happens is told in words, without a secret."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "service_config": {"namespace": "ns"},
     "workload_settings": {"namespace": "ns", "workloads": ["statefulset/x"]},
 }
-"""What each module must be given."""
+"""The options that each module must be given."""
 
 
 def wrong(name: str, about: dict[str, Any]) -> Iterator[Any]:

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a terminal would obey, or a reader of lines would take for a line, is shown as what it is."""
+"""Text that a terminal would obey, or a reader of lines would take for a line, is shown as what it is."""
 
 from __future__ import annotations
 

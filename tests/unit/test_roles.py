@@ -24,7 +24,7 @@ CONNECTION = {
     "kubeconfig": "{{ kubeconfig | default(omit, true) }}",
     "context": "{{ context | default(omit, true) }}",
 }
-"""How each task of a role hands down which cluster is meant."""
+"""The options by which each task of a role hands down which cluster is meant."""
 LEFT = {
     "repository_cache": {"progress_file"},
     "repository_cache_claims": {"wait_timeout"},

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is said of a process that failed, and of a place where none can be run."""
+"""The words for a process that failed, and for a place where none can be run."""
 
 from __future__ import annotations
 

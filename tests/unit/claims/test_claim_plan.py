@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Which claims are made and grown, and what is said of those that are not."""
+"""Claims that are made and grown, and the words for those that are not."""
 
 from __future__ import annotations
 

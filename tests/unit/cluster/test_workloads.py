@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""When a roll-out is over, which workload a name means, and why a workload's pod does not start."""
+"""The end of a roll-out, the workload that a name means, and why a workload's pod does not start."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How old each project on each volume is, and whether upstream has something newer."""
+"""The age of each project on each volume, and whether upstream has something newer."""
 
 from __future__ import annotations
 

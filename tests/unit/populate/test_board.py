@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a terminal shows while a run works: a line a pair, with how far it is."""
+"""The board on a terminal while a run works: a line a pair, with how far it is."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is sent to a URL of the user's goes there, and nowhere else."""
+"""A message to a URL of the user's goes there, and nowhere else."""
 
 from __future__ import annotations
 

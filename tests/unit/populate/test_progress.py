@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a person sees while it happens: every change of phase, and on a terminal figures now and then."""
+"""Lines for a person while a run works: every change of phase, and on a terminal figures now and then."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where the cluster cannot read an upstream the controller does, and never while a volume is held for that."""
+"""The controller reads an upstream that the cluster cannot read, and never while a volume is held for that."""
 
 from __future__ import annotations
 

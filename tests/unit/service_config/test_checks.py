@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is refused and warned of: in which words, with which line, and never with a credential."""
+"""Refusals and warnings: in which words, with which line, and never with a credential."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What of a deployment does not fit the configuration, and who must be restarted to see a change."""
+"""The parts of a deployment that do not fit the configuration, and who must be restarted to see a change."""
 
 from __future__ import annotations
 

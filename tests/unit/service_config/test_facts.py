@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What we write is what the service mounts; what we refuse, it stumbles over; and packit's published source still says so."""
+"""The service mounts what we write, and stumbles over what we refuse; packit's published source still says so."""
 
 from __future__ import annotations
 

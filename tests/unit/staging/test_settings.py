@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What changes of a workload, whose it is, and that what we put there is what we take away."""
+"""Changes of a workload: whose they are, and that what we put there is what we take away."""
 
 from __future__ import annotations
 

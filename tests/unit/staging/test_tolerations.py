@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the API takes as a toleration, and which are one and the same."""
+"""Tolerations that the API takes, and those that are one and the same."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which claims make a pair, and what is said where none do."""
+"""Claims that make a pair, and the words where none do."""
 
 from __future__ import annotations
 

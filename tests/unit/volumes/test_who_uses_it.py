@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who uses a volume is decided by what was so, also where what is known of pods is a moment old."""
+"""The user of a volume is decided by what was so, also where what is known of pods is a moment old."""
 
 from __future__ import annotations
 

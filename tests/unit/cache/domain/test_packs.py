@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What arrived is what was made: whole files' sums, by whichever program is there."""
+"""The packs that arrived are those that were made: whole files' sums, by whichever program is there."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is decided from what is known, without a pod."""
+"""The plan, made of what is known, without a pod."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the user may ask for, and the words in which the rest is refused."""
+"""The projects that a user may ask for, and the words in which the rest is refused."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a failed fetch means: recorded words of git, and what follows from them."""
+"""The meaning of a failed fetch: recorded words of git, and what follows from them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What ``git ls-remote --symref`` prints, and the snapshot that it is."""
+"""The output of ``git ls-remote --symref``, and the snapshot that it is."""
 
 from __future__ import annotations
 

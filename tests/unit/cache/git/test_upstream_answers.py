@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What an upstream may answer instead of a list of refs, to the real git: each is said for what it is."""
+"""Answers of an upstream to the real git that are no list of refs: each is told for what it is."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What comes to a sandbox's volume is what it lacks, however much more its worker's volume has just received."""
+"""A sandbox's volume gets what it lacks, however much more its worker's volume has just received."""
 
 from __future__ import annotations
 

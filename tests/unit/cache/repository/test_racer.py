@@ -26,7 +26,7 @@ from ansible_collections.packit.deployment.tests.racer.world import World
 from ansible_collections.packit.deployment.tests.shells import HERE
 
 SEEDS = [int(word) for word in os.environ.get("RACER_SEEDS", "25 13 20 28 7").split()]
-"""What they meet: see ``python -m tests.racer --seed N --tries 1 --errors``."""
+"""The accidents that they meet: see ``python -m tests.racer --seed N --tries 1 --errors``."""
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a volume's space goes to, on a directory with all kinds of things: it adds up to what du says."""
+"""The use of a volume's space, on a directory with all kinds of things, adds up to what du says."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Where a worker's volume cannot be taken, nothing that its checkouts may need goes from its sandbox's."""
+"""If a worker's volume cannot be taken, nothing that its checkouts may need goes from its sandbox's."""
 
 from __future__ import annotations
 

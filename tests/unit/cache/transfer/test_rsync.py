@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What rsync's exit codes and words mean: whose fault a failure is, and what is told of it."""
+"""The meaning of rsync's exit codes and words: whose fault a failure is, and what is told of it."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 WANTED = (Right("pods", "list"), Right("pods", "create"))
 EVERYONES = {"apiGroups": ["authorization.k8s.io", "project.openshift.io"], "resources": ["selfsubjectaccessreviews", "projects"], "verbs": ["*"]}
-"""What all users have everywhere, also in a namespace that is not there."""
+"""Rights that all users have everywhere, also in a namespace that is not there."""
 
 
 class Reviews:

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Who waits for a held volume, and which network is opened for a run."""
+"""Pods that wait for a held volume, and the network that is opened for a run."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a filler pod is, and as whom and where it runs."""
+"""The manifest of a filler pod: as whom and where it runs."""
 
 from __future__ import annotations
 

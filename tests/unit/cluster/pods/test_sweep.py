@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What earlier runs left behind is removed, and what cannot be removed stops nobody."""
+"""Pods that earlier runs left behind are removed, and those that cannot be removed stop nobody."""
 
 from __future__ import annotations
 

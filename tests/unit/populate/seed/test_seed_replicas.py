@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many seeds a run makes, and which of them a volume copies from."""
+"""The number of seeds that a run makes, and the one that a volume copies from."""
 
 from __future__ import annotations
 

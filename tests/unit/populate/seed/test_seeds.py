@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What a run does when its seed, a probe, a policy or a replica fails: the others go on, and nothing is left behind."""
+"""A seed, a probe, a policy or a replica fails: the others go on, and nothing is left behind."""
 
 from __future__ import annotations
 
