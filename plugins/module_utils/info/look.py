@@ -94,15 +94,15 @@ class _Shared:
         return self.listing.packs.get(self._directory(name), ())
 
     def _covering(self, name: str) -> str:
-        held = self.recorded.get(name)
-        return f"pack-{held.covering.split()[0]}" if held is not None and held.covering else ""
+        recorded = self.recorded.get(name)
+        return f"pack-{recorded.covering.split()[0]}" if recorded is not None and recorded.covering else ""
 
 
 def _space(listing: Listing, entries: Mapping[str, Entry], recorded: Mapping[str, RecordedEntry], overlaps: Iterable[Overlap]) -> dict[str, Any]:
     """Return what the space goes to; nothing where it took too long to sum that up."""
     if listing.names and not listing.sizes:
         return {}
-    filled = {name for name, held in recorded.items() if held.url}
+    filled = {name for name, entry in recorded.items() if entry.url}
     found = usage(listing, filled, {name for name, entry in entries.items() if entry.layout is not None}, _OURS)
     return {
         "space": {

@@ -41,11 +41,11 @@ def metrics_of(projects: Iterable[str], update: HistoryUpdate, history: History,
 
 def _volumes(outcome: Outcome) -> Iterator[Metric]:
     volumes = [volume for result in outcome.results for volume in result.volumes]
-    held = {volume: record.projects for volume, record in outcome.after.items() if record is not None}
-    used = {volume: sum(entry.bytes for entry in entries.values()) for volume, entries in held.items()}
+    recorded = {volume: record.projects for volume, record in outcome.after.items() if record is not None}
+    used = {volume: sum(entry.bytes for entry in entries.values()) for volume, entries in recorded.items()}
     sizes = {volume: capacity for volume, capacity in outcome.capacities.items() if capacity}
     sandboxes = [volume for volume in volumes if volume.volume.role is Role.SANDBOX]
-    packs: Values = {(str(volume), name): float(entry.bytes) for volume, entries in held.items() for name, entry in entries.items()}
+    packs: Values = {(str(volume), name): float(entry.bytes) for volume, entries in recorded.items() for name, entry in entries.items()}
     yield Metric("project_bytes", "Size of a project's packs on a volume.", _COPY, packs)
     capacity: Values = {(str(volume),): float(size) for volume, size in sizes.items()}
     yield Metric("capacity_bytes", "Size of a volume.", _VOLUME, capacity)

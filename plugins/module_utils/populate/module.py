@@ -115,11 +115,11 @@ def _after(outcome: Outcome, check_mode: bool, state: State) -> Mapping[Volume, 
         for step in pair.steps:
             name = step.project.name
             snapshot = outcome.snapshots.get(name)
-            held = None if step.listed or there is None else there.projects.get(name)
-            if step.action is Action.NOTHING or (not step.listed and held is None):
+            recorded = None if step.listed or there is None else there.projects.get(name)
+            if step.action is Action.NOTHING or (not step.listed and recorded is None):
                 continue
             text = "" if snapshot is None else report.snapshot_text(snapshot.digest, len(snapshot.refs))
-            after.setdefault(step.volume, {})[name] = text if held is None else report.snapshot_text(held.snapshot, held.refs)
+            after.setdefault(step.volume, {})[name] = text if recorded is None else report.snapshot_text(recorded.snapshot, recorded.refs)
     return after
 
 

@@ -134,7 +134,7 @@ def diff(before: Mapping[Volume, Record | None], after: Mapping[Volume, Mapping[
     shown = []
     for volume, wanted in after.items():
         record = before.get(volume)
-        known = {} if record is None else {name: snapshot_text(held.snapshot, held.refs) for name, held in record.projects.items()}
+        known = {} if record is None else {name: snapshot_text(entry.snapshot, entry.refs) for name, entry in record.projects.items()}
         then = {**known, **wanted}
         texts = [_diff_text(known), _diff_text({name: text for name, text in then.items() if text})]
         if texts[0] != texts[1]:

@@ -92,42 +92,42 @@ def packs_to_join(packs: Iterable[StoredPack]) -> tuple[StoredPack, ...]:
     return tuple(smallest_first[:number])
 
 
-def joins(packs: int, held: RecordedEntry | None, options: CompactionOptions, now: datetime) -> bool:
-    """Return whether packs of an entry that has so many are joined while its volume is held; ``held`` is what its record says.
+def joins(packs: int, recorded: RecordedEntry | None, options: CompactionOptions, now: datetime) -> bool:
+    """Return whether packs of an entry that has so many are joined while its volume is held; ``recorded`` is what its record says.
 
     They are not joined during the grace of an earlier compaction, as the covered packs are still among them.
     """
-    if options.compact is Compact.NEVER or (held is not None and _covered_for(held, now) is not None):
+    if options.compact is Compact.NEVER or (recorded is not None and _covered_for(recorded, now) is not None):
         return False
-    return options.compact is Compact.ALWAYS or packs - _settled(held) >= MANY_PACKS
+    return options.compact is Compact.ALWAYS or packs - _settled(recorded) >= MANY_PACKS
 
 
-def why_joined(held: RecordedEntry | None, options: CompactionOptions, now: datetime) -> str:
+def why_joined(recorded: RecordedEntry | None, options: CompactionOptions, now: datetime) -> str:
     """Return why a worker's volume is taken to join packs, in half a sentence; empty where it is not."""
-    packs = 0 if held is None else held.inventory.packs
-    if packs - _settled(held) < MANY_PACKS or not joins(packs, held, options, now):
+    packs = 0 if recorded is None else recorded.inventory.packs
+    if packs - _settled(recorded) < MANY_PACKS or not joins(packs, recorded, options, now):
         return ""
     return f"{packs} packs, of which the small ones become one"
 
 
-def drops(held: RecordedEntry | None, options: CompactionOptions, now: datetime) -> bool:
+def drops(recorded: RecordedEntry | None, options: CompactionOptions, now: datetime) -> bool:
     """Return whether the grace is over since the pack was published that covers others."""
-    if held is None or options.compact is Compact.NEVER:
+    if recorded is None or options.compact is Compact.NEVER:
         return False
-    passed = _covered_for(held, now)
+    passed = _covered_for(recorded, now)
     return passed is not None and passed >= timedelta(seconds=options.grace)
 
 
-def _settled(held: RecordedEntry | None) -> int:
-    return 0 if held is None else held.settled
+def _settled(recorded: RecordedEntry | None) -> int:
+    return 0 if recorded is None else recorded.settled
 
 
-def _covered_for(held: RecordedEntry, now: datetime) -> timedelta | None:
+def _covered_for(recorded: RecordedEntry, now: datetime) -> timedelta | None:
     """Return for how long the pack has been there that covers others; None where there is none, or its time is unreadable or to come."""
-    if not held.covering:
+    if not recorded.covering:
         return None
     try:
-        passed = now - parse_time(held.covering_since)
+        passed = now - parse_time(recorded.covering_since)
     except ValueError:
         return None
     return passed if passed > -_CLOCKS else None

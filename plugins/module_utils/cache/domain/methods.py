@@ -17,11 +17,11 @@ from .record import RecordedEntry
 @dataclass(frozen=True)
 class Outlook:
     """The outlook for a project before any volume is taken: how many volumes may need all of it, and its size in bytes as
-    some claim's record has it (0: none does). ``kept``: what a seed fetches is kept for the next run."""
+    some claim's record has it (0: none does). ``seed_keeps``: what a seed fetches is kept for the next run."""
 
     volumes: int
     size: int = 0
-    kept: bool = False
+    seed_keeps: bool = False
 
 
 Fits = Callable[[Project, "RecordedEntry | None", Outlook], str]
@@ -51,12 +51,12 @@ class Method:
 
 
 def choose_method(
-    methods: Sequence[AnyMethod], project: Project, held: RecordedEntry | None, outlook: Outlook
+    methods: Sequence[AnyMethod], project: Project, recorded: RecordedEntry | None, outlook: Outlook
 ) -> tuple[AnyMethod, str]:
-    """Return the method for a project on a volume that has ``held`` of it, and why, in half a sentence: the one asked for, or the first that fits."""
+    """Return the method for a project on a volume that has ``recorded`` of it, and why, in half a sentence: the one asked for, or the first that fits."""
     if project.method != AUTO:
         return next(method for method in methods if method.name == project.method), f"{project.method} was asked for"
-    return next((method, f"{method.name}, {why}") for method in methods if (why := method.fits(project, held, outlook)))
+    return next((method, f"{method.name}, {why}") for method in methods if (why := method.fits(project, recorded, outlook)))
 
 
 def by_difference(methods: Sequence[Method]) -> Method:

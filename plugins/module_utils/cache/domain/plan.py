@@ -112,10 +112,10 @@ class Plan:
         return any(not pair.idle for pair in self.pairs)
 
 
-def make_plan(wanted: Wanted, pairs: tuple[Pair, ...], records: Mapping[Volume, Record | None], kept: bool = False) -> Plan:
-    """The plan for ``pairs``. ``records`` says what is known of each volume (None: nothing); ``kept`` as in Outlook."""
+def make_plan(wanted: Wanted, pairs: tuple[Pair, ...], records: Mapping[Volume, Record | None], seed_keeps: bool = False) -> Plan:
+    """The plan for ``pairs``. ``records`` says what is known of each volume (None: nothing); ``seed_keeps`` as in Outlook."""
     volumes = [volume for pair in pairs for volume in pair.volumes]
-    outlooks = {project.name: _outlook(project, [records.get(volume) for volume in volumes], kept) for project in wanted.projects}
+    outlooks = {project.name: _outlook(project, [records.get(volume) for volume in volumes], seed_keeps) for project in wanted.projects}
 
     def pair_plan(pair: Pair) -> PairPlan:
         sandbox, worker = records.get(pair.sandbox), records.get(pair.worker)
@@ -140,17 +140,17 @@ def decide_again(plan: PairPlan, sandbox: Record | None, worker: Record | None) 
     pair = plan.pair
     again = make_plan(plan.wanted, (pair,), {pair.sandbox: sandbox, pair.worker: worker}).pairs[0]
 
-    def kept(steps: tuple[Step, ...], before: tuple[Step, ...]) -> tuple[Step, ...]:
+    def by_the_same(steps: tuple[Step, ...], before: tuple[Step, ...]) -> tuple[Step, ...]:
         methods = {step.project.name: step.method for step in before}
         return tuple(replace(step, method=methods.get(step.project.name, step.method)) for step in steps)
 
-    return replace(again, sandbox=kept(again.sandbox, plan.sandbox), worker=kept(again.worker, plan.worker))
+    return replace(again, sandbox=by_the_same(again.sandbox, plan.sandbox), worker=by_the_same(again.worker, plan.worker))
 
 
 def proved(name: str, sandbox: Record | None, worker: Record | None) -> bool:
     """Return whether the two claims say that the sandbox's volume has all of a project that its worker's has. Two that were never a pair do not."""
-    held, includes = (None if record is None else record.projects.get(name) for record in (worker, sandbox))
-    return held is not None and includes is not None and includes.proves(held.key)
+    recorded, includes = (None if record is None else record.projects.get(name) for record in (worker, sandbox))
+    return recorded is not None and includes is not None and includes.proves(recorded.key)
 
 
 def patterns_of(project: Project) -> str:
@@ -178,23 +178,23 @@ def _unlisted(wanted: Wanted, sandbox: Record | None, worker: Record | None) -> 
 def _stays(name: str, pair: Pair, sandbox: Record | None, worker: Record | None, wanted: Wanted) -> tuple[Step, Step] | None:
     """The steps for a project that nobody lists; None where the claims say that all is well, or that the worker's volume has none of it."""
     damaged = any(record is not None and name in record.damaged for record in (sandbox, worker))
-    held = None if worker is None else worker.projects.get(name)
-    if not damaged and worker is not None and (held is None or (proved(name, sandbox, worker) and not wanted.verify)):
+    recorded = None if worker is None else worker.projects.get(name)
+    if not damaged and worker is not None and (recorded is None or (proved(name, sandbox, worker) and not wanted.verify)):
         return None
     why = "it is not listed, and stays; whether the sandbox's volume has all that the worker's has is looked at"
-    project, difference = Project(name, "" if held is None else held.url), by_difference(wanted.methods)
+    project, difference = Project(name, "" if recorded is None else recorded.url), by_difference(wanted.methods)
     look, there = (Step(volume, project, Action.LOOK, difference, why, listed=False) for volume in pair.volumes)
     return look, there
 
 
-def _outlook(project: Project, records: Sequence[Record | None], kept: bool) -> Outlook:
+def _outlook(project: Project, records: Sequence[Record | None], seed_keeps: bool) -> Outlook:
     known = [record.projects[project.name] for record in records if record is not None and project.name in record.projects]
-    return Outlook(len(records) - len(known), max((held.bytes for held in known), default=0), kept)
+    return Outlook(len(records) - len(known), max((entry.bytes for entry in known), default=0), seed_keeps)
 
 
 def _step(wanted: Wanted, project: Project, volume: Volume, record: Record | None, outlook: Outlook) -> Step:
-    held = None if record is None else record.projects.get(project.name)
-    method, how = choose_method(wanted.methods, project, held, outlook)
+    recorded = None if record is None else record.projects.get(project.name)
+    method, how = choose_method(wanted.methods, project, recorded, outlook)
     if wanted.state is State.ABSENT:
         action, why = _removal(project, record)
         return Step(volume, project, action, method, why)
@@ -204,16 +204,16 @@ def _step(wanted: Wanted, project: Project, volume: Volume, record: Record | Non
         return Step(volume, project, Action.LOOK, method, "verify: true looks inside instead of trusting the claim")
     if record is None:
         return Step(volume, project, Action.LOOK, method, f"nothing is known of the volume; {how}")
-    if held is None:
+    if recorded is None:
         return Step(volume, project, Action.ADD, method, f"the claim does not list it; {how}")
-    if held.url != project.url:
-        before = f"it was filled from {held.url}" if held.url else "it was there before it was listed"
+    if recorded.url != project.url:
+        before = f"it was filled from {recorded.url}" if recorded.url else "it was there before it was listed"
         return Step(volume, project, Action.UPDATE, method, f"{before}; {how}")
-    if held.patterns and held.patterns != patterns_of(project):
+    if recorded.patterns and recorded.patterns != patterns_of(project):
         return Step(volume, project, Action.UPDATE, method, f"its `refs` are others than they were; {how}")
-    compacts = _compaction(wanted, volume, held)
+    compacts = _compaction(wanted, volume, recorded)
     snapshot = wanted.snapshots[project.name]
-    if held.snapshot != snapshot.digest:
+    if recorded.snapshot != snapshot.digest:
         return Step(volume, project, Action.UPDATE, method, "; ".join(filter(None, ["upstream has moved", how, compacts])))
     if compacts:
         # Nothing is to be received, so no seed is made for it.
@@ -221,11 +221,11 @@ def _step(wanted: Wanted, project: Project, volume: Volume, record: Record | Non
     return Step(volume, project, Action.NOTHING, method, "the claim says it is there, as upstream has it")
 
 
-def _compaction(wanted: Wanted, volume: Volume, held: RecordedEntry) -> str:
+def _compaction(wanted: Wanted, volume: Volume, recorded: RecordedEntry) -> str:
     """Return why a volume's packs become fewer, in half a sentence. A sandbox's gets the packs that are made on its worker's."""
-    if drops(held, wanted.compaction, wanted.now):
+    if drops(recorded, wanted.compaction, wanted.now):
         return "old packs go, as a newer one has all of their objects"
-    return why_joined(held, wanted.compaction, wanted.now) if volume.role is Role.WORKER else ""
+    return why_joined(recorded, wanted.compaction, wanted.now) if volume.role is Role.WORKER else ""
 
 
 def _removal(project: Project, record: Record | None) -> tuple[Action, str]:

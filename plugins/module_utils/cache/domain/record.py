@@ -99,10 +99,10 @@ class Record:
     absent: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
 
-    def with_project(self, name: str, held: RecordedEntry) -> Record:
+    def with_project(self, name: str, recorded: RecordedEntry) -> Record:
         """This record, with what the volume now holds of a project, whole."""
         return replace(
-            self, projects={**self.projects, name: held}, absent=_without(self.absent, name), damaged=_without(self.damaged, name)
+            self, projects={**self.projects, name: recorded}, absent=_without(self.absent, name), damaged=_without(self.damaged, name)
         )
 
     def without_project(self, name: str) -> Record:
@@ -112,7 +112,7 @@ class Record:
 
     def forget_project(self, name: str) -> Record:
         """This record, with nothing known of a project but whether it was damaged: the next run looks inside."""
-        projects = {other: held for other, held in self.projects.items() if other != name}
+        projects = {other: recorded for other, recorded in self.projects.items() if other != name}
         return replace(self, projects=projects, absent=_without(self.absent, name))
 
     def with_damage(self, name: str) -> Record:
@@ -184,7 +184,7 @@ def render(record: Record) -> str:
         "version": _VERSION,
         "claim_uid": record.claim_uid,
         "volume_name": record.volume_name,
-        "projects": {name: {**vars(held), "inventory": vars(held.inventory)} for name, held in record.projects.items()},
+        "projects": {name: {**vars(recorded), "inventory": vars(recorded.inventory)} for name, recorded in record.projects.items()},
         "absent": list(record.absent),
         "damaged": list(record.damaged),
     }

@@ -52,7 +52,7 @@ class Compacted:
     notes: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
 
-    def on_record(self, held: RecordedEntry, side: StagedEntry, work: CompactionWork) -> RecordedEntry:
+    def on_record(self, recorded: RecordedEntry, side: StagedEntry, work: CompactionWork) -> RecordedEntry:
         """Return the entry's record with what the next run's compaction needs to know."""
         before = work.recorded
         packs = side.contents.inventory.packs
@@ -60,10 +60,10 @@ class Compacted:
         if self.joined is not None:
             checksum = self.joined.pack.name.removeprefix("pack-")
             covering = next((sums for sums in side.contents.received if sums.split()[0] == checksum), "")
-            return replace(held, settled=settled, covering=covering, covering_since=time_text(work.now()))
+            return replace(recorded, settled=settled, covering=covering, covering_since=time_text(work.now()))
         if self.in_grace and before is not None:
-            return replace(held, settled=settled, covering=before.covering, covering_since=before.covering_since)
-        return replace(held, settled=settled)
+            return replace(recorded, settled=settled, covering=before.covering, covering_since=before.covering_since)
+        return replace(recorded, settled=settled)
 
 
 AS_BEFORE = Compacted(in_grace=True)

@@ -259,7 +259,7 @@ class FillPair:
             project, lambda snapshot: _prepared(transfer, snapshot, deadline, self._may_need_all(side, project))
         )
         if record is None or project.name not in record.projects:
-            used = 0 if record is None else sum(held.bytes for held in record.projects.values())
+            used = 0 if record is None else sum(entry.bytes for entry in record.projects.values())
             check_capacity(project.name, needs, self._access.capacity(side.volume), used)
 
     def _may_need_all(self, side: VolumeRun, project: Project) -> bool:
@@ -453,7 +453,7 @@ class FillPair:
         try:
             if not staged.side.entry.usable:
                 side.forget(project)
-            result, held = publish_project(staged, None, deadline)
+            result, recorded = publish_project(staged, None, deadline)
         except Cancelled:
             raise
         except PlaceLost as error:
@@ -463,7 +463,7 @@ class FillPair:
                 side.suspect(project)
             side.end([project], Action.FAILED, error)
             return
-        side.done(project, result, held)
+        side.done(project, result, recorded)
 
 
 def _prepared(transfer: Transfer, snapshot: Snapshot | None, deadline: Deadline, first: bool) -> int:

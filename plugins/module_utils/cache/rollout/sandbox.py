@@ -61,19 +61,19 @@ def work_on(
 ) -> Work:
     """Return what is to be done of a project on a volume; ``snapshot`` is None where it stays as it is, the last two as in CompactionWork."""
     record = side.recorded()
-    held = None if record is None else record.projects.get(project.name)
+    recorded = None if record is None else record.projects.get(project.name)
     return Work(
         project=project,
         snapshot=snapshot,
         transfer=transfer,
         verify=verify or options.verify or side.damaged(project),
-        earlier=() if held is None else tuple(held.patterns.split()),
-        recorded=held,
+        earlier=() if recorded is None else tuple(recorded.patterns.split()),
+        recorded=recorded,
         leftovers_age=options.leftovers_age,
         scratch=options.scratch,
         tell=tell,
         suspect=lambda: side.suspect(project),
-        compaction=CompactionWork(options.compaction, options.now, held, joined_at, given_up),
+        compaction=CompactionWork(options.compaction, options.now, recorded, joined_at, given_up),
     )
 
 

@@ -268,7 +268,7 @@ def publish_project(staged: StagedProject, worker: StagedProject | None, deadlin
         warnings=(*staged.warnings, *side.incoming.warnings, *lost, *staged.compacted.warnings),
         notes=staged.compacted.notes,
     )
-    held = RecordedEntry(
+    recorded = RecordedEntry(
         url=work.project.url,
         snapshot=snapshot.digest,
         refs=len(snapshot.refs),
@@ -279,13 +279,13 @@ def publish_project(staged: StagedProject, worker: StagedProject | None, deadlin
         inventory=side.inventory(bridged),
         patterns=" ".join(work.earlier) if work.snapshot is None else patterns_of(work.project),
     )
-    held = staged.compacted.on_record(held, side, work.compaction)
-    return result, held if worker is None else including(held, worker)
+    recorded = staged.compacted.on_record(recorded, side, work.compaction)
+    return result, recorded if worker is None else including(recorded, worker)
 
 
-def including(held: RecordedEntry, worker: StagedProject) -> RecordedEntry:
+def including(recorded: RecordedEntry, worker: StagedProject) -> RecordedEntry:
     """Return what a sandbox's volume holds, with the word that it has all of its worker's."""
-    return replace(held, includes="" if worker.key == held.key else worker.key)
+    return replace(recorded, includes="" if worker.key == recorded.key else worker.key)
 
 
 def _require_no_gap(repository: Repository, entry: Entry, deadline: Deadline) -> None:

@@ -41,7 +41,7 @@ class VolumeRun:
         self._results: dict[str, ProjectResult] = {}
         self._locks: list[HoldTimes] = []
         self._warnings: list[str] = []
-        self._held: dict[str, RecordedEntry] = {}
+        self._entries: dict[str, RecordedEntry] = {}
         self._absent: set[str] = set()
         self._damaged: set[str] = set()
         self._news: set[str] = set()
@@ -97,7 +97,7 @@ class VolumeRun:
 
     def published(self, project: Project) -> bool:
         """Return whether the project is there, by this run's doing or seeing."""
-        return project.name in self._held
+        return project.name in self._entries
 
     def settle(self, project: Project, result: ProjectResult) -> None:
         """The project's result; the first one counts."""
@@ -112,7 +112,7 @@ class VolumeRun:
         """Open a project's result again, as another run may have been here since."""
         if not self.open(project) and not self.failed(project):
             self._before[project.name] = self._results.pop(project.name)
-            self._held.pop(project.name, None)
+            self._entries.pop(project.name, None)
 
     def end(self, projects: Iterable[Project], action: Action, error: DeploymentError | None = None) -> None:
         """One result for all of these that have none yet."""
@@ -143,20 +143,20 @@ class VolumeRun:
         """Return what is known of the volume."""
         return self._access.recorded(self.volume)
 
-    def done(self, project: Project, result: ProjectResult, held: RecordedEntry) -> None:
-        """The project is there, verified and on disk; ``held`` goes into the record."""
-        self._held[project.name] = held
+    def done(self, project: Project, result: ProjectResult, recorded: RecordedEntry) -> None:
+        """The project is there, verified and on disk; ``recorded`` goes into the record."""
+        self._entries[project.name] = recorded
         self.settle(project, result)
 
     def forget(self, project: Project) -> None:
         """Write down that nothing is known of a project, before something is done that could leave it absent. Raises PlaceLost."""
         self._access.record(self.volume, lambda record: record.forget_project(project.name), writing(self.volume))
 
-    def confirm(self, project: Project, there: RecordedEntry, held: RecordedEntry) -> None:
-        """Without the volume being held: what the claim says of a project, ``there``, is known to be ``held``, as long as it says so."""
+    def confirm(self, project: Project, there: RecordedEntry, recorded: RecordedEntry) -> None:
+        """Without the volume being held: what the claim says of a project, ``there``, is known to be ``recorded``, as long as it says so."""
 
         def confirmed(record: Record) -> Record:
-            return record.with_project(project.name, held) if record.projects.get(project.name) == there else record
+            return record.with_project(project.name, recorded) if record.projects.get(project.name) == there else record
 
         try:
             self._access.record(self.volume, confirmed, writing(self.volume))
@@ -171,8 +171,8 @@ class VolumeRun:
         """A record with what the hold that ends has seen, and no more than that; of what failed, nothing is known."""
         for name in sorted(self._news):
             result = self._results.get(name)
-            if name in self._held:
-                record = record.with_project(name, self._held[name])
+            if name in self._entries:
+                record = record.with_project(name, self._entries[name])
             elif name in self._damaged:
                 record = record.with_damage(name)
             if result is None:

@@ -46,10 +46,10 @@ class GitTransfer:
         return repository.incoming(connected=True, deadline=deadline, just_indexed=not self._strangers)
 
 
-def _fits(_project: Project, held: RecordedEntry | None, outlook: Outlook) -> str:
-    if held is not None and not outlook.kept:
+def _fits(_project: Project, recorded: RecordedEntry | None, outlook: Outlook) -> str:
+    if recorded is not None and not outlook.seed_keeps:
         return "as only the difference is fetched"
-    if held is None and outlook.volumes <= VOLUMES_OF_A_PAIR and 0 < outlook.size <= MAX_BYTES:
+    if recorded is None and outlook.volumes <= VOLUMES_OF_A_PAIR and 0 < outlook.size <= MAX_BYTES:
         return "as it is small"
     return ""
 

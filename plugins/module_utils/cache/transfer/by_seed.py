@@ -13,9 +13,9 @@ from .finished_packs import PackTransfer
 from .protocol import Sources, Transfer, TransferMethod
 
 
-def _fits(_project: Project, held: RecordedEntry | None, outlook: Outlook) -> str:
-    if held is not None:
-        return "which kept the earlier snapshot" if outlook.kept else ""
+def _fits(_project: Project, recorded: RecordedEntry | None, outlook: Outlook) -> str:
+    if recorded is not None:
+        return "which kept the earlier snapshot" if outlook.seed_keeps else ""
     if outlook.volumes <= VOLUMES_OF_A_PAIR:
         return "so that nothing is indexed while a volume is held"
     return f"so that upstream is read once for {outlook.volumes} volumes"

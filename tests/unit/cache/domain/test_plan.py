@@ -104,7 +104,7 @@ def test_removal_knows_absent_from_unknown() -> None:
         (Project("x", PROJECT.url, path="/clones/x"), None, Outlook(8), RSYNC, "rsync, as there is a local clone"),
         (Project("x", "git@example.org:a/x.git"), None, Outlook(8), RSYNC, "rsync, as only the controller has a key for that URL"),
         (PROJECT, True, Outlook(0, 10**9), GIT, "git, as only the difference is fetched"),
-        (PROJECT, True, Outlook(0, 10**9, kept=True), SEED, "seed, which kept the earlier snapshot"),
+        (PROJECT, True, Outlook(0, 10**9, seed_keeps=True), SEED, "seed, which kept the earlier snapshot"),
         (PROJECT, None, Outlook(2, 10**6), GIT, "git, as it is small"),
         (PROJECT, None, Outlook(4, 10**6), SEED, "seed, so that upstream is read once for 4 volumes"),
         (PROJECT, None, Outlook(2), SEED, "seed, so that nothing is indexed while a volume is held"),
