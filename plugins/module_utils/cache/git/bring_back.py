@@ -16,6 +16,7 @@ from ..domain.packs import HeldPack
 from ..domain.space import NoSpace
 from . import scripts
 from .repository import DIED
+from .scripts.selections import Holding
 from .superset import StagedEntry, copy_pack, fetch_file, packs_holding, send_file
 
 
@@ -52,7 +53,7 @@ def _copy(sandbox: StagedEntry, worker: StagedEntry, local: Path, deadline: Dead
     """Copy what the sandbox has of the objects whose ids are in ``missing`` in ``local``; the words about that."""
     ours, theirs = worker.repository, sandbox.repository
     ours.require_quarantine(worker.incoming, deadline)
-    packs, loose = packs_holding(sandbox, local / "missing", deadline, "any")
+    packs, loose = packs_holding(sandbox, local / "missing", deadline, Holding.ANY)
     came, size = [pack.name for pack in worker.incoming.packs], worker.incoming.bytes
     before = len(came)
     false = large = 0

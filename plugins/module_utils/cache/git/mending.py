@@ -15,6 +15,7 @@ from . import scripts
 from .entry import Entry, Use
 from .environment import MORE_MEMORY
 from .repository import DIED, Incoming, Repository
+from .scripts.selections import Sums
 
 
 def doubted(repository: Repository, entry: Entry, deadline: Deadline, walk: bool = False, found: Checksums | None = None) -> Entry:
@@ -26,7 +27,7 @@ def doubted(repository: Repository, entry: Entry, deadline: Deadline, walk: bool
     if not entry.usable:
         return entry
     if found is None:
-        found = repository.checksums(entry, (), deadline, "stored")
+        found = repository.checksums(entry, (), deadline, Sums.STORED)
     damaged = found.damaged
     if any(pack.name == "-" for pack in damaged):  # no name that a script of ours could be given
         return replace(entry, use=Use.REPLACE, reason=f"it is damaged: {damaged[0].words}")

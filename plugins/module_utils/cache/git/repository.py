@@ -44,6 +44,7 @@ from .environment import MORE_MEMORY, Limits, configuration, environment
 from .fetching import fetch
 from .history import missing_behind_refs
 from .lock_files import AGAIN, stopped_by_a_lock, wait_for_locks
+from .scripts.selections import Ids, Sums
 from .stall import STALL_TIMEOUT
 from .steps import run_step
 
@@ -352,23 +353,22 @@ class Repository:
         listed = self.script(scripts.INVENTORY, (self.scratch, *object_stores(entry, incoming)), deadline)
         return parse_contents(listed.text(), () if incoming is None else incoming.packs)
 
-    def checksums(self, entry: Entry, known: Iterable[str], deadline: Deadline, which: str = "known") -> Checksums:
-        """Read packs of the entry and compute their checksums: the ``known`` ones; with `all` the others too, in full, and loose objects.
+    def checksums(self, entry: Entry, known: Iterable[str], deadline: Deadline, which: Sums = Sums.KNOWN) -> Checksums:
+        """Read packs of the entry and compute their checksums.
 
-        With `stored` each pack counts as known. The ids of loose objects that are not what their names say are in ``false_loose_file`` then.
+        With STORED the ids of loose objects that are not what their names say are in ``false_loose_file`` then.
         """
         if not entry.usable:
             return Checksums()
         lying = f"{entry.git_dir}/objects"  # not the view of what is good: a pack that is not in that one would not be looked at
-        arguments = (lying, self.scratch, which)
+        arguments = (lying, self.scratch, which.value)
         return parse_checksums(self.script(scripts.CHECKSUMS, arguments, deadline, _lines(known)).text())
 
-    def list_ids(self, entry: Entry, incoming: Incoming | None, deadline: Deadline, which: str = "all", packs: Iterable[str] = ()) -> int:
-        """Write every object id of the entry and the quarantine, sorted, to ``ids_file``; how many there are. Reads indexes.
-
-        With `these`, only those in ``packs``; with `others`, those in other packs and of loose objects.
-        """
-        listed = self.script(scripts.IDS, (self.ids_file, which, *object_stores(entry, incoming)), deadline, _lines(packs))
+    def list_ids(
+        self, entry: Entry, incoming: Incoming | None, deadline: Deadline, which: Ids = Ids.ALL, packs: Iterable[str] = ()
+    ) -> int:
+        """Write object ids of the entry and the quarantine, sorted, to ``ids_file``; how many there are. Reads indexes."""
+        listed = self.script(scripts.IDS, (self.ids_file, which.value, *object_stores(entry, incoming)), deadline, _lines(packs))
         return int(listed.text())
 
     def prove(self, entry: Entry, incoming: Incoming, snapshot: Snapshot, deadline: Deadline) -> None:
@@ -406,7 +406,7 @@ class Repository:
 
         Takes about 4 seconds and 400 MB of memory for a repository of 470 MB.
         """
-        found = self.checksums(entry, (), deadline, "stored") if packs else Checksums()
+        found = self.checksums(entry, (), deadline, Sums.STORED) if packs else Checksums()
         if found.damaged:
             raise BadPack(found.damaged[0].name, f"In {self.shell.where} {found.damaged[0].words}.", RECEIVE_AGAIN)
         if found.false_loose:

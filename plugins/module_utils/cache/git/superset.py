@@ -22,6 +22,7 @@ from ..domain.record import Inventory, RecordedEntry, key
 from . import scripts
 from .entry import Entry
 from .repository import Incoming, Repository, object_stores
+from .scripts.selections import Holding, Ids
 
 _SHORTER = 10
 """The worker's list of ids goes to the sandbox only where it is this many times shorter: comparing on the worker's side locks nobody out."""
@@ -151,8 +152,8 @@ def _missing(worker: StagedEntry, sandbox: StagedEntry, local: Path, deadline: D
     where it is many times shorter.
     """
     ours, theirs = sandbox.repository, worker.repository
-    number = theirs.list_ids(worker.entry, worker.incoming, deadline, "others", sandbox.counted)
-    if number * _SHORTER > ours.list_ids(sandbox.entry, sandbox.incoming, deadline, "these", sandbox.counted):
+    number = theirs.list_ids(worker.entry, worker.incoming, deadline, Ids.OTHERS, sandbox.counted)
+    if number * _SHORTER > ours.list_ids(sandbox.entry, sandbox.incoming, deadline, Ids.THESE, sandbox.counted):
         return _compare_at_worker(worker, sandbox, theirs.ids_file, "missing", local, deadline)
     listed = local / "listed"
     fetch_file(theirs, theirs.ids_file, listed, deadline)
@@ -166,7 +167,7 @@ def _missing(worker: StagedEntry, sandbox: StagedEntry, local: Path, deadline: D
 
 def _still_missing(worker: StagedEntry, before: StagedEntry, sandbox: StagedEntry, local: Path, deadline: Deadline) -> int:
     """Return how many of the ``missing`` objects have not come since ``before``."""
-    sandbox.repository.list_ids(sandbox.entry, sandbox.incoming, deadline, "these", sandbox.counted - before.counted)
+    sandbox.repository.list_ids(sandbox.entry, sandbox.incoming, deadline, Ids.THESE, sandbox.counted - before.counted)
     return _compare_at_worker(worker, sandbox, f"{worker.repository.scratch}/missing", "left", local, deadline)
 
 
@@ -182,11 +183,11 @@ def _copy_packs(worker: StagedEntry, sandbox: StagedEntry, local: Path, deadline
     """Copy what is ``missing``. Returns the packs that came whole, and whether one of single objects came, which is indexed where it came."""
     ours, theirs = sandbox.repository, worker.repository
     ours.require_quarantine(sandbox.incoming, deadline)
-    packs, single = _held(worker, "many", deadline)
+    packs, single = _held(worker, Holding.MANY, deadline)
     try:
         made = theirs.pack_single(object_stores(worker.entry, worker.incoming), deadline) if single else None
     except CommandFailed:  # one of them cannot be read, or there is no room for a pack of them: whole packs say which is damaged
-        packs, single = _held(worker, "any", deadline)
+        packs, single = _held(worker, Holding.ANY, deadline)
         made = theirs.pack_single(("loose", worker.entry.objects), deadline) if single else None
     found = {pack.name: pack for pack in packs}
     present, size = [pack.name for pack in sandbox.incoming.packs], sandbox.incoming.bytes
@@ -202,15 +203,15 @@ def _copy_packs(worker: StagedEntry, sandbox: StagedEntry, local: Path, deadline
     return copied, indexed
 
 
-def packs_holding(source: StagedEntry, wanted: Path, deadline: Deadline, which: str) -> tuple[list[HeldPack], bool]:
+def packs_holding(source: StagedEntry, wanted: Path, deadline: Deadline, which: Holding) -> tuple[list[HeldPack], bool]:
     """The source's packs that say they hold objects whose ids are in the file ``wanted``, see HOLDING; whether others of these are there."""
     send_file(source.repository, wanted, f"{source.repository.scratch}/missing", deadline)
     return _held(source, which, deadline)
 
 
-def _held(source: StagedEntry, which: str, deadline: Deadline) -> tuple[list[HeldPack], bool]:
+def _held(source: StagedEntry, which: Holding, deadline: Deadline) -> tuple[list[HeldPack], bool]:
     theirs = source.repository
-    arguments = (f"{theirs.scratch}/missing", theirs.scratch, which, *object_stores(source.entry, source.incoming))
+    arguments = (f"{theirs.scratch}/missing", theirs.scratch, which.value, *object_stores(source.entry, source.incoming))
     *packs, single = (line.split() for line in theirs.script(scripts.HOLDING, arguments, deadline).text().splitlines())
     # By their checksums: made by hand, they may have any name there.
     found = [

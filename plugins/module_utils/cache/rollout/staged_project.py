@@ -28,6 +28,7 @@ from ..git.environment import Limits
 from ..git.mending import doubted, salvage, with_history_walked
 from ..git.publication import Unusable, bridge, check_usable, is_current, own_snapshot, publish
 from ..git.repository import Incomplete, Repository
+from ..git.scripts.selections import Sums
 from ..git.superset import StagedEntry, bring_missing
 from ..git.tampering import fit_for, tampered
 from ..transfer.protocol import Transfer
@@ -146,7 +147,7 @@ def stage_project(held: HeldVolume, volume: Volume, work: Work, worker: StagedPr
         work.tell("checks all that is there", "")
         found = None
         if worker is not None:
-            found = repository.checksums(entry, worker.side.contents.packs, deadline, "all")
+            found = repository.checksums(entry, worker.side.contents.packs, deadline, Sums.ALL)
             entry, counted = tampered(entry, found), found.holds
         entry = doubted(repository, entry, deadline, walk=True, found=found)
     elif worker is None and work.snapshot is not None:  # a sandbox's is not walked while it is held: it gets all that its worker has

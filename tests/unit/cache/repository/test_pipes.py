@@ -16,6 +16,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.git import
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.entry import Entry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.scripts.selections import Ids
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.steps import StoodStill
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.superset import fetch_file
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -93,7 +94,7 @@ def test_an_index_that_is_exchanged_after_its_sum_is_not_listed(tmp_path: Path, 
     program.write_text(f'#!/bin/sh\n{shutil.which("sha1sum")} "$@"\ncp {tmp_path}/forged {index}.new && mv -f {index}.new {index}\n')
     program.chmod(0o755)
     monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
-    there.list_ids(found, None, deadline(), "these", frozenset({f"{data[-40:-20].hex()} {data[-20:].hex()}"}))
+    there.list_ids(found, None, deadline(), Ids.THESE, frozenset({f"{data[-40:-20].hex()} {data[-20:].hex()}"}))
     assert Path(there.ids_file).read_text().split() == ids
     assert index.read_bytes() != data
 

@@ -15,6 +15,7 @@ import pytest
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.scripts.selections import Sums
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.tampering import PACKS_MOST
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
@@ -178,4 +179,4 @@ def test_a_link_to_nowhere_beside_loose_objects_hides_none(tmp_path: Path, upstr
     (sandbox / "objects/00").symlink_to("nowhere")
     (sandbox / f"objects/{value[:2]}/{'0' * 38}").write_bytes(b"none")
     assert value in repository.contents(entry, None, limit).loose
-    assert repository.checksums(entry, (), limit, "stored").loose == 1
+    assert repository.checksums(entry, (), limit, Sums.STORED).loose == 1

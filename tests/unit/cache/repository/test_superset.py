@@ -19,6 +19,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.pla
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Incomplete, Repository
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.scripts.selections import Ids, Sums
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import CommandFailed
@@ -107,7 +108,7 @@ def test_ids_are_listed_of_what_differs_alone(tmp_path: Path) -> None:
     make.git(path, "pack-objects", str(path / "objects/pack/pack"), stdin=f"{packed}\n".encode())
     file.unlink()
     loose, _file = alone(path, b"loose")
-    for which, ids in (("all", before | {packed, loose}), ("these", before), ("others", {packed, loose})):
+    for which, ids in ((Ids.ALL, before | {packed, loose}), (Ids.THESE, before), (Ids.OTHERS, {packed, loose})):
         repository.list_ids(entry, None, limit, which, packs)
         assert set(Path(repository.ids_file).read_text().split()) == ids
 
@@ -127,14 +128,14 @@ def test_an_object_that_ends_git_itself_is_as_little_there_as_any_loose_one_with
     entry = repository.inspect(limit)
     repository.list_ids(entry, None, limit)
     assert set(Path(repository.ids_file).read_text().split()) == before
-    assert repository.checksums(entry, (), limit, "all").loose == 1
+    assert repository.checksums(entry, (), limit, Sums.ALL).loose == 1
     good, _file = alone(path, b"good")
-    repository.list_ids(entry, None, limit, "others", repository.contents(entry, None, limit).packs)
+    repository.list_ids(entry, None, limit, Ids.OTHERS, repository.contents(entry, None, limit).packs)
     assert Path(repository.ids_file).read_text().split() == [good]
     (file.parent / ("1" * 38)).write_bytes(b"x")
     monkeypatch.setattr(scripts, "IDS", scripts.IDS.replace(" 1000 ", " 1 "))
     with pytest.raises(CommandFailed, match="loose objects stop git, and too many lie beside them"):
-        repository.list_ids(entry, None, limit, "others")
+        repository.list_ids(entry, None, limit, Ids.OTHERS)
 
 
 def test_an_empty_file_is_no_object(tmp_path: Path, upstream: GitServer) -> None:
