@@ -23,7 +23,7 @@ from ansible.plugins.action import ActionBase
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import refused
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.kubeconfig import CONTENT, is_content
-from ansible_collections.packit.deployment.plugins.plugin_utils.option_names import variables_of, worded
+from ansible_collections.packit.deployment.plugins.plugin_utils.option_names import own_pod_options, variables_of, worded
 
 _COLLECTION = "packit.deployment"
 _GROUP = f"group/{_COLLECTION}.deployment"
@@ -60,6 +60,8 @@ class ActionModule(ActionBase):  # type: ignore[misc]
         """Run the module with these arguments, and return its result."""
         in_background = bool(self._task.async_val) and not self._connection.has_native_async
         result: dict[str, Any] = self._execute_module(module_args=arguments, task_vars=task_vars, wrap_async=in_background)
+        if self._task.action.rpartition(".")[2] == "filler_pod":
+            result = own_pod_options(result)
         told: dict[str, Any] = worded(result, self._variables())
         return told
 

@@ -3,13 +3,14 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Name options in texts as the author of a task knows them: by the variable that the task takes them from, as our roles' tasks do.
 
-The modules write C(option `max_hold`), C(option `filler.resources`) and C(option `state: absent`).
+The modules write C(option `max_hold`), C(option `filler.resources`) and C(option `state: absent`). What the others take as C(filler), the module
+C(filler_pod) takes as options of its own.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
@@ -27,15 +28,25 @@ def variables_of(arguments: Mapping[str, Any]) -> dict[str, str]:
 
 def worded(value: Any, variables: Mapping[str, str]) -> Any:
     """Return texts, in a result or alone, in which each option with a variable is named by that."""
+    return _replaced(value, _OPTION, lambda match: _named(match, variables))
+
+
+def _replaced(value: Any, pattern: re.Pattern[str], words: Callable[[re.Match[str]], str]) -> Any:
+    """Return a value, such as a result, with what a pattern finds in its texts replaced."""
     if isinstance(value, str):
-        return _OPTION.sub(lambda match: _named(match, variables), value)
+        return pattern.sub(words, value)
     if isinstance(value, Mapping):
-        return {key: item if key in _AS_THEY_ARE else worded(item, variables) for key, item in value.items()}
+        return {key: item if key in _AS_THEY_ARE else _replaced(item, pattern, words) for key, item in value.items()}
     if type(value) in (list, tuple):
-        return type(value)(worded(item, variables) for item in value)
+        return type(value)(_replaced(item, pattern, words) for item in value)
     if is_dataclass(value) and not isinstance(value, type):  # newer versions of Ansible keep warnings so
-        return replace(value, **{one.name: worded(getattr(value, one.name), variables) for one in fields(value) if one.init})
+        return replace(value, **{one.name: _replaced(getattr(value, one.name), pattern, words) for one in fields(value) if one.init})
     return value
+
+
+def own_pod_options(value: Any) -> Any:
+    """Return texts that name what is inside of the option C(filler) as the options of the module C(filler_pod)."""
+    return _replaced(value, re.compile(r"\b([Oo]ption )`filler\."), lambda match: f"{match[1]}`")
 
 
 def _named(match: re.Match[str], variables: Mapping[str, str]) -> str:
@@ -49,4 +60,4 @@ def _named(match: re.Match[str], variables: Mapping[str, str]) -> str:
     return f"{variables[option]}: {setting}"
 
 
-__all__ = ["variables_of", "worded"]
+__all__ = ["own_pod_options", "variables_of", "worded"]

@@ -152,7 +152,7 @@ def test_a_filler_that_cannot_be_placed_goes_away_and_is_explained(scene: Scene)
     done = scene.run(filler={"node_selector": {"nowhere": "yes"}, "pull_policy": "Never"})
     assert done.code != 0
     assert "No node matches the filler's node selector." in done.text
-    assert "Check node_selector in repository_cache_filler." in done.text
+    assert "Check repository_cache_filler.node_selector." in done.text
     assert scene.fillers() == []
 
 

@@ -267,7 +267,7 @@ def test_a_quota_that_is_too_small_for_the_seeds_scratch_is_named_and_not_waited
     done = scene.run(method="seed")
     assert done.code != 0
     assert f"of limits.ephemeral-storage, and a quota of namespace {WORK} allows 1Gi in all" in done.text
-    assert "Raise the quota, or ask for less (resources in repository_cache_seed)." in done.text
+    assert "Raise the quota, or ask for less (repository_cache_seed.resources)." in done.text
     assert "waits for quota" not in done.text
     assert scene.fillers() == []
 

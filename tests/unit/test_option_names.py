@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.plugin_utils.option_names import variables_of, worded
+from ansible_collections.packit.deployment.plugins.plugin_utils.option_names import own_pod_options, variables_of, worded
 
 ROLE = {"max_hold": "{{ repository_cache_max_hold }}", "state": "{{repository_cache_state}}", "filler": "{{ repository_cache_filler | default({}) }}"}
 OTHERS = {
@@ -44,3 +44,9 @@ def test_a_role_names_its_variables_and_a_module_its_options(text: str, in_role:
     variables = variables_of({**ROLE, **OTHERS})
     assert worded(result, variables) == {"msg": in_role, "volumes": [{"error": in_role, "refs": 3}], "summary": (in_role,), "diff": {"after": text}}
     assert worded(text, {}) == text
+
+
+def test_what_others_have_as_filler_are_options_of_the_filler_pod_itself() -> None:
+    result = {"msg": "Check option `filler.node_selector`.", "warnings": ["Option `filler.resources.requests` is small, and option `image`."]}
+    assert own_pod_options(result) == {"msg": "Check option `node_selector`.", "warnings": ["Option `resources.requests` is small, and option `image`."]}
+    assert worded(own_pod_options("Set option `filler.labels`."), {"labels": "my_labels", "filler": "x"}) == "Set my_labels."

@@ -64,14 +64,14 @@ _POLICY = "A policy of the cluster refuses it: see its words, and what option `f
 # What admission refuses, with the status of a missing right or of a wrong object (kubernetes plugin/pkg/admission, apiserver's
 # pkg/admission/plugin, pod-security-admission; OpenShift's SCCs).
 _ADMISSION = (
-    (" usage per ", "A LimitRange of the namespace does not allow it: change resources (option `filler`, option `seed`)."),
+    (" usage per ", "A LimitRange of the namespace does not allow it: change option `filler.resources` or option `seed.resources`."),
     (
         "limit to request ratio",
         "A LimitRange of the namespace does not allow it: bring requests and limits in resources nearer to each other.",
     ),
     (
         "failed quota",
-        "A quota of the namespace wants them given: set them by resources in option `filler` and option `seed`.",
+        "A quota of the namespace wants them given: set them by option `filler.resources` and option `seed.resources`.",
     ),
     (
         "violates PodSecurity",
@@ -79,16 +79,16 @@ _ADMISSION = (
     ),
     ("security context constraint", "No SCC allows it: leave ids out of option `filler`, or grant the service account an SCC."),
     ("is being terminated", "The namespace is being deleted."),
-    ("no PriorityClass with name", "Name a priority class that exists (priority_class in option `filler`)."),
+    ("no PriorityClass with name", "Name a priority class that exists (option `filler.priority_class`)."),
     ("error looking up service account", "The namespace has no such service account: wait until the namespace is ready, or make it."),
     (
         "attempting to grant RBAC permissions",
         "Nobody can give on rights that they do not have: bind the Role of docs/rbac.yml to yourself as well, in both namespaces.",
     ),
-    ("namespace node label selector", "The namespace prescribes nodes: take node_selector out of option `filler`, or change it."),
+    ("namespace node label selector", "The namespace prescribes nodes: take option `filler.node_selector` out, or change it."),
     (
         "namespace whitelist",
-        "The namespace allows other tolerations and nodes only: change tolerations or node_selector in option `filler`.",
+        "The namespace allows other tolerations and nodes only: change option `filler.tolerations` or option `filler.node_selector`.",
     ),
     ("admission webhook", _POLICY),
     ("ValidatingAdmissionPolicy", _POLICY),

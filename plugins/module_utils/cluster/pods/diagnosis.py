@@ -109,7 +109,7 @@ def purpose_of(pod: Pod) -> str:
 
 def option_of(pod: Pod) -> str:
     """The option that says what a pod of ours asks for."""
-    return "option `seed`" if pod.labels.get(LABEL) == "seed" else "option `filler`"
+    return "seed" if pod.labels.get(LABEL) == "seed" else "filler"
 
 
 def look(client: Client, pod: Pod, deadline: Deadline) -> Observed:
@@ -177,7 +177,7 @@ def _ended(observed: Observed) -> Diagnosis | None:
     if pod.reason == "Evicted" or eviction:
         message = pod.message or eviction
         outgrown = bool(_OUTGROWN.search(message))
-        remedy = f"Run again; raise resources.requests in {option_of(pod)} if it happens again."
+        remedy = f"Run again; raise option `{option_of(pod)}.resources.requests` if it happens again."
         if outgrown and pod.labels.get(LABEL) == "seed":
             remedy = "Raise option `seed.size`, or name a claim (option `seed.claim`)."
         elif outgrown:
@@ -190,7 +190,7 @@ def _ended(observed: Observed) -> Diagnosis | None:
     if pod.reason in _PREEMPTED:
         return Diagnosis(
             f"{where} made room for a pod with a higher priority: {pod.reason} {pod.message}".rstrip(),
-            "Run again; set priority_class in option `filler` if it happens again.",
+            "Run again; set option `filler.priority_class` if it happens again.",
             fatal=True,
             busy=True,
         )
@@ -220,7 +220,7 @@ def _ended(observed: Observed) -> Diagnosis | None:
             limit = _memory(pod)
             return Diagnosis(
                 f"{where} was killed, probably for want of memory (its limit is {limit})",
-                f"Raise resources.limits.memory in {option_of(pod)}.",
+                f"Raise option `{option_of(pod)}.resources.limits.memory`.",
                 fatal=True,
             )
         if container.exit_code is not None:
@@ -237,13 +237,13 @@ def _container(pod: Pod) -> Diagnosis | None:
             kind = "init container" if container in pod.init_containers else "container"
             return Diagnosis(
                 f"The {kind} {container.name} (image {container.image}), which is not ours, does not start ({container.waiting}): {message}",
-                "Something adds it to every pod of the namespace: keep it away by labels or annotations in option `filler`, or mend it.",
+                "Something adds it to every pod of the namespace: keep it away by option `filler.labels` or option `filler.annotations`, or mend it.",
                 fatal=container.waiting in FATAL_WAITING,
             )
         if container.waiting in _IMAGE_REASONS:
             return Diagnosis(
                 f"The image {container.image} cannot be pulled ({container.waiting}): {message}",
-                "Check option `image`, and image_pull_secrets in option `filler`.",
+                "Check option `image`, and option `filler.image_pull_secrets`.",
                 fatal=True,
             )
         if container.waiting == "CreateContainerConfigError" and "root" in message:
@@ -306,7 +306,7 @@ _WARNINGS = {
     "FailedMountOnFilesystemMismatch": ("The volume has another file system than it is said to have", _SEE_STORAGE),
     "VolumePermissionChangeInProgress": (
         "The kubelet changes the group of all files on the volume, which takes its time",
-        "Raise start_timeout in option `filler`. Pods with fsGroupChangePolicy: OnRootMismatch, as fillers are, do it once.",
+        "Raise option `filler.start_timeout`. Pods with fsGroupChangePolicy: OnRootMismatch, as fillers are, do it once.",
     ),
     "FailedCreatePodSandBox": ("The node cannot make the pod's network or sandbox", "See the node's network plugin."),
     "NetworkNotReady": ("The node's network is not ready", "See the node's network plugin."),

@@ -27,7 +27,7 @@ _PROVISION = "See the claim's events: the storage class may not provision."
 _FIT = "Make a persistent volume that fits, or take a storage class that provisions."
 _STORAGE = "Ask for less in the claim, or add storage."
 _NOT_OURS = (
-    "It is not ours: something adds it to every pod of the namespace. Keep it away by labels or annotations in option `filler`."
+    "It is not ours: something adds it to every pod of the namespace. Keep it away by option `filler.labels` or option `filler.annotations`."
 )
 _SICK = r"untolerated taint \{node\.(cloudprovider\.)?kubernetes\.io/"
 
@@ -65,7 +65,7 @@ UNSCHEDULABLE = (
     Unschedulable(
         ("Insufficient",),
         "The node has not enough room for {whose}'s requests.",
-        "Make resources.requests in {option} smaller, or use option `in_use: holder`.",
+        "Make option `{option}.resources.requests` smaller, or use option `in_use: holder`.",
         "Make its requests or the number of replicas smaller.",
     ),
     Unschedulable(
@@ -93,13 +93,13 @@ UNSCHEDULABLE = (
     Unschedulable(
         ("volume node affinity conflict", "no available volume zone"),
         "The volume is in another zone or on another node than {whose} may use.",
-        "Check node_selector in option `filler`.",
+        "Check option `filler.node_selector`.",
         "Its volume stays where it is: take the node selector away, or start with a new claim.",
     ),
     Unschedulable(
         ("node affinity/selector",),
         "No node matches {whose}'s node selector.",
-        "Check node_selector in option `filler`.",
+        "Check option `filler.node_selector`.",
         "Check its node selector (option `node_selector` of workload_settings).",
     ),
 )

@@ -52,7 +52,7 @@ def container(state: dict[str, Any], phase: str = "Pending", **status: Any) -> A
             "kubectl describe node",
         ),
         ('0/2 nodes are available: persistentvolumeclaim "x" not found.', "A claim is missing.", "Create the claim"),
-        ("0/2 nodes are available: 2 Insufficient memory.", "not enough room", "resources.requests in option `filler` smaller"),
+        ("0/2 nodes are available: 2 Insufficient memory.", "not enough room", "option `filler.resources.requests` smaller"),
         ("0/2 nodes are available: 1 node(s) had untolerated taint {a: b}.", "A taint of the node", "tolerations"),
         ("0/2 nodes are available: 1 node(s) were unschedulable.", "cordoned", "Uncordon"),
         ("0/2 nodes are available: 2 node(s) had volume node affinity conflict.", "another zone", "node_selector"),
@@ -88,7 +88,7 @@ def test_a_root_image() -> None:
 def test_killed_for_memory_names_the_limit_to_raise() -> None:
     found = judge(Observed(container({"terminated": {"reason": "OOMKilled", "exitCode": 137}}, "Failed")))
     assert "its limit is 256Mi" in found.sentence
-    assert found.remedy == "Raise resources.limits.memory in option `filler`."
+    assert found.remedy == "Raise option `filler.resources.limits.memory`."
 
 
 def test_its_own_last_words_are_shown() -> None:
@@ -101,7 +101,7 @@ def test_an_eviction_is_known_by_its_event_before_it_is_the_pods_state() -> None
     ended = container({"terminated": {"reason": "Completed", "exitCode": 0}}, "Failed")
     found = judge(Observed(ended, [event], log="unable to retrieve container logs for containerd://33a8d655"))
     assert found.sentence == "Pod ns/p was evicted: The node was low on resource: memory."
-    assert found.remedy == "Run again; raise resources.requests in option `filler` if it happens again."
+    assert found.remedy == "Run again; raise option `filler.resources.requests` if it happens again."
 
 
 @pytest.mark.parametrize(
@@ -125,7 +125,7 @@ def test_a_pod_that_has_outgrown_its_own_limit_needs_another_limit_and_not_more_
 def test_a_node_that_has_no_disk_left_is_no_fault_of_the_pod() -> None:
     message = "The node was low on resource: ephemeral-storage. Container filler was using 3Gi, request is 1Gi. "
     found = judge(Observed(container({}, "Failed", reason="Evicted", message=message)))
-    assert not found.outgrown and "raise resources.requests" in found.remedy
+    assert not found.outgrown and "raise option `filler.resources.requests`" in found.remedy
 
 
 def test_what_the_kubelet_says_in_place_of_a_log_is_not_told_as_one() -> None:
