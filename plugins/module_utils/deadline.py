@@ -11,10 +11,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from .errors import Cancelled, DeadlineExceeded, Interrupted
+from .heartbeat import HEARTBEAT_LIMIT
 
-AWAY_SECONDS = 150.0
+AWAY_SECONDS = HEARTBEAT_LIMIT + 30.0
 """Seconds for what a restart of the API server may not prevent: to remove what was made, and to write down what was done. An API that is away is waited
-for that long (``HEARTBEAT_LIMIT``), and then has time to answer."""
+for as long as the heartbeat's limit, and then has time to answer."""
 _STOPPED = 10.0
 """Seconds without a look at the deadline, which every wait looks at each half second: this run was stopped meanwhile."""
 _LOOK_EVERY = 0.5

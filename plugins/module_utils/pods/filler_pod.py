@@ -12,7 +12,6 @@ from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
 from ..cluster.api.errors import FillerExists, NotFound
 from ..cluster.api.given_paths import target
-from ..cluster.api.heartbeat import HEARTBEAT_LIMIT
 from ..cluster.api.objects import Pod, parse_pod
 from ..cluster.pods.consumers import consumers, identity, image, mounted_at, placement
 from ..cluster.pods.filler import Filler, describe_owner, is_left_behind, owner
@@ -28,6 +27,7 @@ from ..cluster.pods.overrides import OVERRIDES, START_TIMEOUT, parse_overrides
 from ..cluster.pods.pod_removal import remove_pod
 from ..deadline import Deadline
 from ..errors import InvalidOption
+from ..heartbeat import HEARTBEAT_LIMIT
 from ..signals import stopping_on_signals
 from ..volumes.owner import run_owner
 

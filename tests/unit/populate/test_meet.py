@@ -17,9 +17,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.pla
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Record
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_run import VolumeRun
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import HOLDER
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import SKEW
+from ansible_collections.packit.deployment.plugins.module_utils.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as holding_module
 from ansible_collections.packit.deployment.tests.meeting.world import IN_USE, PAIR, PROJECTS, Actor, World
 

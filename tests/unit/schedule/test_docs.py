@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.packit.deployment.plugins.module_utils.deadline import AWAY_SECONDS
+from ansible_collections.packit.deployment.plugins.module_utils.schedule.manifest import GRACE
 from ansible_collections.packit.deployment.plugins.module_utils.schedule.module import ARGUMENT_SPEC, POD_KEYS
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
@@ -44,7 +44,7 @@ def test_systemd_takes_its_units_and_gives_a_run_time_to_end(tmp_path: Path) -> 
     units = {re.findall(r"^# /etc/systemd/system/(\S+)$", block, re.MULTILINE)[0]: block for block in blocks("ini")}
     assert set(units) == {"repository-cache.service", "repository-cache.timer"}
     seconds = re.findall(r"^TimeoutStopSec=(\d+)$", units["repository-cache.service"], re.MULTILINE)
-    assert int(seconds[0]) > AWAY_SECONDS
+    assert int(seconds[0]) == GRACE + 30  # as a job of the schedule has, and half a minute
     if shutil.which("systemd-analyze") is None:
         pytest.skip("systemd-analyze is not here")
     for name, text in units.items():

@@ -8,7 +8,7 @@ from __future__ import annotations
 import threading
 import time
 
-from .heartbeat import HEARTBEAT_LIMIT
+from ...heartbeat import HEARTBEAT_LIMIT
 
 _STARTING_SECONDS = 30.0
 """Seconds for which a server that was away may refuse what it allows: it answers before it knows all accounts and rights, and is ready to admit."""

@@ -14,10 +14,10 @@ from contextlib import suppress
 from ...background import Background
 from ...deadline import Deadline
 from ...errors import Cancelled, DeadlineExceeded, DeploymentError
+from ...heartbeat import BEAT_EVERY
 from ...progress import OnLine
 from ..api.channels import STDERR, NotStarted
 from ..api.errors import ClusterError, ConnectionLost, ExecRefused, Forbidden, NotFound, PodLost, Redirected, Unauthorized
-from ..api.heartbeat import BEAT_EVERY
 from .agent import BEAT, Answer, Answers, message
 from .streams import Descriptor, ExecStream
 

@@ -22,12 +22,12 @@ from ...annotation import parse_object
 from ...background import Background
 from ...deadline import Deadline
 from ...errors import DeploymentError
+from ...heartbeat import BEAT_EVERY, HEARTBEAT_LIMIT
 from ...progress import OnLine
 from ...times import parse_time, time_text
 from ..api.claims import read_claim
 from ..api.client import Client
 from ..api.errors import ClusterError, Conflict, NotFound, PodLost
-from ..api.heartbeat import BEAT_EVERY, HEARTBEAT_LIMIT
 from ..api.names import is_name
 from ..api.objects import Claim, parse_claim, parse_pod
 from ..exec.pod_shell import ContainerAddress

@@ -12,7 +12,7 @@ from typing import Any
 
 from ...errors import InvalidOption
 from ...given_values import LIMITS, whole_number
-from ..api.heartbeat import BEAT_EVERY, HEARTBEAT_LIMIT
+from ...heartbeat import BEAT_EVERY, HEARTBEAT_LIMIT
 from ..api.objects import exact_quantity, quantity
 
 Resources = Mapping[str, Mapping[str, str]]

@@ -36,9 +36,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.erro
     Unauthorized,
     Unreachable,
 )
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.libraries import missing_message
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import AWAY_SECONDS, Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.ports import own_port
 

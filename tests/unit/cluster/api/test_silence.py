@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import silence as silence_module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.silence import Silence
+from ansible_collections.packit.deployment.plugins.module_utils.heartbeat import HEARTBEAT_LIMIT
 
 
 class Clock:

@@ -14,7 +14,6 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Change
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Conflict, Forbidden, NotFound
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.refusals import refused
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.entrypoint import ALONE
@@ -24,6 +23,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.ove
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.pod_removal import remove_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
+from ansible_collections.packit.deployment.plugins.module_utils.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.tests.unit.cluster.api.test_answers import Pauses
 
 SPEC = FillerSpec("ns", "filler", Mount("claim", "/cache"), "image", {"run": "r"}, PodOverrides(start_timeout=60))
