@@ -53,7 +53,7 @@ options:
     default: /repository-cache
   image:
     description:
-      - The filler pods' image; it needs sh, coreutils, findutils, grep, sed, git, and for the methods V(seed) and V(rsync) rsync.
+      - The filler pods' image; it needs sh, coreutils, findutils, grep, sed, git, and rsync for each method but V(git).
         It is pulled before a volume is taken.
       - The default is the image of the running pod that uses the volume, else C(quay.io/packit/sandcastle).
     type: str

@@ -144,7 +144,7 @@ attributes:
 requirements:
   - jmespath (for O(select))
   - git on the controller
-  - rsync on the controller (for method V(rsync))
+  - rsync on the controller (for methods that copy packs from there, such as V(rsync))
   - prometheus_client (for O(pushgateway) and O(metrics_file))
 author:
   - Packit deployment contributors (@packit)

@@ -45,7 +45,7 @@ from .seed.memory import with_large_memory
 from .seed.replicas import replicas_for
 from .seed.seeds import Seeds
 from .transfers import Transfers
-from .upstreams import UpstreamReader, Upstreams, read_refs
+from .upstreams import UpstreamReader, Upstreams, read_project
 from .workers_pods import seed_pod, workers_pod
 
 _READ_TIMEOUT = 120.0
@@ -226,7 +226,7 @@ class Populate:
         )
 
     def _read_again(self, project: Project) -> Snapshot:
-        return read_refs(self._local, project, Deadline(_READ_TIMEOUT, f"reading the refs of {project.url}", self._stop))
+        return read_project(self._local, project, Deadline(_READ_TIMEOUT, f"reading {project.name} again", self._stop))
 
     def _carry_out(self, plan: Plan, access: ClusterVolumeAccess, seed: FillerSpec, read: Upstreams) -> _Done:
         options = self._options

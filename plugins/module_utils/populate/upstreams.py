@@ -15,7 +15,7 @@ from ..background import unexpected
 from ..cache.domain.model import Snapshot
 from ..cache.domain.projects import Project, is_ssh
 from ..cache.git.upstream import read_snapshot
-from ..cache.transfer.registry import read_path
+from ..cache.transfer.registry import read_here
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError
 from ..shell import Shell
@@ -73,12 +73,10 @@ class UpstreamReader:
 
     def _read_by_one(self, free: SimpleQueue[Shell], project: Project) -> Snapshot:
         with _lent(free) as shell:
-            return read_refs(shell, project, self._deadline)
+            return read_snapshot(shell, project, _soon(project, self._deadline))
 
     def _read_here(self, project: Project) -> Snapshot:
-        if not project.path:
-            return read_refs(self._local, project, self._deadline)
-        return read_path(self._local, project, self._deadline.within(_SECONDS, f"reading {project.path}"))
+        return read_project(self._local, project, self._deadline)
 
     def _read_all(self, projects: Iterable[Project], read: Callable[[Project], Snapshot]) -> None:
         with ThreadPoolExecutor(_AT_ONCE, "upstream") as executor:
@@ -93,9 +91,13 @@ class UpstreamReader:
                 self._failed[name] = unexpected(f"Reading the refs of {name}", error)
 
 
-def read_refs(shell: Shell, project: Project, deadline: Deadline) -> Snapshot:
-    """A project's snapshot as upstream has it. Raises DeploymentError."""
-    return read_snapshot(shell, project, deadline.within(_SECONDS, f"reading the refs of {project.url}"))
+def read_project(local: Shell, project: Project, deadline: Deadline) -> Snapshot:
+    """A project's snapshot as its method reads it on this machine. Raises DeploymentError."""
+    return read_here(local, project, _soon(project, deadline))
+
+
+def _soon(project: Project, deadline: Deadline) -> Deadline:
+    return deadline.within(_SECONDS, f"reading {project.path or f'the refs of {project.url}'}")
 
 
 @contextmanager

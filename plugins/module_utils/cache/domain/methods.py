@@ -31,20 +31,22 @@ Fits = Callable[[Project, "RecordedEntry | None", Outlook], str]
 AnyMethod = TypeVar("AnyMethod", bound="Method")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Method:
     """A way in which a snapshot reaches a volume: what the options, the plan and the rollout ask of it.
 
     ``in_cluster``: a pod reads upstream, which has no ssh key; else the controller does. ``on_volume``: upstream is read while the volume is held.
-    ``by_seed``: a seed pod serves the packs. ``programs`` are those that the controller has to have beside git. ``fits`` decides for `auto`.
+    ``takes_path``: it brings what the user names as the project's `path`. ``by_seed``: a seed pod serves the packs. ``programs`` are those that
+    the controller has to have beside git. ``fits`` decides for `auto`.
     ``about`` is for the documentation, which has it after the method's name. ``auto_for`` tells there for what `auto` chooses it; empty: for nothing.
     """
 
     name: str
     in_cluster: bool
     on_volume: bool
-    by_seed: bool
-    programs: tuple[str, ...]
+    takes_path: bool = False
+    by_seed: bool = False
+    programs: tuple[str, ...] = ()
     fits: Fits
     about: str
     auto_for: str

@@ -59,14 +59,11 @@ def _make(sources: Sources, project: Project, volume: Volume) -> Transfer:
 
 
 GIT = TransferMethod(
-    "git",
+    name="git",
     in_cluster=True,
     on_volume=True,
-    by_seed=False,
-    programs=(),
     fits=_fits,
     make=_make,
-    read_path=None,
     about="has the workers' filler pods fetch from upstream, and their packs copied to the sandboxes.",
     auto_for="where only a difference is to be fetched, or the project is known to be small",
 )

@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
+from ...deadline import Deadline
+from ...shell import Shell
 from ..domain.methods import Outlook
-from ..domain.model import Volume
+from ..domain.model import Snapshot, Volume
 from ..domain.projects import Project, is_ssh
 from ..domain.record import RecordedEntry
 from ..git.local_clone import read_clone
+from ..git.upstream import read_snapshot
 from .finished_packs import PackTransfer
 from .given_clone import GivenClone
 from .protocol import Sources, Transfer, TransferMethod
@@ -23,20 +26,24 @@ def _fits(project: Project, _held: RecordedEntry | None, _outlook: Outlook) -> s
     return ""
 
 
+def _read(shell: Shell, project: Project, deadline: Deadline) -> Snapshot:
+    return read_clone(shell, project, deadline) if project.path else read_snapshot(shell, project, deadline)
+
+
 def _make(sources: Sources, project: Project, _volume: Volume) -> Transfer:
     source = sources.given(project, lambda shell, scratch: GivenClone(shell, project, scratch)) if project.path else sources.clone(project)
     return PackTransfer(RSYNC, source, sources.clone_transport())
 
 
 RSYNC = TransferMethod(
-    "rsync",
+    name="rsync",
     in_cluster=False,
     on_volume=False,
-    by_seed=False,
+    takes_path=True,
     programs=("rsync",),
     fits=_fits,
     make=_make,
-    read_path=read_clone,
+    read=_read,
     about="makes finished packs of a clone on the controller and copies them through the API server, for what only the controller can reach.",
     auto_for="for projects with a O(projects[].path) or an ssh URL",
 )

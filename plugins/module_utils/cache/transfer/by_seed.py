@@ -26,14 +26,12 @@ def _make(sources: Sources, project: Project, volume: Volume) -> Transfer:
 
 
 SEED = TransferMethod(
-    "seed",
+    name="seed",
     in_cluster=True,
     on_volume=False,
     by_seed=True,
-    programs=(),
     fits=_fits,
     make=_make,
-    read_path=None,
     about="has one pod without cache volumes read upstream once and make finished packs, which the filler pods copy over the pod network.",
     auto_for="for all else",
 )

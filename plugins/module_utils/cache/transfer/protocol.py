@@ -19,6 +19,7 @@ from ..domain.model import Snapshot, Volume
 from ..domain.projects import Project
 from ..git.entry import Entry
 from ..git.repository import Incoming, Repository
+from ..git.upstream import read_snapshot
 from .finished_packs import PackSource, Transport
 
 
@@ -76,17 +77,13 @@ class Sources(Protocol):
         """Return the way of the seed's packs to a volume."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class TransferMethod(Method):
     """A method, and how its transfer of one project to one volume is made.
 
-    ``read_path`` returns what the project's `path` has, as a snapshot; None where the method uses no path. Raises InvalidOption, CommandFailed.
+    ``read`` returns the snapshot of what it is to bring, with the controller's shell: upstream's, or that of what the user names as `path`.
+    It raises InvalidOption where that is of no use, and what ``read_snapshot`` raises.
     """
 
     make: Callable[[Sources, Project, Volume], Transfer]
-    read_path: Callable[[Shell, Project, Deadline], Snapshot] | None
-
-    @property
-    def takes_path(self) -> bool:
-        """Return whether it can use what the user names on the controller."""
-        return self.read_path is not None
+    read: Callable[[Shell, Project, Deadline], Snapshot] = read_snapshot

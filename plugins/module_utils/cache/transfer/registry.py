@@ -31,11 +31,11 @@ def check_method(name: str, project: str = "") -> None:
         raise InvalidOption(f"Unknown method `{name}`{of}.", f"Known methods: {', '.join(CHOICES)}.")
 
 
-def read_path(shell: Shell, project: Project, deadline: Deadline) -> Snapshot:
-    """Return the snapshot of what a project's `path` has, as the method that brings it reads it. Raises InvalidOption, CommandFailed."""
-    readers = {method: method.read_path for method in METHODS if method.read_path is not None}
-    method, _why = choose_method(tuple(readers), project, None, Outlook(volumes=1))
-    return readers[method](shell, project, deadline)
+def read_here(shell: Shell, project: Project, deadline: Deadline) -> Snapshot:
+    """Return the snapshot of a project, read on the controller as its method does. Raises as ``TransferMethod.read``."""
+    possible = [method for method in asked_for(project.method) or METHODS if method.takes_path or not project.path]
+    method, _why = choose_method(possible, project, None, Outlook(volumes=1))
+    return method.read(shell, project, deadline)
 
 
 def asked_for(name: str) -> tuple[TransferMethod, ...]:

@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
+
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import AUTO, DEFAULT_REFS
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import matches, parse_project, parse_projects, refused
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import (
+    PROJECT_OPTIONS,
+    Project,
+    matches,
+    parse_project,
+    parse_projects,
+    refused,
+)
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import CHOICES, check_method
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 
@@ -165,3 +174,10 @@ def test_a_star_stands_for_anything_slashes_included() -> None:
     assert not matches(["refs/heads/*"], "refs/tags/a")
     assert not matches(["refs/heads/main"], "refs/heads/main2")
     assert not matches(["refs/heads/ab*b"], "refs/heads/ab")
+
+
+def test_each_option_of_a_project_reaches_it() -> None:
+    given = {"url": "https://example.org/a/x.git", "name": "y", "refs": ["refs/heads/main"], "method": "git", "path": "/clones/x"}
+    project = parse_project(given)
+    assert set(PROJECT_OPTIONS) == set(given) == {field.name for field in fields(Project)}
+    assert {name: list(value) if isinstance(value, tuple) else value for name, value in vars(project).items()} == given
