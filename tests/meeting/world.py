@@ -33,7 +33,6 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.st
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_rsync import RSYNC
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, PodLost
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import claim_lock
@@ -42,6 +41,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods imp
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import ClaimLock, holder_of
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import RUN
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as holding_module
@@ -214,7 +214,7 @@ def _receive(held: Any, volume: Volume, work: Work, worker: StagedProject | None
     return StagedProject(volume, work, work.snapshot or Snapshot(()), side, held.shared, objects == there, 0, 0.0, ())
 
 
-def _finish(received: StagedProject, worker: StagedProject | None, deadline: Deadline) -> tuple[ProjectResult, RecordedEntry]:
+def _finish(received: StagedProject, worker: StagedProject | None, deadline: Deadline) -> ProjectResult:
     side: Any = received.side
     side.repository.held.shell.run(("publish",), deadline=deadline)
     volume, name, work = side.repository.held.shell.world.volumes[received.volume], received.project.name, received.work
@@ -222,7 +222,7 @@ def _finish(received: StagedProject, worker: StagedProject | None, deadline: Dea
     volume[name] = volume.get(name, set()) | side.contents.objects
     patterns = " ".join(work.earlier) if work.snapshot is None else patterns_of(work.project)
     held = RecordedEntry(work.project.url, received.snapshot.digest, 1, 1, "bare", "rsync", "", side.contents.inventory, patterns)
-    return ProjectResult(received.volume, name, action), held if worker is None else including(held, worker)
+    return ProjectResult(received.volume, name, action, held if worker is None else including(held, worker))
 
 
 class Refusing(MemoryClient):

@@ -77,16 +77,16 @@ def pod_git(module: Any) -> None:
                 repository = repository_on(held, project.name, _LEFTOVERS)
                 current = is_current(repository.inspect(deadline), snapshot, wanted_by(work))
                 module.exit_json(changed=not current, snapshot=snapshot.digest, refs=len(snapshot.refs))
-            result, known = publish_project(stage_project(held, where, work, None, deadline), None, deadline)
+            result = publish_project(stage_project(held, where, work, None, deadline), None, deadline)
     for words in (*result.warnings, *held.warnings):
         module.warn(words)
     module.exit_json(
         changed=result.changed,
         action=result.action.value,
-        snapshot=result.snapshot,
-        refs=result.refs,
+        snapshot=snapshot.digest,
+        refs=len(snapshot.refs),
         bytes=result.bytes,
         seconds=result.seconds,
-        layout=result.layout,
-        packs=known.inventory.packs,
+        layout="" if result.there is None else result.there.layout,
+        packs=0 if result.there is None else result.there.inventory.packs,
     )

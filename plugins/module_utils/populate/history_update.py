@@ -38,7 +38,7 @@ def history_update(outcome: Outcome, begun: Run, ended: datetime, all_pairs: boo
     used = {str(volume): used_at(ended, {name: entry.bytes for name, entry in record.projects.items()}) for volume, record in records.items()}
     if begun.state == State.ABSENT.value:
         return HistoryUpdate(run, removed=_gone(rows) if all_pairs else (), used=used)
-    brought = {row.project: row.snapshot for row in rows if row.changed and row.project in outcome.snapshots}
+    brought = {row.project: row.there.snapshot for row in rows if row.changed and row.there is not None and row.project in outcome.snapshots}
     # Where upstream moved while volumes were filled, what came is newer than what was read at the beginning.
     checked = {name: SnapshotAt(begun.started, brought.get(name, snapshot.digest)) for name, snapshot in outcome.snapshots.items()}
     return HistoryUpdate(run, checked, {name: SnapshotAt(ended, snapshot) for name, snapshot in brought.items()}, used=used)

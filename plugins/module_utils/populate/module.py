@@ -95,11 +95,11 @@ def _answer(outcome: Outcome, client: Client, check_mode: bool, state: State) ->
         "plan": report.plan_facts(outcome.plan),
         "unread": sorted(outcome.unread),
         "requests": client.requests,
-        "diff": report.diff(outcome.before, _after(outcome, check_mode, state)),
+        "diff": report.diff(outcome.before, _after(outcome, check_mode)),
     }
 
 
-def _after(outcome: Outcome, check_mode: bool, state: State) -> Mapping[Volume, Mapping[str, str]]:
+def _after(outcome: Outcome, check_mode: bool) -> Mapping[Volume, Mapping[str, str]]:
     """For each volume, the text of each project that changes; empty for one that goes."""
     after: dict[Volume, dict[str, str]] = {}
     if not check_mode:
@@ -107,7 +107,7 @@ def _after(outcome: Outcome, check_mode: bool, state: State) -> Mapping[Volume, 
             for volume in result.volumes:
                 for project in volume.projects:
                     if project.changed:
-                        text = "" if state is State.ABSENT else report.snapshot_text(project.snapshot, project.refs)
+                        text = "" if project.there is None else report.snapshot_text(project.there.snapshot, project.there.refs)
                         after.setdefault(volume.volume, {})[project.project] = text
         return after
     for pair in outcome.plan.pairs:

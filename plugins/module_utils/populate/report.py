@@ -39,15 +39,16 @@ def volume_facts(result: VolumeResult) -> dict[str, object]:
 
 
 def _project_facts(result: ProjectResult) -> dict[str, object]:
+    there = result.there
     return {
         "name": result.project,
         "action": result.action.value,
         "method": result.method,
         "seconds": result.seconds,
         "bytes": result.bytes,
-        "snapshot": result.snapshot,
-        "refs": result.refs,
-        "layout": result.layout,
+        "snapshot": "" if there is None else there.snapshot,
+        "refs": 0 if there is None else there.refs,
+        "layout": "" if there is None else there.layout,
         "warnings": list(result.warnings),
         "notes": list(result.notes),
         "error": result.error,

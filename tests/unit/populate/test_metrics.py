@@ -48,7 +48,7 @@ Values = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 def outcome() -> Outcome:
     """A sandbox that was held twice and has two projects, of which one failed; its worker got nothing."""
-    rows = (ProjectResult(SANDBOX, "one", Action.UPDATE, snapshot=DIGEST), ProjectResult(SANDBOX, "two", Action.FAILED, error="No.", remedy="Do."))
+    rows = (ProjectResult(SANDBOX, "one", Action.UPDATE, HELD), ProjectResult(SANDBOX, "two", Action.FAILED, error="No.", remedy="Do."))
     sandbox = VolumeResult(SANDBOX, rows, (HoldTimes(0.5, 2.0, 0.5), HoldTimes(1.0, 6.0, 0.5)))
     worker = VolumeResult(WORKER, (ProjectResult(WORKER, "two", Action.BLOCKED, error="Its sandbox."),), (HoldTimes(100.0, 100.0, 100.0),))
     return Outcome(

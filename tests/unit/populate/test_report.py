@@ -13,6 +13,7 @@ import yaml
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_project
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, RecordedEntry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import (
     HoldTimes,
     PairResult,
@@ -28,12 +29,17 @@ NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
 WORKER = Volume("packit-prod", "packit-worker-repository-cache-packit-worker-long-running-0", Role.WORKER)
 
 
+def there(method: str) -> RecordedEntry:
+    """Return an entry that came by a method."""
+    return RecordedEntry("https://h/x.git", "d", 1, 1, "bare", method, "", Inventory(1, 0, "x"))
+
+
 def lines(*more: ProjectResult) -> list[str]:
     """Of a sandbox that was held twice, and a worker on which one project was filled and one was there."""
-    filled = ProjectResult(SANDBOX, "packit", Action.ADD, "seed", bytes=22_000_000)
-    there = ProjectResult(WORKER, "ogr", Action.NOTHING)
+    filled = ProjectResult(SANDBOX, "packit", Action.ADD, there("seed"), bytes=22_000_000)
+    unchanged = ProjectResult(WORKER, "ogr", Action.NOTHING)
     sandbox = VolumeResult(SANDBOX, (filled, *more), (HoldTimes(0.5, 2.0, 0.5), HoldTimes(0.5, 0.1, 0.3)))
-    worker = VolumeResult(WORKER, (ProjectResult(WORKER, "packit", Action.UPDATE, "git"), there), (HoldTimes(0.5, 2.0, 0.5),))
+    worker = VolumeResult(WORKER, (ProjectResult(WORKER, "packit", Action.UPDATE, there("git")), unchanged), (HoldTimes(0.5, 2.0, 0.5),))
     return summary([PairResult(Pair(WORKER, SANDBOX), sandbox, worker)], State.PRESENT)
 
 
@@ -65,7 +71,7 @@ def test_where_all_fails_nobody_says_that_all_is_there() -> None:
 
 
 def test_of_a_long_table_the_beginning_is_shown() -> None:
-    many = [ProjectResult(SANDBOX, f"p{number}", Action.ADD, "seed") for number in range(1500)]
+    many = [ProjectResult(SANDBOX, f"p{number}", Action.ADD, there("seed")) for number in range(1500)]
     shown = lines(*many)
     assert len(shown) == 1 + ROWS_MOST + 2
     assert shown[-2:] == ["and 1,302 rows more, which are in the task's result", "Unchanged: 1 of 1,503."]

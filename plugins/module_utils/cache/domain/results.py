@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from .model import Pair, Role, Volume
 from .plan import Action
-from .record import Record
+from .record import Record, RecordedEntry
 
 
 @dataclass(frozen=True)
@@ -40,17 +40,15 @@ class ConsumerWait:
 
 @dataclass(frozen=True)
 class ProjectResult:
-    """One project on one volume. ``bytes`` were received; ``snapshot`` is a digest; ``error``, ``remedy`` and ``notes`` on what was done are words."""
+    """One project on one volume. ``there`` is what the volume has of it now, None where it has nothing or that is not known; ``bytes`` were received;
+    ``error``, ``remedy`` and ``notes`` on what was done are words."""
 
     volume: Volume
     project: str
     action: Action
-    method: str = ""
+    there: RecordedEntry | None = None
     seconds: float = 0.0
     bytes: int = 0
-    snapshot: str = ""
-    refs: int = 0
-    layout: str = ""
     warnings: tuple[str, ...] = ()
     error: str = ""
     remedy: str = ""
@@ -58,10 +56,14 @@ class ProjectResult:
 
     def with_record(self, record: Record | None) -> ProjectResult:
         """Return the same with what the volume's record says is there, where nothing was done; bytes are those received, and stay 0."""
-        entry = None if record is None else record.projects.get(self.project)
-        if entry is None or self.action is not Action.NOTHING or self.snapshot:
+        if record is None or self.action is not Action.NOTHING or self.there is not None:
             return self
-        return replace(self, method=entry.method, snapshot=entry.snapshot, refs=entry.refs, layout=entry.layout)
+        return replace(self, there=record.projects.get(self.project))
+
+    @property
+    def method(self) -> str:
+        """Return how what is there came, empty where nothing is known to be."""
+        return "" if self.there is None else self.there.method
 
     @property
     def changed(self) -> bool:

@@ -31,6 +31,7 @@ from ..domain.results import PairResult, ProjectResult
 from ..domain.rollout_options import Options
 from ..domain.space import check_capacity
 from ..transfer.protocol import FullCopyNeeded, Transfer
+from . import turns
 from .sandbox import AS_IT_IS, SandboxFiller, work_on
 from .snapshots import Snapshots
 from .staged_project import NotThere, StagedProject, publish_project, repository_on, stage_project
@@ -39,8 +40,6 @@ from .unrecorded import UnrecordedProjects
 from .volume_access import HeldVolume, VolumeAccess, VolumeSkipped
 from .volume_run import CLEANING_SECONDS, VolumeRun
 
-_TURN_PAUSE = 2.0
-"""Seconds between two turns of a sandbox's volume, in which its consumers can have it."""
 _READY_AT_ONCE = 3
 """Projects of a pair that are made ready at once: one may wait for its upstream while another one's packs are made."""
 _FILLING_ACTIONS = (Action.ADD, Action.LOOK, Action.REPLACE)
@@ -296,7 +295,7 @@ class FillPair:
                 if not later:
                     return
                 self._require_full_copies(later)
-                deadline.sleep(_TURN_PAUSE)
+                deadline.sleep(turns.PAUSE)
                 if worker is not None:
                     self._require_there(worker)
                 for name in self._turn.suspects:
@@ -355,7 +354,7 @@ class FillPair:
                     self._failed_on_worker(worker, project, error, deadline)
                     return
                 side.tell(project.name, "goes on after a lost connection", error.message)
-                deadline.sleep(_TURN_PAUSE)
+                deadline.sleep(turns.PAUSE)
             except NotThere as error:
                 if error.message:
                     side.warn(error.message)
@@ -453,7 +452,7 @@ class FillPair:
         try:
             if not staged.side.entry.usable:
                 side.forget(project)
-            result, recorded = publish_project(staged, None, deadline)
+            result = publish_project(staged, None, deadline)
         except Cancelled:
             raise
         except PlaceLost as error:
@@ -463,7 +462,7 @@ class FillPair:
                 side.suspect(project)
             side.end([project], Action.FAILED, error)
             return
-        side.done(project, result, recorded)
+        side.done(project, result)
 
 
 def _prepared(transfer: Transfer, snapshot: Snapshot | None, deadline: Deadline, first: bool) -> int:

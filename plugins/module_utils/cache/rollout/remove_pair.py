@@ -9,7 +9,7 @@ import threading
 from collections.abc import Sequence
 
 from ...deadline import Deadline
-from ...errors import Cancelled, DeploymentError
+from ...errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted
 from ...progress import Report
 from ...shell import require_there
 from ..domain.plan import Action, PairPlan
@@ -17,6 +17,7 @@ from ..domain.projects import Project
 from ..domain.results import PairResult, ProjectResult
 from ..domain.rollout_options import Options
 from ..git.repository import NotRemoved
+from . import turns
 from .staged_project import repository_on
 from .volume_access import HeldVolume, VolumeAccess, VolumeSkipped
 from .volume_run import VolumeRun
@@ -77,12 +78,19 @@ class RemovePair:
         deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)
         try:
             side.read_again(deadline)
-            pending = self._pending(side, off)
-            if not pending:
-                return
-            with side.held(deadline) as held:
-                require_there(worker.shell, deadline)  # whoever waited for long may have lost it, and another run filled it since
-                self._remove(side, held, pending, deadline)
+            while pending := self._pending(side, off):
+                with side.held(deadline) as held:
+                    require_there(worker.shell, deadline)  # whoever waited for long may have lost it, and another run filled it since
+                    limit = turns.work_limit(held, held.held_seconds, self._options, deadline)
+                    try:
+                        self._remove(side, held, pending, limit)
+                    except Interrupted as error:
+                        side.tell("", "is given back", error.message)
+                    except DeadlineExceeded:
+                        if side.open(pending[0]):  # nothing fits into a turn
+                            raise
+                if self._pending(side, off):
+                    deadline.sleep(turns.PAUSE)
         except Cancelled:
             raise
         except VolumeSkipped as error:
@@ -91,11 +99,10 @@ class RemovePair:
             side.end(off, Action.FAILED, error)
 
     def _pending(self, side: VolumeRun, projects: Sequence[Project]) -> list[Project]:
-        """Those that are not known to be absent by what the claim says now; the others have their result."""
+        """Those that have no result yet, and are not known to be absent by what the claim says now; the latter get theirs."""
         record = side.recorded()
-        pending = [project for project in projects if record is None or project.name not in record.absent]
-        side.end([project for project in projects if project not in pending], Action.NOTHING)
-        return pending
+        side.end([project for project in projects if record is not None and project.name in record.absent], Action.NOTHING)
+        return [project for project in projects if side.open(project)]
 
     def _remove(self, side: VolumeRun, held: HeldVolume, projects: Sequence[Project], deadline: Deadline) -> None:
         for project in self._pending(side, projects):

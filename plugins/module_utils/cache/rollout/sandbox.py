@@ -30,6 +30,7 @@ from ..transfer.as_it_is import AsItIs
 from ..transfer.from_worker import FromWorker
 from ..transfer.missing_only import MissingOnly
 from ..transfer.protocol import FullCopyNeeded, Transfer
+from . import turns
 from .batches import BatchFailed, work_in_batches
 from .compacted import CompactionWork
 from .snapshots import Snapshots, SnapshotStale
@@ -38,8 +39,6 @@ from .unrecorded import UnrecordedProjects
 from .volume_access import HeldVolume, VolumeSkipped
 from .volume_run import VolumeRun
 
-RELEASE_RESERVE = 5.0
-"""Seconds of the longest hold that are kept for ending the work and deleting the pod."""
 MAX_BATCHED_BYTES = 32 * 1024 * 1024
 """Size of the largest project that is filled in a batch with others: a step of it takes little memory, and two seconds at the most."""
 _JOINED_SHARE = 0.25
@@ -148,8 +147,7 @@ class SandboxFiller:
         try:
             with self._side.held(deadline) as held:
                 attach = held.held_seconds
-                seconds = max(0.0, self._options.max_hold - attach - RELEASE_RESERVE)
-                limit = deadline.within(seconds, "the longest hold of a sandbox's volume", held.wanted)
+                limit = turns.work_limit(held, attach, self._options, deadline)
                 later = self._fill(held, needed, chosen, limit, attach)
         except Cancelled:
             raise
@@ -185,7 +183,7 @@ class SandboxFiller:
         from_worker = FromWorker(worker.side, self._scratch / project.name, self._brought, needs_entry=not transfer.method.on_volume)
         size = from_worker.prepare(worker.snapshot, deadline, first=True)
         # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
-        if from_worker.seconds > self._options.max_hold - RELEASE_RESERVE:
+        if from_worker.seconds > turns.seconds_for_work(0.0, self._options):
             raise TooLong(
                 f"Copying {project.name} ({size / 1e6:.0f} MB) from the worker's volume took {from_worker.seconds:.0f} seconds, and a sandbox's volume may "
                 f"be held for {self._options.max_hold:.0f}.",
@@ -330,7 +328,7 @@ class SandboxFiller:
 
     def _require_time(self, limit: Deadline, attach: float, error: DeadlineExceeded) -> None:
         """Raises TooLong where the volume itself took more of the longest hold than it left for the work."""
-        left_for_work = self._options.max_hold - attach - RELEASE_RESERVE
+        left_for_work = turns.seconds_for_work(attach, self._options)
         if attach > left_for_work and limit.seconds >= left_for_work:  # else it is the end of the run's own time
             raise TooLong(
                 f"Volume {self._side.volume} took {attach:.0f} seconds until its pod was ready, and {max(0.0, left_for_work):.0f} were "
@@ -411,9 +409,9 @@ class SandboxFiller:
         if not mine.side.entry.usable:
             side.forget(project)
         side.tell(project.name, "publishes")
-        result, there = publish_project(mine, worker, limit)
+        result = publish_project(mine, worker, limit)
         if done:
-            side.done(project, result, there)
+            side.done(project, result)
         self._proofs[project.name] = (worker, mine.side.proof)
 
     def _too_long(self, project: Project, error: DeadlineExceeded) -> DeploymentError:
@@ -436,7 +434,7 @@ class SandboxFiller:
         if not there.proves(staged.key):
             return False
         self._proofs[project.name] = (staged, staged.side.contents)
-        self._side.done(project, ProjectResult(self._side.volume, project.name, Action.NOTHING), there)
+        self._side.done(project, ProjectResult(self._side.volume, project.name, Action.NOTHING, there))
         if (confirmed := including(there, staged)) != there:
             self._side.confirm(project, there, confirmed)
         return True

@@ -234,11 +234,8 @@ def _receive(
     return StagedProject(volume, work, snapshot, side, shared, current, lost, 0.0, (), compacted)
 
 
-def publish_project(staged: StagedProject, worker: StagedProject | None, deadline: Deadline) -> tuple[ProjectResult, RecordedEntry]:
-    """Publish what was received; ``worker`` is what its worker's volume has, where this is a sandbox's.
-
-    Returns what was done, and what is there.
-    """
+def publish_project(staged: StagedProject, worker: StagedProject | None, deadline: Deadline) -> ProjectResult:
+    """Publish what was received; ``worker`` is what its worker's volume has, where this is a sandbox's."""
     started = time.monotonic()
     side, work, snapshot = staged.side, staged.work, staged.snapshot
     repository, before = side.repository, side.entry
@@ -253,35 +250,35 @@ def publish_project(staged: StagedProject, worker: StagedProject | None, deadlin
     if not staged.current and (work.verify or before.use is Use.MEND):
         repository.verify_whole(bridged, deadline, packs=not side.contents.packs <= side.counted)
     action = _action(staged, bridged != after)
-    layout = (bridged.layout or Layout.BARE).value
-    method = work.transfer.method.name
     lost = (f"{staged.lost} damaged objects could not be brought back; no ref needs them",) if staged.lost else ()
-    result = ProjectResult(
+    there = staged.compacted.on_record(_entry(staged, worker, bridged), side, work.compaction)
+    return ProjectResult(
         volume=staged.volume,
         project=work.project.name,
         action=action,
-        method=method,
+        there=there if worker is None else including(there, worker),
         seconds=round(staged.seconds + time.monotonic() - started, 3),
         bytes=sum(pack.bytes for pack in side.fetched) if worker is None else side.incoming.bytes,
-        snapshot=snapshot.digest,
-        refs=len(snapshot.refs),
-        layout=layout,
         warnings=(*staged.warnings, *side.incoming.warnings, *lost, *staged.compacted.warnings),
         notes=staged.compacted.notes,
     )
-    recorded = RecordedEntry(
+
+
+def _entry(staged: StagedProject, worker: StagedProject | None, published: Entry) -> RecordedEntry:
+    """Return what is there of a project. Its time is the last at which it came from upstream, so it stays where upstream was not read."""
+    work, read = staged.work, staged.work.snapshot is not None
+    earlier = work.recorded if work.recorded is not None or worker is None else worker.work.recorded
+    return RecordedEntry(
         url=work.project.url,
-        snapshot=snapshot.digest,
-        refs=len(snapshot.refs),
-        bytes=bridged.bytes,
-        layout=layout,
-        method=method,
-        time=time_text(work.compaction.now()),
-        inventory=side.inventory(bridged),
-        patterns=" ".join(work.earlier) if work.snapshot is None else patterns_of(work.project),
+        snapshot=staged.snapshot.digest,
+        refs=len(staged.snapshot.refs),
+        bytes=published.bytes,
+        layout=(published.layout or Layout.BARE).value,
+        method=work.transfer.method.name,
+        time=time_text(work.compaction.now()) if read or earlier is None else earlier.time,
+        inventory=staged.side.inventory(published),
+        patterns=patterns_of(work.project) if read else " ".join(work.earlier),
     )
-    recorded = staged.compacted.on_record(recorded, side, work.compaction)
-    return result, recorded if worker is None else including(recorded, worker)
 
 
 def including(recorded: RecordedEntry, worker: StagedProject) -> RecordedEntry:

@@ -143,9 +143,10 @@ class VolumeRun:
         """Return what is known of the volume."""
         return self._access.recorded(self.volume)
 
-    def done(self, project: Project, result: ProjectResult, recorded: RecordedEntry) -> None:
-        """The project is there, verified and on disk; ``recorded`` goes into the record."""
-        self._entries[project.name] = recorded
+    def done(self, project: Project, result: ProjectResult) -> None:
+        """The project is there, verified and on disk; that goes into the record."""
+        if result.there is not None:
+            self._entries[project.name] = result.there
         self.settle(project, result)
 
     def forget(self, project: Project) -> None:

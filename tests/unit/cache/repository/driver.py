@@ -149,8 +149,9 @@ def fill(
     access: LocalVolumeAccess | None = None,
     compaction: CompactionOptions = NO_COMPACTION,
     now: datetime | None = None,
+    listed: bool = True,
 ) -> PairResult:
-    """Bring the upstream's present snapshot to both directories; with the records of ``access``, or none."""
+    """Bring the upstream's present snapshot to both directories; with the records of ``access``, or none. Else nobody lists the project."""
     at = now or datetime.now(timezone.utc)
     project = project_of(url)
     access = access or LocalVolumeAccess(directory)
@@ -159,8 +160,8 @@ def fill(
     def read(wanted: Project):  # type: ignore[no-untyped-def]
         return read_snapshot(LocalShell(), wanted, started)
 
-    snapshots = {"one": read(project)}
-    plan = make_plan(Wanted(State.PRESENT, (project,), snapshots, METHODS, at, verify, compaction), (PAIR,), access.records)
+    snapshots = {"one": read(project)} if listed else {}
+    plan = make_plan(Wanted(State.PRESENT, (project,) if listed else (), snapshots, METHODS, at, verify, compaction), (PAIR,), access.records)
     scratch = directory / "scratch"
     scratch.mkdir(exist_ok=True)
     options = Options(timeout=BOUND, max_hold=max_hold, verify=verify, scratch=scratch, compaction=compaction, now=lambda: at)

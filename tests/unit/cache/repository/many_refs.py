@@ -82,7 +82,7 @@ def main(directory: Path) -> None:
     figures = {
         "carried": MeteredShell.carried,
         "actions": [side.projects[0].action.value for side in sides],
-        "refs": [side.projects[0].refs for side in sides],
+        "refs": [side.projects[0].there.refs for side in sides if side.projects[0].there],
         "memory": memory_at_most(),
     }
     print(json.dumps(figures))

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -24,8 +25,9 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.git.entry 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_errors import SnapshotGone
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Incoming, Repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
-from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import fill_pair
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import fill_pair, turns
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.fill_pair import FillPair
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.remove_pair import RemovePair
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.sandbox import SandboxFiller
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import Snapshots
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.unrecorded import UnrecordedProjects
@@ -42,7 +44,13 @@ from ansible_collections.packit.deployment.plugins.module_utils.shell import Com
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.once import copied
 from ansible_collections.packit.deployment.tests.repositories import make
-from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import HeldDirectory, LocalVolumeAccess, project_of
+from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import (
+    PAIR,
+    HeldDirectory,
+    LocalVolumeAccess,
+    fill,
+    project_of,
+)
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
 
@@ -136,8 +144,13 @@ Run = Callable[..., tuple[PairResult, CountingAccess, Stumbling, list[Progress]]
 
 
 @pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Run]:
-    monkeypatch.setattr(fill_pair, "_TURN_PAUSE", 0.01)
+def without_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Turns follow each other at once."""
+    monkeypatch.setattr(turns, "PAUSE", 0.01)
+
+
+@pytest.fixture
+def run(tmp_path: Path, without_pauses: None) -> Iterator[Run]:
     copied("five-commits", lambda path: make.make(path, commits=5), tmp_path / "upstream" / "one.git")
     with GitServer(tmp_path / "upstream") as server:
         url = server.url("one.git")
@@ -386,3 +399,47 @@ def test_another_failure_is_not_tried_again(run: Run) -> None:
     result, access, _transfer, _told = run([DeploymentError("no")])
     assert actions(result) == [Action.FAILED, Action.BLOCKED]
     assert access.holds.count("sandbox") == 1
+
+
+def remove_two(tmp_path: Path, interrupted: int = 0, attach: float = 0.0) -> tuple[PairResult, CountingAccess]:
+    """Remove two projects from both volumes."""
+    projects = tuple(Project(name, f"https://example.org/{name}") for name in ("one", "two"))
+    for role in ("worker", "sandbox"):
+        for project in projects:
+            make.make(tmp_path / role / project.name, commits=1)
+    pair = Pair(Volume("w", "worker", Role.WORKER), Volume("s", "sandbox", Role.SANDBOX))
+    (plan,) = make_plan(Wanted(State.ABSENT, projects, {}, METHODS, datetime.now(timezone.utc)), (pair,), {}).pairs
+    access = CountingAccess(tmp_path, interrupted)
+    access.attach = attach
+    options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=tmp_path / "scratch")
+    return RemovePair(plan, access, options, lambda _progress: None, threading.Event()).run(), access
+
+
+@pytest.mark.usefixtures("without_pauses")
+def test_a_removal_gives_way_to_a_consumer_and_goes_on_in_a_later_turn(tmp_path: Path) -> None:
+    result, access = remove_two(tmp_path, interrupted=2)
+    assert access.holds == ["worker", "sandbox", "sandbox", "sandbox"]
+    assert [row.action for volume in result.volumes for row in volume.projects] == [Action.REMOVE] * 4
+    assert [list((tmp_path / role).iterdir()) for role in ("worker", "sandbox")] == [[], []]
+
+
+def test_a_removal_ends_with_the_longest_hold(tmp_path: Path) -> None:
+    result, access = remove_two(tmp_path, attach=BOUND)
+    assert access.holds == ["worker", "sandbox"]
+    assert [row.action for row in result.sandbox.projects] == [Action.FAILED] * 2
+    assert all("the longest hold of a sandbox's volume" in row.error for row in result.sandbox.projects)
+    assert sorted(path.name for path in (tmp_path / "sandbox").iterdir()) == ["one", "two"]
+
+
+def test_what_is_mended_without_upstream_is_as_old_as_before(tmp_path: Path) -> None:
+    """Its record says when it came from upstream: by that it is told whether it may be behind."""
+    copied("five-commits", lambda path: make.make(path, commits=5), tmp_path / "upstream" / "one.git")
+    then, access = datetime(2026, 1, 1, tzinfo=timezone.utc), LocalVolumeAccess(tmp_path)
+    with GitServer(tmp_path / "upstream") as server:
+        fill(tmp_path, server.url("one.git"), access=access, now=then)
+        shutil.rmtree(tmp_path / "sandbox" / "one")
+        access.records[PAIR.sandbox] = None
+        done = fill(tmp_path, server.url("one.git"), access=access, listed=False)
+    (row,) = done.sandbox.projects
+    assert (row.action, row.error) == (Action.ADD, "") and row.there is not None and row.there.time == "2026-01-01T00:00:00Z"
+    assert row.there == access.records[PAIR.sandbox].projects["one"]

@@ -1,0 +1,25 @@
+# Copyright: Contributors to the packit.deployment collection
+# GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The times of a sandbox's turns: for how long its volume is held, and the pause in which its consumers can have it."""
+
+from __future__ import annotations
+
+from ...deadline import Deadline
+from ..domain.rollout_options import Options
+from .volume_access import HeldVolume
+
+PAUSE = 2.0
+"""Seconds between two turns."""
+RELEASE_RESERVE = 5.0
+"""Seconds of the longest hold that are kept for ending the work and deleting the pod."""
+
+
+def seconds_for_work(attach: float, options: Options) -> float:
+    """Return the seconds of a turn that are left for work, where ``attach`` have passed until the volume was held."""
+    return options.max_hold - attach - RELEASE_RESERVE
+
+
+def work_limit(held: HeldVolume, attach: float, options: Options, deadline: Deadline) -> Deadline:
+    """Return the deadline of the work of a turn, which also ends where a consumer waits for the volume."""
+    return deadline.within(max(0.0, seconds_for_work(attach, options)), "the longest hold of a sandbox's volume", held.wanted)
