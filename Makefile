@@ -1,5 +1,6 @@
 # make demo        shows the whole thing on an embedded cluster, without root
 # make test        everything that needs no root; make lint, sanity, units, molecule or pytest: one part of it
+# make role-options  writes the options that a role only hands down into its meta/argument_specs.yml, in the modules' words
 # make years       1000 years of use beside the 60 of make test, each with its own accidents, told by a seed
 # make meetings    5000 schedules of runs that meet, in memory, and 20 on an embedded cluster
 # make image       the execution environment of this checkout, by its Containerfile, for the real cluster (root, Debian)
@@ -27,7 +28,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.build/pycache
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR):$(CURDIR)/tests/site PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test docs years compaction-kills meetings image test-real test-faults hostile racer terminals benchmark benchmark-large lint lowest sanity units pytest molecule prerequisites clean
+.PHONY: demo test docs role-options years compaction-kills meetings image test-real test-faults hostile racer terminals benchmark benchmark-large lint lowest sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
@@ -75,6 +76,9 @@ docs: prerequisites $(VENV)/dev-installed
 	@$(RUN) ANSIBLE_COLLECTIONS_PATH=$(CURDIR)/$(COLLECTIONS) $(BIN)/antsibull-docs collection --use-current --squash-hierarchy --fail-on-error \
 		--dest-dir .build/docs packit.deployment >.build/docs.log || { cat .build/docs.log; exit 1; }
 	@echo "== .build/docs has a page for each module and role"
+
+role-options: prerequisites $(VENV)/demo-installed
+	@$(RUN) $(BIN)/python -m tests.tools.role_options
 
 years: prerequisites $(VENV)/dev-installed
 	@echo "== 1000 years of use, against the real git on local directories"

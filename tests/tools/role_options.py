@@ -3,7 +3,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Write the roles' `meta/argument_specs.yml`: an option that a role only hands down to a module is documented in the module's words.
 
-`python -m tests.tools.role_options` writes the files. Options of a role's own, and those with a default of the deployment's, stay as they are.
+`make role-options` writes the files. Options of a role's own, and those with a default of the deployment's, stay as they are.
 """
 
 from __future__ import annotations

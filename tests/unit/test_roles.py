@@ -60,7 +60,7 @@ def test_a_role_gives_each_option_to_its_modules(role: str) -> None:
 @pytest.mark.parametrize("role", NAMES)
 def test_an_option_that_a_role_hands_down_has_the_modules_words(role: str) -> None:
     assert sum(len(options) for options in handed_down(role).values()) > 4
-    assert specs_file(role).read_text() == written(role), "`.venv/bin/python -m tests.tools.role_options` writes what the modules document"
+    assert specs_file(role).read_text() == written(role), "`make role-options` writes what the modules document"
 
 
 @pytest.mark.parametrize("role", NAMES)
