@@ -438,7 +438,7 @@ def test_what_is_mended_without_upstream_is_as_old_as_before(tmp_path: Path) -> 
     with GitServer(tmp_path / "upstream") as server:
         fill(tmp_path, server.url("one.git"), access=access, now=then)
         shutil.rmtree(tmp_path / "sandbox" / "one")
-        access.records[PAIR.sandbox] = None
+        del access.records[PAIR.sandbox]
         done = fill(tmp_path, server.url("one.git"), access=access, listed=False)
     (row,) = done.sandbox.projects
     assert (row.action, row.error) == (Action.ADD, "") and row.there is not None and row.there.time == "2026-01-01T00:00:00Z"
