@@ -49,8 +49,9 @@ def test_tags_choose_as_ansibles_own_do(tags: list[str], run_tags: list[str], ch
 def test_each_module_has_an_action_plugin_and_is_in_the_group_of_defaults() -> None:
     modules, own = ({path.stem for path in (ROOT / "plugins" / kind).glob("*.py")} for kind in ("modules", "action"))
     runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
-    routed = {name: {"action_plugin": "packit.deployment.deployment"} for name in modules - own}
-    assert runtime["plugin_routing"] == {"modules": routed} and len(routed) > 5
+    routed = {name: route["action_plugin"] for name, route in runtime["plugin_routing"]["modules"].items()}
+    assert set(routed) == modules - own and len(routed) > 5
+    assert set(routed.values()) <= {f"packit.deployment.{name}" for name in own}
     assert own - modules == {"deployment"}
     assert set(runtime["action_groups"]["deployment"]) == modules
 

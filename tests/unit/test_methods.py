@@ -19,12 +19,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.populate.options
 from ansible_collections.packit.deployment.tests.modules.documented import options as documented
 
 ROOT = Path(__file__).parents[2]
-PLACE = {name: about["default"] for name, about in ARGUMENT_SPEC.items() if "default" in about} | {
-    "worker_namespace": "w",
-    "sandbox_namespace": "s",
-    "progress_file": None,
-    "metrics_file": None,
-}
+PLACE = {"worker_namespace": "w", "sandbox_namespace": "s"}
 
 
 def test_the_module_offers_each_method() -> None:

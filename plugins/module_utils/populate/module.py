@@ -25,7 +25,7 @@ from ..volumes.owner import run_owner
 from . import report
 from .failures import failures, headline
 from .history_update import failed_run, history_update, planned_run
-from .options import ARGUMENT_SPEC, parse_options
+from .options import ARGUMENT_SPEC, PopulateOptions, parse_options
 from .progress_lines import writer
 from .recording import record_run
 from .run import Outcome, Populate
@@ -39,7 +39,11 @@ def populate(module: Any) -> None:
     """Run the job with a module's parameters and exit it."""
     SECRETS.add(module.params["notify"])  # all of it: a chat's hook is a secret in its path
     options = parse_options(module.params)
-    client = connect(module)
+    run_and_exit(module, connect(module), options)
+
+
+def run_and_exit(module: Any, client: Client, options: PopulateOptions) -> None:
+    """Run the job, write down what it did, and exit the module with that."""
     client.require_way_for_exec()
     report_progress = writer(options.progress_file)
     with stopping_on_signals() as stop:

@@ -77,8 +77,9 @@ class PopulateOptions:
     """Notes for the user on how the options were taken."""
 
 
-def parse_options(params: Mapping[str, Any]) -> PopulateOptions:
-    """The options. Raises InvalidOption, naming the value."""
+def parse_options(given: Mapping[str, Any]) -> PopulateOptions:
+    """The options; those that are not given have their defaults. Raises InvalidOption, naming the value."""
+    params = {**{name: about.get("default") for name, about in ARGUMENT_SPEC.items()}, **given}
     state = State(params["state"])
     method = params["method"]
     check_method(method)

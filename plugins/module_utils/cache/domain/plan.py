@@ -171,7 +171,7 @@ def _kept_together(on_sandbox: Step, on_worker: Step, sandbox: Record | None, wo
 
 def _unlisted(wanted: Wanted, sandbox: Record | None, worker: Record | None) -> tuple[str, ...]:
     listed = {project.name for project in wanted.projects}
-    known = {name for record in (sandbox, worker) if record is not None for name in (*record.projects, *record.damaged)}
+    known = {name for record in (sandbox, worker) if record is not None for name in record.names}
     return tuple(sorted(known - listed))
 
 

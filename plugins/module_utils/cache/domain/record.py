@@ -99,6 +99,11 @@ class Record:
     absent: tuple[str, ...] = ()
     damaged: tuple[str, ...] = ()
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Return the projects of which something is there, whole or damaged."""
+        return (*self.projects, *(name for name in self.damaged if name not in self.projects))
+
     def with_project(self, name: str, recorded: RecordedEntry) -> Record:
         """This record, with what the volume now holds of a project, whole."""
         return replace(
