@@ -3,8 +3,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run ansible-test on a copy of the files that git knows, in the place and under the HOME that it wants.
 
-ansible-test would fetch pip's bootstrap script from a host of its own; one that uses Python's bundled pip is put where it
-keeps the fetched one.
+ansible-test would fetch pip's bootstrap script from a host of its own; one that takes the pip of this environment is put where it
+keeps the fetched one. The environments that it makes for its sanity tests are kept in .build: it names each by what it has installed
+there, and makes it anew where that is another.
 """
 
 from __future__ import annotations
@@ -24,12 +25,18 @@ COLLECTIONS = ROOT / ".build" / "collections" / "ansible_collections"
 BOUND_SECONDS = 4500
 """Of what hangs. A busy machine may take half an hour for the units; of these, one that hangs ends by itself (``tests/unit/conftest.py``)."""
 
-BOOTSTRAP = """
-import subprocess, sys
-subprocess.run([sys.executable, "-m", "ensurepip"], check=True)
-words = [word for word in sys.argv[1:] if not word.startswith("-")] or ["pip"]
-subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", *words], check=True)
+KEPT = ROOT / ".build" / "sanity-environments"
+
+BOOTSTRAP = f"""
+import pathlib, sysconfig
+packages = pathlib.Path(sysconfig.get_path("purelib"))
+(packages / "pip").symlink_to({str(distribution("pip").locate_file("pip"))!r})
+information = packages / "pip-0.dist-info"
+information.mkdir()
+(information / "METADATA").write_text("Metadata-Version: 2.1\\nName: pip\\nVersion: 0\\n")
+(information / "RECORD").write_text("pip,,\\npip-0.dist-info/METADATA,,\\npip-0.dist-info/RECORD,,\\n")
 """
+"""Links this environment's pip. ansible-test uninstalls pip after its last package, and by this record that takes the link away and no file of it."""
 
 
 def main(words: list[str]) -> int:
@@ -44,12 +51,12 @@ def main(words: list[str]) -> int:
         cache.mkdir(parents=True)
         for version in bootstrap_versions():
             (cache / f"get_pip_{version}.py").write_text(BOOTSTRAP)
+        KEPT.mkdir(parents=True, exist_ok=True)
+        (home / ".ansible" / "test" / "venv").symlink_to(KEPT, target_is_directory=True)
         environment = {
             **os.environ,
             "HOME": str(home),
             "ANSIBLE_COLLECTIONS_PATH": directory,
-            "PIP_CACHE_DIR": str(Path.home() / ".cache" / "pip"),
-            "PIP_NO_COMPILE": "1",  # each of its tests has an environment of its own, which is used once
         }
         for name in ("PYTHONPATH", "VIRTUAL_ENV"):
             environment.pop(name, None)
