@@ -10,6 +10,7 @@ newest, and `nox -s lowest`, which is part of `make test`, both in short for the
 from __future__ import annotations
 
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -27,7 +28,7 @@ PYTHONS = {
 }
 """Of each ansible-core, the Pythons that it runs on."""
 CLIENTS = {"lowest": ("kubernetes==25.3.0", "urllib3<2"), "newest": ()}
-"""What is installed over the pins of requirements/demo.txt. The lowest is that of requirements.txt."""
+"""What is installed in place of the pins of requirements/demo.txt. The lowest is that of requirements.txt."""
 MATRIX = [(python, core, client) for core, pythons in PYTHONS.items() for python in pythons for client in CLIENTS]
 CORNERS = [item for item in MATRIX if item[1:] in (("2.17", "lowest"), ("2.21", "newest"))]
 TESTS = ("pytest==9.2.0", "pytest-xdist==3.8.0", "hypothesis==6.168.5", "GitPython==3.2.1", "packaging", "prometheus-client==0.26.0")
@@ -37,10 +38,16 @@ CLUSTER = tuple(f"tests/unit/{name}" for name in (*FOLDERS, *FILES))
 """The tests of what depends on Ansible and on the client; the cache knows neither."""
 
 
+def pins(*others: str) -> list[str]:
+    """Return those of requirements/demo.txt, with others in place of its own; resolvelib's depends on ansible-core's."""
+    replaced = {re.split("[=<>]", other)[0] for other in others} | {"resolvelib"}
+    lines = (ROOT / "requirements" / "demo.txt").read_text().splitlines()
+    return [line for line in lines if line.partition("==")[0] not in replaced] + list(others)
+
+
 def install(session: nox.Session, core: str, client: str) -> dict[str, str]:
     """Install what tests and demo need. Return their environment."""
-    session.install("-r", "requirements/demo.txt", *TESTS)
-    session.install(f"ansible-core=={core}.*", *CLIENTS[client])
+    session.install(*pins(f"ansible-core=={core}.*", *CLIENTS[client]), *TESTS)
     session.run("python", "tests/tools/lay_out.py")
     paths = os.pathsep.join(str(ROOT / path) for path in (".build/collections", ".", "tests/site"))
     compiled = str(ROOT / ".build" / "pycache")
@@ -62,7 +69,7 @@ def demo(session: nox.Session, core: str, client: str) -> None:
     session.run("python", "-m", "tests.demo", env=install(session, core, client))
 
 
-@nox.session
+@nox.session(reuse_venv=True)
 def lowest(session: nox.Session) -> None:
     """What depends on Ansible and the client, and the demo, with the lowest of both for the Python that runs nox."""
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
