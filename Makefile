@@ -46,7 +46,7 @@ units: prerequisites $(VENV)/dev-installed
 	@$(BIN)/python tests/tools/ansible_test.py units --requirements --num-workers 4
 
 molecule: prerequisites $(VENV)/dev-installed
-	@echo "== molecule: each role on an embedded cluster of its own"
+	@echo "== molecule: all roles, on one embedded cluster"
 	@$(RUN) $(BIN)/molecule test --all >.build/molecule.log 2>&1 || { cat .build/molecule.log; exit 1; }
 	@tail -n 5 .build/molecule.log
 

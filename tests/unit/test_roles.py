@@ -100,8 +100,11 @@ def test_a_role_reads_each_of_its_options(role: str) -> None:
     assert [name for name in options(role) if not re.search(rf"\b{name}\b", tasks)] == []
 
 
-def test_each_role_has_a_scenario_of_molecule() -> None:
-    assert sorted(path.parent.name for path in ROLES.parent.glob("extensions/molecule/*/molecule.yml")) == NAMES
+@pytest.mark.parametrize("step", ["converge", "verify", "side_effect"])
+def test_each_role_has_its_part_in_the_scenario_of_molecule(step: str) -> None:
+    scenario = ROLES.parent / "extensions" / "molecule" / "default"
+    parts = [play["ansible.builtin.import_playbook"] for play in yaml.safe_load((scenario / f"{step}.yml").read_text())]
+    assert [f"{role}/{step}.yml" for role in NAMES] == [part for part in parts if "/" in part]
 
 
 def test_only_roles_know_their_variables() -> None:
