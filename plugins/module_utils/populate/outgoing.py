@@ -10,9 +10,6 @@ from collections.abc import Mapping
 from http.client import HTTPException
 from urllib.parse import urlsplit
 
-from ansible.module_utils.urls import ConnectionError as NoConnection
-from ansible.module_utils.urls import open_url
-
 from ..background import Background
 from ..errors import DeploymentError, InvalidOption
 
@@ -46,6 +43,9 @@ def send(url: str, method: str, headers: Mapping[str, str], body: bytes) -> None
 
 
 def _send(url: str, method: str, headers: Mapping[str, str], body: bytes) -> None:
+    from ansible.module_utils.urls import ConnectionError as NoConnection  # noqa: PLC0415  imports much, which most runs do not need
+    from ansible.module_utils.urls import open_url  # noqa: PLC0415
+
     try:
         settings = {"timeout": _SECONDS, "follow_redirects": "none", "force_basic_auth": True}
         open_url(url, data=body, headers=dict(headers), method=method, **settings).close()

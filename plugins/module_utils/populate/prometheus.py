@@ -14,11 +14,6 @@ from typing import Any
 from ..errors import InvalidOption
 from .outgoing import NotSent, send
 
-try:
-    import prometheus_client
-except ImportError:  # needed by those alone who want metrics
-    prometheus_client = None
-
 _PREFIX = "packit_repository_cache"
 _DEPLOYMENT = "deployment"
 """The label with the workers' namespace. `namespace` is often one that Prometheus itself gives to what it reads."""
@@ -39,11 +34,13 @@ class Metric:
 
 def require_library(option: str) -> None:
     """Raises InvalidOption where the library is missing: told now, and not when an alarm did not come."""
-    if prometheus_client is None:
+    try:
+        _library()
+    except ImportError:
         raise InvalidOption(
             f"Option `{option}` needs the package prometheus_client, which is missing for the interpreter {sys.executable}.",
             f"Install it there: {sys.executable} -m pip install prometheus_client",
-        )
+        ) from None
 
 
 def check_file(path: str) -> None:
@@ -62,21 +59,28 @@ def push(url: str, deployment: str, metrics: Iterable[Metric]) -> None:
         del timeout  # `send` has its own, for all of it
         return lambda: send(url, method, dict(headers), data)
 
-    prometheus_client.push_to_gateway(url, _PREFIX, _registry(deployment, metrics), {_DEPLOYMENT: deployment}, handler=handler)
+    _library().push_to_gateway(url, _PREFIX, _registry(deployment, metrics), {_DEPLOYMENT: deployment}, handler=handler)
 
 
 def write_file(path: str, deployment: str, metrics: Iterable[Metric]) -> None:
     """Write the metrics to a file, at once as a whole. Raises NotSent."""
     try:
-        prometheus_client.write_to_textfile(path, _registry(deployment, metrics))
+        _library().write_to_textfile(path, _registry(deployment, metrics))
     except OSError as error:
         raise NotSent(f"{path} could not be written: {error.strerror}.") from error
 
 
 def _registry(deployment: str, metrics: Iterable[Metric]) -> Any:
-    registry = prometheus_client.CollectorRegistry()
+    registry = _library().CollectorRegistry()
     for metric in metrics:
-        gauge = prometheus_client.Gauge(f"{_PREFIX}_{metric.name}", metric.words, (_DEPLOYMENT, *metric.labels), registry=registry)
+        gauge = _library().Gauge(f"{_PREFIX}_{metric.name}", metric.words, (_DEPLOYMENT, *metric.labels), registry=registry)
         for key in sorted(metric.values)[:_SERIES]:
             gauge.labels(deployment, *key).set(metric.values[key])
     return registry
+
+
+def _library() -> Any:
+    """Import the library, for those alone who want metrics: it takes long. Raises ImportError."""
+    import prometheus_client  # noqa: PLC0415
+
+    return prometheus_client

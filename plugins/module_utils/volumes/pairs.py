@@ -14,13 +14,6 @@ from ..cache.domain.model import Pair, Role, Volume
 from ..cluster.api.names import require_name, require_namespace
 from ..errors import InvalidOption
 
-try:
-    import jmespath
-    from jmespath.exceptions import JMESPathError
-except ImportError:  # needed by those alone who give an expression
-    jmespath = None
-    JMESPathError = ValueError
-
 # Where these names come from: the workers' StatefulSets have a volumeClaimTemplate `packit-worker-repository-cache`, and
 # a worker looks its sandboxes' claim up as `sandcastle-repository-cache-$(uname --nodename)`.
 WORKER_PREFIX = "packit-worker-repository-cache-"
@@ -94,12 +87,7 @@ def select_pairs(expression: str, pairs: tuple[Pair, ...]) -> tuple[Pair, ...]:
     if not expression:
         return pairs
     described = {pair.worker.claim + "\n" + pair.worker.namespace: pair for pair in pairs}
-    try:
-        answer = _search(expression, [describe(pair) for pair in pairs])
-    except JMESPathError as error:
-        raise InvalidOption(
-            f"The expression `{expression}` is no JMESPath: {error}", "An example: [?worker.pod=='packit-worker-0']"
-        ) from error
+    answer = _search(expression, [describe(pair) for pair in pairs], "[?worker.pod=='packit-worker-0']")
     items = [answer] if isinstance(answer, Mapping) else answer
     if not isinstance(items, list):
         raise InvalidOption(f"The expression `{expression}` yields {answer!r}, not pairs of volumes.", _SELECT_REMEDY)
@@ -123,21 +111,23 @@ _SELECT_REMEDY = (
 )
 
 
-def _search(expression: str, data: object) -> object:
-    if jmespath is None:
+def _search(expression: str, data: object, example: str) -> object:
+    try:
+        import jmespath  # noqa: PLC0415  needed by those alone who give an expression
+    except ImportError:
         raise InvalidOption(
             f"The expression `{expression}` needs the package jmespath, which is missing for the interpreter {sys.executable}.",
             f"Install it there: {sys.executable} -m pip install jmespath",
-        )
-    return jmespath.search(expression, data)
+        ) from None
+    try:
+        return jmespath.search(expression, data)
+    except jmespath.exceptions.JMESPathError as error:
+        raise InvalidOption(f"The expression `{expression}` is no JMESPath: {error}", f"An example: {example}") from error
 
 
 def query(expression: str, data: object) -> object:
     """Return what a JMESPath expression yields. Raises InvalidOption."""
-    try:
-        return _search(expression, data)
-    except JMESPathError as error:
-        raise InvalidOption(f"The expression `{expression}` is no JMESPath: {error}", "An example: volumes[?known].claim") from error
+    return _search(expression, data, "volumes[?known].claim")
 
 
 def describe(pair: Pair) -> dict[str, dict[str, str]]:

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -23,7 +24,6 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.res
 )
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 from ansible_collections.packit.deployment.plugins.module_utils.history.runs import History, HistoryUpdate, Run, SnapshotAt
-from ansible_collections.packit.deployment.plugins.module_utils.populate import prometheus
 from ansible_collections.packit.deployment.plugins.module_utils.populate.history_update import history_update
 from ansible_collections.packit.deployment.plugins.module_utils.populate.metrics import metrics_of
 from ansible_collections.packit.deployment.plugins.module_utils.populate.outgoing import NotSent
@@ -144,6 +144,6 @@ def test_a_file_that_cannot_be_written_or_that_nobody_reads_is_told(tmp_path: Pa
 
 def test_without_the_library_the_option_is_refused_with_the_command_that_installs_it(monkeypatch: pytest.MonkeyPatch) -> None:
     require_library("pushgateway")
-    monkeypatch.setattr(prometheus, "prometheus_client", None)
+    monkeypatch.setitem(sys.modules, "prometheus_client", None)
     with pytest.raises(InvalidOption, match=r"Option `pushgateway` needs the package prometheus_client.* -m pip install prometheus_client$"):
         require_library("pushgateway")

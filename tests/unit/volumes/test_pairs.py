@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.volumes import pairs
 from ansible_collections.packit.deployment.plugins.module_utils.volumes.pairs import find_pairs, listed_pairs, query, select_pairs
 
 WORKERS = [
@@ -71,7 +71,7 @@ def test_listed_pairs_are_taken_as_they_are() -> None:
 
 
 def test_an_expression_without_the_package_for_it_is_told_with_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pairs, "jmespath", None)
+    monkeypatch.setitem(sys.modules, "jmespath", None)
     assert select_pairs("", ()) == ()
     searches: tuple[Callable[[], object], ...] = (lambda: select_pairs("[?x]", ()), lambda: query("[?x]", []))
     for search in searches:
