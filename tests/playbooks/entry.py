@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import shutil
@@ -14,16 +15,35 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from ansible import constants
+from ansible import cli, constants
+from ansible.plugins import loader
 
-for _name in ("cli.playbook", "executor.process.worker", "plugins.action.normal", "plugins.connection.local", "plugins.strategy.linear"):
-    importlib.import_module(f"ansible.{_name}")
 _PACKED = "ansiballz_cache"
 """The directory in Ansible's temporary one in which it keeps what it has packed."""
 _UNFINISHED = ("-part", ".lock")
 """Ends of names of files that are no packed module: one that is being written, and locks."""
 # As `internal_poll_interval` of an ansible.cfg: it would look a thousand times a second whether a task has ended.
 constants.DEFAULT_INTERNAL_POLL_INTERVAL = 0.02
+_PLUGINS = {
+    loader.action_loader: ("assert", "debug", "fail", "include_role", "normal", "set_fact", "validate_argument_spec"),
+    loader.inventory_loader: ("host_list", "script", "auto", "yaml", "ini", "toml"),
+    loader.strategy_loader: ("linear",),
+}
+"""Plugins that plays use, beside the kinds of which Ansible loads all. To load one is to read its documentation, too."""
+
+
+def _prepare() -> None:
+    """Import what a play needs, and load its plugins, once for all plays: they are those of the environment that all have in common."""
+    for name in ("cli.playbook", "executor.process.worker", "playbook.handler_task_include", "plugins.cache.memory", "plugins.vars.host_group_vars"):
+        importlib.import_module(f"ansible.{name}")
+    loader.init_plugin_loader()
+    cli.init_plugin_loader = lambda *_collections: None  # it is done
+    for kind, names in _PLUGINS.items():
+        for name in names:
+            kind.get(name, class_only=True)
+    for kind in (loader.become_loader, loader.callback_loader, loader.connection_loader, loader.filter_loader, loader.shell_loader, loader.test_loader):
+        for _plugin in kind.all(class_only=True):
+            pass
 
 
 def work(job: Mapping[str, Any]) -> int:
@@ -52,3 +72,7 @@ def _link(source: Path, target: Path) -> None:
         if not path.name.endswith(_UNFINISHED):
             with suppress(FileExistsError):
                 (target / path.name).hardlink_to(path)
+
+
+_prepare()
+gc.freeze()  # what is here stays: no process that is forked looks through it again
