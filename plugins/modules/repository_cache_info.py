@@ -184,7 +184,7 @@ copies:
       description: The project's name.
       type: str
     age:
-      description: Seconds since a run last wrote this project to this volume.
+      description: Seconds since a run last brought this project to this volume from upstream.
       type: int
     checked:
       description: Seconds since it was last known to be what upstream has.

@@ -18,6 +18,7 @@ from ansible_collections.packit.deployment.plugins.action.deployment import Acti
 from ansible_collections.packit.deployment.plugins.action.deployment import is_chosen
 from ansible_collections.packit.deployment.plugins.action.schedule import ActionModule as Schedule
 from ansible_collections.packit.deployment.plugins.module_utils.signals import STOPPING
+from ansible_collections.packit.deployment.tests.modules.documented import options as documented
 
 ROOT = Path(__file__).parents[2]
 
@@ -54,6 +55,8 @@ def test_each_module_has_an_action_plugin_and_is_in_the_group_of_defaults() -> N
     assert set(routed.values()) <= {f"packit.deployment.{name}" for name in own}
     assert own - modules == {"deployment"}
     assert set(runtime["action_groups"]["deployment"]) == modules
+    live = {name for name, plugin in {**routed, **{name: f"packit.deployment.{name}" for name in own}}.items() if plugin.endswith(".repository_cache")}
+    assert [name for name in live if "progress_file" not in documented(name)] == []  # which that plugin sets
 
 
 @pytest.mark.parametrize("role", sorted(path.name for path in ROOT.glob("roles/*")))

@@ -101,6 +101,12 @@ def test_a_value_is_taken_or_refused_by_its_options_name(
         assert "exception" not in told
 
 
+@pytest.mark.parametrize("module", sorted(NEEDED))
+def test_a_module_takes_what_it_documents_and_nothing_else(module: str) -> None:
+    spec = import_module(f"{MODULES}.{module}").ARGUMENT_SPEC
+    assert {name: about.get("default") for name, about in spec.items()} == {name: about.get("default") for name, about in options(module).items()}
+
+
 def test_every_module_is_here() -> None:
     assert {path.stem for path in (ROOT / "plugins" / "modules").glob("*.py")} == set(NEEDED)
 

@@ -13,6 +13,7 @@ from xml.etree import ElementTree
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
+from ansible_collections.packit.deployment.plugins.module_utils.populate.report import COLUMNS
 
 DOCS = Path(__file__).parents[2] / "docs"
 NAMES = ("terminal-success.svg", "terminal-failure.svg")
@@ -32,7 +33,7 @@ def test_a_terminal_shows_the_command_that_readme_gives_and_the_table(name: str)
     shown = lines(name)
     (command,) = [line.removeprefix("$ ") for line in shown if line.startswith("$ ")]
     assert f"    {command} " in (DOCS.parent / "README.md").read_text()
-    rows = takewhile(lambda line: len(line.split()) == 6, shown[shown.index("VOLUME PROJECT ACTION METHOD RECEIVED HELD") + 1 :])
+    rows = takewhile(lambda line: len(line.split()) == len(COLUMNS), shown[shown.index(" ".join(COLUMNS)) + 1 :])
     actions = {Action(row.split()[2]) for row in rows}
     assert Action.ADD in actions and (Action.FAILED in actions) == ("failure" in name)
 

@@ -17,7 +17,7 @@ from .runs import SnapshotAt
 class Ages:
     """Ages of a project on a volume. None where something is not known.
 
-    ``age`` is seconds since a run last wrote it there; ``checked`` since it was last known to be what upstream has; ``behind`` whether
+    ``age`` is seconds since a run last brought it there from upstream; ``checked`` since it was last known to be what upstream has; ``behind`` whether
     upstream had something else when it was read last.
     """
 

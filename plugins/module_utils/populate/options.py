@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from ..cache.domain.compaction import DEFAULT_GRACE, Compact, CompactionOptions
@@ -50,6 +50,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "metrics_file": {"type": "path"},
     "progress_file": {"type": "path"},
 }
+_DEFAULTS = {name: about.get("default") for name, about in ARGUMENT_SPEC.items()}
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ class PopulateOptions:
 
 def parse_options(given: Mapping[str, Any]) -> PopulateOptions:
     """The options; those that are not given have their defaults. Raises InvalidOption, naming the value."""
-    params = {**{name: about.get("default") for name, about in ARGUMENT_SPEC.items()}, **given}
+    params = {**_DEFAULTS, **given}
     state = State(params["state"])
     method = params["method"]
     check_method(method)
@@ -89,7 +90,12 @@ def parse_options(given: Mapping[str, Any]) -> PopulateOptions:
         check_method(project.method, project.name)
         if state is State.PRESENT:
             _check_method(project)
-    place = parse_place(params)
+    return replace(parse_run_options(params), projects=projects, notes=_notes(raw, method, state))
+
+
+def parse_run_options(given: Mapping[str, Any]) -> PopulateOptions:
+    """The options of a run but for its projects, which are none; as ``parse_options``."""
+    params = {**_DEFAULTS, **given}
     pushgateway, metrics_file = _url(params, "pushgateway"), params["metrics_file"] or ""
     if metrics_file:
         check_file(metrics_file)
@@ -97,9 +103,9 @@ def parse_options(given: Mapping[str, Any]) -> PopulateOptions:
         if value:
             require_library(option)
     return PopulateOptions(
-        projects=projects,
-        state=state,
-        place=place,
+        projects=(),
+        state=State(params["state"]),
+        place=parse_place(params),
         seed=parse_seed(params["seed"]),
         clones=params["clones"],
         concurrency=params["concurrency"],
@@ -114,7 +120,6 @@ def parse_options(given: Mapping[str, Any]) -> PopulateOptions:
         pushgateway=pushgateway,
         metrics_file=metrics_file,
         progress_file=params["progress_file"] or "",
-        notes=_notes(raw, method, state),
     )
 
 

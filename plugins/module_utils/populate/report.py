@@ -16,6 +16,8 @@ from ..cache.domain.space import size
 from ..table import table
 from ..words import counted
 
+COLUMNS = ("VOLUME", "PROJECT", "ACTION", "METHOD", "RECEIVED", "HELD")
+"""Of the table of a run."""
 _NOTHING = {
     State.PRESENT: "Nothing to do: every volume holds every project, as upstream has it.",
     State.ABSENT: "Nothing to do: no volume holds any of the projects.",
@@ -92,7 +94,7 @@ def summary(results: Iterable[PairResult], state: State) -> list[str]:
             for project in result.projects
             if project.action is not Action.NOTHING
         ]
-    return _table(("VOLUME", "PROJECT", "ACTION", "METHOD", "RECEIVED", "HELD"), rows, number, state)
+    return _table(COLUMNS, rows, number, state)
 
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]], number: int, state: State) -> list[str]:
