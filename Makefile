@@ -1,6 +1,6 @@
 # make demo        shows the whole thing on an embedded cluster, without root
 # make test        everything that needs no root; make lint, sanity, units, molecule or pytest: one part of it
-# make role-options  writes the options that a role only hands down into its meta/argument_specs.yml, in the modules' words
+# make role-options  rewrites roles/*/meta/argument_specs.yml from the modules' documentation
 # make years       1000 years of use beside the 60 of make test, each with its own accidents, told by a seed
 # make meetings    5000 schedules of runs that meet, in memory, and 20 on an embedded cluster
 # make image       the execution environment of this checkout, by its Containerfile, for the real cluster (root, Debian)
@@ -67,7 +67,7 @@ lint: prerequisites $(VENV)/dev-installed
 	@$(RUN) $(BIN)/lint-imports --no-cache
 	@$(BIN)/yamllint --strict .
 	@$(RUN) $(BIN)/ansible-lint
-# It makes each page of `make docs` too, and tells the same errors.
+# antsibull-docs lint also builds each page of `make docs`.
 	@$(RUN) $(BIN)/antsibull-docs lint-collection-docs --plugin-docs --validate-collection-refs all --skip-rstcheck $(LIBRARY)
 	@$(BIN)/antsibull-changelog lint
 
@@ -88,7 +88,7 @@ image: prerequisites $(VENV)/demo-installed
 	@tests/real_cluster/cluster.sh prepare
 	@tests/real_cluster/cluster.sh image
 
-# Scenarios of the marks that are given first, side by side, and after them those of the second marks, one at a time.
+# $(1): the marks of the scenarios that run side by side. $(2): what runs after them on the same cluster, as shell.
 define on_real_cluster
 @tests/real_cluster/cluster.sh install
 @trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \

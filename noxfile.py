@@ -39,7 +39,7 @@ CLUSTER = tuple(f"tests/unit/{name}" for name in (*FOLDERS, *FILES))
 
 
 def pins(*others: str) -> list[str]:
-    """Return those of requirements/demo.txt, with others in place of its own; resolvelib's depends on ansible-core's."""
+    """Return the pins of requirements/demo.txt, with others in place of those of the same package; resolvelib is left to ansible-core."""
     replaced = {re.split("[=<>]", other)[0] for other in others} | {"resolvelib"}
     lines = (ROOT / "requirements" / "demo.txt").read_text().splitlines()
     return [line for line in lines if line.partition("==")[0] not in replaced] + list(others)

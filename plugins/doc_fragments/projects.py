@@ -27,7 +27,8 @@ def _words() -> Iterator[str]:
 class ModuleDocFragment:
     """C(packit.deployment.projects). A fragment is YAML, and JSON is YAML."""
 
-    DOCUMENTATION = json.dumps(
+    # With its type, as ansible-test takes an assignment without one for a text that it can read.
+    DOCUMENTATION: str = json.dumps(
         {
             "options": {
                 "projects": {

@@ -25,7 +25,7 @@ from tests.bounds import BOUND
 from tests.waiting import until
 
 LANE = os.environ.get("PYTEST_XDIST_WORKER", "")
-"""The number of this process among several that use one cluster at once: each has namespaces of its own."""
+"""The name of this process among several that use one cluster at once: each has namespaces of its own."""
 LANE_LABEL = "packit.test/lane"
 
 LOCAL = "standard"

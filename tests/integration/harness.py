@@ -32,7 +32,7 @@ from .runs import ModuleRun, PlaybookRun, Run, Started
 ROOT = Path(__file__).parents[2]
 PLAYBOOK = ROOT / "playbooks" / "populate-cache.yml"
 WORK, SAND = f"packit--test{LANE}", f"packit--test{LANE}-sandbox"
-METHODS = tuple(method.name for method in registry.METHODS)
+METHODS = tuple(method.name for method in registry.METHODS if not method.needs_path)
 _FOR_MODULES = {"--check", "--diff"}
 
 

@@ -356,7 +356,7 @@ class World:
         self.beats: list[tuple[Actor, ClaimLock]] = []
         self.runs: list[Actor] = []
         self.refuses = False
-        """Return whether neither a pod can be removed, nor work in another's pod be ended."""
+        """True: no pod can be removed, and no work in another's pod can be ended."""
         self.upstream = dict.fromkeys(PROJECTS, 0)
         self._idle: dict[str, float] = {}
         self._read: dict[Volume, tuple[str, Record | None]] = dict.fromkeys(PAIR.volumes, ("", None))

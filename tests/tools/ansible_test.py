@@ -4,8 +4,8 @@
 """Run ansible-test on a copy of the files that git knows, in the place and under the HOME that it wants.
 
 ansible-test would fetch pip's bootstrap script from a host of its own; one that takes the pip of this environment is put where it
-keeps the fetched one. The environments that it makes for its sanity tests are kept in .build: it names each by what it has installed
-there, and makes it anew where that is another.
+keeps the fetched one. The environments that it makes for its sanity tests are kept in .build: it names each by its packages, so a change
+of packages makes a new one.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[2]
 COLLECTIONS = ROOT / ".build" / "collections" / "ansible_collections"
 
 BOUND_SECONDS = 4500
-"""Of what hangs. A busy machine may take half an hour for the units; of these, one that hangs ends by itself (``tests/unit/conftest.py``)."""
+"""Seconds after which ansible-test is ended. A busy machine may take half an hour for the units, of which one that hangs ends by itself."""
 
 KEPT = ROOT / ".build" / "sanity-environments"
 
@@ -36,7 +36,7 @@ information.mkdir()
 (information / "METADATA").write_text("Metadata-Version: 2.1\\nName: pip\\nVersion: 0\\n")
 (information / "RECORD").write_text("pip,,\\npip-0.dist-info/METADATA,,\\npip-0.dist-info/RECORD,,\\n")
 """
-"""Links this environment's pip. ansible-test uninstalls pip after its last package, and by this record that takes the link away and no file of it."""
+"""Links this environment's pip. The RECORD lists the link alone: ansible-test uninstalls pip in the end, which removes the link and not our pip."""
 
 
 def main(words: list[str]) -> int:

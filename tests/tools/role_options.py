@@ -24,13 +24,13 @@ ROLES = Path(__file__).parents[2] / "roles"
 CONNECTION = ("host", "api_key", "validate_certs", "kubeconfig", "context")
 """Options of each module that a role takes from the deployment's own variables."""
 _COLLECTION = "packit.deployment."
-_HANDED_DOWN = re.compile(r"\{\{ (\w+)(?: \| default\(omit, true\))? \}\}")
+HANDED_DOWN = re.compile(r"\{\{ (\w+)(?: \| default\(omit, true\))? \}\}")
 
 
 def main() -> None:
     """Write the file of each role."""
     for path in sorted(ROLES.iterdir()):
-        specs_file(path.name).write_text(written(path.name))
+        specs_file(path.name).write_text(specs_text(path.name))
 
 
 def specs_file(role: str) -> Path:
@@ -38,7 +38,7 @@ def specs_file(role: str) -> Path:
     return ROLES / role / "meta/argument_specs.yml"
 
 
-def written(role: str) -> str:
+def specs_text(role: str) -> str:
     """Return the text that the file of a role's argument specs should have."""
     form = YAML()
     form.preserve_quotes, form.width, form.explicit_start = True, 130, True
@@ -66,22 +66,22 @@ def defaults(role: str) -> dict[str, Any]:
 
 
 def calls(role: str) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The name and arguments of each module of ours that a role runs."""
+    """Yield the name and the arguments of each of our modules that a role runs."""
     for path in sorted((ROLES / role / "tasks").glob("*.yml")):
         tasks = yaml.safe_load(path.read_text())
         while tasks:
             task = tasks.pop()
-            tasks += task.get("block", [])
+            tasks += [inner for part in ("block", "rescue", "always") for inner in task.get(part, [])]
             yield from ((name.removeprefix(_COLLECTION), value) for name, value in task.items() if name.startswith(_COLLECTION))
 
 
 def handed_down(role: str) -> dict[str, dict[str, str]]:
-    """Return for each module the options that are a variable of the role's and nothing else, and are so in one place."""
+    """Return, by module, the options whose value is one variable of the role and nothing else, if no other option uses that variable."""
     given = [(module, option, str(value)) for module, arguments in calls(role) for option, value in arguments.items()]
     found: dict[str, dict[str, str]] = {}
     for module, option, value in given:
-        plain = _HANDED_DOWN.fullmatch(value)
-        if plain and option not in CONNECTION and sum(bool(re.search(rf"\b{plain[1]}\b", other)) for _, _, other in given) == 1:
+        plain = HANDED_DOWN.fullmatch(value)
+        if plain and option not in CONNECTION and sum(bool(re.search(rf"\b{plain[1]}\b", other)) for _module, _option, other in given) == 1:
             found.setdefault(module, {})[option] = plain[1]
     return found
 

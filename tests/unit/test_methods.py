@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.methods import Outlook, choose_method
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import AUTO
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import TransferMethod
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import CHOICES, METHODS
+from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+from ansible_collections.packit.deployment.plugins.module_utils.populate import options
 from ansible_collections.packit.deployment.plugins.module_utils.populate.options import ARGUMENT_SPEC, parse_options
 from ansible_collections.packit.deployment.tests.modules.documented import options as documented
 
@@ -23,8 +27,8 @@ PLACE = {"worker_namespace": "w", "sandbox_namespace": "s"}
 
 
 def test_the_module_offers_each_method() -> None:
-    options = documented("repository_cache")
-    assert options["method"]["choices"] == options["projects"]["suboptions"]["method"]["choices"] == CHOICES
+    told = documented("repository_cache")
+    assert told["method"]["choices"] == told["projects"]["suboptions"]["method"]["choices"] == CHOICES
     assert ARGUMENT_SPEC["method"]["choices"] == ARGUMENT_SPEC["projects"]["options"]["method"]["choices"] == CHOICES
 
 
@@ -36,9 +40,9 @@ def test_a_method_has_its_place_in_the_documentation(name: str) -> None:
     assert f"V({name})" in " ".join(documented("repository_cache")["method"]["description"])
 
 
-def chosen(options: dict[str, Any], **project: str) -> str:
+def chosen(given: dict[str, Any], **project: str) -> str:
     """The method by which a project goes that no volume has."""
-    given = {**PLACE, **options, "projects": [{"url": "https://example.org/x.git", **project}]}
+    given = {**PLACE, **given, "projects": [{"url": "https://example.org/x.git", **project}]}
     (parsed,) = parse_options(given).projects
     return choose_method(METHODS, parsed, None, Outlook(8))[0].name
 
@@ -46,8 +50,21 @@ def chosen(options: dict[str, Any], **project: str) -> str:
 @pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
 def test_a_method_that_is_asked_for_is_used(method: TransferMethod) -> None:
     path = {"path": "/clones/x.git"} if method.takes_path else {}
-    assert chosen({"method": method.name}) == chosen({}, method=method.name) == method.name
+    if not method.needs_path:
+        assert chosen({"method": method.name}) == chosen({}, method=method.name) == method.name
     assert chosen({"method": method.name}, **path) == chosen({"method": AUTO}, method=method.name, **path) == method.name
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_a_method_that_takes_a_path_reads_it(method: TransferMethod) -> None:
+    assert method.takes_path == (method.read is not read_snapshot) and (method.takes_path or not method.needs_path)
+
+
+def test_a_method_that_needs_a_path_is_refused_without_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(options, "asked_for", lambda name: tuple(replace(method, needs_path=True) for method in METHODS if method.name == name))
+    with pytest.raises(InvalidOption, match="Project `x` has the method `rsync` and no `path`, which names what that method brings"):
+        chosen({}, method="rsync")
+    assert chosen({}, method="rsync", path="/clones/x.git") == "rsync"
 
 
 def test_there_is_always_a_method() -> None:

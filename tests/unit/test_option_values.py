@@ -15,6 +15,7 @@ import pytest
 import yaml
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_projects
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import credentials
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError
 from ansible_collections.packit.deployment.plugins.module_utils.given_values import LIMITS
@@ -40,6 +41,9 @@ NEEDED: dict[str, dict[str, Any]] = {
     "workload_settings": {"namespace": "ns", "workloads": ["statefulset/x"]},
 }
 """The options that each module must be given."""
+
+
+NEED_PATH = tuple(method.name for method in METHODS if method.needs_path)
 
 
 def wrong(name: str, about: dict[str, Any]) -> Iterator[Any]:
@@ -68,7 +72,7 @@ def right(name: str, about: dict[str, Any]) -> Iterator[Any]:
     """Values that it must take: its default, its choices, and its bounds as numbers and as text."""
     if about.get("default"):  # an empty one stands for what another option or the cluster says
         yield about["default"]
-    yield from about.get("choices") or ()
+    yield from (choice for choice in about.get("choices") or () if choice not in NEED_PATH)
     if about["type"] == "int":
         yield from (*LIMITS[name], str(LIMITS[name][1]))
     if about["type"] == "bool":

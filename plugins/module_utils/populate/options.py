@@ -23,6 +23,7 @@ from .prometheus import check_file, require_library
 from .seed.seed_options import SeedOptions, parse_seed
 
 _TAKES_PATH = " or ".join(method.name for method in METHODS if method.takes_path)
+_BY_AUTO = " or ".join(method.name for method in METHODS if method.takes_path and method.auto_for)
 
 ARGUMENT_SPEC: dict[str, Any] = {
     **VOLUMES_SPEC,
@@ -89,12 +90,12 @@ def parse_options(given: Mapping[str, Any]) -> PopulateOptions:
     for project in projects:
         check_method(project.method, project.name)
         if state is State.PRESENT:
-            _check_method(project)
+            _require_usable(project)
     return replace(parse_run_options(params), projects=projects, notes=_notes(raw, method, state))
 
 
 def parse_run_options(given: Mapping[str, Any]) -> PopulateOptions:
-    """The options of a run but for its projects, which are none; as ``parse_options``."""
+    """The options of a run, without projects; as ``parse_options``."""
     params = {**_DEFAULTS, **given}
     pushgateway, metrics_file = _url(params, "pushgateway"), params["metrics_file"] or ""
     if metrics_file:
@@ -136,18 +137,24 @@ def _notes(raw: Sequence[Mapping[str, Any]], method: str, state: State) -> tuple
     if state is State.ABSENT or all(one.takes_path for one in asked_for(method)):
         return ()
     return tuple(
-        f"Project {project['url']} goes by {_TAKES_PATH}, as it has a `path`; the method {method} is for the others."
+        f"Project {project['url']} goes by {_BY_AUTO}, as it has a `path`; the method {method} is for the others."
         for project in raw
         if project.get("path") and not project.get("method")
     )
 
 
-def _check_method(project: Project) -> None:
+def _require_usable(project: Project) -> None:
+    """Raise InvalidOption where the method that was asked for cannot bring the project."""
     asked = asked_for(project.method)
     if project.path and not all(method.takes_path for method in asked):
         raise InvalidOption(
             f"Project `{project.name}` has a `path`, which only method {_TAKES_PATH} uses, and method `{project.method}`.",
             "Leave one of them out.",
+        )
+    if not project.path and any(method.needs_path for method in asked):
+        raise InvalidOption(
+            f"Project `{project.name}` has the method `{project.method}` and no `path`, which names what that method brings.",
+            "Give it a `path`, or another method.",
         )
     if any(method.in_cluster for method in asked) and is_ssh(project.url):
         raise InvalidOption(

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The history of runs, written and read again, by whoever it was written."""
+"""The history of runs, written and read again, whoever wrote it."""
 
 from __future__ import annotations
 

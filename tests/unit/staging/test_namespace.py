@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A namespace's annotations as they become, and the command for those who may write them."""
+"""The annotations that a namespace gets, and the command for those who may write them."""
 
 from __future__ import annotations
 

@@ -36,8 +36,8 @@ class Method:
     """A way in which a snapshot reaches a volume: what the options, the plan and the rollout ask of it.
 
     ``in_cluster``: a pod reads upstream, which has no ssh key; else the controller does. ``on_volume``: upstream is read while the volume is held.
-    ``takes_path``: it brings what the user names as the project's `path`. ``by_seed``: a seed pod serves the packs. ``programs`` are those that
-    the controller has to have beside git. ``fits`` decides for `auto`.
+    ``takes_path``: it brings what the user names as the project's `path`; ``needs_path``: it works only with one. ``by_seed``: a seed pod serves the
+    packs. ``programs`` are those that the controller has to have beside git. ``fits`` decides for `auto`.
     ``about`` is for the documentation, which has it after the method's name. ``auto_for`` tells there for what `auto` chooses it; empty: for nothing.
     """
 
@@ -45,6 +45,7 @@ class Method:
     in_cluster: bool
     on_volume: bool
     takes_path: bool = False
+    needs_path: bool = False
     by_seed: bool = False
     programs: tuple[str, ...] = ()
     fits: Fits

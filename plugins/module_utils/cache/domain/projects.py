@@ -60,7 +60,10 @@ PROJECT_OPTIONS: dict[str, dict[str, Any]] = {
     },
     "method": {"description": ["The method for this project, instead of O(method)."], "type": "str"},
     "path": {
-        "description": ["A complete local clone on the controller, for method V(rsync). The snapshot is then what this clone has."],
+        "description": [
+            "A path on the controller, which is read instead of upstream; for method V(rsync), a complete local clone.",
+            "The snapshot is then what is there. O(method) says which methods take a path, and of what.",
+        ],
         "type": "path",
     },
 }

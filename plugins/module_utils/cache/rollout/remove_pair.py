@@ -78,7 +78,8 @@ class RemovePair:
         deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)
         try:
             side.read_again(deadline)
-            while pending := self._pending(side, off):
+            self._end_absent(side, off)
+            while pending := [project for project in off if side.open(project)]:
                 with side.held(deadline) as held:
                     require_there(worker.shell, deadline)  # whoever waited for long may have lost it, and another run filled it since
                     limit = turns.work_limit(held, held.held_seconds, self._options, deadline)
@@ -89,7 +90,7 @@ class RemovePair:
                     except DeadlineExceeded:
                         if side.open(pending[0]):  # nothing fits into a turn
                             raise
-                if self._pending(side, off):
+                if any(side.open(project) for project in pending):
                     deadline.sleep(turns.PAUSE)
         except Cancelled:
             raise
@@ -98,14 +99,14 @@ class RemovePair:
         except DeploymentError as error:
             side.end(off, Action.FAILED, error)
 
-    def _pending(self, side: VolumeRun, projects: Sequence[Project]) -> list[Project]:
-        """Those that have no result yet, and are not known to be absent by what the claim says now; the latter get theirs."""
+    def _end_absent(self, side: VolumeRun, projects: Sequence[Project]) -> None:
+        """End the projects that are absent by what the claim says now."""
         record = side.recorded()
         side.end([project for project in projects if record is not None and project.name in record.absent], Action.NOTHING)
-        return [project for project in projects if side.open(project)]
 
     def _remove(self, side: VolumeRun, held: HeldVolume, projects: Sequence[Project], deadline: Deadline) -> None:
-        for project in self._pending(side, projects):
+        self._end_absent(side, projects)
+        for project in [project for project in projects if side.open(project)]:
             side.forget(project)
             try:
                 removed = repository_on(held, project.name, self._options.leftovers_age).remove(deadline)

@@ -18,7 +18,7 @@ from .given_clone import GivenClone
 from .protocol import Sources, Transfer, TransferMethod
 
 
-def _fits(project: Project, _held: RecordedEntry | None, _outlook: Outlook) -> str:
+def _fits(project: Project, _recorded: RecordedEntry | None, _outlook: Outlook) -> str:
     if project.path:
         return "as there is a local clone"
     if is_ssh(project.url):
@@ -44,6 +44,7 @@ RSYNC = TransferMethod(
     fits=_fits,
     make=_make,
     read=_read,
-    about="makes finished packs of a clone on the controller and copies them through the API server, for what only the controller can reach.",
+    about="makes finished packs of a clone on the controller, a complete one (O(projects[].path)) or one that it keeps, and copies them through the "
+    "API server, for what only the controller can reach.",
     auto_for="for projects with a O(projects[].path) or an ssh URL",
 )

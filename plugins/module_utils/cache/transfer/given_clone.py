@@ -42,4 +42,4 @@ class GivenClone:
         return self._maker
 
     def lost(self) -> None:
-        """See ``PackSource``: this machine is not lost."""
+        """See ``PackSource``. Nothing to do: this machine cannot be lost."""

@@ -59,9 +59,9 @@ class Sources(Protocol):
         """Return the seconds without a byte from upstream after which a fetch is given up."""
 
     def given(self, project: Project, make: Callable[[Shell, Path], PackSource]) -> PackSource:
-        """Return the packs of what the user has named as the project's `path`.
+        """Return the source of the packs of the project's `path`.
 
-        ``make`` is called once a run, with the controller's shell and a directory to be made that is removed after the run.
+        ``make`` is called once a run, with the controller's shell and a scratch directory, which does not exist yet and goes after the run.
         """
 
     def clone(self, project: Project) -> PackSource:

@@ -8,16 +8,17 @@ from __future__ import annotations
 from ...deadline import Deadline
 from ...errors import InvalidOption
 from ...shell import Shell
-from ..domain.methods import Outlook, choose_method
 from ..domain.model import AUTO, Snapshot
 from ..domain.projects import Project
+from ..git.upstream import read_snapshot
 from .by_git import GIT
 from .by_rsync import RSYNC
 from .by_seed import SEED
 from .protocol import TransferMethod
 
 METHODS: tuple[TransferMethod, ...] = (RSYNC, GIT, SEED)
-"""In the order in which `auto` asks them: the first that fits is taken, and the last one always fits. One that `auto` is not to choose fits never."""
+"""In the order in which `auto` asks them: the first that fits is taken, and the last one always fits. One that `auto` is not to choose
+never fits, and must not be the last."""
 CHOICES = [AUTO, *sorted(method.name for method in METHODS)]
 """Values of the option `method`."""
 BY_CONTROLLER = RSYNC
@@ -33,9 +34,9 @@ def check_method(name: str, project: str = "") -> None:
 
 def read_here(shell: Shell, project: Project, deadline: Deadline) -> Snapshot:
     """Return the snapshot of a project, read on the controller as its method does. Raises as ``TransferMethod.read``."""
-    possible = [method for method in asked_for(project.method) or METHODS if method.takes_path or not project.path]
-    method, _why = choose_method(possible, project, None, Outlook(volumes=1))
-    return method.read(shell, project, deadline)
+    with_path = [method for method in METHODS if project.path and method.takes_path and method.auto_for]
+    readers = [method.read for method in asked_for(project.method) or with_path]
+    return (readers[0] if readers else read_snapshot)(shell, project, deadline)
 
 
 def asked_for(name: str) -> tuple[TransferMethod, ...]:

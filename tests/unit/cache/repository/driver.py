@@ -37,7 +37,7 @@ from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 from .kill import watch_commands
 
-BY_NAME = {method.name: method for method in METHODS if not method.by_seed}
+BY_NAME = {method.name: method for method in METHODS if not method.by_seed and not method.needs_path}
 """The methods that ``fill`` has by their names: here is no seed pod."""
 
 

@@ -423,12 +423,27 @@ def test_a_removal_gives_way_to_a_consumer_and_goes_on_in_a_later_turn(tmp_path:
     assert [list((tmp_path / role).iterdir()) for role in ("worker", "sandbox")] == [[], []]
 
 
-def test_a_removal_ends_with_the_longest_hold(tmp_path: Path) -> None:
+def test_a_removal_of_which_nothing_fits_into_a_hold_fails_and_says_so(tmp_path: Path) -> None:
     result, access = remove_two(tmp_path, attach=BOUND)
     assert access.holds == ["worker", "sandbox"]
     assert [row.action for row in result.sandbox.projects] == [Action.FAILED] * 2
     assert all("the longest hold of a sandbox's volume" in row.error for row in result.sandbox.projects)
     assert sorted(path.name for path in (tmp_path / "sandbox").iterdir()) == ["one", "two"]
+
+
+@pytest.mark.usefixtures("without_pauses")
+def test_a_removal_that_reaches_the_longest_hold_goes_on_in_a_later_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    remove, late = Repository.remove, [DeadlineExceeded("The longest hold of a sandbox's volume is over.")]
+
+    def removed(self: Repository, deadline: Deadline) -> bool:
+        if self.root.endswith("sandbox") and self.name == "two" and late:
+            raise late.pop()
+        return remove(self, deadline)
+
+    monkeypatch.setattr(Repository, "remove", removed)
+    result, access = remove_two(tmp_path)
+    assert access.holds == ["worker", "sandbox", "sandbox"]
+    assert [row.action for volume in result.volumes for row in volume.projects] == [Action.REMOVE] * 4
 
 
 def test_what_is_mended_without_upstream_is_as_old_as_before(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A clone counts as refused, and something is put in its place. The messages are the real cluster's own."""
+"""A clone that the storage refuses, and what is made instead. The messages are the real cluster's own."""
 
 from __future__ import annotations
 

@@ -17,9 +17,10 @@ class Ids(Enum):
 
 
 class Sums(Enum):
-    """The packs whose checksums are computed.
+    """The packs whose checksums are computed, and compared with those that they have at their ends.
 
-    KNOWN: those that are given. ALL: the others too, in full, and loose objects. STORED: each pack as if it were given, and loose objects.
+    KNOWN: those that are given. ALL: the others are read in full, too, and so are loose objects. STORED: every pack as a given one, and loose
+    objects in full.
     """
 
     KNOWN = "known"
@@ -28,7 +29,7 @@ class Sums(Enum):
 
 
 class Holding(Enum):
-    """The packs that hold wanted objects: with ANY of them, or with so MANY that to pack these anew would be no gain."""
+    """The packs that hold wanted objects: ANY of them, or so MANY that to copy the whole pack is cheaper than to pack the objects anew."""
 
     ANY = "any"
     MANY = "many"
