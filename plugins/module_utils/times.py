@@ -18,6 +18,14 @@ def time_text(time: datetime) -> str:
     return time.astimezone(timezone.utc).strftime(_FORMAT)
 
 
+def is_past(text: str, now: datetime) -> bool:
+    """Return whether a text is a time that is not after ``now``."""
+    try:
+        return parse_time(text) <= now
+    except ValueError:
+        return False
+
+
 def parse_time(text: str) -> datetime:
     """Return the time that a text says, without parts of a second. Raises ValueError."""
     return datetime.strptime(_FRACTION.sub("", text), _FORMAT).replace(tzinfo=timezone.utc)

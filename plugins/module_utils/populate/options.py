@@ -85,7 +85,7 @@ def parse_options(given: Mapping[str, Any]) -> PopulateOptions:
     state = State(params["state"])
     method = params["method"]
     check_method(method)
-    raw = [{key: value for key, value in project.items() if value is not None} for project in params["projects"]]
+    raw = [{key: value for key, value in project.items() if value is not None} for project in params["projects"] or ()]
     projects = parse_projects(raw, method, method if all(one.takes_path for one in asked_for(method)) else AUTO)
     for project in projects:
         check_method(project.method, project.name)

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from ...deadline import Deadline
 from ...errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted
@@ -75,26 +75,30 @@ class RemovePair:
         """Take off the sandbox's volume what is known to be off its worker's, which is held."""
         side = self._sandbox
         off = [project for project in projects if not self._worker.open(project) and not self._worker.failed(project)]
-        deadline = Deadline(self._options.timeout, f"volume {side.volume}", self._stop)
+        deadline, begun, cut = Deadline(self._options.timeout, f"volume {side.volume}", self._stop), False, set[str]()
         try:
             side.read_again(deadline)
             self._end_absent(side, off)
             while pending := [project for project in off if side.open(project)]:
                 with side.held(deadline) as held:
                     require_there(worker.shell, deadline)  # whoever waited for long may have lost it, and another run filled it since
-                    limit = turns.work_limit(held, held.held_seconds, self._options, deadline)
+                    attach, begun = held.held_seconds, True
+                    known = {project.name for project in pending if side.knows(project)}
                     try:
-                        self._remove(side, held, pending, limit)
+                        self._remove(side, held, pending, turns.work_limit(held, attach, self._options, deadline), cut)
                     except Interrupted as error:
                         side.tell("", "is given back", error.message)
-                    except DeadlineExceeded:
-                        if side.open(pending[0]):  # nothing fits into a turn
-                            raise
+                    except DeadlineExceeded as error:  # what was deleted is gone, so a later turn goes on where this one ended
+                        turns.require_time(side.volume, attach, self._options, error)
+                    cut |= known & {project.name for project in pending if side.open(project)}
                 if any(side.open(project) for project in pending):
                     deadline.sleep(turns.PAUSE)
         except Cancelled:
             raise
         except VolumeSkipped as error:
+            if begun:
+                words = DeploymentError(f"{error.message} A part of the projects may be gone by now; the rest is for the next run.", "Run again.")
+                side.end(off, Action.FAILED, words)
             side.end(off, Action.SKIPPED, error)
         except DeploymentError as error:
             side.end(off, Action.FAILED, error)
@@ -104,7 +108,8 @@ class RemovePair:
         record = side.recorded()
         side.end([project for project in projects if record is not None and project.name in record.absent], Action.NOTHING)
 
-    def _remove(self, side: VolumeRun, held: HeldVolume, projects: Sequence[Project], deadline: Deadline) -> None:
+    def _remove(self, side: VolumeRun, held: HeldVolume, projects: Sequence[Project], deadline: Deadline, cut: Collection[str] = ()) -> None:
+        """Remove projects. ``cut``: those that an earlier turn may have removed before it was cut off, and told nobody."""
         self._end_absent(side, projects)
         for project in [project for project in projects if side.open(project)]:
             side.forget(project)
@@ -113,4 +118,4 @@ class RemovePair:
             except NotRemoved as error:  # that project's alone
                 side.end([project], Action.FAILED, error)
                 continue
-            side.gone(project, ProjectResult(side.volume, project.name, Action.REMOVE if removed else Action.NOTHING))
+            side.gone(project, ProjectResult(side.volume, project.name, Action.REMOVE if removed or project.name in cut else Action.NOTHING))

@@ -76,10 +76,6 @@ def work_on(
     )
 
 
-class TooLong(DeploymentError):
-    """A project, or any, cannot be brought to a sandbox's volume within the longest hold."""
-
-
 class SandboxFiller:
     """Takes turns on one sandbox's volume. ``staged`` is what the worker has received, by project, filled by the pair."""
 
@@ -184,7 +180,7 @@ class SandboxFiller:
         size = from_worker.prepare(worker.snapshot, deadline, first=True)
         # The way to the sandbox is as long as the one from the worker: what will not fit in the hold is refused before it.
         if from_worker.seconds > turns.seconds_for_work(0.0, self._options):
-            raise TooLong(
+            raise turns.TooLong(
                 f"Copying {project.name} ({size / 1e6:.0f} MB) from the worker's volume took {from_worker.seconds:.0f} seconds, and a sandbox's volume may "
                 f"be held for {self._options.max_hold:.0f}.",
                 "Use method seed, or rsync with a local clone, or raise option `max_hold`.",
@@ -328,13 +324,8 @@ class SandboxFiller:
 
     def _require_time(self, limit: Deadline, attach: float, error: DeadlineExceeded) -> None:
         """Raises TooLong where the volume itself took more of the longest hold than it left for the work."""
-        left_for_work = turns.seconds_for_work(attach, self._options)
-        if attach > left_for_work and limit.seconds >= left_for_work:  # else it is the end of the run's own time
-            raise TooLong(
-                f"Volume {self._side.volume} took {attach:.0f} seconds until its pod was ready, and {max(0.0, left_for_work):.0f} were "
-                "left for all work on it.",
-                "Look why it attaches so slowly, and run again; or raise option `max_hold`.",
-            ) from error
+        if limit.seconds >= turns.seconds_for_work(attach, self._options):  # else it is the end of the run's own time
+            turns.require_time(self._side.volume, attach, self._options, error)
 
     def _failed(self, held: HeldVolume, project: Project, error: DeploymentError, limit: Deadline) -> None:
         self._side.end([project], Action.FAILED, error)
@@ -415,7 +406,7 @@ class SandboxFiller:
         self._proofs[project.name] = (worker, mine.side.proof)
 
     def _too_long(self, project: Project, error: DeadlineExceeded) -> DeploymentError:
-        return TooLong(
+        return turns.TooLong(
             f"{project.name} could not be brought to the volume while it was held: {error}",
             "Use method seed, or rsync with a local clone, or raise option `max_hold` or option `timeout`.",
         )

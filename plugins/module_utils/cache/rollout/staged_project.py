@@ -16,7 +16,7 @@ from pathlib import Path
 from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import Tell
-from ...times import time_text
+from ...times import is_past, time_text
 from ..domain.model import Layout, Role, Snapshot, Volume
 from ..domain.packs import Damaged
 from ..domain.plan import Action, patterns_of
@@ -267,7 +267,8 @@ def publish_project(staged: StagedProject, worker: StagedProject | None, deadlin
 def _entry(staged: StagedProject, worker: StagedProject | None, published: Entry) -> RecordedEntry:
     """Return what is there of a project. Its time is the last at which it came from upstream, so it stays where upstream was not read."""
     work, read = staged.work, staged.work.snapshot is not None
-    earlier = work.recorded if work.recorded is not None or worker is None else worker.work.recorded
+    source = staged if worker is None or staged.side.entry.usable else worker  # what comes to an empty volume is as old as where it comes from
+    earlier, now = "" if source.work.recorded is None else source.work.recorded.time, time_text(work.compaction.now())
     return RecordedEntry(
         url=work.project.url,
         snapshot=staged.snapshot.digest,
@@ -275,7 +276,7 @@ def _entry(staged: StagedProject, worker: StagedProject | None, published: Entry
         bytes=published.bytes,
         layout=(published.layout or Layout.BARE).value,
         method=work.transfer.method.name,
-        time=time_text(work.compaction.now()) if read or earlier is None else earlier.time,
+        time=now if read or not is_past(earlier, work.compaction.now()) else earlier,
         inventory=staged.side.inventory(published),
         patterns=patterns_of(work.project) if read else " ".join(work.earlier),
     )

@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 from ...deadline import Deadline
+from ...errors import DeadlineExceeded, DeploymentError
+from ..domain.model import Volume
 from ..domain.rollout_options import Options
 from .volume_access import HeldVolume
 
@@ -15,9 +17,23 @@ RELEASE_RESERVE = 5.0
 """Seconds of the longest hold that are kept for ending the work and deleting the pod."""
 
 
+class TooLong(DeploymentError):
+    """Something does not fit into one turn, so that no later one would do."""
+
+
 def seconds_for_work(attach: float, options: Options) -> float:
     """Return the seconds of a turn that are left for work, where ``attach`` have passed until the volume was held."""
     return options.max_hold - attach - RELEASE_RESERVE
+
+
+def require_time(volume: Volume, attach: float, options: Options, error: DeadlineExceeded) -> None:
+    """Raise TooLong where the volume itself took more of the longest hold than it left for the work."""
+    left = seconds_for_work(attach, options)
+    if attach > left:
+        raise TooLong(
+            f"Volume {volume} took {attach:.0f} seconds until its pod was ready, and {max(0.0, left):.0f} were left for all work on it.",
+            "Look why it attaches so slowly, and run again; or raise option `max_hold`.",
+        ) from error
 
 
 def work_limit(held: HeldVolume, attach: float, options: Options, deadline: Deadline) -> Deadline:

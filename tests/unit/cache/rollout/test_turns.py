@@ -12,13 +12,20 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, unchanged
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import (
+    Change,
+    Inventory,
+    Record,
+    RecordedEntry,
+    unchanged,
+)
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.entry import Entry
@@ -31,6 +38,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.re
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.sandbox import SandboxFiller
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.snapshots import Snapshots
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.unrecorded import UnrecordedProjects
+from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_access import VolumeSkipped
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_run import VolumeRun
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import from_worker
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GIT, GitTransfer
@@ -401,7 +409,7 @@ def test_another_failure_is_not_tried_again(run: Run) -> None:
     assert access.holds.count("sandbox") == 1
 
 
-def remove_two(tmp_path: Path, interrupted: int = 0, attach: float = 0.0) -> tuple[PairResult, CountingAccess]:
+def remove_two(tmp_path: Path, interrupted: int = 0, attach: float = 0.0, known: bool = False) -> tuple[PairResult, CountingAccess]:
     """Remove two projects from both volumes."""
     projects = tuple(Project(name, f"https://example.org/{name}") for name in ("one", "two"))
     for role in ("worker", "sandbox"):
@@ -411,6 +419,9 @@ def remove_two(tmp_path: Path, interrupted: int = 0, attach: float = 0.0) -> tup
     (plan,) = make_plan(Wanted(State.ABSENT, projects, {}, METHODS, datetime.now(timezone.utc)), (pair,), {}).pairs
     access = CountingAccess(tmp_path, interrupted)
     access.attach = attach
+    if known:
+        entry = RecordedEntry("https://example.org", "d", 1, 1, "bare", "git", "", Inventory(1, 0, "x"))
+        access.records = {volume: Record("u", "v", {project.name: entry for project in projects}) for volume in pair.volumes}
     options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=tmp_path / "scratch")
     return RemovePair(plan, access, options, lambda _progress: None, threading.Event()).run(), access
 
@@ -423,27 +434,47 @@ def test_a_removal_gives_way_to_a_consumer_and_goes_on_in_a_later_turn(tmp_path:
     assert [list((tmp_path / role).iterdir()) for role in ("worker", "sandbox")] == [[], []]
 
 
-def test_a_removal_of_which_nothing_fits_into_a_hold_fails_and_says_so(tmp_path: Path) -> None:
+def test_a_removal_for_which_a_slow_attach_leaves_no_time_says_so(tmp_path: Path) -> None:
     result, access = remove_two(tmp_path, attach=BOUND)
     assert access.holds == ["worker", "sandbox"]
     assert [row.action for row in result.sandbox.projects] == [Action.FAILED] * 2
-    assert all("the longest hold of a sandbox's volume" in row.error for row in result.sandbox.projects)
+    assert all(f"took {BOUND:.0f} seconds until its pod was ready, and 0 were left for all work on it" in row.error for row in result.sandbox.projects)
+    assert all(row.remedy.endswith("or raise option `max_hold`.") for row in result.sandbox.projects)
     assert sorted(path.name for path in (tmp_path / "sandbox").iterdir()) == ["one", "two"]
 
 
 @pytest.mark.usefixtures("without_pauses")
-def test_a_removal_that_reaches_the_longest_hold_goes_on_in_a_later_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    remove, late = Repository.remove, [DeadlineExceeded("The longest hold of a sandbox's volume is over.")]
+@pytest.mark.parametrize("end", [DeadlineExceeded("The longest hold is over."), Interrupted("A consumer waits.")])
+def test_a_removal_that_is_cut_off_while_it_deletes_goes_on_and_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, end: DeploymentError) -> None:
+    """It is out of the consumers' sight by then, so the next turn finds nothing under its name."""
+    remove, cuts = Repository.remove, [end, end]
 
     def removed(self: Repository, deadline: Deadline) -> bool:
-        if self.root.endswith("sandbox") and self.name == "two" and late:
-            raise late.pop()
-        return remove(self, deadline)
+        done = remove(self, deadline)
+        if self.root.endswith("sandbox") and self.name == "one" and cuts:
+            raise cuts.pop()
+        return done
 
     monkeypatch.setattr(Repository, "remove", removed)
-    result, access = remove_two(tmp_path)
-    assert access.holds == ["worker", "sandbox", "sandbox"]
+    result, access = remove_two(tmp_path, known=True)
+    assert access.holds == ["worker", "sandbox", "sandbox", "sandbox"]
     assert [row.action for volume in result.volumes for row in volume.projects] == [Action.REMOVE] * 4
+
+
+@pytest.mark.usefixtures("without_pauses")
+def test_a_removal_whose_volume_is_used_after_a_turn_has_not_left_it_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    hold, turns_held = CountingAccess.hold, [0]
+
+    def once(self: CountingAccess, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Any:
+        turns_held[0] += volume.role is Role.SANDBOX
+        if turns_held[0] > 1:
+            raise VolumeSkipped("A pod uses it.")
+        return hold(self, volume, deadline, news)
+
+    monkeypatch.setattr(CountingAccess, "hold", once)
+    result, _access = remove_two(tmp_path, interrupted=1)
+    assert [row.action for row in result.sandbox.projects] == [Action.FAILED] * 2
+    assert all("A pod uses it. A part of the projects may be gone by now" in row.error for row in result.sandbox.projects)
 
 
 def test_what_is_mended_without_upstream_is_as_old_as_before(tmp_path: Path) -> None:
