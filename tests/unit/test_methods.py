@@ -8,12 +8,14 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.methods import Outlook, choose_method
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import AUTO
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import AUTO, Role, Volume
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import read_snapshot
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import TransferMethod
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import CHOICES, METHODS
@@ -65,6 +67,21 @@ def test_a_method_that_needs_a_path_is_refused_without_one(monkeypatch: pytest.M
     with pytest.raises(InvalidOption, match="Project `x` has the method `rsync` and no `path`, which names what that method brings"):
         chosen({}, method="rsync")
     assert chosen({}, method="rsync", path="/clones/x.git") == "rsync"
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: method.name)
+def test_a_method_whose_packs_come_from_the_controller_names_rsync(method: TransferMethod) -> None:
+    """So that one that is missing there is told before a volume is taken."""
+    used: list[str] = []
+
+    def nothing(*_arguments: object) -> None:
+        """Stands for a source, or for the way of the seed's packs."""
+
+    sources: Any = SimpleNamespace(
+        stall_timeout=1, given=nothing, clone=nothing, seed=nothing, seed_transport=nothing, clone_transport=lambda: used.append("rsync")
+    )
+    method.make(sources, Project("x", "https://example.org/x.git"), Volume("s", "claim", Role.SANDBOX))
+    assert [*method.programs] == used
 
 
 def test_there_is_always_a_method() -> None:

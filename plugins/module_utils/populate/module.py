@@ -37,7 +37,6 @@ _TRACEBACKS = 3
 
 def populate(module: Any) -> None:
     """Run the job with a module's parameters and exit it."""
-    SECRETS.add(module.params["notify"])  # all of it: a chat's hook is a secret in its path
     options = parse_options(module.params)
     run_and_exit(module, connect(module), options)
 

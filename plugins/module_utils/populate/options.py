@@ -16,6 +16,7 @@ from ..cache.domain.projects import PROJECT_SPEC, Project, is_ssh, parse_project
 from ..cache.git.stall import STALL_TIMEOUT
 from ..cache.transfer.registry import BY_CONTROLLER, CHOICES, METHODS, asked_for, check_method
 from ..errors import InvalidOption
+from ..redaction import SECRETS
 from ..volumes.place import VOLUMES_SPEC, Place, parse_place
 from .clones import DEFAULT_DIRECTORY
 from .outgoing import check_url
@@ -97,6 +98,7 @@ def parse_options(given: Mapping[str, Any]) -> PopulateOptions:
 def parse_run_options(given: Mapping[str, Any]) -> PopulateOptions:
     """The options of a run, without projects; as ``parse_options``."""
     params = {**_DEFAULTS, **given}
+    SECRETS.add(params["notify"])  # all of it: a chat's hook is a secret in its path
     pushgateway, metrics_file = _url(params, "pushgateway"), params["metrics_file"] or ""
     if metrics_file:
         check_file(metrics_file)
