@@ -9,8 +9,12 @@ import json
 from collections.abc import Iterator
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import AUTO
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import PROJECT_OPTIONS
-from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import BY_CONTROLLER, CHOICES, METHODS
+from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import (
+    BY_CONTROLLER,
+    CHOICES,
+    METHODS,
+    OPTIONS_OF_A_PROJECT,
+)
 
 
 def _words() -> Iterator[str]:
@@ -36,7 +40,7 @@ class ModuleDocFragment:
                     "type": "list",
                     "elements": "dict",
                     "required": True,
-                    "suboptions": {**PROJECT_OPTIONS, "method": {**PROJECT_OPTIONS["method"], "choices": CHOICES}},
+                    "suboptions": OPTIONS_OF_A_PROJECT,
                 },
                 "method": {"description": list(_words()), "type": "str", "choices": CHOICES, "default": AUTO},
             }

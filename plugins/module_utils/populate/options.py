@@ -12,9 +12,9 @@ from typing import Any
 from ..cache.domain.compaction import DEFAULT_GRACE, Compact, CompactionOptions
 from ..cache.domain.model import AUTO
 from ..cache.domain.plan import State
-from ..cache.domain.projects import PROJECT_SPEC, Project, is_ssh, parse_projects
+from ..cache.domain.projects import Project, is_ssh, parse_projects
 from ..cache.git.stall import STALL_TIMEOUT
-from ..cache.transfer.registry import BY_CONTROLLER, CHOICES, METHODS, asked_for, check_method
+from ..cache.transfer.registry import BY_CONTROLLER, CHOICES, METHODS, OPTIONS_OF_A_PROJECT, asked_for, check_method
 from ..errors import InvalidOption
 from ..redaction import SECRETS
 from ..volumes.place import VOLUMES_SPEC, Place, parse_place
@@ -32,7 +32,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
         "type": "list",
         "elements": "dict",
         "required": True,
-        "options": {**PROJECT_SPEC, "method": {**PROJECT_SPEC["method"], "choices": CHOICES}},
+        "options": {name: {key: value for key, value in about.items() if key != "description"} for name, about in OPTIONS_OF_A_PROJECT.items()},
     },
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
     "method": {"type": "str", "choices": CHOICES, "default": "auto"},

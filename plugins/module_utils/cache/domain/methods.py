@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TypeVar
 
 from .model import AUTO
 from .projects import Project
@@ -26,9 +25,6 @@ class Outlook:
 
 Fits = Callable[[Project, "RecordedEntry | None", Outlook], str]
 """Tells why `auto` brings a project by a method to a volume that has an entry of it (None: not), in half a sentence; empty where it does not."""
-
-
-AnyMethod = TypeVar("AnyMethod", bound="Method")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,9 +49,7 @@ class Method:
     auto_for: str
 
 
-def choose_method(
-    methods: Sequence[AnyMethod], project: Project, recorded: RecordedEntry | None, outlook: Outlook
-) -> tuple[AnyMethod, str]:
+def choose_method(methods: Sequence[Method], project: Project, recorded: RecordedEntry | None, outlook: Outlook) -> tuple[Method, str]:
     """Return the method for a project on a volume that has ``recorded`` of it, and why, in half a sentence: the one asked for, or the first that fits."""
     if project.method != AUTO:
         return next(method for method in methods if method.name == project.method), f"{project.method} was asked for"

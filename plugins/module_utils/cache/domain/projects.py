@@ -67,9 +67,7 @@ PROJECT_OPTIONS: dict[str, dict[str, Any]] = {
         "type": "path",
     },
 }
-"""The options of a project, as the module documents them (``plugins/doc_fragments/projects.py``), which adds the methods that there are."""
-PROJECT_SPEC = {name: {key: value for key, value in about.items() if key != "description"} for name, about in PROJECT_OPTIONS.items()}
-"""The same, as the module takes them."""
+"""The options of a project, as the module documents them; ``cache.transfer.registry`` adds the methods that there are."""
 
 
 def parse_projects(raw: Iterable[Mapping[str, object]], method: str = AUTO, with_path: str = AUTO) -> tuple[Project, ...]:
@@ -95,9 +93,9 @@ def parse_projects(raw: Iterable[Mapping[str, object]], method: str = AUTO, with
 
 def parse_project(raw: Mapping[str, object], method: str = AUTO, with_path: str = AUTO) -> Project:
     """One project from its options; the methods as for ``parse_projects``. Raises InvalidOption."""
-    unknown = sorted(set(raw) - PROJECT_SPEC.keys())
+    unknown = sorted(set(raw) - PROJECT_OPTIONS.keys())
     if unknown:
-        raise InvalidOption(f"Unknown key `{unknown[0]}` in a project.", f"Known keys: {', '.join(sorted(PROJECT_SPEC))}.")
+        raise InvalidOption(f"Unknown key `{unknown[0]}` in a project.", f"Known keys: {', '.join(sorted(PROJECT_OPTIONS))}.")
     url = _text(raw, "url")
     if not url:
         raise InvalidOption("A project has no `url`.", "Give every project the URL that the service clones.")

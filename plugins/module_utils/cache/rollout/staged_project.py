@@ -268,7 +268,7 @@ def _entry(staged: StagedProject, worker: StagedProject | None, published: Entry
     """Return what is there of a project. Its time is the last at which it came from upstream, so it stays where upstream was not read."""
     work, read = staged.work, staged.work.snapshot is not None
     source = staged if worker is None or staged.side.entry.usable else worker  # what comes to an empty volume is as old as where it comes from
-    earlier, now = "" if source.work.recorded is None else source.work.recorded.time, time_text(work.compaction.now())
+    earlier, now = "" if source.work.recorded is None else source.work.recorded.time, work.compaction.now()
     return RecordedEntry(
         url=work.project.url,
         snapshot=staged.snapshot.digest,
@@ -276,7 +276,7 @@ def _entry(staged: StagedProject, worker: StagedProject | None, published: Entry
         bytes=published.bytes,
         layout=(published.layout or Layout.BARE).value,
         method=work.transfer.method.name,
-        time=now if read or not is_past(earlier, work.compaction.now()) else earlier,
+        time=time_text(now) if read or not is_past(earlier, now) else earlier,
         inventory=staged.side.inventory(published),
         patterns=patterns_of(work.project) if read else " ".join(work.earlier),
     )

@@ -9,7 +9,7 @@ from ...deadline import Deadline
 from ...errors import InvalidOption
 from ...shell import Shell
 from ..domain.model import AUTO, Snapshot
-from ..domain.projects import Project
+from ..domain.projects import PROJECT_OPTIONS, Project
 from ..git.upstream import read_snapshot
 from .by_git import GIT
 from .by_rsync import RSYNC
@@ -21,6 +21,8 @@ METHODS: tuple[TransferMethod, ...] = (RSYNC, GIT, SEED)
 never fits, and must not be the last."""
 CHOICES = [AUTO, *sorted(method.name for method in METHODS)]
 """Values of the option `method`."""
+OPTIONS_OF_A_PROJECT = {**PROJECT_OPTIONS, "method": {**PROJECT_OPTIONS["method"], "choices": CHOICES}}
+"""As the module documents them."""
 BY_CONTROLLER = RSYNC
 """The method that `auto` goes on with where the cluster cannot read an upstream."""
 
