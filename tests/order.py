@@ -10,8 +10,11 @@ The seed is in the output, so that an order that fails can be had again. For the
 from __future__ import annotations
 
 import random
+from typing import Any
 
 import pytest
+
+_SEED = "random_order_seed"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -20,9 +23,18 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make the seed up, once for all of a run's processes."""
-    if config.getoption("random_order_seed") == "auto":
+    """Make the seed up, or take that of the process that hands out the tests (pytest-xdist): all of them need the same order."""
+    handed_down = getattr(config, "workerinput", {}).get(_SEED)
+    if handed_down is not None:
+        config.option.random_order_seed = handed_down
+    elif config.getoption("random_order_seed") == "auto":
         config.option.random_order_seed = str(random.randrange(10**6))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_configure_node(node: Any) -> None:
+    """Hand the seed down to a process of pytest-xdist."""
+    node.workerinput[_SEED] = node.config.getoption(_SEED)
 
 
 def pytest_report_header(config: pytest.Config) -> list[str]:
