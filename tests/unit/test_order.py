@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
 CHECKOUT = Path(__file__).parents[2]
