@@ -26,8 +26,21 @@ from .seed.seed_options import SeedOptions, parse_seed
 _TAKES_PATH = " or ".join(method.name for method in METHODS if method.takes_path)
 _BY_AUTO = " or ".join(method.name for method in METHODS if method.takes_path and method.auto_for)
 
-ARGUMENT_SPEC: dict[str, Any] = {
+RUN_SPEC: dict[str, Any] = {
     **VOLUMES_SPEC,
+    "concurrency": {"type": "int", "default": 8},
+    "node_concurrency": {"type": "int", "default": 4},
+    "timeout": {"type": "int", "default": 1800},
+    "max_hold": {"type": "int", "default": 300},
+    "notify": {"type": "str", "default": "", "no_log": True},
+    "pushgateway": {"type": "str", "default": ""},
+    "metrics_file": {"type": "path"},
+    "progress_file": {"type": "path"},
+}
+"""The options of each module whose run takes volumes; they are documented in plugins/doc_fragments/runs.py."""
+
+ARGUMENT_SPEC: dict[str, Any] = {
+    **RUN_SPEC,
     "projects": {
         "type": "list",
         "elements": "dict",
@@ -38,19 +51,11 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "method": {"type": "str", "choices": CHOICES, "default": "auto"},
     "seed": {"type": "dict", "default": {}},
     "clones": {"type": "path", "default": DEFAULT_DIRECTORY},
-    "concurrency": {"type": "int", "default": 8},
-    "node_concurrency": {"type": "int", "default": 4},
-    "timeout": {"type": "int", "default": 1800},
-    "max_hold": {"type": "int", "default": 300},
     "stall_timeout": {"type": "int", "default": STALL_TIMEOUT},
     "compact": {"type": "str", "choices": [one.value for one in Compact], "default": "auto"},
     "compact_grace": {"type": "int", "default": DEFAULT_GRACE},
     "resolve_from": {"type": "str", "choices": ["controller", "pod"], "default": "controller"},
     "verify": {"type": "bool", "default": False},
-    "notify": {"type": "str", "default": "", "no_log": True},
-    "pushgateway": {"type": "str", "default": ""},
-    "metrics_file": {"type": "path"},
-    "progress_file": {"type": "path"},
 }
 _DEFAULTS = {name: about.get("default") for name, about in ARGUMENT_SPEC.items()}
 
