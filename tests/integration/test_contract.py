@@ -16,8 +16,8 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import AlreadyExists, ClusterError, Conflict
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import AlreadyExists, ClusterError, Conflict
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import open_exec
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from tests.bounds import BOUND

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from kubernetes import client
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import Invalid
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import Invalid
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.staging.annotations import (
     DEFAULTS,

@@ -10,8 +10,8 @@ import json
 import pytest
 from kubernetes import client
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import RolloutStuck
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import RolloutStuck
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.workloads import (
     RESTARTED_AT,
     find_workload,

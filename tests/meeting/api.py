@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import AlreadyExists, Conflict, NotFound
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Change
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import AlreadyExists, Conflict, NotFound
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Pod, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.times import time_text

@@ -32,7 +32,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.sn
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.staged_project import NotThere, StagedProject, Work, including
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_rsync import RSYNC
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError, Forbidden, PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import claim_lock

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections import Counter
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -26,6 +27,12 @@ def test_each_module_that_the_architecture_names_is_there() -> None:
     named = set(re.findall(r"`((?:\w+/)+\w+\.py|shell\.py)`", text))
     assert len(named) > 15
     assert [name for name in sorted(named) if not (ROOT / "plugins" / "module_utils" / name).exists()] == []
+
+
+def test_no_file_name_stands_for_two_things() -> None:
+    names = Counter(path.name for path in ROOT.glob("plugins/module_utils/**/*.py"))
+    # Each folder of a use case has its module's main; two of them are large enough to have the options beside it.
+    assert {name for name, count in names.items() if count > 1} == {"__init__.py", "module.py", "options.py"}
 
 
 def test_each_name_that_a_docstring_refers_to_is_there() -> None:

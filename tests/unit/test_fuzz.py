@@ -25,8 +25,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.publication import check_usable
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.upstream import parse_ls_remote
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.channels import NotStarted, exit_code
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_event, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.refusals import answer_body, refused
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import Answers

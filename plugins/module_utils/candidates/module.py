@@ -10,9 +10,9 @@ from dataclasses import asdict
 from typing import Any
 
 from ..cluster.api.access import Right, require
+from ..cluster.api.api_errors import ClusterError
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
-from ..cluster.api.errors import ClusterError
 from ..cluster.api.names import require_namespace
 from ..cluster.api.objects import Pod
 from ..deadline import Deadline

@@ -8,14 +8,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+from ..cluster.api.api_errors import AlreadyExists, ClusterError, Forbidden, QuotaExceeded
+from ..cluster.api.claim_clones import CLONED_FROM, start_empty, why_not_cloned
 from ..cluster.api.client import Client
-from ..cluster.api.clones import CLONED_FROM, start_empty, why_not_cloned
-from ..cluster.api.errors import AlreadyExists, ClusterError, Forbidden, QuotaExceeded
 from ..cluster.api.objects import Claim, Object, parse_claim
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded
 from .claim_plan import ClaimAction, ClaimStep
-from .growth import why_not_grown
+from .resize import why_not_grown
 
 _CLONE_TIMEOUT = 60.0
 """Seconds in which the storage must have said whether it makes the clones."""

@@ -11,9 +11,9 @@ from typing import Any
 
 from ..cache.domain.model import Volume
 from ..cluster.api.access import Right, require
+from ..cluster.api.api_errors import ClusterError, Forbidden, NotFound
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
-from ..cluster.api.errors import ClusterError, Forbidden, NotFound
 from ..cluster.api.objects import Claim, parse_claim, quantity
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError, InvalidOption

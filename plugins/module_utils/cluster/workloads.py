@@ -14,8 +14,8 @@ from ..deadline import Deadline
 from ..errors import DeadlineExceeded, InvalidOption
 from ..progress import OnLine
 from ..times import time_text
+from .api.api_errors import ClusterError, NotFound, RolloutStuck
 from .api.client import Client
-from .api.errors import ClusterError, NotFound, RolloutStuck
 from .api.events import events_of
 from .api.objects import Object, Pod, parse_pod
 from .pods.diagnosis import Diagnosis, Whose, judge, look

@@ -9,8 +9,8 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..cluster.api.access import RBAC
+from ..cluster.api.api_errors import AlreadyExists, ClusterError, Forbidden, NotFound
 from ..cluster.api.client import Client
-from ..cluster.api.errors import AlreadyExists, ClusterError, Forbidden, NotFound
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError, Interrupted
 from .runs import History, HistoryUpdate, parse, render, surplus

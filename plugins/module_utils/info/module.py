@@ -32,9 +32,9 @@ from ..volumes.owner import run_owner
 from ..volumes.pairs import describe, query
 from ..volumes.place import VOLUMES_SPEC, Place, parse_place
 from .copies import Known, copies, copy_facts, free_space, summary, too_old, upstreams_of
-from .look import look_inside
-from .space import space_summary
-from .upstream import read_upstreams
+from .look_inside import look_inside
+from .space_table import space_summary
+from .upstream_now import read_upstreams
 
 ARGUMENT_SPEC: dict[str, Any] = {
     **VOLUMES_SPEC,

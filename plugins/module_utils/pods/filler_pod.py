@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from ..cluster.api.api_errors import FillerExists, NotFound
 from ..cluster.api.claims import read_claim
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
-from ..cluster.api.errors import FillerExists, NotFound
 from ..cluster.api.given_paths import target
 from ..cluster.api.objects import Pod, parse_pod
 from ..cluster.pods.consumers import consumers, identity, image, mounted_at, placement

@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import PurePosixPath
 
+from ..cluster.api.api_errors import ClusterError, Forbidden, NotFound
 from ..cluster.api.claims import read_claim
 from ..cluster.api.client import Client
-from ..cluster.api.errors import ClusterError, Forbidden, NotFound
 from ..cluster.api.objects import Pod, parse_pod
 from ..cluster.pods.claim_lock import Busy, ClaimLock, Holder, HoldLost
 from ..cluster.pods.diagnosis import explain

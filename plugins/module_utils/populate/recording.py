@@ -10,8 +10,8 @@ from collections.abc import Callable
 from functools import partial
 
 from ..cache.domain.space import about_free
+from ..cluster.api.api_errors import ClusterError
 from ..cluster.api.client import Client
-from ..cluster.api.errors import ClusterError
 from ..deadline import AWAY_SECONDS, Deadline
 from ..errors import DeadlineExceeded, DeploymentError
 from ..history.config_map import NAME, why_not, write

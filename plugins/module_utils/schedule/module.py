@@ -13,16 +13,16 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster.api.access import RBAC_SCHEDULE, Right, require_each
+from ..cluster.api.api_errors import NotFound
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
-from ..cluster.api.errors import NotFound
 from ..cluster.api.names import require_name
 from ..cluster.api.objects import Object
 from ..cluster.pods.overrides import OVERRIDES, parse_overrides
 from ..deadline import Deadline
 from ..errors import InvalidOption
 from ..signals import stopping_on_signals
-from .manifest import GRACE, LABEL, Schedule, names, objects
+from .cron_job import GRACE, LABEL, Schedule, names, objects
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},

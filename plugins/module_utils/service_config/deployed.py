@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..cluster.api.access import RBAC_SERVICE_CONFIG, Right, require
+from ..cluster.api.api_errors import Forbidden
 from ..cluster.api.client import Client
-from ..cluster.api.errors import Forbidden
 from ..cluster.workloads import Workload, list_workloads, restart, wait_for_rollout
 from ..deadline import Deadline
 from .consistency import findings, mentions, no_cache, without_cache, worker

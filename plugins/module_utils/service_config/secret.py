@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster.api.access import RBAC_SERVICE_CONFIG, Right, require
+from ..cluster.api.api_errors import AlreadyExists, Conflict, Forbidden, NotFound
 from ..cluster.api.client import Client
-from ..cluster.api.errors import AlreadyExists, Conflict, Forbidden, NotFound
 from ..deadline import Deadline
 from ..errors import InvalidOption
 from .edit import Edit

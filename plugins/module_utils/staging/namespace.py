@@ -9,7 +9,7 @@ import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from ..cluster.api.errors import ClusterError
+from ..cluster.api.api_errors import ClusterError
 from ..cluster.api.objects import Object
 from ..errors import InvalidOption
 from .annotations import DEFAULTS, WHITELIST, Entry, Listed, forbidden, merged, read_list, refused_entries, removed, written

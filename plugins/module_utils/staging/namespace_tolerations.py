@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..cluster.api.access import Right, role_rules
+from ..cluster.api.api_errors import Conflict, Forbidden, NotFound
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
-from ..cluster.api.errors import Conflict, Forbidden, NotFound
 from ..deadline import Deadline
 from ..errors import InvalidOption
 from .annotations import DEFAULTS, WHITELIST

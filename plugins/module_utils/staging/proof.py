@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..cluster.api.api_errors import ClusterError, Unauthorized, Unreachable
 from ..cluster.api.client import Client
-from ..cluster.api.errors import ClusterError, Unauthorized, Unreachable
 from ..deadline import Deadline
 from .tolerations import Toleration, read_toleration, tolerates
 

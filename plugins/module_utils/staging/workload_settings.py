@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..cluster.api.access import RBAC_STAGING, Right, require
+from ..cluster.api.api_errors import Conflict, Forbidden
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
-from ..cluster.api.errors import Conflict, Forbidden
 from ..cluster.workloads import Workload, choose_workload, find_workload, list_workloads, parse_workload, split_name, wait_for_rollout
 from ..deadline import Deadline
 from ..errors import InvalidOption

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from ..cache.domain.model import Volume
 from ..cluster.api.access import Right, require
+from ..cluster.api.api_errors import Forbidden, NotFound
 from ..cluster.api.client import Client
-from ..cluster.api.errors import Forbidden, NotFound
 from ..cluster.api.objects import Claim, Pod, parse_claim, parse_pod
 from ..deadline import Deadline
 from .pairs import Found, find_pairs, select_pairs

@@ -18,10 +18,10 @@ from ..cache.domain.record import ANNOTATION, Change, Record, fit, left_out, par
 from ..cache.domain.results import ConsumerWait, HoldTimes
 from ..cache.rollout.volume_access import VolumeSkipped
 from ..cache.rollout.volume_run import writing
+from ..cluster.api.api_errors import CloneRefused, ClusterError, Forbidden, NotFound, VolumeBusy
+from ..cluster.api.claim_clones import is_unmade_clone, start_empty
 from ..cluster.api.claims import read_claim
 from ..cluster.api.client import Client
-from ..cluster.api.clones import is_unmade_clone, start_empty
-from ..cluster.api.errors import CloneRefused, ClusterError, Forbidden, NotFound, VolumeBusy
 from ..cluster.api.objects import Claim, Pod, parse_pod
 from ..cluster.api.ours import SCRATCH
 from ..cluster.api.quota import ConcurrencyLimit

@@ -22,7 +22,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.claims.claim_pla
     plan_claims,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.claims.module import parse_wanted
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, QuotaExceeded
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError, Forbidden, QuotaExceeded
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Claim, parse_claim
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
 

@@ -26,7 +26,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.claims.claim_pla
     plan_claims,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.claims.sources import choose_sources
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.clones import CLONED_FROM
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.claim_clones import CLONED_FROM
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Claim, Pod, parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import HOLDER
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import LABEL

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError, Forbidden
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_claim
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import guest as guest_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import Busy, ClaimLock, Holder, holder_of

@@ -16,7 +16,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Record
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_run import VolumeRun
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import HOLDER
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import SKEW
 from ansible_collections.packit.deployment.plugins.module_utils.heartbeat import HEARTBEAT_LIMIT

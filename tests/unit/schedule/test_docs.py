@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from ansible_collections.packit.deployment.plugins.module_utils.schedule.manifest import GRACE
+from ansible_collections.packit.deployment.plugins.module_utils.schedule.cron_job import GRACE
 from ansible_collections.packit.deployment.plugins.module_utils.schedule.module import ARGUMENT_SPEC, POD_KEYS
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 

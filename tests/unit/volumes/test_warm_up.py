@@ -15,7 +15,7 @@ from typing import Any, cast
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, ExecRefused
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError, ExecRefused
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.quota import ConcurrencyLimit
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Placement

@@ -16,8 +16,8 @@ from ...shell import AnswerTooLarge, CommandFailed
 from ...times import time_text
 from ..domain.compaction import NO_COMPACTION, CompactionOptions, JoinedPack, drops, joins
 from ..domain.record import RecordedEntry
-from ..git.compaction import Dropped, NotJoined, drop_covered, join_packs, receive_joined
 from ..git.entry import Entry, NotUnderstood
+from ..git.join_packs import Dropped, NotJoined, drop_covered, join_packs, receive_joined
 from ..git.repository import Incoming, Repository
 from ..git.steps import StoodStill
 from ..git.superset import StagedEntry

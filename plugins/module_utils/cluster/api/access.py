@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...deadline import Deadline
+from .api_errors import Forbidden, Invalid, NotFound
 from .client import Client
-from .errors import Forbidden, Invalid, NotFound
 
 
 @dataclass(frozen=True, order=True)

@@ -14,7 +14,7 @@ from typing import Any
 
 from ...deadline import Deadline
 from ...errors import DeadlineExceeded
-from .errors import ClusterError
+from .api_errors import ClusterError
 from .objects import Object
 
 MOST_BYTES = 256 * 1024 * 1024

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from ...deadline import Deadline
 from ...errors import InvalidOption
+from .api_errors import NotFound
 from .client import Client
-from .errors import NotFound
 from .objects import Claim, parse_claim
 
 

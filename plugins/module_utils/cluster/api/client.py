@@ -22,9 +22,9 @@ from typing import Any, Protocol, TypeVar
 from urllib.parse import urlencode
 
 from ...deadline import Deadline
+from .api_errors import ClusterError, Conflict, Forbidden, Gone, NotFound, Unauthorized, Unreachable
 from .bodies import NoAnswer, lines, parse, read, retry_after, words
 from .channels import PROTOCOL
-from .errors import ClusterError, Conflict, Forbidden, Gone, NotFound, Unauthorized, Unreachable
 from .libraries import ApiException, ConfigException, DynamicClient, certifi, urllib3, websocket
 from .names import require_name
 from .objects import Object, Pod, parse_pod

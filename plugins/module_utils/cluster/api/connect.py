@@ -16,8 +16,8 @@ from ...background import unexpected
 from ...errors import DeploymentError
 from ...given_values import require_values
 from . import credentials
+from .api_errors import ClusterError
 from .client import Client
-from .errors import ClusterError
 from .given_paths import require_paths
 from .libraries import (
     AUTH_ARG_SPEC,

@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import urljoin, urlsplit
 
 from ...printable import printable
-from .errors import (
+from .api_errors import (
     AlreadyExists,
     ClusterError,
     Conflict,

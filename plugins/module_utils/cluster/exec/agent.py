@@ -35,7 +35,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...shell import OUTPUT_LIMIT, STDERR_LIMIT, Completed
-from ..api.errors import ClusterError, PodLost
+from ..api.api_errors import ClusterError, PodLost
 from ..api.ours import POD_UID_VARIABLE, RUN_VARIABLE
 
 JOBS_VARIABLE = "PACKIT_DEPLOYMENT_JOBS"

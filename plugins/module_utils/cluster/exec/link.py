@@ -16,8 +16,8 @@ from ...deadline import Deadline
 from ...errors import Cancelled, DeadlineExceeded, DeploymentError
 from ...heartbeat import BEAT_EVERY
 from ...progress import OnLine
+from ..api.api_errors import ClusterError, ConnectionLost, ExecRefused, Forbidden, NotFound, PodLost, Redirected, Unauthorized
 from ..api.channels import STDERR, NotStarted
-from ..api.errors import ClusterError, ConnectionLost, ExecRefused, Forbidden, NotFound, PodLost, Redirected, Unauthorized
 from .agent import BEAT, Answer, Answers, message
 from .streams import Descriptor, ExecStream
 

@@ -19,9 +19,9 @@ from ...errors import DeadlineExceeded, DeploymentError, Interrupted
 from ...heartbeat import HEARTBEAT_LIMIT
 from ...progress import OnLine
 from ...shell import KILLED, STDERR_LIMIT, AnswerTooLarge, Completed, RsyncPeer, not_in_time, require_there
+from ..api.api_errors import ClusterError, ConnectionLost, Forbidden, NotFound, PodLost, Unauthorized, Unreachable
 from ..api.channels import STDERR, STDOUT, NotStarted
 from ..api.client import Client
-from ..api.errors import ClusterError, ConnectionLost, Forbidden, NotFound, PodLost, Unauthorized, Unreachable
 from .agent import OTHER_POD, run_message, served_argv, start_argv
 from .link import AgentLink
 from .rsync_peer import serve_rsync

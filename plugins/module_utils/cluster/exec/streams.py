@@ -17,9 +17,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from ...deadline import Deadline
+from ..api.api_errors import ConnectionLost
 from ..api.channels import STATUS, STDIN, exit_code
 from ..api.client import Client
-from ..api.errors import ConnectionLost
 from ..api.names import require_name, require_namespace
 from .frames import BINARY, CLOSE, PING, PONG, BadFrame, Decoder, encode
 

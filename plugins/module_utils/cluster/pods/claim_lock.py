@@ -25,9 +25,9 @@ from ...errors import DeploymentError
 from ...heartbeat import BEAT_EVERY, HEARTBEAT_LIMIT
 from ...progress import OnLine
 from ...times import parse_time, time_text
+from ..api.api_errors import ClusterError, Conflict, NotFound, PodLost
 from ..api.claims import read_claim
 from ..api.client import Client
-from ..api.errors import ClusterError, Conflict, NotFound, PodLost
 from ..api.names import is_name
 from ..api.objects import Claim, parse_claim, parse_pod
 from ..exec.pod_shell import ContainerAddress

@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from enum import Enum
 
 from ...deadline import Deadline
+from ..api.api_errors import ClusterError, NotFound
+from ..api.claim_clones import PROVISIONING_FAILED, is_unmade_clone, refusal
 from ..api.claims import read_claim
 from ..api.client import Client
-from ..api.clones import PROVISIONING_FAILED, is_unmade_clone, refusal
-from ..api.errors import ClusterError, NotFound
 from ..api.events import events_of
 from ..api.objects import Claim, Event, Pod, parse_pod
 from .manifest import CONTAINER, LABEL

@@ -17,8 +17,8 @@ from ...errors import DeadlineExceeded, DeploymentError
 from ...heartbeat import HEARTBEAT_LIMIT
 from ...progress import OnLine
 from ...times import time_text
+from ..api.api_errors import AlreadyExists, CloneRefused, ClusterError, FillerExists, NotFound, PodLost, QuotaExceeded, VolumeBusy
 from ..api.client import Client
-from ..api.errors import AlreadyExists, CloneRefused, ClusterError, FillerExists, NotFound, PodLost, QuotaExceeded, VolumeBusy
 from ..api.objects import Pod, parse_pod
 from ..api.quota import ConcurrencyLimit, never_fits
 from ..exec.pod_shell import ContainerAddress, PodShell

@@ -12,8 +12,8 @@ from contextlib import contextmanager, suppress
 
 from ...deadline import AWAY_SECONDS, Deadline
 from ...errors import DeploymentError
+from ..api.api_errors import ClusterError, ConnectionLost, NotFound, PodLost
 from ..api.client import Client
-from ..api.errors import ClusterError, ConnectionLost, NotFound, PodLost
 from ..api.objects import Pod, parse_pod
 from ..api.ours import SCRATCH
 from ..exec.pod_shell import ContainerAddress, PodShell

@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from ...deadline import AWAY_SECONDS, Deadline
+from ..api.api_errors import NotFound
 from ..api.client import Client
-from ..api.errors import NotFound
 from ..api.objects import Object, Pod
 from .manifest import LABEL, RUN
 

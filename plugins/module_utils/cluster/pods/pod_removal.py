@@ -8,8 +8,8 @@ from __future__ import annotations
 from dataclasses import replace
 
 from ...deadline import Deadline
+from ..api.api_errors import ClusterError, Conflict, NotFound
 from ..api.client import Client
-from ..api.errors import ClusterError, Conflict, NotFound
 from ..api.objects import Pod
 
 _PAUSES = (1.0, 2.0, 4.0, 8.0)

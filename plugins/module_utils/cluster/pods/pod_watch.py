@@ -13,8 +13,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from ...background import Background
 from ...deadline import AWAY_SECONDS, Deadline
 from ...errors import Cancelled, DeadlineExceeded, DeploymentError
+from ..api.api_errors import ClusterError, Gone, Unreachable
 from ..api.client import WATCH_SECONDS, Change, Client
-from ..api.errors import ClusterError, Gone, Unreachable
 from ..api.objects import Object, Pod, parse_pod
 
 _SECONDS = 10

@@ -12,8 +12,8 @@ from dataclasses import replace
 from ...deadline import Deadline
 from ...errors import DeploymentError, PlaceLost
 from ...progress import OnLine
+from ..api.api_errors import ClusterError, NotFound, PodLost
 from ..api.client import Client
-from ..api.errors import ClusterError, NotFound, PodLost
 from ..api.objects import Pod, parse_pod
 from ..exec.pod_shell import PodShell
 from .diagnosis import explain

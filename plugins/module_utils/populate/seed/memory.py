@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from ...cluster.api.api_errors import ClusterError
 from ...cluster.api.client import Client
-from ...cluster.api.errors import ClusterError
 from ...cluster.api.objects import Object, quantity
 from ...cluster.pods.manifest import FillerSpec, manifest
 from ...cluster.pods.overrides import merge_resources

@@ -9,7 +9,7 @@ from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
 
 from ...cache.git.fetch_errors import SnapshotGone
-from ...cluster.api.errors import ClusterError
+from ...cluster.api.api_errors import ClusterError
 from ...deadline import Deadline
 from ...errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
 

@@ -13,7 +13,7 @@ from contextlib import AbstractContextManager, ExitStack
 from ...background import unexpected
 from ...cache.domain.model import Volume
 from ...cache.transfer.over_network import Key, Route, probe
-from ...cluster.api.errors import ClusterError
+from ...cluster.api.api_errors import ClusterError
 from ...cluster.api.ours import SCRATCH
 from ...cluster.pods.network_policy import allowed
 from ...deadline import Deadline

@@ -33,8 +33,8 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rec
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult, ProjectResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.space import NoSpace
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git.compaction import Dropped, drop_covered
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.environment import Limits
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.join_packs import Dropped, drop_covered
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.repository import Repository
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout import compacted, fill_pair
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline

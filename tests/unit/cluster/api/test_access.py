@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.access import RBAC_STAGING, Right, require
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import Forbidden
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import Forbidden
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 

@@ -17,9 +17,9 @@ import urllib3
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import bodies
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import client as client_module
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError, Unreachable
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.bodies import TooLarge
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Unreachable
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded
 from ansible_collections.packit.deployment.tests.bounds import BOUND

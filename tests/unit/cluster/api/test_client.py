@@ -25,8 +25,7 @@ import urllib3
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import client as client_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import libraries, silence
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import (
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import (
     AlreadyExists,
     Conflict,
     Forbidden,
@@ -36,6 +35,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.erro
     Unauthorized,
     Unreachable,
 )
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.libraries import missing_message
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import AWAY_SECONDS, Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.heartbeat import HEARTBEAT_LIMIT

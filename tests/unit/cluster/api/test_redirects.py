@@ -13,7 +13,7 @@ from contextlib import suppress
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api import client as client_module
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import Redirected, Unreachable
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import Redirected, Unreachable
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import open_exec
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost, PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ConnectionLost, PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Object, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import pod_shell as module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell

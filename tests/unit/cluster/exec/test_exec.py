@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ConnectionLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.channels import STATUS, STDERR
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import streams as module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.frames import BINARY
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import ExecStream

@@ -14,7 +14,7 @@ from typing import ClassVar
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost, Forbidden
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ConnectionLost, Forbidden
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import Answer
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link import AgentLink
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ConnectionLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.channels import STDOUT, NotStarted, exit_code
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ConnectionLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import Answers, BadAnswer
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.frames import BINARY, LARGEST
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell

@@ -11,8 +11,8 @@ from collections.abc import Callable
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError, ConnectionLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.channels import STDERR, STDOUT, NotStarted, exit_code
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, ConnectionLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import link as link_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.frames import BINARY, CLOSE, LARGEST, PING, BadFrame, Decoder
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link import AgentLink

@@ -10,14 +10,14 @@ from collections.abc import Callable
 import kubernetes
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import (
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import (
     ClusterError,
     ConnectionLost,
     ExecRefused,
     Forbidden,
     PodLost,
 )
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import link
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline

@@ -19,8 +19,8 @@ from typing import IO
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.rsync import killed
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.channels import STDERR, STDOUT
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import rsync_peer as module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.rsync_peer import serve_rsync
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.streams import Descriptor

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import PodLost, Unreachable
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import PodLost, Unreachable
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec import pod_shell as module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import OTHER_POD
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress, PodShell

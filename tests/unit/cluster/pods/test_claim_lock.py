@@ -13,7 +13,7 @@ from typing import Any, ClassVar
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Claim, parse_claim
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import guest as guest_module
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import (

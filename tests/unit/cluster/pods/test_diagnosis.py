@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Event, parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.refusals import refused
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.diagnosis import Observed, judge, require_file_system

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, ConnectionLost, PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError, ConnectionLost, PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.agent import message, run_message, served_argv
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.pod_shell import ContainerAddress

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import Forbidden, Gone, Unauthorized, Unreachable
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Change
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import Forbidden, Gone, Unauthorized, Unreachable
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Pod, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import pod_watch
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.pod_watch import PodWatch, following

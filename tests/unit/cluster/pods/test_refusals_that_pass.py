@@ -12,8 +12,8 @@ from unittest import mock
 
 import pytest
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError, Conflict, Forbidden, NotFound
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Change
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Conflict, Forbidden, NotFound
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.refusals import refused
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.entrypoint import ALONE

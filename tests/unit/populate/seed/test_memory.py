@@ -10,7 +10,12 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, Invalid, QuotaExceeded
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import (
+    ClusterError,
+    Forbidden,
+    Invalid,
+    QuotaExceeded,
+)
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, manifest
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import PodOverrides
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline

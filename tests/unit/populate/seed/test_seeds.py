@@ -23,7 +23,12 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.git.fetch_
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.pack_maker import FinishedPacks
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.over_network import Key, NetworkTransport, Route, SeedLost
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.via_controller import ControllerTransport
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError, Forbidden, PodLost, QuotaExceeded
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import (
+    ClusterError,
+    Forbidden,
+    PodLost,
+    QuotaExceeded,
+)
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.network_policy import policies
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.service_pod import ServicePod

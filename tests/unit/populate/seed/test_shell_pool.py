@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import PodLost
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import PodLost
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, PlaceLost
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.shell_pool import ShellPool

@@ -12,6 +12,7 @@ from __future__ import annotations
 from .batch import BATCH, NO_RESULT_CODES, OUTPUT_MOST, PARALLEL, TIMED_OUT
 from .compact import ALL_JOINED, DROP_COVERED, JOIN_PACKS, PACK_FILES
 from .look import ABSENT_REFS, ANSWER_MOST, CLEAN, CONFIG_MOST, INSPECT, LOCKS, REF_BUCKETS, REFS_MOST, TAKE, VIEW
+from .measure import INDEX_STARTS, NAMES_MOST, USAGE
 from .mend import COMMON, DROP_LOOSE, DROP_PACKS, GOOD_OBJECTS, LOST, NAMES, SALVAGE
 from .object_lists import (
     CHECK_PACKS,
@@ -33,7 +34,6 @@ from .places import CHANGED, OPEN
 from .publish import BRIDGE, CHANGE_REFS, HEAD, LOCKING, MOVE_PACKS, PUBLISH_NEW, REMOVE, SETTINGS
 from .repair import REPAIR
 from .tidy import LEFT, WORK
-from .usage import INDEX_STARTS, NAMES_MOST, USAGE
 
 __all__ = [
     "ABSENT_REFS",

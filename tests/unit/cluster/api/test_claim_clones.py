@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.clones import CLONED_FROM, refusal, start_empty
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.claim_clones import CLONED_FROM, refusal, start_empty
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Claim, Event, parse_claim
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.tests.bounds import BOUND

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.schedule.manifest import GRACE, LABEL, names, objects
+from ansible_collections.packit.deployment.plugins.module_utils.schedule.cron_job import GRACE, LABEL, names, objects
 from ansible_collections.packit.deployment.plugins.module_utils.schedule.module import ARGUMENT_SPEC, parse_schedule
 
 RULES = [{"apiGroups": [""], "resources": ["pods"], "verbs": ["list"]}]

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.claims.growth import why_not_grown
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.errors import Forbidden
+from ansible_collections.packit.deployment.plugins.module_utils.claims.resize import why_not_grown
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import Forbidden
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 
 SANDBOX = Volume("ns", "c", Role.SANDBOX, "worker-0")

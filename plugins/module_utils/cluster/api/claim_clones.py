@@ -12,9 +12,9 @@ import re
 from collections.abc import Iterable
 
 from ...deadline import Deadline
+from .api_errors import AlreadyExists, ClusterError, Conflict, NotFound
 from .claims import read_claim
 from .client import Client
-from .errors import AlreadyExists, ClusterError, Conflict, NotFound
 from .events import events_of
 from .objects import Claim, Event, Object, parse_claim
 

@@ -6,9 +6,9 @@
 from __future__ import annotations
 
 from ..cache.domain.model import Volume
+from ..cluster.api.api_errors import Forbidden
 from ..cluster.api.claims import read_claim
 from ..cluster.api.client import Client
-from ..cluster.api.errors import Forbidden
 from ..cluster.api.events import events_of
 from ..cluster.api.objects import Claim, quantity
 from ..deadline import Deadline

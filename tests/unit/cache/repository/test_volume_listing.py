@@ -12,7 +12,7 @@ from pathlib import Path
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.overlap import overlap, to_read
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.usage import Listing, Usage, usage
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.scripts import LEFT, USAGE, WORK
-from ansible_collections.packit.deployment.plugins.module_utils.cache.git.usage import list_volume, parse_listing, read_starts
+from ansible_collections.packit.deployment.plugins.module_utils.cache.git.volume_listing import list_volume, parse_listing, read_starts
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.tests.bounds import BOUND

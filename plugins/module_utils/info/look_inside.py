@@ -17,7 +17,7 @@ from ..cache.domain.record import RecordedEntry
 from ..cache.domain.usage import Listing, usage
 from ..cache.git.entry import Entry
 from ..cache.git.scripts import LEFT, NAMES_MOST, WORK
-from ..cache.git.usage import list_volume, read_starts
+from ..cache.git.volume_listing import list_volume, read_starts
 from ..cache.rollout.staged_project import repository_on
 from ..deadline import Deadline
 from ..errors import DeploymentError
