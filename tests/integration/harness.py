@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer import registry
+from tests.bounds import BOUND
 from tests.clusters.base import LANE, LOCAL, SANDBOX_PREFIX, WORKER_TEMPLATE, TestCluster
 from tests.clusters.embedded import EmbeddedTestCluster
 from tests.clusters.real import RealCluster
@@ -101,6 +102,8 @@ class Scene:
             "repository_cache_image": self.cluster.image,
             "repository_cache_method": more.pop("method", "git"),
             "repository_cache_filler": {"pull_policy": "IfNotPresent", **more.pop("filler", {})},
+            # A test that holds upstream back waits for a fact. However busy the machine is, the run does not give up before that.
+            "repository_cache_stall_timeout": int(2 * BOUND),
             **{f"repository_cache_{key}": value for key, value in more.items()},
         }
 
