@@ -4,7 +4,7 @@
 # make years       1000 years of use beside the 60 of make test, each with its own accidents, told by a seed
 # make meetings    5000 schedules of runs that meet, in memory, and 20 on an embedded cluster
 # make image       the execution environment of this checkout, by its Containerfile, for the real cluster (root, Debian)
-# make test-real   the same scenarios on a real Kubernetes on this machine (root, Go, Debian)
+# make test-real   the same scenarios, and those of the real one alone, on a real Kubernetes on this machine (root, Go, Debian)
 # make test-faults those of them that need long waits, or the cluster for themselves
 # make hostile     200 states in which a stranger may leave a volume, on local directories
 # make compaction-kills  500 kills of runs that put packs together, with checkouts that borrow
@@ -88,22 +88,23 @@ image: prerequisites $(VENV)/demo-installed
 	@tests/real_cluster/cluster.sh prepare
 	@tests/real_cluster/cluster.sh image
 
-# $(1): the marks of the scenarios that run side by side. $(2): what runs after them on the same cluster, as shell.
+# $(1): the marks of the scenarios that run side by side. Those that need the cluster for themselves follow.
 define on_real_cluster
 @tests/real_cluster/cluster.sh install
 @trap 'tests/real_cluster/cluster.sh down' EXIT; tests/real_cluster/cluster.sh down; tests/real_cluster/cluster.sh up && \
-	$(RUN) $(BIN)/python -m pytest --real tests/integration -m "$(1)" -n 5 --dist worksteal $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ] $(2)
+	{ $(RUN) $(BIN)/python -m pytest --real tests/integration -m "$(1)" -n 5 --dist worksteal $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ]; } && \
+	{ $(RUN) $(BIN)/python -m pytest --real tests/integration -m alone $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ]; }
 endef
 
 test-real: prerequisites $(VENV)/dev-installed
 	@echo "== the scenarios on a real Kubernetes (the first time builds it, about 10 minutes)"
-	$(call on_real_cluster,not faults and not alone)
+	$(call on_real_cluster,not alone)
 	@echo "== what needs root, or a program that is built with that Kubernetes"
 	@$(RUN) $(BIN)/python -m pytest tests/unit -m root $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ]
 
 test-faults: prerequisites $(VENV)/dev-installed
 	@echo "== faults that take their time, and what changes nodes, on a real Kubernetes"
-	$(call on_real_cluster,faults and not alone,&& $(RUN) $(BIN)/python -m pytest --real tests/integration -m alone $(PYTEST_ARGS) || [ $$? = $(NONE_CHOSEN) ])
+	$(call on_real_cluster,faults and not alone)
 
 hostile: prerequisites $(VENV)/dev-installed
 	@HOSTILE_STATES=200 $(RUN) $(BIN)/python -m pytest tests/unit/cache/repository/test_hostile.py -q -n 2 $(PYTEST_ARGS)

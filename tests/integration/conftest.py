@@ -41,12 +41,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what is for the other cluster."""
+    """Leave out what is for the other cluster, and begin with what waits most: the others run meanwhile."""
     real = config.getoption("--real")
     left_out = [item for item in items if (item.get_closest_marker("real") and not real) or (item.get_closest_marker("embedded") and real)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in left_out]
+    items.sort(key=lambda item: item.get_closest_marker("faults") is None)
 
 
 @pytest.hookimpl(wrapper=True)

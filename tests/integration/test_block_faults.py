@@ -10,6 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.clusters.base import BLOCK
+from tests.modules.entry import REMOVAL_SECONDS
 from tests.waiting import until
 
 from .harness import SAND, WORK, Scene
@@ -64,11 +65,11 @@ def test_a_volume_that_is_not_detached_after_the_work_was_filled_and_no_pod_of_o
 @pytest.mark.real
 @pytest.mark.faults
 def test_killed_while_a_volume_is_attached_nothing_is_pending_or_attached_soon_after(scene: Scene) -> None:
-    """A filler to which nobody comes ends itself a minute after it could begin."""
+    """A filler to which nobody comes ends itself a minute after it could begin, and one that was come to, after its heartbeat."""
     scene.deploy(storage_class=BLOCK)
     scene.repository()
     scene.cluster.order(SAND, scene.sandbox_claim(), "attach", "never")
-    run = scene.start()
+    run = scene.start(filler={"heartbeat": 20})
     until(lambda: sandbox_filler(scene) and attached_to(scene), "a volume on its way to a filler")
     run.kill()
     scene.cluster.order(SAND, scene.sandbox_claim(), "attach")
@@ -88,7 +89,7 @@ def test_a_node_that_is_lost_under_a_filler_at_work_is_told_and_other_pairs_go_o
     for number, node in enumerate(("node2", "node1")):
         scene.cluster.consumer(SAND, scene.sandbox_claim(number), name=f"sandbox-{number}", node=node)
     with scene.real.frozen(SAND, scene.sandbox_claim(0)):
-        run = scene.start(timeout=60, filler={"heartbeat": 20})
+        run = scene.start(timeout=60, filler={"heartbeat": 20}, environment={REMOVAL_SECONDS: "60"})
         until(lambda: filler_of(scene, scene.sandbox_claim(0)), "a filler that is at work")
         with scene.real.lost_node("node2"):
             done = run.finish()

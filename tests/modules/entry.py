@@ -18,13 +18,17 @@ from collections.abc import Mapping
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from ansible.module_utils import basic
 
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import filler
 from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 
 CLOCK_AHEAD = "TESTS_CLOCK_AHEAD"
 """Environment: seconds by which Python's clock in the job is ahead of this machine's; fewer than 0 for behind."""
+REMOVAL_SECONDS = "TESTS_REMOVAL_SECONDS"
+"""Environment: seconds for which the job waits for a pod to go, where a test has a node that does not answer; 150 is usual."""
 COLLECTION = "ansible_collections.packit.deployment.plugins.modules"
 
 # Once for all jobs: what nearly every one needs. A job imports the modules that it runs.
@@ -41,6 +45,8 @@ def work(job: Mapping[str, Any]) -> int:
         if CLOCK_AHEAD in os.environ:
             stack.enter_context(_clock_ahead(float(os.environ.pop(CLOCK_AHEAD))))
             print(f"the clock says {time_text(datetime.now(timezone.utc))}", flush=True)
+        if REMOVAL_SECONDS in os.environ:
+            stack.enter_context(mock.patch.object(filler, "AWAY_SECONDS", float(os.environ.pop(REMOVAL_SECONDS))))
         for number, call in enumerate(job["calls"]):
             code, answer = _run(call["module"], call["arguments"])
             Path(f"{number}.new").write_text(answer)

@@ -169,7 +169,8 @@ K
   run apiserver "$bin/kube-apiserver" --etcd-servers=http://127.0.0.1:23790 --secure-port=7443 --advertise-address=10.88.0.1 --endpoint-reconciler-type=none \
     --tls-cert-file=api.crt --tls-private-key-file=api.key --token-auth-file=tokens.csv --authorization-mode=RBAC --anonymous-auth=false \
     --service-account-key-file=sa.key --service-account-signing-key-file=sa.key --service-account-issuer=https://kubernetes.default.svc \
-    --service-cluster-ip-range=10.96.0.0/16 --enable-admission-plugins=PodTolerationRestriction --kubelet-preferred-address-types=InternalIP --allow-privileged=true
+    --service-cluster-ip-range=10.96.0.0/16 --enable-admission-plugins=PodTolerationRestriction --kubelet-preferred-address-types=InternalIP --allow-privileged=true \
+    --shutdown-watch-termination-grace-period=1s # else it waits a minute for watches that nobody ends
 
   # Each node has an address of its own on a bridge that nothing else uses; pods of both nodes share the other bridge.
   ip link add real-nodes type bridge 2>/dev/null || true
