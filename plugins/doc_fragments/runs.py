@@ -56,7 +56,7 @@ options:
   progress_file:
     description:
       - A file on the controller to which a JSON object is appended, in a line, for each thing that happens, with C(subject),
-        C(phase), C(project) and C(detail). The action plugin of the same name sets it and shows what is worth a line on
+        C(phase), C(project) and C(detail). The module's action plugin sets it and shows what is worth a line on
         standard error while the task runs.
     type: path
 """
