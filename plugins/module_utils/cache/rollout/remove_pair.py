@@ -9,7 +9,7 @@ import threading
 from collections.abc import Collection, Sequence
 
 from ...deadline import Deadline
-from ...errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted
+from ...errors import Cancelled, DeploymentError
 from ...progress import Report
 from ...shell import require_there
 from ..domain.plan import Action, PairPlan
@@ -17,8 +17,8 @@ from ..domain.projects import Project
 from ..domain.results import PairResult, ProjectResult
 from ..domain.rollout_options import Options
 from ..git.repository import NotRemoved
-from . import turns
 from .staged_project import repository_on
+from .turns import take_turns
 from .volume_access import HeldVolume, VolumeAccess, VolumeSkipped
 from .volume_run import VolumeRun
 
@@ -76,23 +76,21 @@ class RemovePair:
         side = self._sandbox
         off = [project for project in projects if not self._worker.open(project) and not self._worker.failed(project)]
         deadline, begun, cut = Deadline(self._options.timeout, f"volume {side.volume}", self._stop), False, set[str]()
+
+        def remove(held: HeldVolume, pending: Sequence[Project], limit: Deadline) -> None:
+            nonlocal begun
+            require_there(worker.shell, deadline)  # whoever waited for long may have lost it, and another run filled it since
+            begun = True
+            known = {project.name for project in pending if side.knows(project)}
+            try:
+                self._remove(side, held, pending, limit, cut)
+            finally:  # what was deleted is gone, so a later turn goes on where this one ended
+                cut.update(known & {project.name for project in pending if side.open(project)})
+
         try:
             side.read_again(deadline)
             self._end_absent(side, off)
-            while pending := [project for project in off if side.open(project)]:
-                with side.held(deadline) as held:
-                    require_there(worker.shell, deadline)  # whoever waited for long may have lost it, and another run filled it since
-                    attach, begun = held.held_seconds, True
-                    known = {project.name for project in pending if side.knows(project)}
-                    try:
-                        self._remove(side, held, pending, turns.work_limit(held, attach, self._options, deadline), cut)
-                    except Interrupted as error:
-                        side.tell("", "is given back", error.message)
-                    except DeadlineExceeded as error:  # what was deleted is gone, so a later turn goes on where this one ended
-                        turns.require_time(side.volume, attach, self._options, error)
-                    cut |= known & {project.name for project in pending if side.open(project)}
-                if any(side.open(project) for project in pending):
-                    deadline.sleep(turns.PAUSE)
+            take_turns(side, off, self._options, deadline, remove)
         except Cancelled:
             raise
         except VolumeSkipped as error:

@@ -5,11 +5,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
 from ...deadline import Deadline
-from ...errors import DeadlineExceeded, DeploymentError
+from ...errors import DeadlineExceeded, DeploymentError, Interrupted
 from ..domain.model import Volume
+from ..domain.projects import Project
 from ..domain.rollout_options import Options
 from .volume_access import HeldVolume
+from .volume_run import VolumeRun
 
 PAUSE = 2.0
 """Seconds between two turns."""
@@ -39,3 +43,27 @@ def require_time(volume: Volume, attach: float, options: Options, error: Deadlin
 def work_limit(held: HeldVolume, attach: float, options: Options, deadline: Deadline) -> Deadline:
     """Return the deadline of the work of a turn, which also ends where a consumer waits for the volume."""
     return deadline.within(max(0.0, seconds_for_work(attach, options)), "the longest hold of a sandbox's volume", held.wanted)
+
+
+def take_turns(
+    side: VolumeRun,
+    projects: Sequence[Project],
+    options: Options,
+    deadline: Deadline,
+    work: Callable[[HeldVolume, Sequence[Project], Deadline], None],
+) -> None:
+    """Hold a sandbox's volume, turn by turn, until all projects have their results.
+
+    ``work`` gets those that have none, and goes on where the turn before was cut off. Raises TooLong.
+    """
+    while pending := [project for project in projects if side.open(project)]:
+        with side.held(deadline) as held:
+            attach = held.held_seconds
+            try:
+                work(held, pending, work_limit(held, attach, options, deadline))
+            except Interrupted as error:
+                side.tell("", "is given back", error.message)
+            except DeadlineExceeded as error:
+                require_time(side.volume, attach, options, error)
+        if any(side.open(project) for project in pending):
+            deadline.sleep(PAUSE)
