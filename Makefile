@@ -1,6 +1,7 @@
 # make demo        shows the whole thing on an embedded cluster, without root
 # make test        everything that needs no root; make lint, sanity, units, molecule or pytest: one part of it
 # make role-options  rewrites roles/*/meta/argument_specs.yml from the modules' documentation
+# make mechanisms  rewrites the lines of code in docs/architecture.md
 # make years       1000 years of use beside the 60 of make test, each with its own accidents, told by a seed
 # make meetings    5000 schedules of runs that meet, in memory, and 20 on an embedded cluster
 # make image       the execution environment of this checkout, by its Containerfile, for the real cluster (root, Debian)
@@ -28,7 +29,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.build/pycache
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR):$(CURDIR)/tests/site PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test docs role-options years compaction-kills meetings image test-real test-faults hostile racer terminals benchmark benchmark-large lint lowest sanity units pytest molecule prerequisites clean
+.PHONY: demo test docs role-options mechanisms years compaction-kills meetings image test-real test-faults hostile racer terminals benchmark benchmark-large lint lowest sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
@@ -79,6 +80,9 @@ docs: prerequisites $(VENV)/dev-installed
 
 role-options: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.tools.role_options
+
+mechanisms: prerequisites $(VENV)/demo-installed
+	@$(RUN) $(BIN)/python -m tests.tools.mechanisms
 
 years: prerequisites $(VENV)/dev-installed
 	@echo "== 1000 years of use, against the real git on local directories"
