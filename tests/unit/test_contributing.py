@@ -36,6 +36,12 @@ def test_no_file_name_stands_for_two_things() -> None:
     assert {name for name, count in names.items() if count > 1} == {"__init__.py", "module.py", "options.py"}
 
 
+def test_each_file_beside_the_folders_has_its_layer() -> None:
+    layers = re.findall(r"^layers = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), re.MULTILINE | re.DOTALL)[0]
+    files = {path.stem for path in PROGRAMS.glob("*.py")} - {"__init__"}
+    assert files - set(re.findall(r"\w+", layers)) == set()
+
+
 def test_each_name_that_a_docstring_refers_to_is_there() -> None:
     for path in [*ROOT.glob("plugins/**/*.py"), *ROOT.glob("tests/**/*.py")]:
         for name in re.findall(r"``((?:cache|cluster|populate|volumes)(?:\.\w+)+)``", path.read_text()):
