@@ -15,6 +15,12 @@ ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 
 
+def layers() -> list[list[str]]:
+    """Return the names in each contract of layers."""
+    contracts = re.findall(r"^layers = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), re.MULTILINE | re.DOTALL)
+    return [re.findall(r"\w+", contract) for contract in contracts]
+
+
 def test_each_path_and_target_that_it_names_is_there() -> None:
     paths = set(re.findall(r"`((?:plugins|tests|docs|changelogs)/[^` ]+|pyproject\.toml|\.ci/run)`", TEXT))
     assert len(paths) > 20
@@ -37,9 +43,15 @@ def test_no_file_name_stands_for_two_things() -> None:
 
 
 def test_each_file_beside_the_folders_has_its_layer() -> None:
-    layers = re.findall(r"^layers = \[(.*?)\]", (ROOT / "pyproject.toml").read_text(), re.MULTILINE | re.DOTALL)[0]
     files = {path.stem for path in PROGRAMS.glob("*.py")} - {"__init__"}
-    assert files - set(re.findall(r"\w+", layers)) == set()
+    assert files - set(layers()[0]) == set()
+
+
+def test_the_architecture_names_each_layer_and_each_part_of_the_largest_use_case() -> None:
+    folders = {path.parent.name for path in PROGRAMS.glob("*/__init__.py")}
+    parts = {path.stem for path in PROGRAMS.glob("populate/*.py")} - {"__init__", "module", "options", "run"}
+    section = PAGE.read_text().partition("## The layers\n")[2].partition("\n## ")[0]
+    assert {*folders, *parts, *(name for contract in layers() for name in contract)} - set(re.findall(r"`(\w+)/?`", section)) == set()
 
 
 def test_each_name_that_a_docstring_refers_to_is_there() -> None:
