@@ -1,5 +1,6 @@
 # make demo        shows the whole thing on an embedded cluster, without root
 # make test        everything that needs no root; make lint, sanity, units, molecule or pytest: one part of it
+# make dev         makes .venv with all that the tests, and the linters, need, and runs nothing
 # make role-options  rewrites roles/*/meta/argument_specs.yml from the modules' documentation
 # make mechanisms  rewrites the lines of code in docs/architecture.md
 # make years       1000 years of use beside the 60 of make test, each with its own accidents, told by a seed
@@ -29,7 +30,7 @@ export PYTHONPYCACHEPREFIX := $(CURDIR)/.build/pycache
 unexport PYTHONDONTWRITEBYTECODE
 RUN := PYTHONPATH=$(CURDIR)/$(COLLECTIONS):$(CURDIR):$(CURDIR)/tests/site PATH=$(CURDIR)/$(BIN):$$PATH
 
-.PHONY: demo test docs role-options mechanisms years compaction-kills meetings image test-real test-faults hostile racer terminals benchmark benchmark-large lint lowest sanity units pytest molecule prerequisites clean
+.PHONY: demo test dev docs role-options mechanisms years compaction-kills meetings image test-real test-faults hostile racer terminals benchmark benchmark-large lint lowest sanity units pytest molecule prerequisites clean
 
 demo: prerequisites $(VENV)/demo-installed
 	@$(RUN) $(BIN)/python -m tests.demo
@@ -37,6 +38,8 @@ demo: prerequisites $(VENV)/demo-installed
 # All side by side: the scenarios tell how far they are (the + in front of their command), the others when they have ended.
 test: prerequisites $(VENV)/dev-installed
 	@$(MAKE) --no-print-directory --output-sync=target --jobs=5 sanity pytest units molecule lint lowest
+
+dev: prerequisites $(VENV)/dev-installed
 
 pytest: prerequisites $(VENV)/dev-installed
 	+@echo "== pytest: $(TESTS), by three processes, of which each has an embedded cluster"

@@ -29,6 +29,11 @@ def test_each_path_and_target_that_it_names_is_there() -> None:
     assert [target for target in re.findall(r"`make ([\w-]+)`", TEXT) if not re.search(rf"^{target}:|^{target} ", makefile, re.MULTILINE)] == []
 
 
+def test_the_first_target_that_it_names_installs_all_that_its_commands_need() -> None:
+    first = re.findall(r"`make ([\w-]+)`", TEXT)[0]
+    assert re.search(rf"^{first}:.*\$\(VENV\)/dev-installed", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
 def test_each_module_that_the_architecture_names_is_there() -> None:
     text = (ROOT / "docs" / "architecture.md").read_text()
     named = set(re.findall(r"`((?:\w+/)+\w+\.py|shell\.py)`", text))
