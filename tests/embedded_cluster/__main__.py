@@ -19,7 +19,7 @@ from pathlib import Path
 
 from ..bounds import BOUND
 
-_CANNOT = (
+CANNOT = (
     "The embedded cluster needs unprivileged user namespaces, which are switched off here. Allow them "
     "(sysctl kernel.unprivileged_userns_clone=1 on Debian, sysctl kernel.apparmor_restrict_unprivileged_userns=0 on Ubuntu, "
     "sysctl user.max_user_namespaces=10000 on RHEL; in a chroot nobody may make one), or run this as root."
@@ -48,7 +48,7 @@ def possible() -> bool:
 
 def why_not() -> str:
     """Return why it cannot run where it is not ``possible``, and what to do."""
-    return _CANNOT if os.geteuid() else _CANNOT_AS_ROOT
+    return CANNOT if os.geteuid() else _CANNOT_AS_ROOT
 
 
 def main() -> int:
