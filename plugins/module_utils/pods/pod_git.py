@@ -23,7 +23,7 @@ from ..deadline import Deadline
 from ..errors import InvalidOption
 from ..local_shell import LocalShell
 from ..signals import stopping_on_signals
-from .in_pod import in_pod
+from .guest_work import guest_work
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "namespace": {"type": "str", "required": True},
@@ -60,7 +60,7 @@ def pod_git(module: Any) -> None:
         if snapshot.left_out:
             module.warn(left_out(project.name, snapshot.left_out))
         where = Volume(params["namespace"], params["pod"], Role.WORKER)
-        with in_pod(client, params["namespace"], params["pod"], params["container"], path, not module.check_mode, deadline) as held:
+        with guest_work(client, params["namespace"], params["pod"], params["container"], path, not module.check_mode, deadline) as held:
             work = Work(
                 project=project,
                 snapshot=snapshot,

@@ -18,7 +18,7 @@ from ..errors import DeploymentError, InvalidOption
 from ..local_shell import LocalShell, require_program
 from ..shell import Shell, require_there
 from ..signals import stopping_on_signals
-from .in_pod import in_pod
+from .guest_work import guest_work
 
 ARGUMENT_SPEC: dict[str, Any] = {
     "namespace": {"type": "str", "required": True},
@@ -45,7 +45,7 @@ def pod_rsync(module: Any) -> None:
     started = time.monotonic()
     with stopping_on_signals() as stop:
         deadline = Deadline(params["timeout"], f"copying {source} to pod {params['namespace']}/{params['pod']}", stop)
-        with in_pod(client, params["namespace"], params["pod"], params["container"], destination, not module.check_mode, deadline) as held:
+        with guest_work(client, params["namespace"], params["pod"], params["container"], destination, not module.check_mode, deadline) as held:
             if params["delete"] and str(destination) in held.volumes:
                 raise InvalidOption(
                     f"`delete` with `dest: {destination}` would empty the whole volume that is mounted there, of all that is not in {source}.",

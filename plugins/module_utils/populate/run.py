@@ -243,7 +243,7 @@ class Populate:
                 options.stall_timeout,
             )
             volumes = tuple(volume for pair in pairs for volume in pair.volumes)
-            seeds = Seeds(context, volumes, replicas, access.visit, scratch)
+            seeds = Seeds(context, volumes, replicas, access.warm_up_pod, scratch)
             transfers = Transfers(
                 Path(options.clones), seeds, sizes, scratch,
                 lambda phase, line: self._report(Progress("", phase, "", line)),

@@ -45,7 +45,7 @@ from ..errors import DeadlineExceeded, DeploymentError
 from ..progress import Progress, Report
 from ..shell import Shell
 from .discovery import Observed
-from .inside import MountedVolume, inside, wait_for
+from .guest_hold import MountedVolume, guest_hold, wait_for
 from .place import InUse, Place
 from .warm_up import WarmUpPods
 
@@ -282,11 +282,11 @@ class ClusterVolumeAccess:
 
     @contextmanager
     def _by_guest(self, volume: Volume, pod: Pod, lock: ClaimLock, deadline: Deadline) -> Iterator[MountedVolume]:
-        """Hold a volume by work inside the pod that has it mounted. Raises Busy and the other ClusterErrors."""
+        """Hold a volume as a guest in the pod that has it mounted. Raises Busy and the other ClusterErrors."""
         container, path = mounted_at(pod, volume.claim)
         mine = Holder(self._settings.owner, pod.namespace, pod.name, pod.uid, container)
         lock.take(mine, deadline)
-        with inside(self._client, pod, path, mine, lock, partial(self._tell, volume), deadline) as held:
+        with guest_hold(self._client, pod, path, mine, lock, partial(self._tell, volume), deadline) as held:
             yield held
 
     @contextmanager
@@ -324,10 +324,10 @@ class ClusterVolumeAccess:
                 held.lock = HoldTimes(round(filler.attach, 3), round(filler.work, 3), round(filler.release, 3))
 
     @contextmanager
-    def visit(self, volume: Volume, deadline: Deadline) -> Iterator[Shell]:
+    def warm_up_pod(self, volume: Volume, deadline: Deadline) -> Iterator[Shell]:
         """A pod without volumes that is otherwise like the volume's filler: its image is pulled then, and the network tried."""
         used = self._consumers(volume, deadline)
-        with self._warm_ups.visit(volume, self._spec(volume, used), deadline) as shell:
+        with self._warm_ups.opened(volume, self._spec(volume, used), deadline) as shell:
             yield shell
 
     def _watching(self, volume: Volume, pod: Pod) -> AbstractContextManager[threading.Event | None]:

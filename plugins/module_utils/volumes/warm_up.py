@@ -39,7 +39,7 @@ class WarmUpPods:
         self.left: list[str] = []
 
     @contextmanager
-    def visit(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> Iterator[Shell]:
+    def opened(self, volume: Volume, spec: FillerSpec, deadline: Deadline) -> Iterator[Shell]:
         """A warm-up pod on any node, with a shell; ``spec`` is the volume's filler."""
         anywhere = _patient(replace(spec, placement=replace(spec.placement, node="")), self._timeout)
         with self._warm_up_pod(volume, anywhere, deadline) as filler, filler.shell() as shell:

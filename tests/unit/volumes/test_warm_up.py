@@ -104,8 +104,8 @@ def test_a_pull_that_failed_is_tried_again(pods: Pods, warm_ups: WarmUpPods) -> 
     assert len(pods.made) == 2
 
 
-def test_what_a_visit_anywhere_has_pulled_is_not_pulled_again_where_no_node_is_known(pods: Pods, warm_ups: WarmUpPods) -> None:
-    with warm_ups.visit(VOLUME, spec(), limit()) as shell:
+def test_what_a_pod_anywhere_has_pulled_is_not_pulled_again_where_no_node_is_known(pods: Pods, warm_ups: WarmUpPods) -> None:
+    with warm_ups.opened(VOLUME, spec(), limit()) as shell:
         assert isinstance(cast(object, shell), Shell)
     warm_ups.pull(VOLUME, spec(""), limit())
     assert [pod.placement.node for pod in pods.made] == [""]

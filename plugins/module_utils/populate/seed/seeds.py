@@ -33,7 +33,7 @@ from .fetches import Fetches
 from .once_failed import OnceFailed
 from .replicas import Replicas
 from .shell_pool import ShellPool
-from .ways import Visit, Ways
+from .ways import OpenPod, Ways
 
 _SHELLS = 4
 """Processes that run at once in the seed pod, which has few processors, however many projects there are."""
@@ -59,7 +59,7 @@ class Seeds:
     ``volumes``: those whose fillers are to copy from the seed; ``replicas``: seed pods beside the first; ``scratch``: a directory of the controller.
     """
 
-    def __init__(self, context: SeedContext, volumes: Sequence[Volume], replicas: int, visit: Visit, scratch: Path) -> None:
+    def __init__(self, context: SeedContext, volumes: Sequence[Volume], replicas: int, open_pod: OpenPod, scratch: Path) -> None:
         self._context = context
         self._scratch = scratch
         self._keys = {volume: new_key(f"filler-{number}") for number, volume in enumerate(volumes)}
@@ -68,7 +68,7 @@ class Seeds:
         self._pod_failed = OnceFailed()
         self._replicas = Replicas(context, replicas, tuple(self._keys.values()))
         self._fetches = Fetches(context)
-        self._ways = Ways(context, self._keys, visit)
+        self._ways = Ways(context, self._keys, open_pod)
         self._life: _Life | None = None
         self._left: tuple[str, ...] = ()
 

@@ -25,17 +25,17 @@ _PAUSE = 1.0
 _POLICY_SECONDS = 15.0
 """Seconds until a new network policy must be in force."""
 
-Visit = Callable[[Volume, Deadline], AbstractContextManager[Shell]]
-"""A pod without volumes that is otherwise like a volume's filler, for a while."""
+OpenPod = Callable[[Volume, Deadline], AbstractContextManager[Shell]]
+"""Opens a warm-up pod, which has no volumes and is otherwise like a volume's filler, for a while."""
 
 
 class Ways:
     """The ways to the namespaces of a run's volumes. Safe for threads; close it at the end. ``keys``: of the fillers of each volume."""
 
-    def __init__(self, context: SeedContext, keys: Mapping[Volume, Key], visit: Visit) -> None:
+    def __init__(self, context: SeedContext, keys: Mapping[Volume, Key], open_pod: OpenPod) -> None:
         self._context = context
         self._keys = keys
-        self._visit = visit
+        self._open_pod = open_pod
         self._targets = tuple({volume.namespace: volume for volume in keys}.values())
         self._executor = ThreadPoolExecutor(max(1, len(self._targets)), "probe")
         self._probes: list[Future[None]] = []
@@ -78,7 +78,7 @@ class Ways:
         Where that cannot be tried, the way that is always open is taken.
         """
         try:
-            with self._visit(volume, deadline) as shell:
+            with self._open_pod(volume, deadline) as shell:
                 refused = probe(shell, SCRATCH, route, self._keys[volume], deadline)
                 if refused and self._context.options.network_policy:
                     refused = self._with_policy(volume, shell, route, deadline)

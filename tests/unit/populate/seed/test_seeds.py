@@ -94,7 +94,7 @@ def limit() -> Deadline:
 
 
 @contextmanager
-def visiting(_volume: Volume, _deadline: Deadline) -> Iterator[Any]:
+def opening(_volume: Volume, _deadline: Deadline) -> Iterator[Any]:
     yield None
 
 
@@ -133,10 +133,10 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
     monkeypatch.setattr(fetches, "Mirror", Mirror)
     monkeypatch.setattr(Mirror, "fetched", None)
 
-    def made(visit: Any = visiting, client: Any = None, **options: Any) -> tuple[Seeds, Pod]:
+    def made(open_pod: Any = opening, client: Any = None, **options: Any) -> tuple[Seeds, Pod]:
         pod = Pod()
         monkeypatch.setattr(module, "ServicePod", lambda *_: pod)
-        return Seeds(context(client, **options), (PROBE_TARGET,), 0, visit, tmp_path), pod
+        return Seeds(context(client, **options), (PROBE_TARGET,), 0, open_pod, tmp_path), pod
 
     return made
 
@@ -144,12 +144,12 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Made:
 @pytest.mark.parametrize("error", [PodLost("the probe's pod is gone"), ClusterError("no place for it"), QuotaExceeded("no quota")])
 def test_a_probe_that_cannot_be_made_is_no_failure_of_any_volume(make: Made, error: Exception | None) -> None:
     @contextmanager
-    def visit(_volume: Volume, _deadline: Deadline) -> Iterator[Any]:
+    def open_pod(_volume: Volume, _deadline: Deadline) -> Iterator[Any]:
         if error is not None:
             raise error
         yield
 
-    seeds, pod = make(visit)
+    seeds, pod = make(open_pod)
     assert seeds.ready(PROJECT, SNAPSHOT, 0, limit()) == "maker of pod 1"  # type: ignore[comparison-overlap]
     seeds.close()
     assert (
@@ -525,7 +525,7 @@ def test_every_volume_and_every_replica_has_a_secret_of_its_own(monkeypatch: pyt
     monkeypatch.setattr(fetches, "Mirror", Mirror)
     monkeypatch.setattr(module, "ServicePod", lambda *_: Pod())
     volumes = (PROBE_TARGET, Volume("sand", "another", Role.SANDBOX), Volume("work", "claim", Role.WORKER))
-    seeds = Seeds(context(), volumes, 2, visiting, tmp_path)
+    seeds = Seeds(context(), volumes, 2, opening, tmp_path)
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     seeds.close()
     assert [key.user for key in given] == ["filler-0", "filler-1", "filler-2", "replica-0", "replica-1"]

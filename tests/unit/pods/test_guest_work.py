@@ -17,7 +17,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods imp
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import Busy, ClaimLock, Holder, holder_of
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import LABEL
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from ansible_collections.packit.deployment.plugins.module_utils.pods.in_pod import in_pod
+from ansible_collections.packit.deployment.plugins.module_utils.pods.guest_work import guest_work
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.meeting.api import MemoryClient, Objects
@@ -67,7 +67,7 @@ class Place:
         return holder_of(parse_claim(self.objects.objects["PersistentVolumeClaim", "ns", "claim"]))
 
     def work(self, path: PurePosixPath = ENTRY, changes: bool = True, seconds: float = BOUND) -> Any:
-        return in_pod(self.client, "ns", "worker", "", path, changes, Deadline(seconds, "this task"))
+        return guest_work(self.client, "ns", "worker", "", path, changes, Deadline(seconds, "this task"))
 
 
 @pytest.fixture
@@ -106,7 +106,7 @@ def test_another_run_is_waited_for_and_told(place: Place) -> None:
             other.work_ended = True
             other.write(lambda _claim: {}, Deadline(BOUND), last=True)
 
-    with in_pod(place.client, "ns", "worker", "", ENTRY, True, Soon(BOUND)) as held:
+    with guest_work(place.client, "ns", "worker", "", ENTRY, True, Soon(BOUND)) as held:
         assert place.holder is not None
     assert held.warnings == ("The task waits for you on there (run r1), at work in pod gone.",)
 

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A volume is held: by a filler pod of ours, or by work inside the pod that has it mounted, as the operators do by hand."""
+"""A volume while it is held; and a hold by a guest, who works inside the pod that has it mounted, as the operators do by hand."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _LOOK_EVERY = 2.0
 
 
 class MountedVolume:
-    """A volume while it is held; see ``cache.rollout.volume_access.HeldVolume``. Inside a pod, ``volumes`` are the places where some are mounted."""
+    """A volume while it is held; see ``cache.rollout.volume_access.HeldVolume``. A guest's ``volumes`` are the places where some are mounted."""
 
     def __init__(
         self,
@@ -64,10 +64,10 @@ class MountedVolume:
 
 
 @contextmanager
-def inside(
+def guest_hold(
     client: Client, pod: Pod, root: str, mine: Holder, lock: ClaimLock | None, tell: OnLine, deadline: Deadline
 ) -> Iterator[MountedVolume]:
-    """Work inside a pod, in the hold ``mine``, whose ``lock`` is taken, where there is one. Locks no consumer out. Raises ClusterError."""
+    """Work as a guest in a pod, in the hold ``mine``, whose ``lock`` is taken, where there is one. Locks no consumer out. Raises ClusterError."""
     started = time.monotonic()
     held: MountedVolume | None = None
     visit: Guest | None = None

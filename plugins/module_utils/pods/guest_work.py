@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Work in a pod that the user names: what the modules pod_git and pod_rsync share."""
+"""Work as a guest in a pod that the user names, for the modules pod_git and pod_rsync."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from ..cluster.pods.diagnosis import explain
 from ..deadline import AWAY_SECONDS, Deadline
 from ..errors import DeploymentError, InvalidOption
 from ..progress import OnLine
-from ..volumes.inside import MountedVolume, inside, mounts_of, wait_for
+from ..volumes.guest_hold import MountedVolume, guest_hold, mounts_of, wait_for
 from ..volumes.owner import run_owner
 
 
 @contextmanager
-def in_pod(
+def guest_work(
     client: Client, namespace: str, name: str, container: str, path: PurePosixPath, changes: bool, deadline: Deadline
 ) -> Iterator[MountedVolume]:
     """Work beside ``path`` in a container of a running pod (the first one, if ``container`` is empty). Raises ClusterError, InvalidOption.
@@ -39,7 +39,7 @@ def in_pod(
     lock = _taken(client, pod, mine, path, told.append, deadline) if changes else None
     held: MountedVolume | None = None
     try:
-        with inside(client, pod, str(path.parent), mine, lock, told.append, deadline) as held:
+        with guest_hold(client, pod, str(path.parent), mine, lock, told.append, deadline) as held:
             yield held
     finally:
         if lock is not None:
