@@ -55,7 +55,7 @@ for (@files) { open(my $file, "<", $_) or die $!; while (sysread($file, my $data
 
 
 @dataclass(frozen=True)
-class Held:
+class ReadyPod:
     """A pod that is Ready, its shell, and the seconds that its start took."""
 
     pod: Pod
@@ -78,7 +78,7 @@ class Place:
 
 
 @contextmanager
-def pod(cluster: RealCluster, namespace: str, claim: str = "", resources: Mapping[str, Mapping[str, str]] | None = None) -> Iterator[Held]:
+def pod(cluster: RealCluster, namespace: str, claim: str = "", resources: Mapping[str, Mapping[str, str]] | None = None) -> Iterator[ReadyPod]:
     """A pod as the fillers are, with a volume or without."""
     api, deadline = Client(cluster.api), Deadline(900, "a rival")
     uid = parse_claim(api.get("PersistentVolumeClaim", namespace, claim, deadline)).uid if claim else ""
@@ -92,7 +92,7 @@ def pod(cluster: RealCluster, namespace: str, claim: str = "", resources: Mappin
         identity=Identity(False, {"runAsUser": USER, "fsGroup": USER}),
     )
     with Filler(api, spec, deadline) as filler, filler.shell() as shell:
-        yield Held(filler.pod, shell, filler.attach)
+        yield ReadyPod(filler.pod, shell, filler.attach)
 
 
 @contextmanager

@@ -35,7 +35,7 @@ class Access:
             if user in subjects and role is not None:
                 yield from role.get("rules") or []
 
-    def allows(self, user: str, verb: str, group: str, resource: str, namespace: str, name: str = "") -> bool:
+    def allows(self, *, user: str, verb: str, group: str, resource: str, namespace: str, name: str) -> bool:
         """Return whether one of the user's rules gives a right; ``resource`` may be ``pods/exec``."""
         for rule in self.rules(user, namespace):
             names = rule.get("resourceNames") or []
@@ -48,11 +48,11 @@ class Access:
                 return True
         return False
 
-    def check(self, user: str, verb: str, resource: Resource, namespace: str, name: str = "", sub: str = "") -> None:
+    def check(self, *, user: str, verb: str, resource: Resource, namespace: str, name: str, sub: str) -> None:
         """Raises a 403 in the server's words."""
         target = f"{resource.plural}/{sub}" if sub else resource.plural
         if resource.group in ("authentication.k8s.io", "authorization.k8s.io") or self.allows(
-            user, verb, resource.group, target, namespace, name
+            user=user, verb=verb, group=resource.group, resource=target, namespace=namespace, name=name
         ):
             return
         where = f' in the namespace "{namespace}"' if namespace else " at the cluster scope"
@@ -67,7 +67,7 @@ class Access:
             for resource in rule.get("resources") or []
             for verb in rule["verbs"]
             for name in rule.get("resourceNames") or [""]
-            if not self.allows(user, verb, group, resource, namespace, name)
+            if not self.allows(user=user, verb=verb, group=group, resource=resource, namespace=namespace, name=name)
         ]
         if lacking:
             words = f'user "{user}" is attempting to grant RBAC permissions not currently held:\n' + "\n".join(lacking)

@@ -88,7 +88,8 @@ class Api:
         if denied is not None:
             raise ApiError(denied.code, denied.message)
         # A namespace itself is in reach of its own Roles.
-        self._access.check(user, verb, resource, name if resource.kind == "Namespace" else namespace, name, sub)
+        place = name if resource.kind == "Namespace" else namespace
+        self._access.check(user=user, verb=verb, resource=resource, namespace=place, name=name, sub=sub)
         if sub:
             return await self._sub(request, resource, namespace, name, sub)
         body = await self._act(request, verb, resource, namespace, name, user)
@@ -141,7 +142,12 @@ class Api:
             asked = body["spec"].get("resourceAttributes") or {}
             target = asked.get("resource", "") + (f"/{asked['subresource']}" if asked.get("subresource") else "")
             allowed = self._access.allows(
-                user, asked.get("verb", ""), asked.get("group", ""), target, asked.get("namespace", ""), asked.get("name", "")
+                user=user,
+                verb=asked.get("verb", ""),
+                group=asked.get("group", ""),
+                resource=target,
+                namespace=asked.get("namespace", ""),
+                name=asked.get("name", ""),
             )
             return {**body, "status": {"allowed": allowed}}
         if resource.kind == "SelfSubjectRulesReview":

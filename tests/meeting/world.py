@@ -211,7 +211,17 @@ def _receive(held: Any, volume: Volume, work: Work, worker: StagedProject | None
         repository=Entry(held, name),
         joined=None,
     )
-    return StagedProject(volume, work, work.snapshot or Snapshot(()), side, held.shared, objects == there, 0, 0.0, ())
+    return StagedProject(
+        volume=volume,
+        work=work,
+        snapshot=work.snapshot or Snapshot(()),
+        side=side,
+        shared=held.shared,
+        current=objects == there,
+        lost=0,
+        seconds=0.0,
+        warnings=(),
+    )
 
 
 def _finish(received: StagedProject, worker: StagedProject | None, deadline: Deadline) -> ProjectResult:
@@ -221,7 +231,17 @@ def _finish(received: StagedProject, worker: StagedProject | None, deadline: Dea
     action = Action.ADD if name not in volume else Action.NOTHING if received.current else Action.UPDATE
     volume[name] = volume.get(name, set()) | side.contents.objects
     patterns = " ".join(work.earlier) if work.snapshot is None else patterns_of(work.project)
-    held = RecordedEntry(work.project.url, received.snapshot.digest, 1, 1, "bare", "rsync", "", side.contents.inventory, patterns)
+    held = RecordedEntry(
+        url=work.project.url,
+        snapshot=received.snapshot.digest,
+        refs=1,
+        bytes=1,
+        layout="bare",
+        method="rsync",
+        time="",
+        inventory=side.contents.inventory,
+        patterns=patterns,
+    )
     return ProjectResult(received.volume, name, action, held if worker is None else including(held, worker))
 
 
@@ -316,7 +336,16 @@ class Actor:
         wanted = Wanted(self.state, projects, snapshots, METHODS, client.now())
         plan = make_plan(wanted, (PAIR,), {volume: known(claim) for volume, claim in claims.items()})
         owner = {"run": self.name, "user": "somebody", "host": "here"}
-        settings = Settings("/cache", "image", parse_filler({"pull_policy": "Never"}), InUse(self.in_use), 600, 4, 4, owner)
+        settings = Settings(
+            path="/cache",
+            image="image",
+            overrides=parse_filler({"pull_policy": "Never"}),
+            in_use=InUse(self.in_use),
+            timeout=600,
+            concurrency=4,
+            node_concurrency=4,
+            owner=owner,
+        )
         access = ClusterVolumeAccess(client, claims, settings, lambda told: self.told.append(f"{told.subject} {told.phase}"))
         options = Options(BOUND, BOUND, False, Path("/nowhere"))
 

@@ -10,7 +10,7 @@ import random
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from unittest import mock
@@ -73,10 +73,9 @@ class World:
         upstream = self._at / "upstream"
         upstream.mkdir(parents=True)
         source = make.make(upstream / "one.git", commits=8, branches=("dev", "x/y"))
-        self._server = GitServer(upstream)
-        self._server.__enter__()
-        try:
-            self._project = project_of(self._server.url("one.git"))
+        with ExitStack() as opened:
+            server = opened.enter_context(GitServer(upstream))
+            self._project = project_of(server.url("one.git"))
             before = self._at / "before"
             before.mkdir()
             result = fill(before, self._project.url)
@@ -92,13 +91,11 @@ class World:
             self._worker = stage_project(held, Volume("w", "worker", Role.WORKER), work, None, deadline)
             self._clone = OwnClone(self._at, self._project)
             self._clone.ready(self._snapshot, deadline)
-        except BaseException:
-            self._server.__exit__(None, None, None)
-            raise
+            self._close = opened.pop_all().close
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._server.__exit__(None, None, None)
+        self._close()
 
     def _non_bare(self) -> None:
         """The same as people make it by hand."""
@@ -111,7 +108,18 @@ class World:
     def _work(self, transfer: Transfer, verify: bool) -> Work:
         scratch = self._at / "controller"
         scratch.mkdir(exist_ok=True)
-        return Work(self._project, self._snapshot, transfer, verify, (), None, 3600.0, scratch, lambda _phase, _line: None, lambda: None)
+        return Work(
+            project=self._project,
+            snapshot=self._snapshot,
+            transfer=transfer,
+            verify=verify,
+            earlier=(),
+            recorded=None,
+            leftovers_age=3600.0,
+            scratch=scratch,
+            tell=lambda _phase, _line: None,
+            suspect=lambda: None,
+        )
 
     def undisturbed(self, stage: str, layout: str, shell: str) -> int:
         """Return how many programs a stage calls where nobody is there."""
@@ -201,9 +209,9 @@ class World:
         elif stage == "rsync":
             transfer = PackTransfer(RSYNC, self._clone, ExecTransport(hooked))
         else:
-            relay = FromWorker(self._worker.side, self._at / "relayed", {})
-            relay.prepare(self._snapshot, deadline, first=True)
-            transfer = relay
+            from_worker = FromWorker(self._worker.side, self._at / "from-worker", {})
+            from_worker.prepare(self._snapshot, deadline, first=True)
+            transfer = from_worker
         work = self._work(transfer, stage == "verify")
         staged = stage_project(held, SANDBOX, work, self._worker, deadline)
         publish_project(staged, self._worker, deadline)

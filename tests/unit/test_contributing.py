@@ -5,13 +5,16 @@
 
 from __future__ import annotations
 
+import ast
 import re
 from collections import Counter
+from itertools import pairwise
 from pathlib import Path
 
 from ansible_collections.packit.deployment.tests.tools.mechanisms import PAGE, PROGRAMS, mechanisms, page
 
 ROOT = Path(__file__).parents[2]
+FOLDERS = ("cache", "cluster", "populate", "volumes")
 TEXT = (ROOT / "CONTRIBUTING.md").read_text()
 
 
@@ -61,11 +64,49 @@ def test_the_architecture_names_each_layer_and_each_part_of_the_largest_use_case
 
 def test_each_name_that_a_docstring_refers_to_is_there() -> None:
     for path in [*ROOT.glob("plugins/**/*.py"), *ROOT.glob("tests/**/*.py")]:
-        for name in re.findall(r"``((?:cache|cluster|populate|volumes)(?:\.\w+)+)``", path.read_text()):
+        for name in re.findall(rf"``((?:{'|'.join(FOLDERS)})(?:\.\w+)+)``", path.read_text()):
             place = ROOT.joinpath("plugins/module_utils", *(part for part in name.split(".") if not part[0].isupper()))
             file = place.with_suffix(".py")
             assert file.exists() or place.is_dir(), (path, name)
             assert all(f"class {part}" in file.read_text() for part in name.split(".") if part[0].isupper()), (path, name)
+
+
+def test_each_name_of_a_module_or_a_class_that_a_docstring_refers_to_is_there() -> None:
+    """Such as ``lock_files.shown``, ``RecordedEntry.key``, or both in one."""
+    paths = [*ROOT.glob("plugins/**/*.py"), *ROOT.glob("tests/**/*.py")]
+    inside: dict[str, set[str]] = {}
+    for path in paths:
+        tree = ast.parse(path.read_text())
+        inside.setdefault(path.parent.name if path.stem == "__init__" else path.stem, set()).update(_defined(tree))
+        for node in ast.walk(tree):
+            if isinstance(node, ast.ClassDef):
+                inside.setdefault(node.name, set()).update(_defined(node))
+    said = {name for path in paths for name in re.findall(r"``([A-Za-z_]\w*(?:\.\w+)+)``", path.read_text())}
+    others = {"core.fsmonitor", "statefulsets.apps"}  # git's, and the API's
+    pairs = {(name, *pair) for name in said - others if name.partition(".")[0] not in FOLDERS for pair in pairwise(name.split("."))}
+    assert len(pairs) > 20
+    assert [name for name, holder, part in sorted(pairs) if part not in inside.get(holder, set())] == []
+
+
+def _defined(holder: ast.Module | ast.ClassDef) -> set[str]:
+    """Return the names that a module or a class has, and those that it imports."""
+    names = {node.name for node in holder.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)}
+    names |= {alias.asname or alias.name for node in holder.body if isinstance(node, ast.ImportFrom) for alias in node.names}
+    stored = (node for node in ast.walk(holder) if isinstance(node, ast.Name | ast.Attribute) and isinstance(node.ctx, ast.Store))
+    return names | {node.id if isinstance(node, ast.Name) else node.attr for node in stored}
+
+
+def test_a_value_with_many_texts_is_made_by_their_names() -> None:
+    """Two of them that have changed places are no error of types."""
+    by_place = []
+    for path in ROOT.glob("plugins/**/*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.ClassDef) and "dataclass" in (made := " ".join(map(ast.unparse, node.decorator_list))):
+                fields = [(ast.unparse(item.annotation), item) for item in node.body if isinstance(item, ast.AnnAssign)]
+                named = "kw_only=True" in made or any(kind == "KW_ONLY" for kind, _item in fields)
+                if not named and sum(kind == "str" for kind, _item in fields) > 5:
+                    by_place.append(node.name)
+    assert by_place == []
 
 
 def test_each_test_that_it_runs_is_there() -> None:

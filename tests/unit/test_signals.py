@@ -52,7 +52,8 @@ print("left", flush=True)
 NOT_IN_THE_MAIN_THREAD = """
 def enter():
     try:
-        stopping_on_signals().__enter__()
+        with stopping_on_signals():
+            pass
     except ValueError as error:
         print(type(error).__name__, flush=True)
 

@@ -21,7 +21,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.mod
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Plan, State, Step, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project, matches
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, Record, parse, render, unchanged
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import HoldTimes, PairResult
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import environment as our_git
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.mirror import Mirror
@@ -36,6 +36,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.r
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.tests.repositories import make
+from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import HeldDirectory
 
 UPSTREAMS = ("one", "two", "three")
 
@@ -62,22 +63,6 @@ class Claim:
     @property
     def record(self) -> Record | None:
         return parse(self.annotation, self.uid, f"volume-{self.uid}")
-
-
-class Held:
-    """A directory as a held volume; a worker's has a running pod."""
-
-    memory_bytes, cpus, tag = 512 * 1024 * 1024, 1.0, ""
-    lock, held_seconds = HoldTimes(), 0.0
-    warnings: tuple[str, ...] = ()
-    wanted = None
-    guest = False
-
-    def __init__(self, root: Path, scratch: Path, shared: bool) -> None:
-        self.shell = LocalShell()
-        self.root = str(root)
-        self.scratch = str(scratch)
-        self.shared = shared
 
 
 class LocalSource:
@@ -223,11 +208,11 @@ class World:
         deadline.left()
 
     @contextmanager
-    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[Held]:
+    def hold(self, volume: Volume, deadline: Deadline, news: Change = unchanged) -> Iterator[HeldDirectory]:
         deadline.left()
         scratch = self.directory / f"filler-{volume.claim}"
         try:
-            yield Held(self.claims[volume].directory, scratch, volume.role is Role.WORKER)
+            yield HeldDirectory(self.claims[volume].directory, scratch, LocalShell(), shared=volume.role is Role.WORKER)  # a worker's has a running pod
         finally:
             self.record(volume, news, deadline)
         shutil.rmtree(scratch, ignore_errors=True)

@@ -70,7 +70,7 @@ class WorkerSet:
     template: Object = field(default_factory=dict, repr=False)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class ClaimStep:
     """One claim. ``storage`` is what it is to ask for, ``before`` what it asks for now (empty for a new one), ``labels`` those to set.
 
@@ -168,22 +168,44 @@ def _create(volume: Volume, wanted: WantedClaims, model: Claim | WorkerSet) -> C
     storage, storage_class = wanted.storage or model.storage, wanted.storage_class or model.storage_class
     if volume.claim.endswith(_RESERVED):
         why = f"A claim must not be named so: the service deletes claims of that namespace whose names end in {_RESERVED}."
-        return ClaimStep(volume, ClaimAction.FAILED, storage, "", storage_class, labels, why, "Give the worker another name.")
-    return ClaimStep(volume, ClaimAction.CREATE, storage, "", storage_class, labels)
+        return ClaimStep(
+            volume=volume,
+            action=ClaimAction.FAILED,
+            storage=storage,
+            before="",
+            storage_class=storage_class,
+            labels=labels,
+            why=why,
+            remedy="Give the worker another name.",
+        )
+    return ClaimStep(volume=volume, action=ClaimAction.CREATE, storage=storage, before="", storage_class=storage_class, labels=labels)
 
 
 def _create_worker(volume: Volume, wanted: WantedClaims, owner: WorkerSet) -> ClaimStep:
     """A claim as its StatefulSet would make it, or larger where that is asked for."""
     larger = bool(wanted.storage) and quantity(wanted.storage) > quantity(owner.storage)
     storage = wanted.storage if larger else owner.storage
-    return ClaimStep(volume, ClaimAction.CREATE, storage, "", owner.storage_class, owner.labels, template=owner.template)
+    return ClaimStep(
+        volume=volume,
+        action=ClaimAction.CREATE,
+        storage=storage,
+        before="",
+        storage_class=owner.storage_class,
+        labels=owner.labels,
+        template=owner.template,
+    )
 
 
 def _change(volume: Volume, claim: Claim, storage: str, labels: Mapping[str, str]) -> ClaimStep:
     missing = {key: value for key, value in labels.items() if claim.labels.get(key) != value}
     asked = quantity(storage) if storage else quantity(claim.storage)
     step = ClaimStep(
-        volume, ClaimAction.LABEL if missing else ClaimAction.NOTHING, claim.storage, claim.storage, claim.storage_class, missing
+        volume=volume,
+        action=ClaimAction.LABEL if missing else ClaimAction.NOTHING,
+        storage=claim.storage,
+        before=claim.storage,
+        storage_class=claim.storage_class,
+        labels=missing,
     )
     if claim.deleting:
         return _say(step, ClaimAction.FAILED, "The claim is being deleted.", "Wait until it is gone, and run again.")
@@ -196,11 +218,27 @@ def _change(volume: Volume, claim: Claim, storage: str, labels: Mapping[str, str
     if not claim.volume_name:
         why = f"The claim of {claim.storage} can grow to {storage} only when it is bound to a volume: after its first use."
         return _say(step, ClaimAction.LATER, why, "Run again when it is filled.")
-    return ClaimStep(volume, ClaimAction.GROW, storage, claim.storage, claim.storage_class, missing)
+    return ClaimStep(
+        volume=volume,
+        action=ClaimAction.GROW,
+        storage=storage,
+        before=claim.storage,
+        storage_class=claim.storage_class,
+        labels=missing,
+    )
 
 
 def _say(step: ClaimStep, action: ClaimAction, why: str, remedy: str) -> ClaimStep:
-    return ClaimStep(step.volume, action, step.storage, step.before, step.storage_class, step.labels, why, remedy)
+    return ClaimStep(
+        volume=step.volume,
+        action=action,
+        storage=step.storage,
+        before=step.before,
+        storage_class=step.storage_class,
+        labels=step.labels,
+        why=why,
+        remedy=remedy,
+    )
 
 
 def _template_note(storage: str, owner: WorkerSet) -> str:

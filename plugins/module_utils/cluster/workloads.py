@@ -51,7 +51,7 @@ class Rollout:
     out_of_time: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Workload:
     """A StatefulSet or a Deployment. ``last_applied`` is what a deployment's template said, empty where that is not kept."""
 

@@ -34,7 +34,7 @@ def guest_work(
     names = [item.name for item in pod.containers]
     if container and container not in names:
         raise InvalidOption(f"Pod {namespace}/{name} has no container `{container}`.", f"It has {', '.join(names)}.")
-    mine = Holder(run_owner(), namespace, name, pod.uid, container or names[0])
+    mine = Holder(by=run_owner(), namespace=namespace, pod=name, uid=pod.uid, container=container or names[0])
     told: list[str] = []
     lock = _taken(client, pod, mine, path, told.append, deadline) if changes else None
     held: MountedVolume | None = None

@@ -60,7 +60,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
 _DEFAULTS = {name: about.get("default") for name, about in ARGUMENT_SPEC.items()}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PopulateOptions:
     """The options of a run. Times in seconds."""
 

@@ -33,7 +33,7 @@ _FILE = "variables.json"
 _RBAC = "rbac.authorization.k8s.io"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Schedule:
     """All that decides what a schedule's objects are. ``namespace`` is the workers'; ``timeout`` is in seconds."""
 

@@ -59,7 +59,7 @@ _LAST_WAIT = 60.0
 """Seconds after the work in which a consumer's pod may get the volume for which it waited, so that the result can say how long that took."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Settings:
     """Settings for holding volumes. ``timeout`` is seconds for one volume; ``openshift`` are the namespaces whose user ids OpenShift assigns."""
 
@@ -284,7 +284,7 @@ class ClusterVolumeAccess:
     def _by_guest(self, volume: Volume, pod: Pod, lock: ClaimLock, deadline: Deadline) -> Iterator[MountedVolume]:
         """Hold a volume as a guest in the pod that has it mounted. Raises Busy and the other ClusterErrors."""
         container, path = mounted_at(pod, volume.claim)
-        mine = Holder(self._settings.owner, pod.namespace, pod.name, pod.uid, container)
+        mine = Holder(by=self._settings.owner, namespace=pod.namespace, pod=pod.name, uid=pod.uid, container=container)
         lock.take(mine, deadline)
         with guest_hold(self._client, pod, path, mine, lock, partial(self._tell, volume), deadline) as held:
             yield held
@@ -311,7 +311,7 @@ class ClusterVolumeAccess:
             with filler:
                 pod = filler.pod
                 self._require_as_it_was(volume, spec, deadline)
-                lock.take(Holder(settings.owner, pod.namespace, pod.name, pod.uid), deadline)
+                lock.take(Holder(by=settings.owner, namespace=pod.namespace, pod=pod.name, uid=pod.uid), deadline)
                 with filler.shell() as shell, self._watching(volume, pod) as wanted:
                     limits = (spec.overrides.memory_bytes, spec.overrides.cpus)
                     started = time.monotonic() - filler.seconds

@@ -201,7 +201,13 @@ def test_a_sandboxs_claim_that_is_smaller_or_of_another_class_is_told() -> None:
 )
 def test_refusals_are_explained(error: ClusterError, why: str, remedy: str) -> None:
     volume = only(plan(AS_WORKERS, sets=(ONE,)))[0].volume
-    step = ClaimStep(type(volume)("sand", "c", volume.role, "p"), ClaimAction.GROW, "8Gi", "4Gi", "fast")
+    step = ClaimStep(
+        volume=type(volume)("sand", "c", volume.role, "p"),
+        action=ClaimAction.GROW,
+        storage="8Gi",
+        before="4Gi",
+        storage_class="fast",
+    )
     assert explain(step, error) == (why, remedy)
 
 

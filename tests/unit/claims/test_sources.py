@@ -39,7 +39,16 @@ TEMPLATE = {
 
 
 def entry(sha256: str = "s", time: str = "2026-01-01T00:00:00Z") -> RecordedEntry:
-    return RecordedEntry("url", "digest", 1, 1, "bare", "git", time, Inventory(1, 0, sha256))
+    return RecordedEntry(
+        url="url",
+        snapshot="digest",
+        refs=1,
+        bytes=1,
+        layout="bare",
+        method="git",
+        time=time,
+        inventory=Inventory(1, 0, sha256),
+    )
 
 
 def claim(side: str, number: int, *, storage: str = "4Gi", capacity: str = "", storage_class: str = "fast", filled: bool = True, **more: Any) -> Claim:

@@ -33,7 +33,17 @@ DAY, HOUR = 86400, 3600
 def held(seconds: int, snapshot: str = DIGEST) -> RecordedEntry:
     """An entry that was filled so many seconds ago."""
     time = time_text(NOW - timedelta(seconds=seconds))
-    return RecordedEntry("https://h/one.git", snapshot, 1, 22_000_000, "bare", "git", time, Inventory(3, 0, "x"), "refs/heads/*")
+    return RecordedEntry(
+        url="https://h/one.git",
+        snapshot=snapshot,
+        refs=1,
+        bytes=22_000_000,
+        layout="bare",
+        method="git",
+        time=time,
+        inventory=Inventory(3, 0, "x"),
+        patterns="refs/heads/*",
+    )
 
 
 def known(*entries: tuple[str, RecordedEntry], checked: dict[str, int] | None = None) -> Known:

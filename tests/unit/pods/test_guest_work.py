@@ -95,7 +95,7 @@ def test_where_no_claim_is_written_to_none_is_locked(place: Place, path: PurePos
 
 def test_another_run_is_waited_for_and_told(place: Place) -> None:
     other = ClaimLock(place.client, parse_claim(place.client.get("PersistentVolumeClaim", "ns", "claim", Deadline(BOUND))))
-    other.take(Holder({"run": "r1", "user": "you", "host": "there"}, "ns", "gone", "uid", "main"), Deadline(BOUND))
+    other.take(Holder(by={"run": "r1", "user": "you", "host": "there"}, namespace="ns", pod="gone", uid="uid", container="main"), Deadline(BOUND))
     with pytest.raises(Busy, match=r"Claim ns/claim is held by you on there \(run r1\), at work in pod gone"), place.work(seconds=0.1):
         raise AssertionError("it is the other's")
 

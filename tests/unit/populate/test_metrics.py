@@ -39,7 +39,16 @@ from ansible_collections.packit.deployment.tests.receiver import receiver
 from ansible_collections.packit.deployment.tests.unit.history.test_runs import DIGEST, NOW
 
 SANDBOX, WORKER = Volume("p-sandbox", "sandbox0", Role.SANDBOX, "w0"), Volume("p", "worker0", Role.WORKER, "w0")
-HELD = RecordedEntry("https://h/one.git", DIGEST, 1, 700, "bare", "git", "2026-11-28T12:00:00Z", Inventory(1, 0, "x"))
+HELD = RecordedEntry(
+    url="https://h/one.git",
+    snapshot=DIGEST,
+    refs=1,
+    bytes=700,
+    layout="bare",
+    method="git",
+    time="2026-11-28T12:00:00Z",
+    inventory=Inventory(1, 0, "x"),
+)
 RECORD = Record("uid", "pv", {"one": HELD, "old": HELD})
 BEGUN = Run("1", NOW, "me", "present", 2)
 LABELS = {"deployment": "p"}

@@ -31,7 +31,16 @@ WORKER = Volume("packit-prod", "packit-worker-repository-cache-packit-worker-lon
 
 def there(method: str) -> RecordedEntry:
     """Return an entry that came by a method."""
-    return RecordedEntry("https://h/x.git", "d", 1, 1, "bare", method, "", Inventory(1, 0, "x"))
+    return RecordedEntry(
+        url="https://h/x.git",
+        snapshot="d",
+        refs=1,
+        bytes=1,
+        layout="bare",
+        method=method,
+        time="",
+        inventory=Inventory(1, 0, "x"),
+    )
 
 
 def lines(*more: ProjectResult) -> list[str]:

@@ -160,7 +160,17 @@ def test_a_volume_is_prepared_where_it_will_be_taken_by_a_pod_of_ours(
 ) -> None:
     found = [] if node is None else [consumer(node)]
     claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
-    settings = Settings("/repository-cache", image, parse_filler({}), InUse(in_use), 60, 1, 1, {"run": "r"}, pods=found)
+    settings = Settings(
+        path="/repository-cache",
+        image=image,
+        overrides=parse_filler({}),
+        in_use=InUse(in_use),
+        timeout=60,
+        concurrency=1,
+        node_concurrency=1,
+        owner={"run": "r"},
+        pods=found,
+    )
     access = ClusterVolumeAccess(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
     access.prepare(VOLUME, limit())
     assert [(pod.image, pod.placement.node) for pod in pods.made] == pulled
@@ -170,7 +180,17 @@ def test_a_volume_is_prepared_where_it_will_be_taken_by_a_pod_of_ours(
 def access() -> ClusterVolumeAccess:
     """Of a volume that is used on a node, by a pod with the filler's image, so that nothing is to be pulled."""
     claim = parse_claim({"metadata": {"name": "claim", "namespace": "sand", "uid": "u"}})
-    settings = Settings("/repository-cache", "", parse_filler({"pull_policy": "Never"}), InUse.SAME_NODE, 60, 1, 1, {"run": "r"}, pods=[consumer("n1")])
+    settings = Settings(
+        path="/repository-cache",
+        image="",
+        overrides=parse_filler({"pull_policy": "Never"}),
+        in_use=InUse.SAME_NODE,
+        timeout=60,
+        concurrency=1,
+        node_concurrency=1,
+        owner={"run": "r"},
+        pods=[consumer("n1")],
+    )
     return ClusterVolumeAccess(None, {VOLUME: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
 
 

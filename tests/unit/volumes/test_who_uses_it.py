@@ -79,7 +79,16 @@ def taken(
     monkeypatch.setattr(ClaimLock, "take", reached)
     monkeypatch.setattr(ClusterVolumeAccess, "_pull", lambda *_: None)
     claim = parse_claim(objects.objects["PersistentVolumeClaim", "ns", "claim"])
-    settings = Settings("/cache", "image", parse_filler(filler or {}), InUse(in_use), 60, 1, 1, {"run": "r"})
+    settings = Settings(
+        path="/cache",
+        image="image",
+        overrides=parse_filler(filler or {}),
+        in_use=InUse(in_use),
+        timeout=60,
+        concurrency=1,
+        node_concurrency=1,
+        owner={"run": "r"},
+    )
     access = ClusterVolumeAccess(client, {volume: claim}, settings, lambda _progress: None)  # type: ignore[arg-type]
     with access.hold(volume, Deadline(BOUND)):
         raise AssertionError("the lock is never taken here")

@@ -48,7 +48,7 @@ class Inventory:
     stamp: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class RecordedEntry:
     """The recorded entry of one project. ``bytes`` is the size of its packs; ``time`` is ISO 8601 in UTC.
 

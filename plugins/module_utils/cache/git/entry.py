@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from enum import Enum
 
 from ...errors import DeploymentError
@@ -52,6 +52,7 @@ class Entry:
     """
 
     use: Use
+    _: KW_ONLY
     layout: Layout | None = None
     git_dir: str = ""
     reason: str = ""

@@ -33,7 +33,7 @@ class LocalClone:
 
 
 def open_clone(shell: Shell, project: Project, deadline: Deadline) -> LocalClone:
-    """The clone at ``project.path``. Raises InvalidOption where it is no complete git repository."""
+    """The clone at ``Project.path``. Raises InvalidOption where it is no complete git repository."""
     path = project.path
     if not Path(path).is_dir():
         raise InvalidOption(f"`path` of project `{project.name}` is no directory: {path}.")
@@ -68,7 +68,7 @@ def open_clone(shell: Shell, project: Project, deadline: Deadline) -> LocalClone
 
 
 def read_clone(shell: Shell, project: Project, deadline: Deadline) -> Snapshot:
-    """Return what the clone at ``project.path`` has, under upstream's names. Raises InvalidOption where that is of no use, and CommandFailed."""
+    """Return what the clone at ``Project.path`` has, under upstream's names. Raises InvalidOption where that is of no use, and CommandFailed."""
     clone = open_clone(shell, project, deadline)
     listed = checked(
         shell, shell.run(_git(clone.git_dir, "for-each-ref", "--format=%(objectname) %(refname)"), deadline=deadline, env=ENVIRONMENT)

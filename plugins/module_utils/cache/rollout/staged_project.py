@@ -36,7 +36,7 @@ from .compacted import AS_BEFORE, Compacted, CompactionWork, compact_on_worker, 
 from .volume_access import HeldVolume
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Work:
     """The work on one project on one held volume.
 
@@ -64,7 +64,7 @@ class Work:
         return None if self.verify else self.recorded
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class StagedProject:
     """A project received into a volume's quarantine. ``seconds`` is what that took; ``lost`` objects are damaged, and nowhere else here."""
 
@@ -91,7 +91,7 @@ class StagedProject:
 
     @property
     def key(self) -> str:
-        """Return what will lie there, as ``record.Held.key``."""
+        """Return what will lie there, as ``RecordedEntry.key``."""
         return key(self.layout.value, self.side.contents.inventory)
 
     @property
@@ -231,7 +231,18 @@ def _receive(
     if worker is not None and not worker.in_grace:
         side, compacted = drop_on_sandbox(side, worker.side, compacted, work.compaction, deadline)
     current = not incoming.packs and not compacted.dropped and is_current(entry, snapshot, wanted_by(work))
-    return StagedProject(volume, work, snapshot, side, shared, current, lost, 0.0, (), compacted)
+    return StagedProject(
+        volume=volume,
+        work=work,
+        snapshot=snapshot,
+        side=side,
+        shared=shared,
+        current=current,
+        lost=lost,
+        seconds=0.0,
+        warnings=(),
+        compacted=compacted,
+    )
 
 
 def publish_project(staged: StagedProject, worker: StagedProject | None, deadline: Deadline) -> ProjectResult:

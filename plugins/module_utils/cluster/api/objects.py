@@ -19,7 +19,7 @@ Object = Mapping[str, Any]
 """An object as the API returns it, parsed from JSON."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Container:
     """A container of a pod, with its state. ``waiting`` and ``terminated`` are the API's reasons, empty where it is not so. ``sub_paths``:
     volume name → the directory of it that is mounted."""
@@ -38,7 +38,7 @@ class Container:
     sub_paths: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Pod:
     """A pod. ``claims`` maps its volumes' names to the claims behind them; ``init_containers`` are those before its own."""
 
@@ -93,7 +93,7 @@ class Pod:
         return frozenset(self.claims.values())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Claim:
     """A persistent volume claim. ``capacity`` is in bytes, 0 where it is not known; ``volume_name`` is empty while unbound;
     ``storage`` is the size that it asks for, as it is written there."""

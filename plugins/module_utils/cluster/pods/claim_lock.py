@@ -44,7 +44,7 @@ Edit = Callable[[Claim], Mapping[str, "str | None"]]
 """The annotations to set on a claim (None: to remove), from what the claim is now."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Holder:
     """The run that works on a volume: ``by`` is run, user and host; ``id`` the hold's own.
 
@@ -86,7 +86,7 @@ def holder_of(claim: Claim) -> Holder | None:
         return None
     # Anybody may have written it, and these become parts of requests, and of a path.
     names = words["namespace"] == claim.namespace and is_name(words["pod"]) and (not words["container"] or is_name(words["container"]))
-    return Holder(by, **words) if names and _ID.fullmatch(words["id"]) else None
+    return Holder(by=by, **words) if names and _ID.fullmatch(words["id"]) else None
 
 
 def beats(holder: Holder, now: datetime) -> bool:

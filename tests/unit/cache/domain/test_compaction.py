@@ -34,7 +34,17 @@ AUTO = CompactionOptions()
 
 
 def held(packs: int, covered_for: float | None = None, settled: int = 0) -> RecordedEntry:
-    entry = RecordedEntry("u", "s", 1, 1, "bare", "git", "t", Inventory(packs, 0, "0"), settled=settled)
+    entry = RecordedEntry(
+        url="u",
+        snapshot="s",
+        refs=1,
+        bytes=1,
+        layout="bare",
+        method="git",
+        time="t",
+        inventory=Inventory(packs, 0, "0"),
+        settled=settled,
+    )
     if covered_for is None:
         return entry
     return replace(entry, covering=f"{'a' * 40} {'b' * 40}", covering_since=time_text(NOW - timedelta(seconds=covered_for)))

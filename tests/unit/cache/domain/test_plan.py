@@ -32,7 +32,16 @@ SNAPSHOT = Snapshot((Ref("refs/heads/main", "a" * 40),), "refs/heads/main")
 
 
 def held(snapshot: Snapshot = SNAPSHOT, url: str = PROJECT.url) -> Record:
-    return Record("u", "v").with_project("x", RecordedEntry(url, snapshot.digest, 1, 1, "bare", "git", "t", Inventory(1, 0, "0")))
+    return Record("u", "v").with_project("x", RecordedEntry(
+        url=url,
+        snapshot=snapshot.digest,
+        refs=1,
+        bytes=1,
+        layout="bare",
+        method="git",
+        time="t",
+        inventory=Inventory(1, 0, "0"),
+    ))
 
 
 def plan_for(record: Record | None, *, state: State = State.PRESENT, verify: bool = False, project: Project = PROJECT) -> Plan:

@@ -22,7 +22,16 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rec
     render,
 )
 
-HELD = RecordedEntry("https://example.org/x.git", "d" * 64, 3, 1000, "bare", "git", "2026-01-01T00:00:00Z", Inventory(9, 0, "e" * 64))
+HELD = RecordedEntry(
+    url="https://example.org/x.git",
+    snapshot="d" * 64,
+    refs=3,
+    bytes=1000,
+    layout="bare",
+    method="git",
+    time="2026-01-01T00:00:00Z",
+    inventory=Inventory(9, 0, "e" * 64),
+)
 RECORD = Record("uid-1", "pv-1").with_project("x", HELD)
 
 
@@ -107,7 +116,16 @@ def many(number: int) -> Record:
         url = f"https://github.com/{chance.choice(WORDS)}/{name}.git"
         time = f"2026-11-{chance.randrange(10, 30)}T12:{chance.randrange(10, 60)}:00Z"
         held = RecordedEntry(
-            url, sum_of_bytes(), chance.randrange(9999), chance.randrange(10**9), "bare", "seed", time, inventory, "", f"bare:{sum_of_bytes()}"
+            url=url,
+            snapshot=sum_of_bytes(),
+            refs=chance.randrange(9999),
+            bytes=chance.randrange(10**9),
+            layout="bare",
+            method="seed",
+            time=time,
+            inventory=inventory,
+            patterns="",
+            includes=f"bare:{sum_of_bytes()}",
         )
         record = record.with_project(name, held)
     return record

@@ -44,14 +44,15 @@ BY_NAME = {method.name: method for method in METHODS if not method.by_seed and n
 class HeldDirectory:
     """A directory as a held volume."""
 
-    memory_bytes, cpus, shared, tag = 512 * 1024 * 1024, 1.0, False, ""
+    memory_bytes, cpus, tag = 512 * 1024 * 1024, 1.0, ""
     lock, held_seconds = HoldTimes(), 0.0
     warnings: tuple[str, ...] = ()
     wanted = None
     guest = False
 
-    def __init__(self, root: Path, scratch: Path, shell: LocalShell) -> None:
+    def __init__(self, root: Path, scratch: Path, shell: LocalShell, shared: bool = False) -> None:
         self.shell = shell
+        self.shared = shared
         self.root = str(root)
         self.scratch = str(scratch)
 

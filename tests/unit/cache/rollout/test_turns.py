@@ -420,7 +420,16 @@ def remove_two(tmp_path: Path, interrupted: int = 0, attach: float = 0.0, known:
     access = CountingAccess(tmp_path, interrupted)
     access.attach = attach
     if known:
-        entry = RecordedEntry("https://example.org", "d", 1, 1, "bare", "git", "", Inventory(1, 0, "x"))
+        entry = RecordedEntry(
+            url="https://example.org",
+            snapshot="d",
+            refs=1,
+            bytes=1,
+            layout="bare",
+            method="git",
+            time="",
+            inventory=Inventory(1, 0, "x"),
+        )
         access.records = {volume: Record("u", "v", {project.name: entry for project in projects}) for volume in pair.volumes}
     options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=tmp_path / "scratch")
     return RemovePair(plan, access, options, lambda _progress: None, threading.Event()).run(), access

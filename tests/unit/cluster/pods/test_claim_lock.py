@@ -31,7 +31,7 @@ from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.meeting.api import MemoryClient, Objects
 
 NOW = Deadline(BOUND, "this test")
-INSIDE = Holder({"run": "r1", "user": "me", "host": "here"}, "ns", "worker-0", "uid-1", "main")
+INSIDE = Holder(by={"run": "r1", "user": "me", "host": "here"}, namespace="ns", pod="worker-0", uid="uid-1", container="main")
 
 
 class Place:
@@ -201,7 +201,7 @@ def test_who_has_lost_it_learns_of_it_before_anything_is_written() -> None:
 def test_a_lock_by_a_filler_lasts_as_long_as_its_pod() -> None:
     place = Place()
     pod = place.objects.put("Pod", "ns", "filler", {"spec": {"containers": []}, "status": {"phase": "Running"}})
-    place.lock().take(Holder({"run": "r1"}, "ns", "filler", pod["metadata"]["uid"]), NOW)
+    place.lock().take(Holder(by={"run": "r1"}, namespace="ns", pod="filler", uid=pod["metadata"]["uid"]), NOW)
     place.objects.seconds += 3600
     with pytest.raises(Busy):
         place.lock().take(INSIDE, NOW)

@@ -510,12 +510,12 @@ def test_where_strangers_are_packs_come_through_the_controller_and_no_secret(mak
     seeds, _pod = make()
     ways: list[str] = []
     monkeypatch.setattr(NetworkTransport, "copy", lambda transport, *_: ways.append(f"network as {transport._key.user}"))
-    monkeypatch.setattr(ControllerTransport, "copy", lambda *_: ways.append("relay"))
+    monkeypatch.setattr(ControllerTransport, "copy", lambda *_: ways.append("controller"))
     seeds.ready(PROJECT, SNAPSHOT, 0, limit())
     for guest in (True, False):
         seeds.copy(PROBE_TARGET, PACKS, SimpleNamespace(guest=guest), limit(), None)  # type: ignore[arg-type]
     seeds.close()
-    assert ways == ["relay", "network as filler-0"]
+    assert ways == ["controller", "network as filler-0"]
 
 
 def test_every_volume_and_every_replica_has_a_secret_of_its_own(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -127,7 +127,7 @@ printf '[core]\n\trepositoryformatversion = 0\n\tbare = true\n' >"$s/config"
 ln -s -- "$1/$3/objects" "$s/objects" && cat >"$s/commands" || exit 3
 { echo '# pack-refs with: sorted'; cat -- "$2/view/packed-refs"; } >"$s/packed-refs" || exit 3
 at "$3"
-# A lock is a file; a ref's name is bytes, and is told as ``locks.shown`` has it.
+# A lock is a file; a ref's name is bytes, and is told as ``lock_files.shown`` has it.
 lock=$(find . -maxdepth 1 -type f \( -name packed-refs.lock -o -name packed-refs.new \) -print -quit)
 [ -n "$lock" ] || lock=$(find ./refs -type f -name '*.lock' -print -quit)
 [ -z "$lock" ] || { echo "error: Unable to create '$(printf %s "$lock" | LC_ALL=C tr -c '0-9A-Za-z./_-' '?')': File exists." >&2; exit 1; }
