@@ -26,9 +26,9 @@ PYTHONS = {
     "2.19": ("3.11", "3.12", "3.13"),
     "2.21": ("3.12", "3.13", "3.14"),
 }
-"""Of each ansible-core, the Pythons that it runs on."""
+"""The Pythons that each ansible-core runs on."""
 CLIENTS = {"lowest": ("kubernetes==25.3.0", "urllib3<2"), "newest": ()}
-"""What is installed in place of the pins of requirements/demo.txt. The lowest is that of requirements.txt."""
+"""The packages that are installed in place of the pins of requirements/demo.txt. The lowest is that of requirements.txt."""
 MATRIX = [(python, core, client) for core, pythons in PYTHONS.items() for python in pythons for client in CLIENTS]
 CORNERS = [item for item in MATRIX if item[1:] in (("2.17", "lowest"), ("2.21", "newest"))]
 TESTS = ("pytest==9.2.0", "pytest-xdist==3.8.0", "hypothesis==6.168.5", "GitPython==3.2.1", "packaging", "prometheus-client==0.26.0")
@@ -71,7 +71,7 @@ def demo(session: nox.Session, core: str, client: str) -> None:
 
 @nox.session(reuse_venv=True)
 def lowest(session: nox.Session) -> None:
-    """What depends on Ansible and the client, and the demo, with the lowest of both for the Python that runs nox."""
+    """Run what depends on Ansible and the client, and the demo, with the lowest of both for the Python that runs nox."""
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     environment = install(session, next(core for core, pythons in PYTHONS.items() if version in pythons), "lowest")
     session.run("python", "-m", "pytest", "-q", "-n", "2", *(session.posargs or CLUSTER), env=environment)

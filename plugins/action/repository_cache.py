@@ -38,7 +38,7 @@ from ansible_collections.packit.deployment.plugins.plugin_utils.option_names imp
 _INTERVAL = 0.5
 """Seconds between two looks at the file."""
 _LAST_SECONDS = 5.0
-"""For the last lines to be shown."""
+"""Seconds in which the last lines are shown."""
 _LIVE = sys.stderr is not None and sys.stderr.isatty()
 """True where somebody watches. Asked when this is imported, by the strategy: the worker that runs it has no streams of its own."""
 _STDOUT = own_copy(1)

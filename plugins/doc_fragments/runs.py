@@ -7,7 +7,7 @@ from __future__ import annotations
 
 
 class ModuleDocFragment:
-    """What a run may do at once, for how long, and who is told; the argument spec is ``RUN_SPEC`` (populate/options.py)."""
+    """Options for how much a run does at once, for how long, and who is told; the argument spec is ``RUN_SPEC`` (populate/options.py)."""
 
     DOCUMENTATION = r"""
 options:

@@ -19,7 +19,7 @@ _KEPT = re.compile(
     r"GIT_(CONFIG_(COUNT|KEY_\d+|VALUE_\d+|GLOBAL|SYSTEM|NOSYSTEM)|EXEC_PATH|ASKPASS|SSH|SSH_COMMAND|SSH_VARIANT"
     r"|ALLOW_PROTOCOL|PROXY_COMMAND|(PROXY_)?SSL_\w+|HTTP_\w+)"
 )
-"""Of git's variables: the user's configuration (CI passes tokens that way), credentials, ssh, TLS and proxies."""
+"""The variables of git's that stay: the user's configuration (CI passes tokens that way), credentials, ssh, TLS and proxies."""
 _FOREIGN = ("GIT_", "RSYNC_")
 _SSH = "GIT_SSH_COMMAND"
 _ASKING_SECONDS = 20.0

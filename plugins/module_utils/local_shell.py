@@ -102,7 +102,7 @@ class _PipeThread(Background):
         self.join()
 
     def _ready(self, pipe: IO[bytes], event: int) -> Iterator[bool]:
-        """Each time the pipe can be used, whether the process has ended; to the end where it has, and the pipe is silent."""
+        """Yield, each time the pipe can be used, whether the process has ended; to the end where it has, and the pipe is silent."""
         poller = select.poll()
         poller.register(pipe, event)
         while True:

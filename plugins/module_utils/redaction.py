@@ -11,7 +11,7 @@ from typing import Any
 from urllib.parse import quote
 
 HIDDEN = "********"
-"""As Ansible writes it."""
+"""Stands in a secret's place, as in Ansible's own output."""
 _LEAST = 5
 """Characters: what is shorter is in too many words to be looked for."""
 _IN_URL = re.compile(r"(?<=://)[^\s/@:'\"]*:[^\s@'\"]*@|(?<=http://)[^\s/@'\"]+@|(?<=https://)[^\s/@'\"]+@")
@@ -32,7 +32,7 @@ class Redaction:
 
     @property
     def known(self) -> frozenset[str]:
-        """All that is hidden."""
+        """Return each text that is hidden."""
         return self._known
 
     def text(self, text: str) -> str:

@@ -16,7 +16,7 @@ from .test_claims import actions, claims, names
 
 REFUSAL = "clones are not made here"
 WHO = {"pod_security_context": {"runAsUser": 1000, "fsGroup": 1000}}
-"""Whose the volumes are, where no worker runs that would tell."""
+"""The volumes' owner, where no worker runs that would tell."""
 FIRST, SECOND = (f"[?worker.pod=='packit-worker-{number}']" for number in range(2))
 
 

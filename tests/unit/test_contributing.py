@@ -124,6 +124,16 @@ def test_each_file_has_one_mechanism_and_the_page_has_its_lines() -> None:
     assert PAGE.read_text() == page(), "make mechanisms writes the lines"
 
 
+def test_a_docstring_begins_with_what_the_thing_does_or_is() -> None:
+    """And not in the middle of a sentence, of which the reader has to guess the beginning."""
+    riddles = []
+    for path in [ROOT / "noxfile.py", *ROOT.glob("plugins/**/*.py"), *ROOT.glob("tests/**/*.py")]:
+        begun = r"(What|Whose)\b" if path.is_relative_to(ROOT / "tests") else r"(What|Whose|Of|As|Those|Its|Nothing|With)\b"
+        alone = (node.value for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.Expr))
+        riddles += [f"{path}:{node.lineno}" for node in alone if isinstance(node, ast.Constant) and re.match(begun, str(node.value))]
+    assert riddles == []
+
+
 def test_each_mechanism_has_its_test() -> None:
     tests = "".join(path.read_text() for path in (ROOT / "tests").glob("**/test_*.py"))
     assert [mechanism.test for mechanism in mechanisms() if f"def {mechanism.test}(" not in tests] == []

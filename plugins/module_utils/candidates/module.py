@@ -32,7 +32,7 @@ RIGHTS = (Right("pods", "list"), Right("pods/log", "get"))
 _MOST = 100
 """Candidates that are told. Logs are foreign text, in which any number may stand."""
 _MOST_BYTES = 64 * 1024 * 1024
-"""Of one pod's log. By default a kubelet keeps 10 MiB (containerLogMaxSize)."""
+"""Bytes of one pod's log. By default a kubelet keeps 10 MiB (containerLogMaxSize)."""
 
 
 def cache_candidates(module: Any) -> None:

@@ -22,7 +22,7 @@ _CLONE_TIMEOUT = 60.0
 _GROWTH_TIMEOUT = 60.0
 """Seconds in which the sandboxes' volumes must have grown, before their workers' do."""
 _NOT_GROWING = "only dynamically provisioned pvc can be resized"
-"""Of the admission plugin's words (kubernetes plugin/pkg/admission/storage/persistentvolume/resize)."""
+"""A part of the admission plugin's words (kubernetes plugin/pkg/admission/storage/persistentvolume/resize)."""
 
 
 def carry_out(

@@ -93,7 +93,7 @@ class ClaimStep:
 
 @dataclass(frozen=True)
 class ClaimPlan:
-    """For each worker its sandbox's claim, then its own where that is there, or is made now. ``awaited``: workers' claims that their StatefulSet
+    """The steps: for each worker its sandbox's claim, then its own where that is there, or is made now. ``awaited``: workers' claims that their StatefulSet
     is about to make. ``orphans``: claims whose worker is gone."""
 
     workers: tuple[tuple[ClaimStep, ...], ...]

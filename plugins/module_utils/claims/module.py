@@ -173,7 +173,7 @@ def _prepare(client: Client, wanted: WantedClaims, plan: ClaimPlan, deadline: De
 
 
 def _await(client: Client, wanted: Sequence[Volume], deadline: Deadline) -> Sequence[Volume]:
-    """Those of the claims that their StatefulSet has not made by the deadline."""
+    """Wait for claims; return those that their StatefulSet has not made by the deadline."""
     missing = wanted
     try:
         while missing:

@@ -83,7 +83,7 @@ class Workload:
 
     @property
     def named(self) -> str:
-        """As ``find_workload`` takes it: ``statefulset/packit-worker``."""
+        """Return the name that ``find_workload`` takes: ``statefulset/packit-worker``."""
         return f"{self.kind.lower()}/{self.name}"
 
     def __str__(self) -> str:
@@ -135,7 +135,7 @@ def _last_applied(text: str) -> Mapping[str, Any]:
 
 
 def list_workloads(client: Client, namespace: str, deadline: Deadline) -> tuple[Workload, ...]:
-    """All workloads of a namespace, StatefulSets first. Two requests."""
+    """Return all workloads of a namespace, StatefulSets first. Two requests."""
     return tuple(parse_workload({**item, "kind": kind}) for kind in KINDS for item in client.list(kind, namespace, deadline))
 
 

@@ -34,7 +34,7 @@ _WORDS = 500
 _RUN_BYTES = 8 * 1024
 """Bytes of a run: with the bounds above, all of it is less than the 1 MiB that a ConfigMap holds."""
 _AHEAD = timedelta(minutes=5)
-"""By so much a time may lie in the future. What is later was not written by us, and would count as fresh for ever."""
+"""A time may lie so far in the future. What is later was not written by us, and would count as fresh for ever."""
 _IN_KEY = "%Y%m%dT%H%M%SZ"
 _RUN, _CHECKED, _CHANGED, _USED = "run.", "checked.", "changed.", "used."
 _VOLUMES_MOST = 200

@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Each project on each volume: how old it is, and whether upstream has something newer. Pure."""
+"""Tell of each project on each volume how old it is, and whether upstream has something newer. Pure."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Copy:
 
 @dataclass(frozen=True)
 class Known:
-    """All that is known: of volumes by their claims, and where somebody looked, from inside; of projects by the history and by upstreams."""
+    """The facts that are known: of volumes by their claims, and where somebody looked, from inside; of projects by the history and by upstreams."""
 
     records: Mapping[Volume, Record | None]
     inside: Mapping[Volume, Mapping[str, Any]]

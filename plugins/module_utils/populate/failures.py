@@ -62,7 +62,7 @@ def headline(results: Sequence[PairResult], paragraphs: Sequence[str]) -> str:
 
 
 def _failed(result: PairResult) -> Iterator[tuple[Volume, ProjectResult, ProjectResult]]:
-    """Each row that is not as wanted, with the one that is its cause: its partner's, where it is only blocked by that."""
+    """Yield each row that is not as wanted, with the one that is its cause: its partner's, where it is only blocked by that."""
     sides = result.volumes
     for side, partner in (sides, sides[::-1]):
         causes = {row.project: row for row in partner.projects if row.action is Action.FAILED}

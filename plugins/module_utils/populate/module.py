@@ -103,7 +103,7 @@ def _answer(outcome: Outcome, client: Client, check_mode: bool, state: State) ->
 
 
 def _after(outcome: Outcome, check_mode: bool) -> Mapping[Volume, Mapping[str, str]]:
-    """For each volume, the text of each project that changes; empty for one that goes."""
+    """Return for each volume the text of each project that changes; empty for one that goes."""
     after: dict[Volume, dict[str, str]] = {}
     if not check_mode:
         for result in outcome.results:

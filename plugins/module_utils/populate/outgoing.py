@@ -14,7 +14,7 @@ from ..background import Background
 from ..errors import DeploymentError, InvalidOption
 
 _SECONDS = 10.0
-"""For all of it: to connect, to send, and until the answer's status is there."""
+"""Seconds for all of it: to connect, to send, and until the answer's status is there."""
 
 
 class NotSent(DeploymentError):

@@ -17,7 +17,7 @@ from ..table import table
 from ..words import counted
 
 COLUMNS = ("VOLUME", "PROJECT", "ACTION", "METHOD", "RECEIVED", "HELD")
-"""Of the table of a run."""
+"""The columns of the table of a run."""
 _NOTHING = {
     State.PRESENT: "Nothing to do: every volume holds every project, as upstream has it.",
     State.ABSENT: "Nothing to do: no volume holds any of the projects.",

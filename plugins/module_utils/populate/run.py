@@ -66,7 +66,7 @@ class Outcome:
     after: Mapping[Volume, Record | None] = field(default_factory=dict)
     """The volumes' records at the end; ``before`` has those at the beginning."""
     capacities: Mapping[Volume, int] = field(default_factory=dict)
-    """In bytes, 0 where it is not known."""
+    """Bytes of each volume, 0 where that is not known."""
 
 
 class Populate:

@@ -49,7 +49,7 @@ class UpstreamReader:
         self._snapshots: dict[str, Snapshot] = {}
 
     def read(self, projects: Sequence[Project], pod: Resolver | None) -> Upstreams:
-        """All of ``projects``; in a pod what can be read there, where ``pod`` is one. Only Cancelled is raised."""
+        """Read all of ``projects``; in a pod what can be read there, where ``pod`` is one. Only Cancelled is raised."""
         # What only the controller can reach is read there in any case.
         in_pod = [project for project in projects if pod is not None and not project.path and not is_ssh(project.url)]
         if pod is not None and in_pod:

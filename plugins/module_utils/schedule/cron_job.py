@@ -35,7 +35,7 @@ _RBAC = "rbac.authorization.k8s.io"
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """All that decides what a schedule's objects are. ``namespace`` is the workers'; ``timeout`` is in seconds."""
+    """The values that decide what a schedule's objects are. ``namespace`` is the workers'; ``timeout`` is in seconds."""
 
     name: str
     namespace: str

@@ -53,7 +53,7 @@ _CREDENTIALS = re.compile(r"[a-z]+://[^/\s]*@", re.IGNORECASE)
 _LONGEST_NAME = 52
 """The API's, of a CronJob: its jobs' names are 11 characters longer."""
 _SET_BY_SERVER = ("uid", "resourceVersion", "generation", "creationTimestamp", "managedFields", "selfLink")
-"""Of an object's metadata, what the server writes."""
+"""The parts of an object's metadata that the server writes."""
 _RESOURCES = {
     "ServiceAccount": ("serviceaccounts", ""),
     "Role": ("roles", "rbac.authorization.k8s.io"),

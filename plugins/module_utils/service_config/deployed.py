@@ -28,7 +28,7 @@ class Deployed:
     blind: str = ""
 
     def readers(self, place: Place) -> tuple[Workload, ...]:
-        """Those that read the Secret, and so must be restarted to see a change."""
+        """Return the workloads that read the Secret, and so must be restarted to see a change."""
         return tuple(item for item in self.workloads if mentions(item.template, place.secret))
 
 

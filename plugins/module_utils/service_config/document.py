@@ -19,7 +19,7 @@ from .yaml_nodes import Document, Kind, Node, meaning, parse
 
 
 def lacking(document: Document, wanted: Wanted) -> tuple[str, ...]:
-    """Those of our keys that do not say what is wanted."""
+    """Return those of our keys that do not say what is wanted."""
     cache, add = document.root.get(CACHE), document.root.get(ADD)
     return tuple(
         name

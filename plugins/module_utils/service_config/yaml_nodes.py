@@ -38,7 +38,7 @@ except ImportError:
 
 _TYPES = ("null", "bool", "int", "float", "binary", "timestamp", "omap", "pairs", "set", "str", "seq", "map", "merge", "value")
 _KNOWN_TAGS = {"!", *(f"tag:yaml.org,2002:{name}" for name in _TYPES)}
-"""Those of PyYAML's SafeLoader."""
+"""The tags that PyYAML's SafeLoader knows."""
 
 
 class Kind(Enum):

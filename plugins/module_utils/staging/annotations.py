@@ -36,7 +36,7 @@ class Listed:
 
     @property
     def tolerations(self) -> tuple[Toleration, ...]:
-        """As the API reads them."""
+        """Return the tolerations as the API reads them."""
         return tuple(entry.toleration for entry in self.entries)
 
 

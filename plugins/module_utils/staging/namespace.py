@@ -86,7 +86,7 @@ def parse_space(data: Object) -> Space:
 
 
 _NODE_SELECTORS = ("openshift.io/node-selector", "scheduler.alpha.kubernetes.io/node-selector")
-"""Of OpenShift's projects (OriginPodNodeEnvironment), and of the admission plugin PodNodeSelector. A pod that asks for another value is refused."""
+"""Annotations of OpenShift's projects (OriginPodNodeEnvironment), and of the admission plugin PodNodeSelector. A pod that asks for another value is refused."""
 
 
 def _labels(text: str) -> dict[str, str]:

@@ -61,7 +61,7 @@ class FieldChange:
 
 @dataclass(frozen=True)
 class Change:
-    """All that changes of one workload. ``pod`` is the pod template's new spec, ``record`` the annotation's new value."""
+    """The changes of one workload. ``pod`` is the pod template's new spec, ``record`` the annotation's new value."""
 
     workload: Workload
     fields: tuple[FieldChange, ...]

@@ -165,7 +165,7 @@ def admitted(defaults: Sequence[Toleration], requests: bool) -> tuple[Toleration
 
 
 def _merge(every: Sequence[Toleration]) -> tuple[Toleration, ...]:
-    """Those that no other one covers, in order; of equal ones the first."""
+    """Return those that no other one covers, in order; of equal ones the first."""
     merged: list[Toleration] = []
     for number, item in enumerate(every):
         later = (other for other in every[number + 1 :] if other != item)

@@ -75,7 +75,7 @@ class Settings:
     partners: Mapping[Volume, Volume] = field(default_factory=dict)
     """Sandbox's volume → its worker's, whose consumer tells as whom to run where the sandbox's has none."""
     pods: Sequence[Pod] = ()
-    """As they were when the run began: enough to tell as whom the workers run, and to pull images beforehand."""
+    """The pods as they were when the run began: enough to tell as whom the workers run, and to pull images beforehand."""
 
 
 class ClusterVolumeAccess:

@@ -90,7 +90,7 @@ class PairPlan:
 
     @property
     def steps(self) -> tuple[Step, ...]:
-        """All steps of the pair, in the order of the rule: sandbox, worker."""
+        """Return all steps of the pair, in the order of the rule: sandbox, worker."""
         return self.sandbox + self.worker
 
     @property
@@ -101,7 +101,7 @@ class PairPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """All that a run would do."""
+    """The steps of a run."""
 
     state: State
     pairs: tuple[PairPlan, ...]

@@ -75,7 +75,7 @@ class RecordedEntry:
 
     @property
     def key(self) -> str:
-        """All its objects and the path to them, in a word."""
+        """Return one word for all its objects and the path to them."""
         return key(self.layout, self.inventory)
 
     def proves(self, worker: str) -> bool:
@@ -90,7 +90,7 @@ def key(layout: str, inventory: Inventory) -> str:
 
 @dataclass(frozen=True)
 class Record:
-    """All that is known of one volume. ``absent`` names projects that were looked for and are not there; ``damaged`` those that
+    """The facts that are known of one volume. ``absent`` names projects that were looked for and are not there; ``damaged`` those that
     were not whole when they were looked at last: they are looked at in whole until they are."""
 
     claim_uid: str
@@ -208,7 +208,7 @@ def _decompressed(text: str) -> str:
 
 
 def fit(record: Record) -> Record:
-    """As much of a record as one annotation may have: of too many projects, the first by name. The others are looked at again."""
+    """Return as much of a record as one annotation may have: of too many projects, the first by name. The others are looked at again."""
     names = sorted(record.projects)
     if len(render(record)) <= LIMIT:
         return record

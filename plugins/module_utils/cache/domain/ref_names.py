@@ -24,7 +24,7 @@ def is_ref_name(name: str) -> bool:
 
 
 def refused(names: Set[str]) -> frozenset[str]:
-    """Those of ``names`` that cannot be a ref's, or not beside the others (where ``dev`` is a ref, ``dev/x`` is none)."""
+    """Return those of ``names`` that cannot be a ref's, or not beside the others (where ``dev`` is a ref, ``dev/x`` is none)."""
     return frozenset(
         name for name in names if not is_ref_name(name) or _too_long(name) or any(parent in names for parent in _parents(name))
     )

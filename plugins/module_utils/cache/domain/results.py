@@ -14,7 +14,7 @@ from .record import Record, RecordedEntry
 
 @dataclass(frozen=True)
 class HoldTimes:
-    """For how long a volume was held, in seconds: from the filler's creation until it was gone.
+    """The seconds for which a volume was held: from the filler's creation until it was gone.
 
     ``attach`` is until work could start, ``release`` from its end until the filler was gone. A block volume is detached after that, which only
     who may read the cluster's VolumeAttachments sees. All 0 where the work was done inside the pod that holds the volume.

@@ -27,9 +27,9 @@ GOOD_MEMORY = 190
 LEAST_PACKED = 12
 """An object's bytes in a pack, at least: its header, the offset of its base, and what zlib makes of nothing."""
 MUCH_PACKED = 600
-"""As many as in git's own repository (470 MB of 752,000 objects)."""
+"""An object's bytes in a pack where they are many: as in git's own repository (470 MB of 752,000 objects)."""
 LITTLE_PACKED = 75
-"""As many as in a repository of a million small commits."""
+"""An object's bytes in a pack where they are few: as in a repository of a million small commits."""
 
 # `Receiving objects:  42% (126/300), 12.30 MiB | 5.00 MiB/s`
 # git's own lines alone: what it hands on of upstream's words begins with `remote: `.

@@ -111,7 +111,7 @@ class PackMaker:
         self._made: dict[str, FinishedPacks] = {}
 
     def known(self, ids: Iterable[str], snapshot: Snapshot, deadline: Deadline) -> tuple[str, ...]:
-        """Those of ``ids`` that the repository has, the snapshot's among them. A base that it lacks would stop pack-objects."""
+        """Return those of ``ids`` that the repository has, the snapshot's among them. A base that it lacks would stop pack-objects."""
         there = set(snapshot.ids) & set(ids)
         wanted = sorted(set(ids) - there)
         if not wanted:
@@ -158,7 +158,7 @@ class PackMaker:
         return FinishedPacks(directory, self._summed(directory, sizes, deadline), not negative)
 
     def _summed(self, directory: str, sizes: Mapping[str, tuple[int, int]], deadline: Deadline) -> tuple[FinishedPack, ...]:
-        """Each pack's own checksum is looked at here, before any copy; on a volume the whole files' sums say the same, and faster."""
+        """Return the packs with their sums. Each pack's own checksum is looked at here; on a volume the whole files' sums say the same, and faster."""
         if not sizes:
             return ()
         suspect = f"Nothing was sent. Suspect the disk of {self._shell.where}; the repository there is {self._repository}."

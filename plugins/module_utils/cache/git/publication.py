@@ -167,7 +167,7 @@ def _locking(repository: Repository, argv: Sequence[str], deadline: Deadline, st
 
 
 def _present(entry: Entry, patterns: Patterns) -> dict[str, str]:
-    """Those of the entry's refs that are ours to change."""
+    """Return those of the entry's refs that are ours to change."""
     non_bare = entry.layout is Layout.NON_BARE
     return {ref.name: ref.id for ref in entry.refs if (ref.name.startswith(OURS) if non_bare else patterns(ref.name))}
 

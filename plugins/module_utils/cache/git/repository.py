@@ -82,7 +82,7 @@ class Incoming:
 
 
 NOTHING = Incoming("", (), connected=False)
-"""Nothing came, and no quarantine was made."""
+"""An ``Incoming`` without packs: no quarantine was made."""
 
 
 class Repository:
@@ -122,7 +122,7 @@ class Repository:
 
     @property
     def path(self) -> str:
-        """Its place among the consumers' projects."""
+        """Return its place among the consumers' projects."""
         return f"{self.root}/{self.name}"
 
     @property
@@ -257,7 +257,7 @@ class Repository:
         return tuple(sorted({ref.id for ref in entry.refs})) if entry.whole else ()
 
     def lacks(self, entry: Entry, snapshot: Snapshot, deadline: Deadline) -> tuple[str, ...]:
-        """Those of the snapshot's ids that the entry does not have; all that no ref names, where something behind them is missing.
+        """Return those of the snapshot's ids that the entry does not have; all that no ref names, where something behind them is missing.
 
         A publication of several packs that was cut off leaves ids there without what is behind them.
         """
@@ -270,7 +270,7 @@ class Repository:
         return new if self._walk(entry, None, snapshot, deadline).returncode else ()
 
     def new_ids(self, entry: Entry, snapshot: Snapshot) -> tuple[str, ...]:
-        """Those of the snapshot's ids that no ref of the entry names; what its refs name is there, as it was looked for."""
+        """Return those of the snapshot's ids that no ref of the entry names; what its refs name is there, as it was looked for."""
         held = set(self.held_ids(entry))
         return tuple(value for value in snapshot.ids if value not in held)
 
@@ -491,7 +491,7 @@ class Repository:
             self.quarantine(deadline)
 
     def absent(self, ids: Iterable[str], entry: Entry, incoming: Incoming | None, deadline: Deadline) -> tuple[str, ...]:
-        """Those of ``ids`` that are neither in the entry nor in the quarantine. Raises Incomplete where git cannot read what is there."""
+        """Return those of ``ids`` that are neither in the entry nor in the quarantine. Raises Incomplete where git cannot read what is there."""
         wanted = sorted(set(ids))
         if not wanted:
             return ()

@@ -26,7 +26,7 @@ _SERVER_PASSES = re.compile(_SERVER)
 _PASSES = re.compile(f"{_SERVER}|{_WAY}")
 
 TRACE = {"GIT_TRACE_CURL": "1", "GIT_TRACE_CURL_NO_DATA": "1", "GIT_TRACE_REDACT": "1"}
-"""With these git shows an answer's headers, which it tells nothing of otherwise."""
+"""Variables with which git shows an answer's headers, which it tells nothing of otherwise."""
 _TRACED = re.compile(r"^\d\d:\d\d:\d\d\.\d+ .*(?:\n|\Z)", re.MULTILINE)
 _RETRY_AFTER = re.compile(r"<= recv header:\s*retry-after:\s*(\d{1,6})\s*$", re.IGNORECASE | re.MULTILINE)
 

@@ -12,7 +12,7 @@ from ...errors import DeadlineExceeded, DeploymentError, Interrupted
 from ...shell import Completed, Shell, require_there
 
 SECONDS = 60.0
-"""For a step that reads nothing large: far more than it needs where nothing stands still."""
+"""Seconds for a step that reads nothing large: far more than it needs where nothing stands still."""
 BYTES_A_SECOND = 2_000_000
 """The least rate at which a step reads: the slowest is to index a pack anew with half a processor."""
 

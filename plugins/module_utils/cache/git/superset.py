@@ -50,7 +50,7 @@ class StagedEntry:
 
     @property
     def proof(self) -> Contents:
-        """Of the contents, what rests on nothing that a stranger could have written."""
+        """Return the contents without what a stranger could have written."""
         return Contents(self.counted, frozenset())
 
     def inventory(self, after: Entry) -> Inventory:

@@ -33,11 +33,11 @@ _CONFIG = (
 )  # fmt: skip
 
 MOST_BYTES = 64 * MEBI
-"""Of a list of refs: some 900,000 of them."""
+"""Bytes of a list of refs: some 900,000 of them."""
 MOST_REFS = 500_000
 """Refs that one project may want."""
 MOST_MEMORY = 512 * MEBI
-"""Of git, which keeps the whole list before it prints the first line."""
+"""Bytes of memory for git, which keeps the whole list before it prints the first line."""
 
 # $1 KiB of memory that git and what it starts may have each, $2 bytes that are printed at most, then the argv. The limit is on data: of address
 # space a credential helper may reserve any amount. Where a system knows no such limit, only the second one holds.

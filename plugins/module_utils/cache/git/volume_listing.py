@@ -16,7 +16,7 @@ from ..domain.usage import Listing
 from . import scripts
 
 _SECONDS = 60.0
-"""For one look, which is far less: what is slow in it ends by itself."""
+"""Seconds for one look, which takes far fewer: what is slow in it ends by itself."""
 _STARTS_SECONDS = 20.0
 _STARTS_MOST = 8_000_000
 """Bytes of the indexes of one volume: less than ``shell.OUTPUT_LIMIT``."""

@@ -181,7 +181,7 @@ def stage_project(held: HeldVolume, volume: Volume, work: Work, worker: StagedPr
 
 
 class NotThere(DeploymentError):
-    """Nothing lies there that a checkout could borrow from."""
+    """The volume has nothing under the project's name that a checkout could borrow from."""
 
 
 def _not_there(repository: Repository, entry: Entry) -> DeploymentError:

@@ -20,7 +20,7 @@ class AsItIs:
     resumes = False
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
-        """Nothing is to be done before."""
+        """Do nothing: no volume will receive a byte."""
         return 0
 
     def receive(

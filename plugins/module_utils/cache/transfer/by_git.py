@@ -32,7 +32,7 @@ class GitTransfer:
         self._stall_timeout = stall_timeout
 
     def prepare(self, snapshot: Snapshot, deadline: Deadline, first: bool) -> int:
-        """Nothing can be done before."""
+        """Do nothing: git fetches when the volume is held."""
         return 0
 
     def receive(

@@ -26,7 +26,7 @@ class ExecTransport:
         self._local = local
 
     def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
-        """Nothing can be done before."""
+        """Do nothing: all of it is done while the volume is held."""
 
     def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: OnLine | None) -> None:
         """See ``Transport``."""

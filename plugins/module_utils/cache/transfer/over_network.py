@@ -32,7 +32,7 @@ _TRIES, _PAUSE = 3, 1.0
 _NOT_SERVED = 5
 """rsync's exit code where the daemon did not greet, or would not serve."""
 _SENDERS = ("[sender]", "file has vanished")
-"""In rsync's words for what went wrong where the packs lie."""
+"""Parts of rsync's words for what went wrong where the packs lie."""
 PROBE = "probe"
 """An empty file that is served: whoever can copy it can copy packs."""
 
@@ -151,7 +151,7 @@ class NetworkTransport:
         self._key = key
 
     def prepare(self, packs: FinishedPacks, deadline: Deadline) -> None:
-        """Nothing can be done before."""
+        """Do nothing: all of it is done while the volume is held."""
 
     def copy(self, packs: FinishedPacks, repository: Repository, deadline: Deadline, progress: OnLine | None) -> None:
         """See ``Transport``."""

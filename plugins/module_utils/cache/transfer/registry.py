@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""All transfer methods. Each is a file beside this one; the options, the plan, the rollout and the reports ask what it can do."""
+"""The transfer methods. Each is a file beside this one; the options, the plan, the rollout and the reports ask what it can do."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from .by_seed import SEED
 from .protocol import TransferMethod
 
 METHODS: tuple[TransferMethod, ...] = (RSYNC, GIT, SEED)
-"""In the order in which `auto` asks them: the first that fits is taken, and the last one always fits. One that `auto` is not to choose
+"""The methods in the order in which `auto` asks them: the first that fits is taken, and the last one always fits. One that `auto` is not to choose
 never fits, and must not be the last."""
 CHOICES = [AUTO, *sorted(method.name for method in METHODS)]
 """Values of the option `method`."""
 OPTIONS_OF_A_PROJECT = {**PROJECT_OPTIONS, "method": {**PROJECT_OPTIONS["method"], "choices": CHOICES}}
-"""As the module documents them."""
+"""A project's options as the module documents them, with the methods as choices."""
 BY_CONTROLLER = RSYNC
 """The method that `auto` goes on with where the cluster cannot read an upstream."""
 

@@ -18,7 +18,7 @@ from .api_errors import ClusterError
 from .objects import Object
 
 MOST_BYTES = 256 * 1024 * 1024
-"""Of an answer. A namespace's pods, some thousands of them, have about a tenth of it."""
+"""Bytes of an answer. A namespace's pods, some thousands of them, have about a tenth of it."""
 MOST_WORDS = 1024 * 1024
 """Bytes of an answer with an error status."""
 _CHUNK = 256 * 1024

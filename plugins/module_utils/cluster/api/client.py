@@ -108,7 +108,7 @@ class Client:
         self._silence = Silence()
         self.requests = 0
         self.followed: dict[str, FollowedPods] = {}
-        """By namespace: who knows its pods without a request, see ``pod_watch``."""
+        """Whoever knows a namespace's pods without a request, by namespace; see ``pod_watch``."""
 
     @property
     def host(self) -> str:
@@ -146,7 +146,7 @@ class Client:
         return self._list(kind, namespace, deadline, query)[0]
 
     def list_with_version(self, kind: str, namespace: str, deadline: Deadline) -> tuple[Sequence[Object], str]:
-        """All objects, and the version from which on ``follow`` tells what becomes of them."""
+        """Return all objects, and the version from which on ``follow`` tells what becomes of them."""
         return self._list(kind, namespace, deadline, [])
 
     def _list(self, kind: str, namespace: str, deadline: Deadline, query: Sequence[tuple[str, str]]) -> tuple[Sequence[Object], str]:

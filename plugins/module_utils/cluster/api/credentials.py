@@ -35,7 +35,7 @@ _ATTRIBUTES = {
     "client_key": "key_file",
     "proxy": "proxy",
 }
-"""Of an option, the attribute of the library's configuration that its hook sets back."""
+"""Option → the attribute of the library's configuration that its hook sets back."""
 _ALIASES = {"validate_certs": "verify_ssl", "ca_cert": "ssl_ca_cert", "client_cert": "cert_file", "client_key": "key_file"}
 _TOKEN = "authorization"
 """The place where kubernetes.core puts the user's token; a kubeconfig's is under another name."""
@@ -145,7 +145,7 @@ def keep(configuration: Any, params: Mapping[str, Any], variables: Mapping[str, 
         )
 
     def settle(changed: Any) -> None:
-        """In the hook's place. Other threads read the same configuration meanwhile, so nothing is wrong in it for a moment."""
+        """Settle, in the hook's place, what it would set. Other threads read the same configuration meanwhile, so nothing is wrong in it for a moment."""
         fresh = _asked(hook, changed.api_key)
         changed.api_key = {name: _usable(token) for name, token in fresh.api_key.items()}
         for attribute in _ATTRIBUTES.values():

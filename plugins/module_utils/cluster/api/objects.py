@@ -75,12 +75,12 @@ class Pod:
 
     @property
     def all_containers(self) -> tuple[Container, ...]:
-        """Its containers in the order in which they start."""
+        """Return its containers in the order in which they start."""
         return self.init_containers + self.containers
 
     @property
     def needed(self) -> tuple[Container, ...]:
-        """Those without which processes cannot be run in it: of a pod of ours, our own and what comes before it."""
+        """Return the containers without which processes cannot be run in it: of a pod of ours, our own and what comes before it."""
         return (*self.init_containers, *(self._own or self.containers))
 
     @property

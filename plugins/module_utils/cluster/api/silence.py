@@ -1,7 +1,7 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""For how long an API has not answered: one whose server restarts in the middle of a run is back soon."""
+"""Know for how long an API has not answered: one whose server restarts in the middle of a run is back soon."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ LARGEST = 4 * 1024 * 1024
 _CONTROL_LARGEST = 125
 """Bytes of a ping or a close, at most."""
 _XOR = tuple(bytes(byte ^ key for byte in range(256)) for key in range(256))
-"""For each byte of a key, what it makes of every byte."""
+"""A table for each byte of a key: what it makes of every byte."""
 
 
 class BadFrame(ValueError):

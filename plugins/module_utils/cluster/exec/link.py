@@ -29,7 +29,7 @@ _FIRST_TRIES = 5
 _SETTLED_SECONDS = BEAT_EVERY
 """A connection that lasted so long, or brought an answer, was a good one: reconnecting begins anew after it."""
 _FLUSH_SECONDS = 5.0
-"""For the last messages to be sent to a peer that may not read any more."""
+"""Seconds in which the last messages are sent to a peer that may not read any more."""
 _WORDS = 200
 """Bytes of what was said in the agent's place that are told."""
 _NO_PROGRAM = (126, 127)

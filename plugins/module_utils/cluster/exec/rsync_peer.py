@@ -36,9 +36,9 @@ _READ = 256 * 1024
 _CLOSING_SECONDS = 20.0
 _KNOCK_SECONDS = 0.5
 _ENDING_SECONDS = 0.05
-"""For a process that has closed its files to have ended, where that cannot be seen."""
+"""Seconds in which a process that has closed its files has ended, where that cannot be seen."""
 _HANDING_OVER_SECONDS = 10.0
-"""For a remote shell to say what to run, and to end when it has its exit code."""
+"""Seconds in which a remote shell says what to run, and ends when it has its exit code."""
 _HOST = "pod"
 _LONGEST_PLACE, _SHORT_PLACE = 72, "/tmp"
 """Bytes of the name of a directory in which ours can be made, as a socket's whole name may have 103 (macOS; Linux: 107); and another one."""

@@ -26,7 +26,7 @@ from .frames import BINARY, CLOSE, PING, PONG, BadFrame, Decoder, encode
 PING_EVERY = 10.0
 """Seconds. Proxies cut idle connections after 60 to 350."""
 _LAST_WORDS_SECONDS = 5.0
-"""For what the other side had said before a connection broke; then it is closed."""
+"""Seconds for what the other side had said before a connection broke; then it is closed."""
 _RECEIVE = 256 * 1024
 _STATUS_LIMIT = 256 * 1024
 """Bytes of what the server says of a process's end."""
@@ -43,7 +43,7 @@ class Descriptor:
     number: int
 
     def fileno(self) -> int:
-        """Its number."""
+        """Return the descriptor's number, as selectors ask for it."""
         return self.number
 
 
@@ -79,7 +79,7 @@ class ExecStream:
         self.closed = False
 
     def fileno(self) -> int:
-        """For selectors."""
+        """Return the connection's descriptor, as selectors ask for it."""
         return self._socket.fileno()
 
     def close(self) -> None:

@@ -68,7 +68,7 @@ def placement(used: Consumers) -> Placement:
 
 
 def identity(pod: Pod | None, claim: str, openshift: bool) -> Identity:
-    """As whom a filler should run: as the claim's consumer does."""
+    """Return the identity that a filler should run with: that of the claim's consumer."""
     if pod is None or openshift:
         return Identity(openshift)
     security: dict[str, Any] = {}

@@ -64,7 +64,7 @@ _ELSEWHERE = re.compile(
 
 
 class Whose(Enum):
-    """Whose pod it is: what to do about it differs. The value is what the pod is called within a sentence."""
+    """The kind of a pod, ours or a workload's: what to do about it differs. The value is what the pod is called within a sentence."""
 
     FILLER = "the filler"
     WORKLOAD = "the pod"

@@ -128,7 +128,7 @@ def _directories(name: str) -> tuple[str, ...]:
 
 
 def _remove(shell: PodShell, directories: Sequence[str], deadline: Deadline) -> None:
-    """By execs of their own: the agent's connection has ended, in whatever way."""
+    """Remove directories by execs of their own: the agent's connection has ended, in whatever way."""
     limit = deadline.within(AWAY_SECONDS, "cleaning up in a container")
     while True:
         try:

@@ -105,7 +105,7 @@ class FillerSpec:
 
 
 def copied_labels(claim: Claim) -> Mapping[str, str]:
-    """Those of a claim's labels that its fillers have too."""
+    """Return those of a claim's labels that its fillers have too."""
     return {key: value for key, value in claim.labels.items() if key.startswith(COPIED_LABELS)}
 
 

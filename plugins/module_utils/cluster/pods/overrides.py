@@ -24,7 +24,7 @@ START_TIMEOUT = 180
 """Seconds from a filler's creation until it must be Ready: scheduling, attaching, starting (its image is pulled before)."""
 
 _MOST_ID = 2**31 - 1
-"""Of users and groups (kubernetes/pkg/apis/core/validation)."""
+"""The largest id of users and groups (kubernetes/pkg/apis/core/validation)."""
 _PULL_POLICIES = ("Always", "IfNotPresent", "Never")
 _IDS = ("runAsUser", "runAsGroup", "fsGroup")
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")

@@ -17,11 +17,11 @@ from .manifest import LABEL
 from .pod_removal import remove_pod
 
 _REMOVAL_SECONDS = 30.0
-"""For one pod: many may have been left on a node that was lost."""
+"""Seconds for one pod: many may have been left on a node that was lost."""
 
 
 def left_behind(pods: Iterable[Pod], now: datetime) -> tuple[Pod, ...]:
-    """Those of ``pods`` that are fillers nobody is there for, at ``now`` by the API server's clock. Pure."""
+    """Return those of ``pods`` that are fillers nobody is there for, at ``now`` by the API server's clock. Pure."""
     return tuple(pod for pod in pods if LABEL in pod.labels and is_left_behind(pod, now))
 
 

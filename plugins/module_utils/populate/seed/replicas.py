@@ -133,7 +133,7 @@ class Replicas:
 
 
 def _replica(context: SeedContext, index: int) -> FillerSpec:
-    """Its image is on some node by then, and a quota that has no room for it is not waited for: the first seed has all. Nothing is proved in it."""
+    """Return a replica's pod. Its image is on some node by then, and no quota is waited for: the first seed has all. Nothing is proved in it."""
     spec = context.spec if context.options.sets_memory else limited(context.spec, MEMORY)
     overrides = replace(spec.overrides, start_timeout=_START_SECONDS)
     return replace(spec, name=f"{spec.name}-replica-{index}"[:253], mount=None, overrides=overrides)

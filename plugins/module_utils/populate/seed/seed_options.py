@@ -18,7 +18,7 @@ from ...errors import InvalidOption
 from ...given_values import whole_number
 
 DEFAULT_SIZE = "4Gi"
-"""As large as a cache volume is by default: what does not fit there does not fit on a volume either."""
+"""The scratch is as large as a cache volume is by default: what does not fit there does not fit on a volume either."""
 MEMORY = "768Mi"
 """The limit that any namespace should have room for; see ``memory`` for more."""
 _RESOURCES: Resources = {

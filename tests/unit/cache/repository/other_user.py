@@ -18,7 +18,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.progress import 
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 
 UID = 54321 if os.geteuid() == 0 else os.geteuid()
-"""Whose the volumes are in these tests."""
+"""The volumes' owner in these tests."""
 OTHER_UID = 54322
 """Another user; only root can give files to them."""
 

@@ -12,7 +12,7 @@ NAMES_MOST = 1000
 FILES_MOST = 20_000
 """Files of packs, and those that a killed git has left, that are told."""
 _SECONDS = 10
-"""For the sizes of all files, and again for the packs. A checkout of millions of files may be on a slow disk, and a sandbox waits meanwhile."""
+"""Seconds for the sizes of all files, and again for the packs. A checkout of millions of files may be on a slow disk, and a sandbox waits meanwhile."""
 
 # $1 root: the bytes that are free, where the file system says so; the names; the bytes on disk that each takes, `late` where that took too long; and
 # the files of packs, and of a killed git, with their blocks of 512 bytes, their bytes and their path. Each ended by a NUL. What du was told of by an
