@@ -1,7 +1,10 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Progress for the person who watches: one kind of event, and the functions to which it is told."""
+"""Progress for the person who watches: one kind of event, told to one function.
+
+Each run has one ``Report``. ``Tell`` and ``OnLine`` lead to it, too: whoever makes one puts in what its callers do not know.
+"""
 
 from __future__ import annotations
 
@@ -31,8 +34,8 @@ class Progress:
 
 
 Report = Callable[[Progress], None]
-"""Called with each event of a run."""
+"""Called with each event of a run: all that is shown goes through it."""
 Tell = Callable[[str, str], None]
-"""Called with a phase and a detail; who made it knows the subject."""
+"""Called with a phase and a detail. Who made it adds the subject, and hands that to a ``Report``."""
 OnLine = Callable[[str], None]
-"""Called with a few words: the newest line of a running process's standard error, or what is waited for."""
+"""Called with a few words: the newest line of a running process's standard error, or what is waited for. Who made it adds the rest."""
