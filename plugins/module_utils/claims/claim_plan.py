@@ -16,10 +16,8 @@ from enum import Enum
 from ..cache.domain.model import Role, Volume
 from ..cluster.api.objects import Claim, Object, quantity
 from ..cluster.pods.manifest import COPIED_LABELS
-from ..volumes.pairs import SANDBOX_PREFIX, WORKER_PREFIX
+from ..volumes.pairs import SANDBOX_PREFIX, TEMPLATE, WORKER_PREFIX
 
-TEMPLATE = WORKER_PREFIX.rstrip("-")
-"""The volumeClaimTemplate of workers that have a cache."""
 _RESERVED = "-pvc"
 """The service deletes claims of the sandboxes' namespace whose names end so."""
 

@@ -14,6 +14,7 @@ from typing import Any
 from ..cache.domain.model import Volume
 from ..cache.domain.overlap import NoIndex, Overlap, PackFiles, Read, added, overlap, to_read
 from ..cache.domain.record import RecordedEntry
+from ..cache.domain.rollout_options import LEFTOVERS_AGE
 from ..cache.domain.usage import Listing, usage
 from ..cache.git.entry import Entry
 from ..cache.git.scripts import LEFT, NAMES_MOST, WORK
@@ -37,7 +38,7 @@ def look_inside(access: ClusterVolumeAccess, volumes: Sequence[Volume], timeout:
             with access.hold(volume, deadline) as held:
                 listing = list_volume(held.shell, held.root, deadline)
                 names = [name for name in listing.names[:NAMES_MOST] if not name.startswith(_OURS)]
-                entries = {name: repository_on(held, name, 3600.0).glance(deadline) for name in names}
+                entries = {name: repository_on(held, name, LEFTOVERS_AGE).glance(deadline) for name in names}
                 record = access.recorded(volume)
                 recorded = {} if record is None else record.projects
                 shared = _Shared(held.root, listing, entries, recorded)

@@ -26,7 +26,7 @@ from ..history.runs import run_facts
 from ..local_shell import LocalShell
 from ..signals import stopping_on_signals
 from ..times import time_text
-from ..volumes.discovery import Observed, observe, openshift_namespaces
+from ..volumes.discovery import READ_TIMEOUT, Observed, observe, openshift_namespaces
 from ..volumes.holding import access_to, known
 from ..volumes.owner import run_owner
 from ..volumes.pairs import describe, query
@@ -53,7 +53,7 @@ def info(module: Any) -> None:
     place = parse_place(params)
     client = connect(module)
     with stopping_on_signals() as stop:
-        reading = Deadline(120.0, "reading the cluster's state", stop)
+        reading = Deadline(READ_TIMEOUT, "reading the cluster's state", stop)
         looking = params["look_inside"] and not module.check_mode
         rights = CHANGE_RIGHTS if looking else READ_RIGHTS
         observed = observe(client, place, rights, reading)
@@ -114,7 +114,7 @@ def _inside(client: Client, observed: Observed, place: Place, params: dict[str, 
         place,
         lambda _progress: None,
         owner=run_owner(),
-        openshift=openshift_namespaces(client, observed, Deadline(120.0, "reading namespaces", stop)),
+        openshift=openshift_namespaces(client, observed, Deadline(READ_TIMEOUT, "reading namespaces", stop)),
         timeout=params["timeout"],
         concurrency=params["concurrency"],
         node_concurrency=params["concurrency"],

@@ -10,15 +10,11 @@ from concurrent.futures import ThreadPoolExecutor
 
 from ..background import unexpected
 from ..cache.domain.projects import parse_project
-from ..cache.git.upstream import read_snapshot
+from ..cache.git.upstream import READ_SECONDS, READS_AT_ONCE, read_snapshot
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError
 from ..shell import Shell
 from .copies import Upstream
-
-_SECONDS = 120.0
-"""For one project."""
-_AT_ONCE = 8
 
 
 def read_upstreams(shell: Shell, wanted: Iterable[Upstream], deadline: Deadline) -> dict[Upstream, str | DeploymentError]:
@@ -31,12 +27,12 @@ def read_upstreams(shell: Shell, wanted: Iterable[Upstream], deadline: Deadline)
         name, url, patterns = one
         try:
             project = parse_project({"name": name, "url": url, **({"refs": patterns.split()} if patterns else {})})
-            return read_snapshot(shell, project, deadline.within(_SECONDS, f"reading the refs of {url}")).digest
+            return read_snapshot(shell, project, deadline.within(READ_SECONDS, f"reading the refs of {url}")).digest
         except Cancelled:
             raise
         except Exception as error:  # noqa: BLE001  (one project's failure is that one's)
             return unexpected(f"Reading the refs of {name}", error)
 
     known = sorted(set(wanted))
-    with ThreadPoolExecutor(_AT_ONCE, "upstream") as executor:
+    with ThreadPoolExecutor(READS_AT_ONCE, "upstream") as executor:
         return dict(zip(known, executor.map(read, known), strict=True))

@@ -12,6 +12,7 @@ from typing import Any
 from ..cache.domain.model import Role, Volume
 from ..cache.domain.projects import check_name, is_ssh, parse_project
 from ..cache.domain.ref_names import left_out
+from ..cache.domain.rollout_options import LEFTOVERS_AGE
 from ..cache.git.publication import is_current
 from ..cache.git.stall import STALL_TIMEOUT
 from ..cache.git.upstream import read_snapshot
@@ -36,9 +37,6 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "timeout": {"type": "int", "default": 1800},
     "stall_timeout": {"type": "int", "default": STALL_TIMEOUT},
 }
-
-_LEFTOVERS = 3600.0
-"""Seconds; see ``cache.domain.rollout_options.Options``."""
 
 
 def pod_git(module: Any) -> None:
@@ -68,13 +66,13 @@ def pod_git(module: Any) -> None:
                 verify=params["verify"],
                 earlier=(),
                 recorded=None,
-                leftovers_age=_LEFTOVERS,
+                leftovers_age=LEFTOVERS_AGE,
                 scratch=Path(gettempdir()),
                 tell=lambda _phase, _line: None,
                 suspect=lambda: None,
             )
             if module.check_mode:
-                repository = repository_on(held, project.name, _LEFTOVERS)
+                repository = repository_on(held, project.name, LEFTOVERS_AGE)
                 current = is_current(repository.inspect(deadline), snapshot, wanted_by(work))
                 module.exit_json(changed=not current, snapshot=snapshot.digest, refs=len(snapshot.refs))
             result = publish_project(stage_project(held, where, work, None, deadline), None, deadline)

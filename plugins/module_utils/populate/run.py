@@ -18,7 +18,7 @@ from ..cache.domain.projects import Project
 from ..cache.domain.record import Record
 from ..cache.domain.ref_names import left_out
 from ..cache.domain.results import PairResult, ProjectResult, VolumeResult
-from ..cache.domain.rollout_options import Options
+from ..cache.domain.rollout_options import LEFTOVERS_AGE, Options
 from ..cache.rollout.rollout import roll_out
 from ..cache.rollout.snapshots import Snapshots
 from ..cache.transfer.registry import METHODS
@@ -35,7 +35,7 @@ from ..deadline import Deadline
 from ..errors import DeploymentError
 from ..local_shell import LocalShell
 from ..progress import Progress, Report
-from ..volumes.discovery import Observed, observe, openshift_namespaces
+from ..volumes.discovery import READ_TIMEOUT, Observed, observe, openshift_namespaces
 from ..volumes.holding import ClusterVolumeAccess, access_to, known
 from .incomplete import still_held, tidied, unpaired, unread, with_waits
 from .options import PopulateOptions
@@ -47,9 +47,6 @@ from .seed.seeds import Seeds
 from .transfers import Transfers
 from .upstreams import UpstreamReader, Upstreams, read_project
 from .workers_pods import seed_pod, workers_pod
-
-_READ_TIMEOUT = 120.0
-"""Seconds for reading the cluster's state."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +91,7 @@ class Populate:
     def run(self, check_mode: bool) -> Outcome:
         """Do it, or in check mode tell what would be done. Raises DeploymentError where nothing can be done at all."""
         options = self._options
-        looking = Deadline(_READ_TIMEOUT, "reading the cluster's state", self._stop)
+        looking = Deadline(READ_TIMEOUT, "reading the cluster's state", self._stop)
         observed = observe(self._client, options.place, self._rights(check_mode), looking)
         notes = [*options.notes]
         notes += [f"Claim {volume} belongs to no worker: its worker is gone, or has no cache." for volume in observed.found.orphans]
@@ -143,24 +140,24 @@ class Populate:
     def _require_rights(self, observed: Observed) -> None:
         """Before anything is made; where there is nothing to do, nothing is asked."""
         if not self._has_rights:
-            asking = Deadline(_READ_TIMEOUT, "asking for the rights", self._stop)
+            asking = Deadline(READ_TIMEOUT, "asking for the rights", self._stop)
             require(self._client, observed.namespaces, self._rights(check_mode=False), asking)
             self._has_rights = True
 
     def _openshift(self, observed: Observed) -> frozenset[str]:
         if self._on_openshift is None:
-            self._on_openshift = openshift_namespaces(self._client, observed, Deadline(_READ_TIMEOUT, "reading namespaces", self._stop))
+            self._on_openshift = openshift_namespaces(self._client, observed, Deadline(READ_TIMEOUT, "reading namespaces", self._stop))
         return self._on_openshift
 
     def _seed(self, observed: Observed) -> FillerSpec:
-        reading = Deadline(_READ_TIMEOUT, "reading the seed's claim", self._stop)
+        reading = Deadline(READ_TIMEOUT, "reading the seed's claim", self._stop)
         return seed_pod(self._client, self._options, observed, self._openshift(observed), self._owner, reading)
 
     def _with_memory(self, seed: FillerSpec, plan: Plan, pairs: int, replicas: int) -> FillerSpec:
         options = self._options
         if options.seed.sets_memory or not any(step.method.by_seed for pair in plan.pairs for step in pair.steps):
             return seed
-        asking = Deadline(_READ_TIMEOUT, "asking how much memory the seed pod may have", self._stop)
+        asking = Deadline(READ_TIMEOUT, "asking how much memory the seed pod may have", self._stop)
         fillers = min(options.concurrency, pairs) * options.place.overrides[Role.WORKER].memory_bytes
         others = fillers + replicas * seed.overrides.memory_bytes
         return with_large_memory(self._client, seed, others, asking)
@@ -195,7 +192,7 @@ class Populate:
         left = [pod for pod in observed.pods if LABEL in pod.labels and not pod.ended]
         if not left:
             return []
-        closing = Deadline(_READ_TIMEOUT, "removing what an earlier run left behind", self._stop)
+        closing = Deadline(READ_TIMEOUT, "removing what an earlier run left behind", self._stop)
         namespaces = sorted({pod.namespace for pod in left})
         try:
             present = [parse_pod(item) for namespace in namespaces for item in self._client.list("Pod", namespace, closing, labels=LABEL)]
@@ -226,7 +223,7 @@ class Populate:
         )
 
     def _read_again(self, project: Project) -> Snapshot:
-        return read_project(self._local, project, Deadline(_READ_TIMEOUT, f"reading {project.name} again", self._stop))
+        return read_project(self._local, project, Deadline(READ_TIMEOUT, f"reading {project.name} again", self._stop))
 
     def _carry_out(self, plan: Plan, access: ClusterVolumeAccess, seed: FillerSpec, read: Upstreams) -> _Done:
         options = self._options
@@ -260,7 +257,7 @@ class Populate:
                         max_hold=options.max_hold,
                         verify=options.verify,
                         scratch=scratch,
-                        leftovers_age=max(3600.0, 3.0 * options.timeout),
+                        leftovers_age=max(LEFTOVERS_AGE, 3.0 * options.timeout),
                         compaction=options.compaction,
                         now=self._client.now,
                     ),

@@ -14,15 +14,11 @@ from queue import SimpleQueue
 from ..background import unexpected
 from ..cache.domain.model import Snapshot
 from ..cache.domain.projects import Project, is_ssh
-from ..cache.git.upstream import read_snapshot
+from ..cache.git.upstream import READ_SECONDS, READS_AT_ONCE, read_snapshot
 from ..cache.transfer.registry import read_here
 from ..deadline import Deadline
 from ..errors import Cancelled, DeploymentError
 from ..shell import Shell
-
-_SECONDS = 120.0
-"""For one project; all of them have the run's own time."""
-_AT_ONCE = 8
 
 _AT_ONCE_IN_POD = 4
 """A pod has little memory, and a list of refs may be long."""
@@ -79,7 +75,7 @@ class UpstreamReader:
         return read_project(self._local, project, self._deadline)
 
     def _read_all(self, projects: Iterable[Project], read: Callable[[Project], Snapshot]) -> None:
-        with ThreadPoolExecutor(_AT_ONCE, "upstream") as executor:
+        with ThreadPoolExecutor(READS_AT_ONCE, "upstream") as executor:
             futures: dict[str, Future[Snapshot]] = {project.name: executor.submit(read, project) for project in projects}
         for name, future in futures.items():
             error = future.exception()
@@ -97,7 +93,7 @@ def read_project(local: Shell, project: Project, deadline: Deadline) -> Snapshot
 
 
 def _soon(project: Project, deadline: Deadline) -> Deadline:
-    return deadline.within(_SECONDS, f"reading {project.path or f'the refs of {project.url}'}")
+    return deadline.within(READ_SECONDS, f"reading {project.path or f'the refs of {project.url}'}")
 
 
 @contextmanager

@@ -10,12 +10,9 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..volumes.pairs import SANDBOX_PREFIX, TEMPLATE
 from .wanted import VARIABLE, Wanted
 
-VOLUME = "packit-worker-repository-cache"
-"""The volume of the cache in a worker's StatefulSet: the deployment's volumeClaimTemplate."""
-CLAIM_PREFIX = "sandcastle-repository-cache-"
-"""The prefix that the service's own start-up script puts before the worker's name (packit-service, files/run_worker.sh)."""
 START_UP = "run_worker.sh"
 """The service's start-up script. It exports the variable where the worker serves the queue ``long-running``, which it does by default."""
 QUEUE = "long-running"
@@ -35,7 +32,7 @@ def worker(name: str, replicas: int, template: Mapping[str, Any], wanted: Wanted
     """A StatefulSet as a worker, of its name and pod template; None where it mounts no cache."""
     for container in (template.get("spec") or {}).get("containers") or []:
         for mount in container.get("volumeMounts") or []:
-            if mount["name"] == VOLUME or mount["mountPath"] == wanted.path:
+            if mount["name"] == TEMPLATE or mount["mountPath"] == wanted.path:
                 pods = tuple(f"{name}-{number}" for number in range(replicas))
                 return Worker(name, pods, mount["mountPath"], tuple(_looked_up(container, wanted.pvc_from_env, pod) for pod in pods))
     return None
@@ -57,13 +54,13 @@ def findings(wanted: Wanted, workers: Sequence[Worker], namespace: str, claims: 
         if "" in item.claims:
             yield (
                 f"StatefulSet {item.name} does not set {wanted.pvc_from_env}, as far as its env, command and args say; then its sandboxes "
-                f'get no cache. Its start-up must have: export {wanted.pvc_from_env}="{CLAIM_PREFIX}$(uname --nodename)"'
+                f'get no cache. Its start-up must have: export {wanted.pvc_from_env}="{SANDBOX_PREFIX}$(uname --nodename)"'
             )
         shared = {claim for claim in item.claims if claim and item.claims.count(claim) > 1}
         for claim in sorted(shared):
             yield (
                 f"All pods of StatefulSet {item.name} look up the one claim {claim}: only one sandbox at a time could start. "
-                f"Set {wanted.pvc_from_env} at their start-up: {CLAIM_PREFIX}$(uname --nodename)"
+                f"Set {wanted.pvc_from_env} at their start-up: {SANDBOX_PREFIX}$(uname --nodename)"
             )
         for pod, claim in zip(item.pods, item.claims, strict=True):
             if claim and claims is not None and claim not in claims:
@@ -115,7 +112,7 @@ def _looked_up(container: Mapping[str, Any], variable: str, pod: str) -> str:
     queues = str(env.get("QUEUES", {}).get("value", QUEUE))
     words = _words(container)
     if START_UP in words and variable == VARIABLE and QUEUE in queues:
-        return CLAIM_PREFIX + pod
+        return SANDBOX_PREFIX + pod
     said = re.search(rf"{re.escape(variable)}=[\"']?([^\s\"';&$]*(?:\$\([^)]*\)|\$\{{?\w+\}}?)?)", words)
     if said is not None:
         return re.sub(r"\$\((?:uname (?:-n|--nodename)|hostname)\)|\$\{?HOSTNAME\}?", pod, said.group(1))

@@ -17,6 +17,8 @@ from ..deadline import Deadline
 from .pairs import Found, find_pairs, select_pairs
 from .place import Place
 
+READ_TIMEOUT = 120.0
+"""Seconds for reading the cluster's state."""
 _UID_RANGE = "openshift.io/sa.scc.uid-range"
 
 

@@ -14,10 +14,11 @@ from ..cache.domain.model import Pair, Role, Volume
 from ..cluster.api.names import require_name, require_namespace
 from ..errors import InvalidOption
 
-# Where these names come from: the workers' StatefulSets have a volumeClaimTemplate `packit-worker-repository-cache`, and
-# a worker looks its sandboxes' claim up as `sandcastle-repository-cache-$(uname --nodename)`.
-WORKER_PREFIX = "packit-worker-repository-cache-"
+TEMPLATE = "packit-worker-repository-cache"
+"""The volumeClaimTemplate of the workers' StatefulSets, and the volume of that name in their pods."""
+WORKER_PREFIX = f"{TEMPLATE}-"
 SANDBOX_PREFIX = "sandcastle-repository-cache-"
+"""The prefix that the service's own start-up script puts before the worker's name (packit-service, files/run_worker.sh)."""
 
 _CLAIM = {
     "type": "dict",

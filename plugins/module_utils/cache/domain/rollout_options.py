@@ -12,6 +12,9 @@ from pathlib import Path
 
 from .compaction import NO_COMPACTION, CompactionOptions
 
+LEFTOVERS_AGE = 3600.0
+"""The least age in seconds from which temporary files of others count as left behind."""
+
 
 @dataclass(frozen=True)
 class Options:
@@ -23,7 +26,7 @@ class Options:
     max_hold: float
     verify: bool
     scratch: Path
-    leftovers_age: float = 3600.0
+    leftovers_age: float = LEFTOVERS_AGE
     tries: int = 3
     compaction: CompactionOptions = NO_COMPACTION
     now: Callable[[], datetime] = lambda: datetime.now(timezone.utc)

@@ -15,7 +15,7 @@ from ...shell import CommandFailed
 from ..domain.packs import HeldPack
 from ..domain.space import NoSpace
 from . import scripts
-from .repository import DIED
+from .environment import DIED
 from .scripts.selections import Holding
 from .superset import StagedEntry, copy_pack, fetch_file, packs_holding, send_file
 

@@ -20,7 +20,8 @@ MORE_MEMORY = (
     "option `seed.resources.limits.memory`)."
 )
 """The remedy where a process was killed for want of memory."""
-
+DIED = 128
+"""git's exit code where it gives up by itself; with any other (killed, not there) it says nothing about a repository."""
 
 OLDEST = (2, 32)
 """The oldest git of use: it reads no other configuration than ours where it is told so (GIT_CONFIG_GLOBAL), and ids from standard input."""

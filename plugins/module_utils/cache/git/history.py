@@ -9,11 +9,9 @@ from collections.abc import Mapping
 
 from ...deadline import Deadline
 from ...shell import KILLED, Shell, checked
-from .environment import MORE_MEMORY
+from .environment import DIED, MORE_MEMORY
 from .steps import run_step
 
-_DIED = 128
-"""git's exit code where it gives up by itself; with any other it says nothing about a repository."""
 _SHOWN = 200
 
 
@@ -24,7 +22,7 @@ def missing_behind_refs(shell: Shell, git_dir: str, deadline: Deadline, size: in
     """
     argv = ("git", f"--git-dir={git_dir}", "-c", "core.commitGraph=false", "rev-list", "--quiet", "--all")
     walked = run_step(shell, argv, deadline, size, env=env)
-    if walked.returncode == _DIED:
+    if walked.returncode == DIED:
         return walked.stderr.strip()[-_SHOWN:] or "git did not say what"
     checked(shell, walked, MORE_MEMORY if walked.returncode == KILLED else "")
     return ""

@@ -13,8 +13,8 @@ from ...shell import KILLED, CommandFailed
 from ..domain.packs import Checksums, loose_words
 from . import scripts
 from .entry import Entry, Use
-from .environment import MORE_MEMORY
-from .repository import DIED, Incoming, Repository
+from .environment import DIED, MORE_MEMORY
+from .repository import Incoming, Repository
 from .scripts.selections import Sums
 
 

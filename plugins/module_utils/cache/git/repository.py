@@ -36,20 +36,18 @@ from ..domain.packs import (
     require_same,
 )
 from ..domain.refs import Expected, parse_ref, refs_of
+from ..domain.rollout_options import LEFTOVERS_AGE
 from ..domain.space import MORE_SPACE, check_free
 from . import scripts
 from .announced import Room
 from .entry import Entry, NotUnderstood, Use, left_behind, parse_entry, too_many_refs
-from .environment import MORE_MEMORY, Limits, configuration, environment
+from .environment import DIED, MORE_MEMORY, Limits, configuration, environment
 from .fetching import fetch
 from .history import missing_behind_refs
 from .lock_files import AGAIN, stopped_by_a_lock, wait_for_locks
 from .scripts.selections import Ids, Sums
 from .stall import STALL_TIMEOUT
 from .steps import run_step
-
-DIED = 128
-"""git's exit code where it gives up by itself; with any other (killed, not there) it says nothing about a repository."""
 
 NO_GIT_DIR = "/dev/null"
 """A git directory that git takes for no repository, without looking for another one."""
@@ -99,7 +97,7 @@ class Repository:
         name: str,
         scratch: str,
         limits: Limits,
-        leftovers_age: float = 3600.0,
+        leftovers_age: float = LEFTOVERS_AGE,
         tag: str = "",
         guest: bool = False,
         shared: bool = True,

@@ -32,6 +32,10 @@ _CONFIG = (
     *http_limit(30),  # nothing is counted for a list, and it may be asked for again
 )  # fmt: skip
 
+READ_SECONDS = 120.0
+"""The time for the refs of one project; all of them together have that of who reads them."""
+READS_AT_ONCE = 8
+
 MOST_BYTES = 64 * MEBI
 """Bytes of a list of refs: some 900,000 of them."""
 MOST_REFS = 500_000

@@ -50,8 +50,8 @@ REQUEST_TIMEOUT = 30.0
 _CONNECT_TIMEOUT = 10.0
 WATCH_SECONDS = 5
 """After so many seconds a watch is opened again where it was: so soon a quiet one notices a stop."""
-_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
-"""Seconds before a request is sent again; the last one repeats."""
+PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
+"""Seconds before a request is sent again, or a lost connection is opened again; the last one repeats."""
 _AWAY = (502, 503, 504)
 """Statuses that are no answer of an API: what is before it has none from it, or it has none from where its objects are kept."""
 
@@ -353,8 +353,8 @@ class Client:
             untouched = unsent or status in _NOTHING_DONE
             if not again or (tries and sent >= tries and not untouched):
                 raise failure
-            pause = max(_PAUSES[min(sent - 1, len(_PAUSES) - 1)], failure.retry_after)
-            if (sent > len(_PAUSES) + 2 and not away) or pause >= deadline.left():
+            pause = max(PAUSES[min(sent - 1, len(PAUSES) - 1)], failure.retry_after)
+            if (sent > len(PAUSES) + 2 and not away) or pause >= deadline.left():
                 raise failure
             deadline.sleep(pause)
 

@@ -18,12 +18,12 @@ from ...heartbeat import BEAT_EVERY
 from ...progress import OnLine
 from ..api.api_errors import ClusterError, ConnectionLost, ExecRefused, Forbidden, NotFound, PodLost, Redirected, Unauthorized
 from ..api.channels import STDERR, NotStarted
+from ..api.client import PAUSES
 from .agent import BEAT, Answer, Answers, message
 from .streams import Descriptor, ExecStream
 
 PROGRESS_EVERY = 2.0
 """Seconds between heartbeats while somebody watches a job's progress."""
-_PAUSES = (0.2, 0.5, 1.0, 2.0, 4.0, 8.0)
 _FIRST_TRIES = 5
 """A first connection that is refused for a moment is tried so often: whether it will ever be one, nobody knows."""
 _SETTLED_SECONDS = BEAT_EVERY
@@ -144,7 +144,7 @@ class AgentLink(Background):
                 self._fail(ConnectionLost(words + said, "Run again."))
                 return
             with self._changed:
-                self._changed.wait_for(lambda: self._closing, _PAUSES[min(unsettled, len(_PAUSES) - 1)])
+                self._changed.wait_for(lambda: self._closing, PAUSES[min(unsettled, len(PAUSES) - 1)])
             unsettled += 1
 
     def _not_started(self, words: str) -> ClusterError:
@@ -173,7 +173,7 @@ class AgentLink(Background):
                     refused += 1
                     if not error.passes or refused > _FIRST_TRIES:
                         raise
-                pause = max(_PAUSES[min(attempt - 1, len(_PAUSES) - 1)], error.retry_after)
+                pause = max(PAUSES[min(attempt - 1, len(PAUSES) - 1)], error.retry_after)
                 if self._closing or pause >= deadline.left():
                     raise ConnectionLost(
                         f"The connection to a pod was lost, and could not be made again within {self._reconnect_seconds:.0f} seconds: {error}"

@@ -27,14 +27,12 @@ from .diagnosis import FATAL_WAITING, Diagnosis, explain
 from .entrypoint import ALONE
 from .manifest import CONTAINER, FIRST_HEARTBEAT, HEARTBEAT, JOBS, OWNER, FillerSpec, manifest
 from .overrides import START_TIMEOUT
-from .pod_removal import removal_command, remove_pod
+from .pod_removal import PAUSES, removal_command, remove_pod
 
 UNSCHEDULABLE_GRACE = 5.0
 """Seconds for which a filler may be unschedulable: the scheduler tries again when others have gone."""
 SKEW = 30.0
 """Seconds by which the clocks of several API servers may differ."""
-_QUOTA_PAUSES = (1.0, 2.0, 4.0, 8.0)
-_REFUSAL_PAUSES = (1.0, 2.0, 4.0, 8.0)
 
 
 def _nobody(_told: object) -> None:
@@ -141,7 +139,7 @@ class Filler:
                 self._refuse_what_never_fits(error)
                 for limit in self._limits[:1]:
                     limit.refused()
-                pause = _QUOTA_PAUSES[min(attempt, len(_QUOTA_PAUSES) - 1)]
+                pause = PAUSES[min(attempt, len(PAUSES) - 1)]
                 if pause >= self._deadline.left():
                     raise
                 self._tell(f"waits for quota: {error.message}")
@@ -155,7 +153,7 @@ class Filler:
                 if not error.passes:
                     raise
                 refused_since = refused_since or self._created
-                pause = max(_REFUSAL_PAUSES[min(attempt, len(_REFUSAL_PAUSES) - 1)], error.retry_after)
+                pause = max(PAUSES[min(attempt, len(PAUSES) - 1)], error.retry_after)
                 longest = min(refused_since + self._spec.overrides.start_timeout - time.monotonic(), self._deadline.left())
                 if pause >= longest:
                     raise

@@ -12,7 +12,7 @@ from ..api.api_errors import ClusterError, Conflict, NotFound
 from ..api.client import Client
 from ..api.objects import Pod
 
-_PAUSES = (1.0, 2.0, 4.0, 8.0)
+PAUSES = (1.0, 2.0, 4.0, 8.0)
 """Seconds before a refused deletion is sent again; one that is not refused for a moment only is sent no more often."""
 
 
@@ -29,9 +29,9 @@ def remove_pod(client: Client, pod: Pod, deadline: Deadline) -> None:
             failure: ClusterError = Conflict(f"The API says that pod {pod.namespace}/{pod.name} cannot be deleted, and it is still there.")
         except ClusterError as error:
             failure = error
-        if refusals >= len(_PAUSES) and not failure.passes:
+        if refusals >= len(PAUSES) and not failure.passes:
             raise failure
-        pause = max(_PAUSES[min(refusals, len(_PAUSES) - 1)], failure.retry_after)
+        pause = max(PAUSES[min(refusals, len(PAUSES) - 1)], failure.retry_after)
         refusals += 1
         if pause >= deadline.left():
             raise failure

@@ -79,7 +79,7 @@ class Peer:
 
 @pytest.fixture
 def peer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Peer]]:
-    monkeypatch.setattr(client_module, "_PAUSES", (0.01,) * 6)
+    monkeypatch.setattr(client_module, "PAUSES", (0.01,) * 6)
     made: list[Peer] = []
 
     def make(*answers: bytes) -> Peer:

@@ -130,7 +130,7 @@ def test_every_refusal_has_its_own_kind_and_words(
 
 
 def test_an_overloaded_server_is_asked_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_PAUSES", (0.01,))
+    monkeypatch.setattr(client_module, "PAUSES", (0.01,))
     server.answers = [
         refusal(503, "ServiceUnavailable", "busy"),
         refusal(429, "TooManyRequests", "later"),
@@ -178,14 +178,14 @@ def test_patches_and_deletions_say_what_they_mean(server: Server) -> None:
 
 
 def test_nobody_there_is_named_after_some_tries(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_PAUSES", (0.01,))
+    monkeypatch.setattr(client_module, "PAUSES", (0.01,))
     with own_port() as port, pytest.raises(Unreachable, match=rf"127\.0\.0\.1:{port}.*[Rr]efused"):
         client_of(f"http://127.0.0.1:{port}").get("Pod", "ns", "x", Deadline(BOUND, "this test"))
 
 
 def test_an_api_that_goes_away_in_mid_run_is_waited_for(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
     """As long as pods of ours last without us, however often it has to be asked."""
-    monkeypatch.setattr(client_module, "_PAUSES", (0.01,))
+    monkeypatch.setattr(client_module, "PAUSES", (0.01,))
     server.answers = [(200, {"metadata": {"name": "x"}})]
     ours = client_of(server.url)
     ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))
@@ -217,7 +217,7 @@ def test_what_a_server_refuses_that_was_away_a_moment_ago_is_asked_again(
     server: Server, monkeypatch: pytest.MonkeyPatch, refused: tuple[int, dict[str, object]]
 ) -> None:
     """It answers before it knows all accounts and rights: a creation, too, of which it says that it did nothing."""
-    monkeypatch.setattr(client_module, "_PAUSES", (0.01,))
+    monkeypatch.setattr(client_module, "PAUSES", (0.01,))
     ours = client_of(server.url)
     made: tuple[int, dict[str, object]] = 200, {"metadata": {"name": "x"}}
     server.answers, server.cut = [refused, refused, made, refused, refused, made], 1
@@ -230,7 +230,7 @@ def test_what_a_server_refuses_that_was_away_a_moment_ago_is_asked_again(
 
 
 def test_a_creation_that_reached_nobody_is_sent_again(server: Server, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(client_module, "_PAUSES", (0.01,))
+    monkeypatch.setattr(client_module, "PAUSES", (0.01,))
     server.answers = [(200, {"metadata": {"name": "x"}})]
     ours = client_of(server.url)
     ours.get("Pod", "ns", "x", Deadline(BOUND, "this test"))
@@ -249,13 +249,13 @@ def test_a_creation_that_reached_nobody_is_sent_again(server: Server, monkeypatc
 
 
 def test_whatever_a_restart_may_not_lose_has_longer_than_an_api_is_waited_for() -> None:
-    waited = HEARTBEAT_LIMIT + client_module._PAUSES[-1] + client_module._CONNECT_TIMEOUT
+    waited = HEARTBEAT_LIMIT + client_module.PAUSES[-1] + client_module._CONNECT_TIMEOUT
     assert waited < AWAY_SECONDS
 
 
 def test_a_handshake_that_is_cut_is_made_again(monkeypatch: pytest.MonkeyPatch) -> None:
     """The client library calls it an answer with the status 0."""
-    monkeypatch.setattr(client_module, "_PAUSES", (0.01,))
+    monkeypatch.setattr(client_module, "PAUSES", (0.01,))
     with socket.create_server(("127.0.0.1", 0)) as listener:
         tried = []
 

@@ -158,7 +158,7 @@ def test_an_api_server_that_starts_may_refuse_an_exec_for_a_moment(monkeypatch: 
             raise answer
         return answer
 
-    monkeypatch.setattr("ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link._PAUSES", (0.01,))
+    monkeypatch.setattr("ansible_collections.packit.deployment.plugins.module_utils.cluster.exec.link.PAUSES", (0.01,))
     link = AgentLink(connect, BOUND, threading.Event())  # type: ignore[arg-type]
     link.start()
     until(lambda: not answers, "the second try")

@@ -58,7 +58,7 @@ def test_a_right_that_is_missing_stays_one(peer: Callable[..., Peer]) -> None:
 
 
 def test_one_that_is_refused_for_a_moment_is_tried_a_few_times(peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(link, "_PAUSES", (0.01,))
+    monkeypatch.setattr(link, "PAUSES", (0.01,))
     served = peer(http(502, b"Bad Gateway"))
     with pytest.raises(ExecRefused, match=r"\(HTTP status 502\): Bad Gateway"):
         run_in(client_of(served.url))
@@ -69,7 +69,7 @@ def test_a_container_that_has_ended_is_a_lost_pod_though_the_api_does_not_say_so
     peer: Callable[..., Peer], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A run that slept for longer than its filler lasts asks for one more process there."""
-    monkeypatch.setattr(link, "_PAUSES", (0.01,))
+    monkeypatch.setattr(link, "PAUSES", (0.01,))
     served = peer(http(500, b'{"message": "container not found (\\"filler\\")"}'))
     with pytest.raises(PodLost, match=r'no container \(any more\) in which to run a process in pod ns/pod: container not found \("filler"\)'):
         run_in(client_of(served.url))
