@@ -63,7 +63,7 @@ options:
       - What is different about the filler pods, merged over the defaults.
       - Known keys are the options of M(packit.deployment.filler_pod) that describe the pod. C(labels), C(annotations), C(resources),
         C(pod_security_context), C(security_context), C(tolerations), C(node_selector), C(pull_policy), C(image_pull_secrets),
-        C(service_account), C(priority_class), C(proxy), C(active_deadline), C(heartbeat), C(start_timeout).
+        C(service_account), C(priority_class), C(proxy), C(active_deadline), C(start_timeout), C(heartbeat).
       - What is under C(worker) or C(sandbox) is for the fillers of that side only. It takes the place of the same key for both. So
         each side can have the ids of its own volumes' consumers. The seed pod, and the pod that reads refs, are of the worker's side.
       - A request above the default limit raises that limit.

@@ -92,3 +92,5 @@ _CHECKS: Mapping[str, Check] = {
     "network_policy": _truth,
     "count": partial(whole_number, least=0, most=MOST_REPLICAS),
 }
+SEED_KEYS = tuple(_CHECKS)
+"""The keys that ``parse_seed`` knows."""
