@@ -235,7 +235,7 @@ def test_a_scratch_that_is_known_to_be_too_small_is_named_before_the_clone(scene
     done = scene.run(method="seed", seed={"size": "16Mi"})
     assert done.code != 0
     assert "of the seed pod's scratch, which has 17 MB in all." in done.text
-    assert "Raise repository_cache_seed.size, or use method rsync." in done.text
+    assert "Raise repository_cache_seed.size, or use repository_cache_method: rsync." in done.text
     assert scene.server.fetches == fetches
     assert scene.fillers() == []
 

@@ -208,13 +208,13 @@ def test_a_missing_secret_or_key_is_explained_and_made_when_asked(scene: Scene) 
     wrong = config(scene, key="other.yaml")
     assert wrong["msg"] == (
         f"Secret {WORK}/packit-config has no key `other.yaml`. It has: copr, packit-service.yaml. Name one of them; or let this make one with "
-        "nothing but the cache's keys (create: true)."
+        "nothing but the cache's keys (option `create: true`)."
     )
     scene.cluster.core.delete_namespaced_secret("packit-config", WORK)
     missing = config(scene)
     assert missing["msg"] == (
         f"There is no Secret {WORK}/packit-config. Create it from the service's configuration: kubectl create secret generic packit-config "
-        f"-n {WORK} --from-file=packit-service.yaml; or let this make one with nothing but the cache's keys (create: true)."
+        f"-n {WORK} --from-file=packit-service.yaml; or let this make one with nothing but the cache's keys (option `create: true`)."
     )
     assert config(scene, state="absent")["changed"] is False
     assert config(scene, create=True, check=True)["changed"] is True

@@ -94,7 +94,7 @@ def filler_pod(module: Any) -> None:
         if living is not None and (at_path := mounted_at(living, claim.name)[1]) != str(path):
             raise InvalidOption(
                 f"Pod {name} is there already, and has the claim at {at_path}, not at {path}.",
-                f"Use that path, or remove the pod first (`state: absent`), which {describe_owner(living)} has made.",
+                f"Use that path, or remove the pod first (option `state: absent`), which {describe_owner(living)} has made.",
             )
         if module.check_mode:
             module.exit_json(changed=living is None, name=name, namespace=params["namespace"], node=present.node if present else "")

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ..cache.domain.compaction import DEFAULT_GRACE, Compact, CompactionOptions
-from ..cache.domain.model import AUTO
+from ..cache.domain.model import AUTO, BY_RSYNC
 from ..cache.domain.plan import State
 from ..cache.domain.projects import Project, is_ssh, parse_projects
 from ..cache.git.stall import STALL_TIMEOUT
-from ..cache.transfer.registry import BY_CONTROLLER, CHOICES, METHODS, OPTIONS_OF_A_PROJECT, asked_for, check_method
+from ..cache.transfer.registry import CHOICES, METHODS, OPTIONS_OF_A_PROJECT, asked_for, check_method
 from ..errors import InvalidOption
 from ..redaction import SECRETS
 from ..volumes.place import VOLUMES_SPEC, Place, parse_place
@@ -167,5 +167,5 @@ def _require_usable(project: Project) -> None:
         raise InvalidOption(
             f"Project `{project.name}` has the URL {project.url}, which the method {project.method} cannot fetch in a pod: "
             "there is no ssh key there.",
-            f"Use method {BY_CONTROLLER.name}, which fetches with the controller's keys, or an https URL.",
+            f"Use {BY_RSYNC}, which fetches with the controller's keys, or an https URL.",
         )

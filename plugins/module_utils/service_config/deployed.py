@@ -49,7 +49,7 @@ def inconsistencies(client: Client, deployed: Deployed, wanted: Wanted, sandbox_
     bare = [f"{item.kind} {item.name}" for item in deployed.workloads if without_cache(item.template, wanted)]
     beside = (no_cache(bare, wanted),) if workers and bare else ()
     if not sandbox_namespace:
-        words = "The sandboxes' namespace is not known, so their claims were not looked at. Set sandbox_namespace."
+        words = "The sandboxes' namespace is not known, so their claims were not looked at. Set option `sandbox_namespace`."
         return (*findings(wanted, workers, "", None), *beside, words)
     try:
         claims = {item["metadata"]["name"] for item in client.list("PersistentVolumeClaim", sandbox_namespace, deadline)}

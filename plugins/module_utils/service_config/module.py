@@ -41,7 +41,7 @@ def _file(module: Any, options: ConfigOptions) -> None:
     data = local_file.read(options.file)
     if data is None and options.state is State.PRESENT and not options.create:
         raise InvalidOption(
-            f"There is no file {options.file}.", "Check the path; or let this make one with nothing but the cache's keys (create: true)."
+            f"There is no file {options.file}.", "Check the path; or let this make one with nothing but the cache's keys (option `create: true`)."
         )
     made = _edit(options, options.file, data)
     backup = ""
@@ -107,7 +107,7 @@ def _wanted_content(options: ConfigOptions, content: Content) -> bytes | None:
     if content.data is not None or options.create or options.state is State.ABSENT:
         return content.data
     by_hand = f"from the service's configuration: kubectl create secret generic {place.secret} -n {place.namespace} --from-file={place.key}"
-    anew = "or let this make one with nothing but the cache's keys (create: true)."
+    anew = "or let this make one with nothing but the cache's keys (option `create: true`)."
     if not content.version:
         raise InvalidOption(f"There is no Secret {place.namespace}/{place.secret}.", f"Create it {by_hand}; {anew}")
     names = ", ".join(content.keys) or "none at all"

@@ -72,7 +72,7 @@ def parse_options(params: Mapping[str, Any]) -> ConfigOptions:
             "Make both the same.",
         )
     if file and params["restart"]:
-        raise InvalidOption("A local file is no workload's configuration, so there is nothing to restart.", "Leave restart out.")
+        raise InvalidOption("A local file is no workload's configuration, so there is nothing to restart.", "Leave option `restart` out.")
     return ConfigOptions(
         place=Place(params["namespace"], params["secret"], params["key"]),
         file=file,

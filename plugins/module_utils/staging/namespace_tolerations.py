@@ -67,7 +67,7 @@ def namespace_tolerations(module: Any) -> None:
     if not names or not all(names):
         raise InvalidOption("`namespaces` is empty, or an element of it.", "Name at least one namespace.")
     if wish.absent and wish.exclusive:
-        raise InvalidOption("`exclusive` says what else may be there, so it goes with `state: present` only.")
+        raise InvalidOption("`exclusive` says what else may be there, so it goes with option `state: present` only.")
     client = connect(module)
     deadline = Deadline(params["timeout"], "the tolerations of the namespaces")
     decisions = [decide(_read(client, name, deadline), wish) for name in names]  # all, before anything is written

@@ -12,6 +12,10 @@ from enum import Enum
 
 AUTO = "auto"
 """Instead of a method's name: the plan chooses one for each project and volume."""
+BY_RSYNC = "option `method: rsync`"
+"""In a remedy, the setting by which the controller reads upstream."""
+BY_SEED = "option `method: seed`"
+"""In a remedy, the setting by which a seed pod reads upstream, and serves packs that a cut copy goes on with."""
 
 
 class Layout(str, Enum):

@@ -201,7 +201,7 @@ def _step(wanted: Wanted, project: Project, volume: Volume, record: Record | Non
     if record is not None and project.name in record.damaged:
         return Step(volume, project, Action.LOOK, method, "it was damaged when it was looked at last, and is mended")
     if wanted.verify:
-        return Step(volume, project, Action.LOOK, method, "verify: true looks inside instead of trusting the claim")
+        return Step(volume, project, Action.LOOK, method, "option `verify: true` looks inside instead of trusting the claim")
     if record is None:
         return Step(volume, project, Action.LOOK, method, f"nothing is known of the volume; {how}")
     if recorded is None:

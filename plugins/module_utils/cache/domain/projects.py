@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from ...errors import InvalidOption
-from .model import AUTO, DEFAULT_REFS
+from .model import AUTO, BY_RSYNC, DEFAULT_REFS
 from .ref_names import is_ref_name
 
 _SCHEMES = ("https", "http", "ssh", "git")
@@ -23,7 +23,7 @@ _NAME_LIMIT = 200
 """Characters; a directory name has at most 255 bytes, and the work directory needs room for its own suffixes."""
 
 CREDENTIALS_REMEDY = (
-    "Keep credentials out of URLs: they would end in logs and annotations. Use method `rsync`, which reads upstream on the "
+    f"Keep credentials out of URLs: they would end in logs and annotations. Use {BY_RSYNC}, which reads upstream on the "
     "controller, where git's credential helpers or an ssh key apply, or give a local clone as `path`."
 )
 

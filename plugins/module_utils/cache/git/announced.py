@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 from ...deadline import Deadline
 from ...errors import DeploymentError
+from ..domain.model import BY_RSYNC
 from ..domain.packs import INDEX_BYTES
 from ..domain.space import size
 from .environment import MEBI, MORE_MEMORY
@@ -95,7 +96,7 @@ class Announcement:
             enough = -(-objects * GOOD_MEMORY // (256 * MEBI)) * 256
             self._stop(
                 f"{announced}, for which git needs at least {size(least_memory)} of memory, and {self._where} has {size(room.memory)}.",
-                f"{enough}Mi are enough. {MORE_MEMORY} Or use method rsync, for which the controller's memory counts.",
+                f"{enough}Mi are enough. {MORE_MEMORY} Or use {BY_RSYNC}, for which the controller's memory counts.",
             )
         elif room.disk and objects * (LEAST_PACKED + INDEX_BYTES) > room.disk:
             needs = size(objects * (LEAST_PACKED + INDEX_BYTES))

@@ -10,6 +10,7 @@ import re
 from ...errors import DeploymentError
 from ...printable import printable
 from ...shell import KILLED, Completed
+from ..domain.model import BY_RSYNC
 from ..domain.packs import Damaged
 from ..domain.projects import redacted
 from ..domain.space import MORE_SPACE
@@ -48,20 +49,20 @@ _SILENT_REMEDY = (
     "Run again. If it happens again: a server tells how far it is while it counts objects, unless a proxy on the way keeps that back; "
     "then raise option `stall_timeout`."
 )
-_MORE_MEMORY_OR_RSYNC = f"{MORE_MEMORY} Or use method rsync."
+_MORE_MEMORY_OR_RSYNC = f"{MORE_MEMORY} Or use {BY_RSYNC}."
 SSH_REMEDY = "Check the ssh key and known_hosts of the user who runs the playbook."
 _OUT_OF_REACH = (
-    (r"could not resolve host", "Check the host name. If the cluster has no way out to it, use method rsync."),
+    (r"could not resolve host", f"Check the host name. If the cluster has no way out to it, use {BY_RSYNC}."),
     (
         r"connection refused|failed to connect|couldn't connect|timed out|no route to host|network is unreachable",
-        "The cluster cannot reach upstream. Use method rsync, or open the network.",
+        f"The cluster cannot reach upstream. Use {BY_RSYNC}, or open the network.",
     ),
     (
         r"could not read username|authentication failed|returned error: 40[13]",
-        "Upstream wants credentials, which never go into a pod. Use method rsync, which reads upstream on the controller.",
+        f"Upstream wants credentials, which never go into a pod. Use {BY_RSYNC}, which reads upstream on the controller.",
     ),
-    (r"certificate", "The image does not know upstream's certificate authority. Use an image that does, or method rsync."),
-    (r"transport '.*' not allowed", "A pod fetches by https, http and git only. Use method rsync."),
+    (r"certificate", f"The image does not know upstream's certificate authority. Use an image that does, or {BY_RSYNC}."),
+    (r"transport '.*' not allowed", f"A pod fetches by https, http and git only. Use {BY_RSYNC}."),
 )
 _MEANINGS = (
     (r"permission denied \(|host key verification failed", SSH_REMEDY),
@@ -128,7 +129,7 @@ def no_repository(url: str, words: str, certain: bool = False) -> tuple[str, str
         return (
             f"{url} redirects to {redacted(printable(redirected[1]))}, where no git repository answers",
             "If that is a login page, upstream wants credentials: configure git's credential helper for the user who runs the playbook, and use "
-            "method rsync. Else the repository has moved: check the URL.",
+            f"{BY_RSYNC}. Else the repository has moved: check the URL.",
         )
     return (
         f"At {url} something answers that is no git repository, such as a web page",

@@ -16,7 +16,7 @@ from ...deadline import Deadline
 from ...errors import DeploymentError
 from ...progress import OnLine
 from ...shell import Completed, Shell, checked
-from ..domain.model import Snapshot, encoded
+from ..domain.model import BY_RSYNC, Snapshot, encoded
 from ..domain.packs import BadPack, parse_checks
 from ..domain.projects import Project
 from . import scripts
@@ -148,7 +148,7 @@ class Mirror:
 
 # A line of `df -Pk`: … AVAILABLE PERCENT% MOUNT.
 _FREE = re.compile(r"\s(\d+)\s+\d+%\s")
-_MORE_SCRATCH = "Raise option `seed.size`, name a claim that is large enough (option `seed.claim`), or use method rsync."
+_MORE_SCRATCH = f"Raise option `seed.size`, name a claim that is large enough (option `seed.claim`), or use {BY_RSYNC}."
 _MORE_DISK_HERE = "Free some space there, or keep the clones elsewhere (option `clones`)."
 _WRITING = (
     "-c", "gc.auto=0",

@@ -17,7 +17,7 @@ from ...errors import Cancelled, DeadlineExceeded, DeploymentError, Interrupted,
 from ...progress import Tell
 from ...shell import CommandFailed
 from ..domain.compaction import drops
-from ..domain.model import Snapshot, Volume
+from ..domain.model import BY_RSYNC, BY_SEED, Snapshot, Volume
 from ..domain.packs import Contents, Damaged, Pack, files_of
 from ..domain.plan import Action, patterns_of
 from ..domain.projects import Project
@@ -183,7 +183,7 @@ class SandboxFiller:
             raise turns.TooLong(
                 f"Copying {project.name} ({size / 1e6:.0f} MB) from the worker's volume took {from_worker.seconds:.0f} seconds, and a sandbox's volume may "
                 f"be held for {self._options.max_hold:.0f}.",
-                "Use method seed, or rsync with a local clone, or raise option `max_hold`.",
+                f"Use {BY_SEED}, or {BY_RSYNC} with a local clone, or raise option `max_hold`.",
             )
         return from_worker
 
@@ -408,7 +408,7 @@ class SandboxFiller:
     def _too_long(self, project: Project, error: DeadlineExceeded) -> DeploymentError:
         return turns.TooLong(
             f"{project.name} could not be brought to the volume while it was held: {error}",
-            "Use method seed, or rsync with a local clone, or raise option `max_hold` or option `timeout`.",
+            f"Use {BY_SEED}, or {BY_RSYNC} with a local clone, or raise option `max_hold` or option `timeout`.",
         )
 
     def _proved(self, project: Project) -> bool:

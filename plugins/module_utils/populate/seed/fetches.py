@@ -9,7 +9,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from ...cache.domain.model import Snapshot
+from ...cache.domain.model import BY_RSYNC, Snapshot
 from ...cache.domain.projects import Project
 from ...cache.domain.space import size
 from ...cache.git.environment import Limits
@@ -101,5 +101,5 @@ class Fetches:
         if known > options.bytes and not options.claim:
             raise DeploymentError(
                 f"{project.name} needs {size(known)} of the seed pod's scratch, which has {size(options.bytes)} in all.",
-                "Raise option `seed.size`, or use method rsync.",
+                f"Raise option `seed.size`, or use {BY_RSYNC}.",
             )

@@ -65,7 +65,7 @@ def test_too_little_memory_is_told_with_the_figures_when_the_first_object_comes(
     assert str(found.refusal) == (
         "https://h/linux.git has 9906037 objects to send, for which git needs at least 942 MB of memory, and pod w/seed has 805 MB. The fetch was "
         "ended. 2048Mi are enough. Raise the memory limit of the container (a filler's: option `filler.resources.limits.memory`; a seed pod's: option "
-        "`seed.resources.limits.memory`). Or use method rsync, for which the controller's memory counts."
+        "`seed.resources.limits.memory`). Or use option `method: rsync`, for which the controller's memory counts."
     )
 
 

@@ -106,7 +106,7 @@ def test_a_copy_that_took_longer_than_a_sandbox_may_be_held_is_refused_with_the_
     result = fill(tmp_path, upstream.url("one.git"), max_hold=5)
     assert result.sandbox.projects[0].action is Action.FAILED
     assert "from the worker's volume took 0 seconds, and a sandbox's volume may be held for 5." in result.sandbox.projects[0].error
-    assert "Use method seed, or rsync with a local clone" in result.sandbox.projects[0].remedy
+    assert "Use option `method: seed`, or option `method: rsync` with a local clone" in result.sandbox.projects[0].remedy
     assert result.sandbox.locks == ()
     assert result.worker.projects[0].action is Action.BLOCKED
     assert not (tmp_path / "worker/one").exists()

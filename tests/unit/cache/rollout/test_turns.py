@@ -226,7 +226,7 @@ def test_what_cannot_go_on_is_refused_instead(run: Run) -> None:
     result, access, _transfer, _told = run([DeadlineExceeded("the longest hold")], resumes=False)
     assert actions(result) == [Action.FAILED, Action.BLOCKED]
     assert "could not be brought to the volume while it was held: the longest hold" in result.sandbox.projects[0].error
-    assert "Use method seed" in result.sandbox.projects[0].remedy
+    assert "Use option `method: seed`" in result.sandbox.projects[0].remedy
     assert access.holds == ["worker", "sandbox"]
 
 
