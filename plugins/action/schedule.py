@@ -11,13 +11,14 @@ from typing import Any
 from ansible_collections.packit.deployment.plugins.action.deployment import ActionModule as DeploymentAction
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_projects
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 
 
 class ActionModule(DeploymentAction):
     """Runs the module, unless the job would refuse its projects: nobody looks on when it does."""
 
     def execute(self, arguments: Mapping[str, Any], task_vars: Mapping[str, Any] | None) -> dict[str, Any]:
-        if arguments.get("state", "present") == "present":
+        if arguments.get("state", State.PRESENT.value) == State.PRESENT.value:
             try:
                 parse_projects(_projects(arguments.get("variables")))
             except InvalidOption as error:

@@ -1,15 +1,26 @@
 # Copyright: Contributors to the packit.deployment collection
 # GNU General Public License v3.0+ (see LICENSE or https://www.gnu.org/licenses/gpl-3.0.txt)
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Bounds of the options' values: what is outside of them, or blank, is refused by the option's name before anything is asked."""
+"""Values of options that several modules have: their bounds, and the wanted state. What is out of bounds, or blank, is refused by the option's name."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from enum import Enum
 from typing import Any
 
 from .errors import InvalidOption
 
+
+class State(str, Enum):
+    """The wanted state of what a module takes care of."""
+
+    PRESENT = "present"
+    ABSENT = "absent"
+
+
+STATE: Mapping[str, Any] = {"type": "str", "choices": [state.value for state in State], "default": State.PRESENT.value}
+"""The argument spec of the option `state`."""
 _WEEK = 7 * 24 * 3600
 LIMITS: Mapping[str, tuple[int, int]] = {
     "timeout": (30, _WEEK),

@@ -170,11 +170,12 @@ seconds:
 """
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.connect import deployment_module
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.pods.filler_pod import ARGUMENT_SPEC, filler_pod
 
 
 def main() -> None:
-    with deployment_module(ARGUMENT_SPEC, required_if=[("state", "present", ["path"])]) as module:
+    with deployment_module(ARGUMENT_SPEC, required_if=[("state", State.PRESENT.value, ["path"])]) as module:
         filler_pod(module)
 
 

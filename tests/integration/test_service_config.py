@@ -15,7 +15,8 @@ import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.client import Client
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import Edit, State, edit
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import Edit, edit
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.secret import ConfigSecret, Content, Place
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.wanted import VARIABLE, lines, parse_wanted
 from tests.bounds import BOUND

@@ -18,7 +18,7 @@ from typing import Any
 from unittest import mock
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Layout, Pair, Ref, Role, Snapshot, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Wanted, make_plan, patterns_of
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, Wanted, make_plan, patterns_of
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, Record, RecordedEntry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult, ProjectResult
@@ -41,6 +41,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods imp
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import ClaimLock, holder_of
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import RUN
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.plugins.module_utils.times import time_text

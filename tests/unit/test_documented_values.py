@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Purpose
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.overrides import OVERRIDES, PodOverrides
 from ansible_collections.packit.deployment.plugins.module_utils.pods.filler_pod import ARGUMENT_SPEC as FILLER_SPEC
 from ansible_collections.packit.deployment.plugins.module_utils.populate.seed.memory import LARGE
@@ -72,6 +72,24 @@ def test_a_value_of_many_modules_is_written_in_one(value: str) -> None:
             if isinstance(node, ast.Constant) and not isinstance(node.value, bool) and str(node.value) == value:
                 found.append(path.name)
     assert len(found) == 1, found
+
+
+def test_a_choice_is_compared_by_the_name_that_it_has() -> None:
+    choices = {choice for module in MODULES for about in options(module).values() for choice in about.get("choices", [])}
+    choices |= {purpose.value for purpose in Purpose}
+    bare = []
+    for path in sorted((ROOT / "plugins/module_utils").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text())):
+            # What a script found (its `kind`) is another language's word.
+            if isinstance(node, ast.Compare) and ast.unparse(node.left) != "kind":
+                bare += [f"{path.name}: {ast.unparse(node)}" for side in node.comparators if isinstance(side, ast.Constant) and side.value in choices]
+    assert len(choices) > 15 and bare == []
+
+
+def test_the_choices_of_a_state_stand_once() -> None:
+    programs = [*(ROOT / "plugins/module_utils").rglob("*.py"), *(ROOT / "plugins/action").glob("*.py")]
+    specs = [path.name for path in programs if '"present"' in path.read_text()]
+    assert specs == ["given_values.py"]
 
 
 def telling(default: object) -> bool:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.compaction import Compact, CompactionOptions
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Ref, Role, Snapshot, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Plan, State, Step, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Plan, Step, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project, matches
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, Record, parse, render, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult
@@ -34,6 +34,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.o
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import Transfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.tests.repositories import make
 from ansible_collections.packit.deployment.tests.unit.cache.repository.driver import HeldDirectory

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from ..given_values import State
 from ..printable import in_one_line
 from ..words import counted, duration
 from .runs import Run
@@ -15,7 +16,7 @@ _WORDS = 120
 
 def run_line(run: Run, namespace: str, planned: bool = False) -> str:
     """Return what a run did in one line, or what it would do where it is only ``planned``."""
-    done = f"{'would be ' * planned}{'removed' if run.state == 'absent' else 'updated'}"
+    done = f"{'would be ' * planned}{'removed' if run.state == State.ABSENT.value else 'updated'}"
     found = [f"{len(run.changed)} {done}"] if run.changed else []
     if run.failed:
         name, words = min(run.failed.items())

@@ -11,10 +11,10 @@ from datetime import datetime
 from typing import Any
 
 from ..cache.domain.model import Volume
-from ..cache.domain.plan import State
 from ..cache.domain.record import Record, RecordedEntry
 from ..cache.domain.space import size
 from ..errors import DeploymentError
+from ..given_values import State
 from ..history.ages import Ages, ages_of
 from ..history.line import run_line
 from ..history.runs import History

@@ -23,10 +23,11 @@ from ..cluster.pods.manifest import (
     copied_labels,
     filler_name,
 )
-from ..cluster.pods.overrides import OVERRIDES, START_TIMEOUT, parse_overrides
+from ..cluster.pods.overrides import IF_NOT_PRESENT, OVERRIDES, PULL_POLICIES, START_TIMEOUT, parse_overrides
 from ..cluster.pods.pod_removal import remove_pod
 from ..deadline import Deadline
 from ..errors import InvalidOption
+from ..given_values import STATE, State
 from ..heartbeat import HEARTBEAT_LIMIT
 from ..signals import stopping_on_signals
 from ..volumes.owner import run_owner
@@ -38,9 +39,9 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "namespace": {"type": "str", "required": True},
     "claim": {"type": "str", "required": True},
     "path": {"type": "str"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "state": STATE,
     "image": {"type": "str", "default": ""},
-    "pull_policy": {"type": "str", "choices": ["Always", "IfNotPresent", "Never"], "default": "IfNotPresent"},
+    "pull_policy": {"type": "str", "choices": [*PULL_POLICIES], "default": IF_NOT_PRESENT},
     "image_pull_secrets": {"type": "list", "elements": "str", "default": [], "no_log": False},
     "labels": {"type": "dict", "default": {}},
     "annotations": {"type": "dict", "default": {}},
@@ -64,7 +65,7 @@ def filler_pod(module: Any) -> None:
     """Make or remove the filler pod that the module's options ask for, and end the module."""
     params = module.params
     overrides = parse_overrides({key: params[key] for key in OVERRIDES})
-    path = target("path", params["path"]) if params["state"] == "present" else ""
+    path = target("path", params["path"]) if State(params["state"]) is State.PRESENT else ""
     client = connect(module)
     client.require_way_for_exec()
     with stopping_on_signals() as stop:
@@ -72,7 +73,7 @@ def filler_pod(module: Any) -> None:
         claim = read_claim(client, params["namespace"], params["claim"], deadline, "Check the name and the namespace.")
         name = filler_name(claim.uid)
         present = _present(client, params["namespace"], name, deadline)
-        if params["state"] == "absent":
+        if State(params["state"]) is State.ABSENT:
             _absent(module, client, present, deadline)
         pods = [parse_pod(item) for item in client.list("Pod", params["namespace"], deadline)]
         used = consumers(pods, claim.name)

@@ -11,8 +11,9 @@ from dataclasses import replace
 from datetime import datetime
 
 from ..cache.domain.model import Role
-from ..cache.domain.plan import Action, State
+from ..cache.domain.plan import Action
 from ..cache.domain.results import ProjectResult
+from ..given_values import State
 from ..history.runs import HistoryUpdate, Run, SnapshotAt, used_at
 from .run import Outcome
 

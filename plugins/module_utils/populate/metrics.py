@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 
 from ..cache.domain.model import Role
-from ..cache.domain.plan import State
+from ..given_values import State
 from ..history.runs import History, HistoryUpdate
 from .prometheus import Metric
 from .run import Outcome

@@ -10,12 +10,13 @@ from dataclasses import replace
 from typing import Any
 
 from ..cache.domain.model import Volume
-from ..cache.domain.plan import Action, State
+from ..cache.domain.plan import Action
 from ..cluster.api.access import user
 from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
 from ..deadline import Deadline
 from ..errors import DeploymentError
+from ..given_values import State
 from ..history.line import run_line
 from ..history.runs import HistoryUpdate, Run, bounded, run_facts
 from ..progress import Progress

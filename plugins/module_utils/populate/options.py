@@ -7,15 +7,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from enum import Enum
 from typing import Any
 
 from ..cache.domain.compaction import DEFAULT_GRACE, Compact, CompactionOptions
 from ..cache.domain.model import AUTO, BY_RSYNC
-from ..cache.domain.plan import State
 from ..cache.domain.projects import Project, is_ssh, parse_projects
 from ..cache.git.stall import STALL_TIMEOUT
 from ..cache.transfer.registry import CHOICES, METHODS, OPTIONS_OF_A_PROJECT, asked_for, check_method
 from ..errors import InvalidOption
+from ..given_values import STATE, State
 from ..redaction import SECRETS
 from ..volumes.place import VOLUMES_SPEC, Place, parse_place
 from .clones import DEFAULT_DIRECTORY
@@ -25,6 +26,14 @@ from .seed.seed_options import SeedOptions, parse_seed
 
 _TAKES_PATH = " or ".join(method.name for method in METHODS if method.takes_path)
 _BY_AUTO = " or ".join(method.name for method in METHODS if method.takes_path and method.auto_for)
+
+
+class ResolveFrom(str, Enum):
+    """The place where upstreams' refs are read."""
+
+    CONTROLLER = "controller"
+    POD = "pod"
+
 
 RUN_SPEC: dict[str, Any] = {
     **VOLUMES_SPEC,
@@ -47,14 +56,14 @@ ARGUMENT_SPEC: dict[str, Any] = {
         "required": True,
         "options": {name: {key: value for key, value in about.items() if key != "description"} for name, about in OPTIONS_OF_A_PROJECT.items()},
     },
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
-    "method": {"type": "str", "choices": CHOICES, "default": "auto"},
+    "state": STATE,
+    "method": {"type": "str", "choices": CHOICES, "default": AUTO},
     "seed": {"type": "dict", "default": {}},
     "clones": {"type": "path", "default": DEFAULT_DIRECTORY},
     "stall_timeout": {"type": "int", "default": STALL_TIMEOUT},
-    "compact": {"type": "str", "choices": [one.value for one in Compact], "default": "auto"},
+    "compact": {"type": "str", "choices": [one.value for one in Compact], "default": Compact.AUTO.value},
     "compact_grace": {"type": "int", "default": DEFAULT_GRACE},
-    "resolve_from": {"type": "str", "choices": ["controller", "pod"], "default": "controller"},
+    "resolve_from": {"type": "str", "choices": [one.value for one in ResolveFrom], "default": ResolveFrom.CONTROLLER.value},
     "verify": {"type": "bool", "default": False},
 }
 _DEFAULTS = {name: about.get("default") for name, about in ARGUMENT_SPEC.items()}
@@ -75,7 +84,7 @@ class PopulateOptions:
     max_hold: int
     stall_timeout: int
     compaction: CompactionOptions
-    resolve_from: str
+    resolve_from: ResolveFrom
     verify: bool
     notify: str
     pushgateway: str
@@ -122,7 +131,7 @@ def parse_run_options(given: Mapping[str, Any]) -> PopulateOptions:
         max_hold=params["max_hold"],
         stall_timeout=params["stall_timeout"],
         compaction=CompactionOptions(Compact(params["compact"]), params["compact_grace"]),
-        resolve_from=params["resolve_from"],
+        resolve_from=ResolveFrom(params["resolve_from"]),
         verify=params["verify"],
         notify=_url(params, "notify"),
         pushgateway=pushgateway,

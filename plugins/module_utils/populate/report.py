@@ -9,10 +9,11 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict
 
 from ..cache.domain.model import Role, Volume
-from ..cache.domain.plan import Action, Plan, State
+from ..cache.domain.plan import Action, Plan
 from ..cache.domain.record import Record
 from ..cache.domain.results import PairResult, ProjectResult, VolumeResult
 from ..cache.domain.space import size
+from ..given_values import State
 from ..table import table
 from ..words import counted
 

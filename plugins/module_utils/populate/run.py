@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..cache.domain.model import Role, Snapshot, Volume
-from ..cache.domain.plan import Action, PairPlan, Plan, State, Step, Wanted, make_plan
+from ..cache.domain.plan import Action, PairPlan, Plan, Step, Wanted, make_plan
 from ..cache.domain.projects import Project
 from ..cache.domain.record import Record
 from ..cache.domain.ref_names import left_out
@@ -27,18 +27,19 @@ from ..cluster.api.client import Client
 from ..cluster.api.objects import parse_pod
 from ..cluster.exec.pod_shell import PodShell
 from ..cluster.pods.filler import Filler
-from ..cluster.pods.manifest import LABEL, FillerSpec
+from ..cluster.pods.manifest import LABEL, FillerSpec, Purpose
 from ..cluster.pods.network_policy import sweep_policies
 from ..cluster.pods.pod_watch import following
 from ..cluster.pods.sweep import left_behind, sweep
 from ..deadline import Deadline
 from ..errors import DeploymentError
+from ..given_values import State
 from ..local_shell import LocalShell
 from ..progress import Progress, Report
 from ..volumes.discovery import READ_TIMEOUT, Observed, observe, openshift_namespaces
 from ..volumes.holding import ClusterVolumeAccess, access_to, known
 from .incomplete import still_held, tidied, unpaired, unread, with_waits
-from .options import PopulateOptions
+from .options import PopulateOptions, ResolveFrom
 from .progress_lines import named
 from .seed.context import SeedContext
 from .seed.memory import with_large_memory
@@ -95,7 +96,7 @@ class Populate:
         observed = observe(self._client, options.place, self._rights(check_mode), looking)
         notes = [*options.notes]
         notes += [f"Claim {volume} belongs to no worker: its worker is gone, or has no cache." for volume in observed.found.orphans]
-        if options.resolve_from == "pod" and check_mode:
+        if options.resolve_from is ResolveFrom.POD and check_mode:
             notes.append("Check mode makes no pod, so upstream's refs were read on the controller.")
         if not check_mode:
             notes += self._swept(observed, looking)
@@ -203,7 +204,7 @@ class Populate:
 
     def _upstreams(self, observed: Observed, check_mode: bool) -> Upstreams:
         """One snapshot for each project, for the whole run."""
-        in_pod = self._options.resolve_from == "pod" and not check_mode
+        in_pod = self._options.resolve_from is ResolveFrom.POD and not check_mode
         if in_pod:
             self._require_rights(observed)
 
@@ -217,7 +218,7 @@ class Populate:
 
     def _resolver(self, observed: Observed) -> Filler:
         """A pod without volumes in the workers' namespace, in which upstream's refs are read."""
-        spec = workers_pod(self._options, observed, self._openshift(observed), self._owner, "refs")
+        spec = workers_pod(self._options, observed, self._openshift(observed), self._owner, Purpose.REFS)
         return Filler(
             self._client, spec, Deadline(self._options.timeout, "reading upstream's refs in a pod", self._stop), left=self._left.append
         )

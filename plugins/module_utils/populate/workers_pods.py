@@ -13,7 +13,7 @@ from ..cache.domain.model import Role
 from ..cluster.api.claims import read_claim
 from ..cluster.api.client import Client
 from ..cluster.pods.consumers import consumers, identity, image, placement
-from ..cluster.pods.manifest import DEFAULT_IMAGE, FillerSpec, Mount, Placement, copied_labels
+from ..cluster.pods.manifest import DEFAULT_IMAGE, FillerSpec, Mount, Placement, Purpose, copied_labels
 from ..deadline import Deadline
 from ..errors import InvalidOption
 from ..volumes.discovery import Observed
@@ -25,7 +25,7 @@ _SEED_DEADLINES = 4
 
 
 def workers_pod(
-    options: PopulateOptions, observed: Observed, openshift: frozenset[str], owner: Mapping[str, str], purpose: str
+    options: PopulateOptions, observed: Observed, openshift: frozenset[str], owner: Mapping[str, str], purpose: Purpose
 ) -> FillerSpec:
     """A pod with a worker's image and identity, where there is one. Pure."""
     pair = observed.found.pairs[0] if observed.found.pairs else None
@@ -35,7 +35,7 @@ def workers_pod(
     at = placement(used)
     return FillerSpec(
         namespace=namespace,
-        name=f"packit-cache-{purpose}-{uuid.uuid4().hex[:12]}",
+        name=f"packit-cache-{purpose.value}-{uuid.uuid4().hex[:12]}",
         mount=None,
         image=options.place.image or image(used.any, claim) or DEFAULT_IMAGE,
         owner=owner,
@@ -52,7 +52,7 @@ def seed_pod(
 ) -> FillerSpec:
     """The seed pod, with its scratch. Raises InvalidOption where the claim that is to keep it does not exist."""
     spec = replace(
-        workers_pod(options, observed, openshift, owner, "seed"),
+        workers_pod(options, observed, openshift, owner, Purpose.SEED),
         overrides=options.seed.overrides(options.place.overrides[Role.WORKER], options.timeout),
         scratch_limit=options.seed.size,
         deadline=_SEED_DEADLINES * options.timeout,

@@ -21,11 +21,12 @@ from ..cluster.api.objects import Object
 from ..cluster.pods.overrides import OVERRIDES, parse_overrides
 from ..deadline import Deadline
 from ..errors import InvalidOption
+from ..given_values import STATE, State
 from ..signals import stopping_on_signals
 from .cron_job import GRACE, LABEL, Schedule, names, objects
 
 ARGUMENT_SPEC: dict[str, Any] = {
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "state": STATE,
     "name": {"type": "str", "default": "repository-cache-schedule"},
     "namespace": {"type": "str", "required": True},
     "sandbox_namespace": {"type": "str", "required": True},
@@ -85,7 +86,7 @@ class Difference:
 def schedule(module: Any) -> None:
     """Run with a module's parameters and exit it."""
     params = module.params
-    present = params["state"] == "present"
+    present = State(params["state"]) is State.PRESENT
     require_name("CronJob", params["name"])
     if len(params["name"]) > _LONGEST_NAME:
         raise InvalidOption(f"`name` has {len(params['name'])} characters, and a CronJob's name {_LONGEST_NAME} at most.")
@@ -214,4 +215,4 @@ def _words(item: Object) -> str:
 
 
 def _state(params: Mapping[str, Any]) -> str:
-    return f"the schedule {params['name']} is {'as it should be' if params['state'] == 'present' else 'not there'}"
+    return f"the schedule {params['name']} is {'as it should be' if State(params['state']) is State.PRESENT else 'not there'}"

@@ -6,19 +6,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import Enum
 
 from ..errors import InvalidOption
+from ..given_values import State
 from . import document, jinja_source, yaml_nodes
 from .checks import check, repeated
 from .wanted import CACHE, SANDBOX_NAMESPACE, Wanted, lines
-
-
-class State(Enum):
-    """The wanted state of the cache's keys."""
-
-    PRESENT = "present"
-    ABSENT = "absent"
 
 
 @dataclass(frozen=True)

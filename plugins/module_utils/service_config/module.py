@@ -13,8 +13,9 @@ from ..cluster.api.connect import connect
 from ..cluster.workloads import Workload
 from ..deadline import Deadline
 from ..errors import DeploymentError, InvalidOption
+from ..given_values import State
 from . import deployed, local_file
-from .edit import Edit, State, created, edit
+from .edit import Edit, created, edit
 from .options import ARGUMENT_SPEC, ConfigOptions, parse_options
 from .redacted_diff import diff
 from .secret import ConfigSecret, Content

@@ -12,8 +12,7 @@ from typing import Any
 
 from ..cluster.api.names import require_name, require_namespace
 from ..errors import InvalidOption
-from ..given_values import set_it
-from .edit import State
+from ..given_values import STATE, State, set_it
 from .secret import Place
 from .wanted import VARIABLE, Wanted, parse_wanted
 
@@ -22,7 +21,7 @@ ARGUMENT_SPEC: dict[str, Any] = {
     "secret": {"type": "str", "default": "packit-config", "no_log": False},
     "key": {"type": "str", "default": "packit-service.yaml", "no_log": False},
     "file": {"type": "path"},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "state": STATE,
     "path": {"type": "str", "default": "/repository-cache"},
     "filled_path": {"type": "str", "default": ""},
     "pvc_from_env": {"type": "str", "default": VARIABLE},

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import Enum
 from typing import Any
 
 from ..cluster.api.access import Right, role_rules
@@ -15,18 +16,27 @@ from ..cluster.api.client import Client
 from ..cluster.api.connect import connect
 from ..deadline import Deadline
 from ..errors import InvalidOption
+from ..given_values import STATE, State
 from .annotations import DEFAULTS, WHITELIST
 from .namespace import Decision, Space, Wish, decide, parse_space
 from .proof import Proof, prove
 from .tolerations import parse_tolerations
 
+
+class IfForbidden(str, Enum):
+    """The end of a run that may not annotate a namespace."""
+
+    FAIL = "fail"
+    WARN = "warn"
+
+
 ARGUMENT_SPEC: dict[str, Any] = {
     "namespaces": {"type": "list", "elements": "str", "required": True},
     "tolerations": {"type": "list", "elements": "dict", "required": True},
-    "state": {"type": "str", "choices": ["present", "absent"], "default": "present"},
+    "state": STATE,
     "exclusive": {"type": "bool", "default": False},
     "repair": {"type": "bool", "default": False},
-    "forbidden": {"type": "str", "choices": ["fail", "warn"], "default": "fail"},
+    "forbidden": {"type": "str", "choices": [one.value for one in IfForbidden], "default": IfForbidden.FAIL.value},
     "timeout": {"type": "int", "default": 60},
 }
 _SANDBOXES = "Sandbox pods, which the service makes, cannot be reached that way."
@@ -62,7 +72,8 @@ class Outcome:
 def namespace_tolerations(module: Any) -> None:
     """Run with a module's parameters and exit it."""
     params = module.params
-    wish = Wish(parse_tolerations(params["tolerations"]), params["state"] == "absent", params["exclusive"], params["repair"])
+    if_forbidden = IfForbidden(params["forbidden"])
+    wish = Wish(parse_tolerations(params["tolerations"]), State(params["state"]) is State.ABSENT, params["exclusive"], params["repair"])
     names = list(dict.fromkeys(params["namespaces"]))
     if not names or not all(names):
         raise InvalidOption("`namespaces` is empty, or an element of it.", "Name at least one namespace.")
@@ -73,7 +84,7 @@ def namespace_tolerations(module: Any) -> None:
     decisions = [decide(_read(client, name, deadline), wish) for name in names]  # all, before anything is written
     outcomes = [_carry_out(client, decision, wish, deadline, module.check_mode) for decision in decisions]
     for outcome in outcomes:
-        for words in (*outcome.decision.warnings, *_proof_warnings(outcome), *_denied_warnings(outcome, params["forbidden"])):
+        for words in (*outcome.decision.warnings, *_proof_warnings(outcome), *_denied_warnings(outcome, if_forbidden)):
             module.warn(words)
     answer = {
         "changed": any(outcome.changed for outcome in outcomes),
@@ -85,7 +96,7 @@ def namespace_tolerations(module: Any) -> None:
         "diff": [item for outcome in outcomes if outcome.changed for item in _diff(outcome.decision)],
     }
     denied = [outcome for outcome in outcomes if outcome.unmet]
-    if denied and params["forbidden"] == "fail":
+    if denied and if_forbidden is IfForbidden.FAIL:
         module.fail_json(msg=_denied_message(denied), **answer)
     module.exit_json(**answer)
 
@@ -143,8 +154,8 @@ def _denied_message(denied: Sequence[Outcome]) -> str:
     )
 
 
-def _denied_warnings(outcome: Outcome, forbidden: str) -> tuple[str, ...]:
-    return (_denied_message([outcome]),) if outcome.unmet and forbidden == "warn" else ()
+def _denied_warnings(outcome: Outcome, if_forbidden: IfForbidden) -> tuple[str, ...]:
+    return (_denied_message([outcome]),) if outcome.unmet and if_forbidden is IfForbidden.WARN else ()
 
 
 def _proof_warnings(outcome: Outcome) -> tuple[str, ...]:

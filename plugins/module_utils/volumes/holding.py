@@ -39,7 +39,7 @@ from ..cluster.pods.manifest import (
     copied_labels,
     filler_name,
 )
-from ..cluster.pods.overrides import PodOverrides
+from ..cluster.pods.overrides import NEVER, PodOverrides
 from ..deadline import Deadline
 from ..errors import DeadlineExceeded, DeploymentError
 from ..progress import Progress, Report
@@ -397,7 +397,7 @@ class ClusterVolumeAccess:
     def _pull(self, volume: Volume, used: Consumers, spec: FillerSpec, deadline: Deadline) -> None:
         """Have the filler's image on its node, where that can be known, and exec tried, before the volume is taken."""
         there = used.holder is not None and image(used.any, volume.claim) == spec.image
-        if spec.overrides.pull_policy != "Never" and not there:
+        if spec.overrides.pull_policy != NEVER and not there:
             self._warm_ups.pull(volume, spec, deadline)
         self._warm_ups.require_exec(volume, spec, deadline)
 

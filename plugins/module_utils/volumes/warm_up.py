@@ -15,7 +15,7 @@ from ..cache.domain.model import Role, Volume
 from ..cluster.api.client import Client
 from ..cluster.api.quota import ConcurrencyLimit
 from ..cluster.pods.filler import Filler
-from ..cluster.pods.manifest import FillerSpec
+from ..cluster.pods.manifest import FillerSpec, Purpose
 from ..deadline import Deadline
 from ..shell import Shell
 
@@ -79,7 +79,7 @@ class WarmUpPods:
             spec,
             name=f"packit-cache-image-{uuid.uuid4().hex[:12]}",
             mount=None,
-            purpose="image",
+            purpose=Purpose.IMAGE,
         )
         limits = [self._limits[volume.namespace, volume.role]]
         return Filler(self._client, pod, deadline, limits, lambda words: self._tell(volume, words), self.left.append)

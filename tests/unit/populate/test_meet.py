@@ -13,12 +13,13 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Record
 from ansible_collections.packit.deployment.plugins.module_utils.cache.rollout.volume_run import VolumeRun
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import HOLDER
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.filler import SKEW
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.heartbeat import HEARTBEAT_LIMIT
 from ansible_collections.packit.deployment.plugins.module_utils.volumes import holding as holding_module
 from ansible_collections.packit.deployment.tests.meeting.world import IN_USE, PAIR, PROJECTS, Actor, World

@@ -14,7 +14,7 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Snapshot, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, Plan, State
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, Plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, Record, RecordedEntry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import (
     HoldTimes,
@@ -23,6 +23,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.res
     VolumeResult,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.history.runs import History, HistoryUpdate, Run, SnapshotAt
 from ansible_collections.packit.deployment.plugins.module_utils.populate.history_update import history_update
 from ansible_collections.packit.deployment.plugins.module_utils.populate.metrics import metrics_of

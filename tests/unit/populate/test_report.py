@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 import yaml
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Snapshot, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, RecordedEntry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import (
@@ -21,6 +21,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.res
     VolumeResult,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.populate.report import planned_summary, summary
 from ansible_collections.packit.deployment.plugins.module_utils.table import ROWS_MOST
 

@@ -10,7 +10,8 @@ import traceback
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import State, edit
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import edit
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.wanted import VARIABLE, parse_wanted
 
 from . import service

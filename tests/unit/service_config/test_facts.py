@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.service_config import wanted
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import State, edit
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import edit
 
 from .service import FIELDS, KNOWN, Refused, sandbox, start
 

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.errors import InvalidOption
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.service_config import jinja_probe
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import State, edit
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import edit
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.wanted import VARIABLE, lines, parse_wanted
 
 WANTED = parse_wanted("/repository-cache", VARIABLE, True)

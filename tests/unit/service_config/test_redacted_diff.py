@@ -5,7 +5,8 @@
 
 from __future__ import annotations
 
-from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import State, edit
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
+from ansible_collections.packit.deployment.plugins.module_utils.service_config.edit import edit
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.redacted_diff import diff
 from ansible_collections.packit.deployment.plugins.module_utils.service_config.wanted import VARIABLE, parse_wanted
 

@@ -18,7 +18,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.mod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_errors import ClusterError, ExecRefused
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.quota import ConcurrencyLimit
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Placement
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Placement, Purpose
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeploymentError, Interrupted
 from ansible_collections.packit.deployment.plugins.module_utils.volumes import warm_up as module
@@ -90,7 +90,7 @@ def test_an_image_is_pulled_once_for_each_node_by_a_pod_that_holds_nothing(pods:
     warm_ups.pull(VOLUME, spec("n2"), limit())
     assert [pod.placement.node for pod in pods.made] == ["n1", "n2"]
     assert {pod.mount for pod in pods.made} == {None}
-    assert {pod.purpose for pod in pods.made} == {"image"}
+    assert {pod.purpose for pod in pods.made} == {Purpose.IMAGE}
     assert {pod.overrides.start_timeout for pod in pods.made} == {1800}
     assert len({pod.name for pod in pods.made}) == 2
 

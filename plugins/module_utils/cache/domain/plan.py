@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import Enum
 
+from ...given_values import State
 from .compaction import NO_COMPACTION, CompactionOptions, drops, why_joined
 from .methods import Method, Outlook, by_difference, choose_method
 from .model import Pair, Role, Snapshot, Volume
@@ -35,13 +36,6 @@ class Action(str, Enum):
     BLOCKED = "blocked"
     SKIPPED = "skipped"
     FAILED = "failed"
-
-
-class State(str, Enum):
-    """The wanted state of the listed projects."""
-
-    PRESENT = "present"
-    ABSENT = "absent"
 
 
 @dataclass(frozen=True)

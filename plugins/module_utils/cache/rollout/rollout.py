@@ -13,9 +13,10 @@ from dataclasses import replace
 
 from ...background import unexpected
 from ...errors import Cancelled, DeploymentError
+from ...given_values import State
 from ...progress import PAIR_ENDED, Progress, Report
 from ..domain.model import VOLUMES_OF_A_PAIR, Volume
-from ..domain.plan import Action, PairPlan, Plan, State, Step
+from ..domain.plan import Action, PairPlan, Plan, Step
 from ..domain.results import PairResult, ProjectResult, VolumeResult
 from ..domain.rollout_options import Options
 from ..transfer.protocol import Transfer

@@ -21,7 +21,7 @@ from ..api.claims import read_claim
 from ..api.client import Client
 from ..api.events import events_of
 from ..api.objects import Claim, Event, Pod, parse_pod
-from .manifest import CONTAINER, LABEL
+from .manifest import CONTAINER, LABEL, Purpose
 from .unschedulable import UNSCHEDULABLE
 
 _EVENTS = 3
@@ -99,17 +99,23 @@ class Observed:
     claim_events: Sequence[Event] = ()
 
 
-_PURPOSES = {"seed": "seed pod", "image": "pod that has the image pulled", "refs": "pod that reads upstream's refs"}
+_PURPOSES = {Purpose.SEED: "seed pod", Purpose.IMAGE: "pod that has the image pulled", Purpose.REFS: "pod that reads upstream's refs"}
+
+
+def _purpose(pod: Pod) -> Purpose:
+    """Return the purpose that a pod's label tells; that of a filler where it tells none."""
+    label = pod.labels.get(LABEL)
+    return Purpose(label) if label in [purpose.value for purpose in Purpose] else Purpose.FILLER
 
 
 def purpose_of(pod: Pod) -> str:
     """Return what a pod of ours is called within a sentence."""
-    return _PURPOSES.get(pod.labels.get(LABEL, ""), "filler")
+    return _PURPOSES.get(_purpose(pod), "filler")
 
 
 def option_of(pod: Pod) -> str:
     """The option that says what a pod of ours asks for."""
-    return "seed" if pod.labels.get(LABEL) == "seed" else "filler"
+    return _purpose(pod).option
 
 
 def look(client: Client, pod: Pod, deadline: Deadline) -> Observed:
@@ -178,7 +184,7 @@ def _ended(observed: Observed) -> Diagnosis | None:
         message = pod.message or eviction
         outgrown = bool(_OUTGROWN.search(message))
         remedy = f"Run again; raise option `{option_of(pod)}.resources.requests` if it happens again."
-        if outgrown and pod.labels.get(LABEL) == "seed":
+        if outgrown and _purpose(pod) is Purpose.SEED:
             remedy = "Raise option `seed.size`, or name a claim (option `seed.claim`)."
         elif outgrown:
             remedy = "Run again. If it happens again, look what writes there: this collection's own files are few and small."

@@ -165,11 +165,10 @@ class Filler:
         found = never_fits(error.message)
         if found is not None:
             resource, requested, limited = found
-            option = "seed" if self._spec.purpose == "seed" else "filler"
             raise QuotaExceeded(
-                f"The {self._spec.purpose} pod asks for {requested} of {resource}, and a quota of namespace {self._spec.namespace} allows "
+                f"The {self._spec.purpose.value} pod asks for {requested} of {resource}, and a quota of namespace {self._spec.namespace} allows "
                 f"{limited} in all: {error.message}",
-                f"Raise the quota, or ask for less (option `{option}.resources`).",
+                f"Raise the quota, or ask for less (option `{self._spec.purpose.option}.resources`).",
             ) from error
 
     def _other_filler(self) -> Pod | None:

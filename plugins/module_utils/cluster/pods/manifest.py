@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any
 
 from ..api.objects import Claim, Object
@@ -83,9 +84,23 @@ class Placement:
     node_selector: Mapping[str, str] = field(default_factory=dict)
 
 
+class Purpose(str, Enum):
+    """The purpose of a pod of ours."""
+
+    FILLER = "filler"
+    SEED = "seed"
+    IMAGE = "image"
+    REFS = "refs"
+
+    @property
+    def option(self) -> str:
+        """The option that says what the pod asks for."""
+        return "seed" if self is Purpose.SEED else "filler"
+
+
 @dataclass(frozen=True)
 class FillerSpec:
-    """All that decides what a filler pod is. Times in seconds; ``purpose`` is ``filler``, ``seed``, ``image`` or ``refs``.
+    """All that decides what a filler pod is. Times in seconds.
 
     ``mount`` is None for a pod without a claim, as most seeds are.
     """
@@ -101,7 +116,7 @@ class FillerSpec:
     labels: Mapping[str, str] = field(default_factory=dict)
     deadline: int = 1800
     scratch_limit: str = "1Gi"
-    purpose: str = "filler"
+    purpose: Purpose = Purpose.FILLER
 
 
 def copied_labels(claim: Claim) -> Mapping[str, str]:
@@ -127,7 +142,7 @@ def manifest(spec: FillerSpec) -> Object:
         "metadata": {
             "name": spec.name,
             "namespace": spec.namespace,
-            "labels": {**_NO_MESH_LABELS, **spec.labels, **overrides.labels, LABEL: spec.purpose, RUN: spec.owner["run"]},
+            "labels": {**_NO_MESH_LABELS, **spec.labels, **overrides.labels, LABEL: spec.purpose.value, RUN: spec.owner["run"]},
             "annotations": annotations,
         },
         "spec": {

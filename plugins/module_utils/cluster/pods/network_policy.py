@@ -12,15 +12,15 @@ from ...deadline import AWAY_SECONDS, Deadline
 from ..api.api_errors import NotFound
 from ..api.client import Client
 from ..api.objects import Object, Pod
-from .manifest import LABEL, RUN
+from .manifest import LABEL, RUN, Purpose
 
 
 def policies(run: str, seed_namespace: str, filler_namespace: str, port: int) -> tuple[tuple[str, Object], ...]:
     """(namespace, policy): into the run's seed pods from its fillers, and out of its fillers to its seed pods."""
-    seeds = {"matchLabels": {LABEL: "seed", RUN: run}}
+    seeds = {"matchLabels": {LABEL: Purpose.SEED.value, RUN: run}}
     fillers = {
         "matchExpressions": [
-            {"key": LABEL, "operator": "In", "values": ["filler", "image"]},
+            {"key": LABEL, "operator": "In", "values": [Purpose.FILLER.value, Purpose.IMAGE.value]},
             {"key": RUN, "operator": "In", "values": [run]},
         ]
     }

@@ -25,7 +25,8 @@ START_TIMEOUT = 180
 
 _MOST_ID = 2**31 - 1
 """The largest id of users and groups (kubernetes/pkg/apis/core/validation)."""
-_PULL_POLICIES = ("Always", "IfNotPresent", "Never")
+IF_NOT_PRESENT, NEVER = "IfNotPresent", "Never"
+PULL_POLICIES = ("Always", IF_NOT_PRESENT, NEVER)
 _IDS = ("runAsUser", "runAsGroup", "fsGroup")
 _PROXY_VARIABLES = ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY")
 _RESOURCES: Resources = {"requests": {"cpu": "100m", "memory": "64Mi"}, "limits": {"cpu": "500m", "memory": "256Mi"}}
@@ -42,7 +43,7 @@ class PodOverrides:
     security_context: Mapping[str, Any] = field(default_factory=dict)
     tolerations: Sequence[Mapping[str, Any]] = ()
     node_selector: Mapping[str, str] = field(default_factory=dict)
-    pull_policy: str = "IfNotPresent"
+    pull_policy: str = IF_NOT_PRESENT
     image_pull_secrets: Sequence[str] = ()
     service_account: str = ""
     priority_class: str = ""
@@ -174,8 +175,8 @@ def _pod_security(name: str, value: Any) -> dict[str, Any]:
 
 
 def _pull_policy(name: str, value: Any) -> str:
-    if value not in _PULL_POLICIES:
-        raise InvalidOption(f"`{name}` is {value!r}.", f"Use {', '.join(_PULL_POLICIES[:-1])} or {_PULL_POLICIES[-1]}.")
+    if value not in PULL_POLICIES:
+        raise InvalidOption(f"`{name}` is {value!r}.", f"Use {', '.join(PULL_POLICIES[:-1])} or {PULL_POLICIES[-1]}.")
     return str(value)
 
 

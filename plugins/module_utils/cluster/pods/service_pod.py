@@ -60,7 +60,7 @@ class ServicePod:
             return self._pod, self._shell
         self.close()
         if self.lives >= _LIVES:
-            raise DeploymentError(f"The {self._spec.purpose} pod was lost, or did not start, {self.lives} times. {self._why}", "Run again.")
+            raise DeploymentError(f"The {self._spec.purpose.value} pod was lost, or did not start, {self.lives} times. {self._why}", "Run again.")
         self._tell("starts")
         self.lives += 1
         spec = self._spec if self.lives == 1 else replace(self._spec, name=f"{self._spec.name}-{self.lives}"[:253])
@@ -80,7 +80,7 @@ class ServicePod:
         """One more shell in the pod of that uid, for work that others must not wait for; it ends with the pod. Raises PodLost."""
         filler = self._filler
         if filler is None or filler.pod.uid != uid:
-            raise PodLost(f"The {self._spec.purpose} pod is gone.", "Run again.")
+            raise PodLost(f"The {self._spec.purpose.value} pod is gone.", "Run again.")
         return self._stack.enter_context(filler.shell())
 
     def close(self) -> None:
@@ -110,5 +110,5 @@ class ServicePod:
         self._tell(words)
         self._why = words
         if self.lives >= _LIVES:
-            raise DeploymentError(f"The {self._spec.purpose} pod was lost {self.lives} times. {words}", remedy)
+            raise DeploymentError(f"The {self._spec.purpose.value} pod was lost {self.lives} times. {words}", remedy)
         return True

@@ -13,7 +13,6 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.mod
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import (
     Action,
     Plan,
-    State,
     Wanted,
     make_plan,
 )
@@ -23,6 +22,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.b
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_rsync import RSYNC
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_seed import SEED
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 
 PAIR = Pair(Volume("work", "w", Role.WORKER, "packit-worker-0"), Volume("sand", "s", Role.SANDBOX, "packit-worker-0"))

@@ -15,7 +15,7 @@ from typing import Any
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.compaction import NO_COMPACTION, Compact, CompactionOptions
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Snapshot, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import State, Step, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Step, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project, parse_project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, Record, parse, render, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import HoldTimes, PairResult
@@ -32,6 +32,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.o
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.protocol import Transfer
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 

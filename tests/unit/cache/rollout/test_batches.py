@@ -19,7 +19,7 @@ from typing import Any
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Snapshot
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git import scripts
@@ -33,6 +33,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.b
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import DeadlineExceeded, DeploymentError, Interrupted, PlaceLost
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.plugins.module_utils.shell import STDERR_LIMIT, Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND

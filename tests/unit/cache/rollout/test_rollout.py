@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Volume
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, State, Step, Wanted, make_plan
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, Step, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Change, unchanged
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.rollout_options import Options
@@ -26,6 +26,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.p
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
 from ansible_collections.packit.deployment.plugins.module_utils.errors import Cancelled
+from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.local_shell import LocalShell
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 from ansible_collections.packit.deployment.tests.once import copied

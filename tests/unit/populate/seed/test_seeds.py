@@ -29,7 +29,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.api_
     PodLost,
     QuotaExceeded,
 )
-from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec
+from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import FillerSpec, Purpose
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.network_policy import policies
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.service_pod import ServicePod
 from ansible_collections.packit.deployment.plugins.module_utils.deadline import Deadline
@@ -44,7 +44,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.redaction import
 from ansible_collections.packit.deployment.plugins.module_utils.shell import Completed
 from ansible_collections.packit.deployment.tests.bounds import BOUND
 
-SPEC = FillerSpec("work", "seed", None, "image", {"run": "r"}, purpose="seed")
+SPEC = FillerSpec("work", "seed", None, "image", {"run": "r"}, purpose=Purpose.SEED)
 SNAPSHOT = Snapshot((Ref("refs/heads/main", "1" * 40),), "refs/heads/main")
 PROJECT = Project("one", "https://host/one", ("refs/heads/*",))
 PROBE_TARGET = Volume("sand", "claim", Role.SANDBOX)
