@@ -10,7 +10,7 @@ from contextlib import ExitStack
 import pytest
 
 from tests.clusters.base import BLOCK
-from tests.modules.entry import REMOVAL_SECONDS
+from tests.modules.launcher import REMOVAL_SECONDS
 from tests.waiting import until
 
 from .harness import SAND, WORK, Scene

@@ -24,7 +24,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.times import par
 from tests.bounds import BOUND
 from tests.clusters.base import run
 from tests.clusters.gateway import Gateway
-from tests.modules.entry import CLOCK_AHEAD
+from tests.modules.launcher import CLOCK_AHEAD
 from tests.repositories import make
 from tests.waiting import until
 

@@ -25,10 +25,8 @@ from ansible.module_utils import basic
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods import filler
 from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 
-CLOCK_AHEAD = "TESTS_CLOCK_AHEAD"
-"""Environment: seconds by which Python's clock in the job is ahead of this machine's; fewer than 0 for behind."""
-REMOVAL_SECONDS = "TESTS_REMOVAL_SECONDS"
-"""Environment: seconds for which the job waits for a pod to go, where a test has a node that does not answer; 150 is usual."""
+from .launcher import CLOCK_AHEAD, REMOVAL_SECONDS
+
 COLLECTION = "ansible_collections.packit.deployment.plugins.modules"
 
 # Once for all jobs: what nearly every one needs. A job imports the modules that it runs.

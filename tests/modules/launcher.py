@@ -16,6 +16,11 @@ from typing import Any
 from ansible_collections.packit.deployment.plugins.plugin_utils.option_names import worded
 from tests.forks import Forked, ForkServer
 
+CLOCK_AHEAD = "TESTS_CLOCK_AHEAD"
+"""Environment: seconds by which Python's clock in the job is ahead of this machine's; fewer than 0 for behind."""
+REMOVAL_SECONDS = "TESTS_REMOVAL_SECONDS"
+"""Environment: seconds for which the job waits for a pod to go, where a test has a node that does not answer; 150 is usual."""
+
 
 @dataclass(frozen=True)
 class Call:
