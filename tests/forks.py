@@ -11,6 +11,7 @@ file that the job's ``stderr`` names, where it does.
 
 from __future__ import annotations
 
+import gc
 import importlib
 import json
 import os
@@ -90,6 +91,7 @@ class ForkServer:
 
 def serve(work: Callable[[Mapping[str, Any]], int]) -> None:
     """Take jobs, a line of JSON each, from standard input until it ends; tell each one's process id on standard output."""
+    gc.freeze()  # what is imported stays: no process that is forked looks through it again, nor does this one at its end
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for the processes here
     for line in sys.stdin:
         job = json.loads(line)

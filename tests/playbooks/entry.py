@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-import gc
 import importlib
 import os
 import shutil
@@ -75,4 +74,3 @@ def _link(source: Path, target: Path) -> None:
 
 
 _prepare()
-gc.freeze()  # what is here stays: no process that is forked looks through it again
