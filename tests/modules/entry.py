@@ -32,6 +32,7 @@ COLLECTION = "ansible_collections.packit.deployment.plugins.modules"
 # Once for all jobs: what nearly every one needs. A job imports the modules that it runs.
 importlib.import_module("ansible_collections.kubernetes.core.plugins.module_utils.k8s.client")
 importlib.import_module("ansible_collections.packit.deployment.plugins.module_utils.populate.module")
+importlib.import_module("ansible_collections.packit.deployment.plugins.module_utils.claims.module")
 
 
 def work(job: Mapping[str, Any]) -> int:
