@@ -12,6 +12,7 @@ import subprocess
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 from typing import Any
@@ -343,9 +344,7 @@ class TestCluster(ABC):
         """A kubeconfig for a ServiceAccount with exactly these Roles of docs/rbac*.yml there; ``drop`` takes away (verb, resource)."""
         spaces = list(namespaces)
         rbac = client.RbacAuthorizationV1Api(self.api)
-        documents = [yaml.safe_load(path.read_text()) for path in sorted(DOCS.glob("rbac*.yml"))]
-        documented = [role for item in documents for role in item.get("items", [item])]
-        wanted = [role for role in documented if role["metadata"]["name"] in roles]
+        wanted = [role for role in _documented_roles() if role["metadata"]["name"] in roles]
         for space in spaces:
             for role in copy.deepcopy(wanted):
                 if drop is not None:
@@ -477,6 +476,13 @@ class TestCluster(ABC):
 
     def _is_there(self, namespace: str) -> bool:
         return any(item.metadata.name == namespace for item in self.core.list_namespace().items)
+
+
+@cache
+def _documented_roles() -> list[dict[str, Any]]:
+    """Return the Roles of docs/rbac*.yml. Who reads them changes nothing in them."""
+    documents = [yaml.safe_load(path.read_text()) for path in sorted(DOCS.glob("rbac*.yml"))]
+    return [role for item in documents for role in item.get("items", [item])]
 
 
 def run(argv: list[str], **settings: Any) -> subprocess.CompletedProcess[str]:
