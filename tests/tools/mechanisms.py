@@ -62,9 +62,9 @@ def _lines(cell: str) -> int:
 
 def _files(cell: str) -> Iterator[str]:
     for part in cell.split("; "):
-        folder, _, names = part.partition(": ")
+        folder, colon, names = part.partition(": ")
         place = folder.strip("`")
-        yield from (f"{place}/{name}.py" for name in names.split(", ")) if names else [place]
+        yield from (f"{place}/{name}.py" for name in names.split(", ")) if colon else [place]
 
 
 if __name__ == "__main__":

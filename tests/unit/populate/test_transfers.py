@@ -58,9 +58,9 @@ def test_the_controller_reads_upstream_before_the_next_try_and_not_in_a_hold() -
     limit = Deadline(BOUND, "this test")
     transfer.prepare(SNAPSHOT, limit, True)
     with pytest.raises(PlaceLost, match="goes by rsync from now on"):
-        transfer.receive(None, Entry(Use.ABSENT), SNAPSHOT, limit)
+        transfer.receive(None, Entry(use=Use.ABSENT), SNAPSHOT, limit)
     assert second.prepared == 0
     assert transfer.resumes  # so that there is another try
     transfer.prepare(SNAPSHOT, limit, True)
-    transfer.receive(None, Entry(Use.ABSENT), SNAPSHOT, limit)
+    transfer.receive(None, Entry(use=Use.ABSENT), SNAPSHOT, limit)
     assert (second.prepared, second.received) == (1, 1)

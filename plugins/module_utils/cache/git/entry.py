@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import KW_ONLY, dataclass, replace
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from ...errors import DeploymentError
@@ -38,7 +38,7 @@ class Use(str, Enum):
     BLOCKED = "blocked"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Entry:
     """An entry: the directory under a project's name. ``layout`` is None where there is no repository; ``git_dir`` is an absolute path.
 
@@ -52,7 +52,6 @@ class Entry:
     """
 
     use: Use
-    _: KW_ONLY
     layout: Layout | None = None
     git_dir: str = ""
     reason: str = ""
@@ -138,38 +137,38 @@ def _parse_entry(output: bytes, root: str, name: str) -> Entry:
     path = f"{root}/{name}"
     volume = tuple(dict.fromkeys(". ".join(left_behind(value, root)) for value in left))
     if kind == "noroot":
-        return Entry(Use.BLOCKED, reason=f"{root} is not there", remedy="Check option `path`.")
+        return Entry(use=Use.BLOCKED, reason=f"{root} is not there", remedy="Check option `path`.")
     why = unfit(facts["git"])
     if why:
-        return Entry(Use.BLOCKED, reason=f"nothing can be done where it is mounted: {why}", remedy=NEWER_GIT)
+        return Entry(use=Use.BLOCKED, reason=f"nothing can be done where it is mounted: {why}", remedy=NEWER_GIT)
     if "root_read_only" in facts:
         return Entry(
-            Use.BLOCKED,
+            use=Use.BLOCKED,
             reason="the volume can only be read",
             remedy="A claim or pod may ask for that, and a file system with faults turns so: see the events of the node, and what the storage says.",
         )
     if "root_unwritable" in facts:
         owner, mode, me = facts["root_unwritable"].split()
         return Entry(
-            Use.BLOCKED,
+            use=Use.BLOCKED,
             reason=f"the volume's root belongs to uid {owner} with mode {mode}, and uid {me} cannot write there",
             remedy="Set option `filler.pod_security_context: {fsGroup: …}` to the group that may write.",
         )
     if "work_taken" in facts:
         owner, mode, me = facts["work_taken"].split()
         return Entry(
-            Use.BLOCKED,
+            use=Use.BLOCKED,
             reason=f"{root}/{WORK} belongs to uid {owner} with mode {mode}, and uid {me} can neither work in it nor move it away",
             remedy=f"Delete {root}/{WORK} on the volume as uid {owner} or root; a run that was killed has left it.",
         )
     if kind == "absent":
-        return Entry(Use.ABSENT, warnings=volume)
+        return Entry(use=Use.ABSENT, warnings=volume)
     if kind == "empty":
-        return Entry(Use.ABSENT, reason="an empty directory, on which every clone fails", warnings=volume)
+        return Entry(use=Use.ABSENT, reason="an empty directory, on which every clone fails", warnings=volume)
     if kind != "repository":
         use, reason = _KINDS[kind]
         reason = reason.format(owner=facts.get("owner", "?"), mode=facts.get("mode", "?"), me=facts.get("me", "?"))
-        return Entry(use, reason=reason, remedy=_BY_HAND.format(path=path), occupied=True, warnings=volume)
+        return Entry(use=use, reason=reason, remedy=_BY_HAND.format(path=path), occupied=True, warnings=volume)
     if len(sums) not in (0, *BUCKETS):
         raise ValueError("as many sums of refs as there are none of")
     layout = Layout(facts["layout"])
