@@ -50,10 +50,12 @@ class HeldDirectory:
     warnings: tuple[str, ...] = ()
     wanted = None
     guest = False
+    shared = False
 
-    def __init__(self, root: Path, scratch: Path, shell: LocalShell, shared: bool = False) -> None:
+    def __init__(self, root: Path, scratch: Path, shell: LocalShell, shared: bool | None = None) -> None:
         self.shell = shell
-        self.shared = shared
+        if shared is not None:
+            self.shared = shared
         self.root = str(root)
         self.scratch = str(scratch)
 
