@@ -42,12 +42,12 @@ test: prerequisites $(VENV)/dev-installed
 dev: prerequisites $(VENV)/dev-installed
 
 pytest: prerequisites $(VENV)/dev-installed
-	+@echo "== pytest: $(TESTS), by three processes, of which each has an embedded cluster"
-	+@$(RUN) $(BIN)/python -m pytest $(TESTS) -n 3 --dist worksteal $(PYTEST_ARGS)
+	+@echo "== pytest: $(TESTS), by four processes, of which each has an embedded cluster"
+	+@$(RUN) $(BIN)/python -m pytest $(TESTS) -n 4 --dist worksteal $(PYTEST_ARGS)
 
 units: prerequisites $(VENV)/dev-installed
 	@echo "== ansible-test units"
-	@$(BIN)/python tests/tools/ansible_test.py units --requirements --num-workers 3
+	@$(BIN)/python tests/tools/ansible_test.py units --requirements --num-workers 4
 
 molecule: prerequisites $(VENV)/dev-installed
 	@echo "== molecule: all roles, on one embedded cluster"
