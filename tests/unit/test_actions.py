@@ -52,14 +52,15 @@ def test_each_module_has_an_action_plugin_and_is_in_the_group_of_defaults() -> N
     modules, own = ({path.stem for path in (ROOT / "plugins" / kind).glob("*.py")} for kind in ("modules", "action"))
     runtime = yaml.safe_load((ROOT / "meta" / "runtime.yml").read_text())
     routed = {name: route["action_plugin"] for name, route in runtime["plugin_routing"]["modules"].items()}
-    assert set(routed) == modules - own and len(routed) > 5
+    redirected = {name: route["redirect"].rpartition(".")[2] for name, route in runtime["plugin_routing"].get("action", {}).items()}
+    assert set(routed) == modules - own - set(redirected) and len(routed) > 5
     assert set(routed.values()) <= {f"packit.deployment.{name}" for name in own}
     assert own - modules == {"deployment"}
     assert set(runtime["action_groups"]["deployment"]) == modules
     classes = {name: import_module(f"ansible_collections.packit.deployment.plugins.action.{name}").ActionModule for name in own}
     live = {name for name, action in classes.items() if issubclass(action, repository_cache.ActionModule)}
-    assert live == {name for name in modules if "progress_file" in documented(name)}  # which that plugin sets
-    # By a route, Ansible imports a plugin in the worker alone, which has no output of its own any more.
+    assert live | {name for name, to in redirected.items() if to in live} == {name for name in modules if "progress_file" in documented(name)}
+    # By a module's route, Ansible imports a plugin in the worker alone, which has no output of its own any more.
     assert not {plugin.removeprefix("packit.deployment.") for plugin in routed.values()} & live
 
 
