@@ -30,6 +30,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.clai
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.api.objects import Claim, Pod, parse_claim, parse_pod
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.claim_lock import HOLDER
 from ansible_collections.packit.deployment.plugins.module_utils.cluster.pods.manifest import LABEL
+from ansible_collections.packit.deployment.tests.unit.recorded import recorded_entry
 
 PREFIXES = {"work": "packit-worker-repository-cache-", "sand": "sandcastle-repository-cache-"}
 TEMPLATE = {
@@ -39,16 +40,7 @@ TEMPLATE = {
 
 
 def entry(sha256: str = "s", time: str = "2026-01-01T00:00:00Z") -> RecordedEntry:
-    return RecordedEntry(
-        url="url",
-        snapshot="digest",
-        refs=1,
-        bytes=1,
-        layout="bare",
-        method="git",
-        time=time,
-        inventory=Inventory(1, 0, sha256),
-    )
+    return recorded_entry(url="url", snapshot="digest", time=time, inventory=Inventory(1, 0, sha256))
 
 
 def claim(side: str, number: int, *, storage: str = "4Gi", capacity: str = "", storage_class: str = "fast", filled: bool = True, **more: Any) -> Claim:

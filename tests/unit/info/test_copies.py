@@ -25,6 +25,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.info.copies impo
 )
 from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
 from ansible_collections.packit.deployment.tests.unit.history.test_runs import DIGEST, NOW
+from ansible_collections.packit.deployment.tests.unit.recorded import recorded_entry
 
 VOLUME = Volume("p", "worker0", Role.WORKER, "w0")
 DAY, HOUR = 86400, 3600
@@ -33,17 +34,7 @@ DAY, HOUR = 86400, 3600
 def held(seconds: int, snapshot: str = DIGEST) -> RecordedEntry:
     """An entry that was filled so many seconds ago."""
     time = time_text(NOW - timedelta(seconds=seconds))
-    return RecordedEntry(
-        url="https://h/one.git",
-        snapshot=snapshot,
-        refs=1,
-        bytes=22_000_000,
-        layout="bare",
-        method="git",
-        time=time,
-        inventory=Inventory(3, 0, "x"),
-        patterns="refs/heads/*",
-    )
+    return recorded_entry(url="https://h/one.git", snapshot=snapshot, bytes=22_000_000, time=time, inventory=Inventory(3, 0, "x"), patterns="refs/heads/*")
 
 
 def known(*entries: tuple[str, RecordedEntry], checked: dict[str, int] | None = None) -> Known:

@@ -15,7 +15,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families
 
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, Plan
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, Record, RecordedEntry
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Record
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import (
     HoldTimes,
     PairResult,
@@ -38,18 +38,10 @@ from ansible_collections.packit.deployment.plugins.module_utils.populate.prometh
 from ansible_collections.packit.deployment.plugins.module_utils.populate.run import Outcome
 from ansible_collections.packit.deployment.tests.receiver import receiver
 from ansible_collections.packit.deployment.tests.unit.history.test_runs import DIGEST, NOW
+from ansible_collections.packit.deployment.tests.unit.recorded import recorded_entry
 
 SANDBOX, WORKER = Volume("p-sandbox", "sandbox0", Role.SANDBOX, "w0"), Volume("p", "worker0", Role.WORKER, "w0")
-HELD = RecordedEntry(
-    url="https://h/one.git",
-    snapshot=DIGEST,
-    refs=1,
-    bytes=700,
-    layout="bare",
-    method="git",
-    time="2026-11-28T12:00:00Z",
-    inventory=Inventory(1, 0, "x"),
-)
+HELD = recorded_entry(url="https://h/one.git", snapshot=DIGEST, bytes=700, time="2026-11-28T12:00:00Z")
 RECORD = Record("uid", "pv", {"one": HELD, "old": HELD})
 BEGUN = Run("1", NOW, "me", "present", 2)
 LABELS = {"deployment": "p"}

@@ -13,7 +13,7 @@ import yaml
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.model import Pair, Role, Snapshot, Volume
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.plan import Action, Wanted, make_plan
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import parse_project
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, RecordedEntry
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import RecordedEntry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import (
     HoldTimes,
     PairResult,
@@ -24,6 +24,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.r
 from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.populate.report import planned_summary, summary
 from ansible_collections.packit.deployment.plugins.module_utils.table import ROWS_MOST
+from ansible_collections.packit.deployment.tests.unit.recorded import recorded_entry
 
 SANDBOX = Volume("packit-prod-sandbox", "sandcastle-repository-cache-packit-worker-long-running-0", Role.SANDBOX)
 NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
@@ -32,16 +33,7 @@ WORKER = Volume("packit-prod", "packit-worker-repository-cache-packit-worker-lon
 
 def there(method: str) -> RecordedEntry:
     """Return an entry that came by a method."""
-    return RecordedEntry(
-        url="https://h/x.git",
-        snapshot="d",
-        refs=1,
-        bytes=1,
-        layout="bare",
-        method=method,
-        time="",
-        inventory=Inventory(1, 0, "x"),
-    )
+    return recorded_entry(method=method)
 
 
 def lines(*more: ProjectResult) -> list[str]:

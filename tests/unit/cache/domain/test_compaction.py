@@ -28,23 +28,14 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.com
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, RecordedEntry
 from ansible_collections.packit.deployment.plugins.module_utils.cache.git.tampering import PACKS_MOST
 from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
+from ansible_collections.packit.deployment.tests.unit.recorded import recorded_entry
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=timezone.utc)
 AUTO = CompactionOptions()
 
 
 def held(packs: int, covered_for: float | None = None, settled: int = 0) -> RecordedEntry:
-    entry = RecordedEntry(
-        url="u",
-        snapshot="s",
-        refs=1,
-        bytes=1,
-        layout="bare",
-        method="git",
-        time="t",
-        inventory=Inventory(packs, 0, "0"),
-        settled=settled,
-    )
+    entry = recorded_entry(url="u", snapshot="s", time="t", inventory=Inventory(packs, 0, "0"), settled=settled)
     if covered_for is None:
         return entry
     return replace(entry, covering=f"{'a' * 40} {'b' * 40}", covering_since=time_text(NOW - timedelta(seconds=covered_for)))

@@ -17,13 +17,14 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.pla
     make_plan,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project
-from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, Record, RecordedEntry
+from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import Inventory, Record
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_git import GIT
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_rsync import RSYNC
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.by_seed import SEED
 from ansible_collections.packit.deployment.plugins.module_utils.cache.transfer.registry import METHODS
 from ansible_collections.packit.deployment.plugins.module_utils.given_values import State
 from ansible_collections.packit.deployment.plugins.module_utils.times import time_text
+from ansible_collections.packit.deployment.tests.unit.recorded import recorded_entry
 
 PAIR = Pair(Volume("work", "w", Role.WORKER, "packit-worker-0"), Volume("sand", "s", Role.SANDBOX, "packit-worker-0"))
 NOW = datetime(2026, 3, 1, tzinfo=timezone.utc)
@@ -32,16 +33,7 @@ SNAPSHOT = Snapshot((Ref("refs/heads/main", "a" * 40),), "refs/heads/main")
 
 
 def held(snapshot: Snapshot = SNAPSHOT, url: str = PROJECT.url) -> Record:
-    return Record("u", "v").with_project("x", RecordedEntry(
-        url=url,
-        snapshot=snapshot.digest,
-        refs=1,
-        bytes=1,
-        layout="bare",
-        method="git",
-        time="t",
-        inventory=Inventory(1, 0, "0"),
-    ))
+    return Record("u", "v").with_project("x", recorded_entry(url=url, snapshot=snapshot.digest, time="t", inventory=Inventory(1, 0, "0")))
 
 
 def plan_for(record: Record | None, *, state: State = State.PRESENT, verify: bool = False, project: Project = PROJECT) -> Plan:

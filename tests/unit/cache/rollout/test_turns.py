@@ -21,9 +21,7 @@ from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.pla
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.projects import Project
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.record import (
     Change,
-    Inventory,
     Record,
-    RecordedEntry,
     unchanged,
 )
 from ansible_collections.packit.deployment.plugins.module_utils.cache.domain.results import PairResult
@@ -60,6 +58,7 @@ from ansible_collections.packit.deployment.tests.unit.cache.repository.driver im
     fill,
     project_of,
 )
+from ansible_collections.packit.deployment.tests.unit.recorded import recorded_entry
 from ansible_collections.packit.deployment.tests.upstream.server import GitServer
 
 
@@ -421,16 +420,7 @@ def remove_two(tmp_path: Path, interrupted: int = 0, attach: float = 0.0, known:
     access = CountingAccess(tmp_path, interrupted)
     access.attach = attach
     if known:
-        entry = RecordedEntry(
-            url="https://example.org",
-            snapshot="d",
-            refs=1,
-            bytes=1,
-            layout="bare",
-            method="git",
-            time="",
-            inventory=Inventory(1, 0, "x"),
-        )
+        entry = recorded_entry(url="https://example.org")
         access.records = {volume: Record("u", "v", {project.name: entry for project in projects}) for volume in pair.volumes}
     options = Options(timeout=BOUND, max_hold=BOUND, verify=False, scratch=tmp_path / "scratch")
     return RemovePair(plan, access, options, lambda _progress: None, threading.Event()).run(), access
